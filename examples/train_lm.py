@@ -1,0 +1,231 @@
+"""Demo: training that is killed twice equals, to the last bit, training that never was.
+
+Writes a real corpus to ArrayRecord shards, trains a small language model on it without interruption, trains
+it again with a trainer that is killed at random steps and started again, and compares every batch and every
+loss of the two runs. Ends with a table, a plot of the loss curves, and exit code 0 only if all are equal.
+
+    python examples/train_lm.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGKILL
+
+from corpus import write_corpus
+from report import Attempt, StepRecord, compare, plot_losses, result_table
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+TRAINER = Path(__file__).with_name("trainer.py")
+SHARDS = 11
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run: where it reads and writes, and for how long.
+
+    Attributes:
+        corpus: Folder of the shards.
+        folder: Where its checkpoints and its logs go.
+        steps: Number of steps.
+        save_every: Number of steps from one checkpoint to the next.
+    """
+
+    corpus: Path
+    folder: Path
+    steps: int
+    save_every: int
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.folder / "checkpoints"
+
+    def command(self) -> list[str]:
+        """The command line of the trainer, the same each time that it is started."""
+        return [
+            *(sys.executable, str(TRAINER)),
+            *("--corpus", str(self.corpus), "--checkpoints", str(self.checkpoints)),
+            *("--steps", str(self.steps), "--save-every", str(self.save_every)),
+        ]
+
+
+def run_trainer(run: Run, on_step: Callable[[int], None], kill_after: int | None = None) -> Attempt:
+    """Starts the trainer and follows its report until it ends, or until it is killed.
+
+    Args:
+        run: What to train; goes on from the run's latest checkpoint.
+        on_step: Called with the number of each step that is reported.
+        kill_after: The step after whose report the trainer is killed, or None to let it end.
+
+    Returns:
+        The steps that it reported, those included that slipped through before the kill took effect.
+
+    Raises:
+        RuntimeError: The trainer ended otherwise than it should have.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    records: list[StepRecord] = []
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    errors_path = run.folder / "stderr.txt"
+    with (
+        (run.folder / "steps.jsonl").open("a") as log,
+        errors_path.open("a") as errors,
+        subprocess.Popen(
+            run.command(), stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+        ) as process,
+    ):
+        try:
+            for line in process.stdout or ():
+                record = StepRecord(**json.loads(line))
+                if record.step == kill_after:
+                    process.kill()
+                records.append(record)
+                log.write(line)
+                on_step(record.step)
+        except BaseException:
+            process.kill()
+            raise
+    expected = 0 if kill_after is None else -SIGKILL
+    if process.returncode != expected:
+        errors_tail = errors_path.read_text()[-2000:]
+        raise RuntimeError(f"the trainer ended with {process.returncode}, not {expected}:\n{errors_tail}")
+    return Attempt(records, killed=kill_after is not None)
+
+
+def choose_kills(seed: int, run: Run, count: int) -> list[int]:
+    """Random steps to kill the trainer after, one in each of `count` equal stretches of the run.
+
+    Args:
+        seed: The same seed gives the same steps.
+        run: Its first steps, before any checkpoint, and its last are left out.
+        count: Number of kills.
+
+    Returns:
+        The steps, ascending.
+    """
+    generator = random.Random(seed)
+    first, last = run.save_every, run.steps - run.save_every
+    bounds = [first + (last - first) * part // count for part in range(count + 1)]
+    return [generator.randrange(*stretch) for stretch in itertools.pairwise(bounds)]
+
+
+def train_uninterrupted(run: Run, progress: Progress) -> Attempt:
+    """Trains from the first step to the last in one process."""
+    bar = progress.add_task("uninterrupted", total=run.steps)
+    return run_trainer(run, lambda step: progress.update(bar, completed=step + 1))
+
+
+def train_interrupted(run: Run, kills: Sequence[int], progress: Progress) -> list[Attempt]:
+    """Trains to the last step with a process that is killed after each of the given steps."""
+    bar = progress.add_task("interrupted", total=run.steps)
+    attempts = []
+    for kill_after in (*kills, None):
+        attempt = run_trainer(run, lambda step: progress.update(bar, completed=step + 1), kill_after)
+        attempts.append(attempt)
+        if kill_after is not None:
+            progress.console.print(f"Killed the trainer after step {attempt.records[-1].step}.")
+    return attempts
+
+
+def demonstrate(workdir: Path, options: argparse.Namespace, console: Console) -> bool:
+    """Runs the whole demo in a folder.
+
+    Args:
+        workdir: An empty folder.
+        options: The parsed command line.
+        console: Where to write.
+
+    Returns:
+        Whether the two runs are equal.
+    """
+    corpus = workdir / "corpus"
+    run, other_run = (
+        Run(corpus, workdir / name, options.steps, options.save_every)
+        for name in ("uninterrupted", "interrupted")
+    )
+    kills = choose_kills(options.seed, other_run, options.kills)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not options.progress) as progress:
+        bar = progress.add_task("corpus", total=SHARDS)
+        summary = write_corpus(corpus, shards=SHARDS, max_bytes=options.corpus_bytes)
+        progress.update(bar, completed=summary.shards)
+        console.print(
+            f"Corpus: {summary.documents:,} documents of the standard library, {summary.tokens:,} tokens, "
+            f"in {summary.shards} shards."
+        )
+        uninterrupted = train_uninterrupted(run, progress)
+        console.print(f"Seed {options.seed}: the trainer is to be killed after the steps {kills}.")
+        attempts = train_interrupted(other_run, kills, progress)
+    comparison = compare(options.steps, uninterrupted, attempts)
+    plot = workdir / "loss.png"
+    plot_losses(plot, uninterrupted, attempts)
+    console.print(result_table(uninterrupted, attempts, comparison))
+    console.print(f"Loss curves: {plot}", soft_wrap=True)
+    if comparison.equal and options.workdir is None:
+        for folder in (corpus, run.checkpoints, other_run.checkpoints):
+            shutil.rmtree(folder)
+    return comparison.equal
+
+
+def parse_options() -> argparse.Namespace:
+    """The command line of the demo, checked."""
+    parser = argparse.ArgumentParser(
+        description="Prove that training killed at random steps equals uninterrupted training, to the bit."
+    )
+    parser.add_argument("--steps", type=int, default=300, help="steps of either run (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=2, help="number of kills (default: %(default)s)")
+    parser.add_argument(
+        "--save-every",
+        type=int,
+        default=25,
+        help="steps from one checkpoint to the next (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, help="seed of the steps to kill at (default: drawn and printed)")
+    parser.add_argument(
+        "--corpus-bytes", type=int, default=1_500_000, help="bound on the text used (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--workdir", type=Path, help="empty folder to keep everything in (default: a temporary one)"
+    )
+    parser.add_argument("--no-progress", dest="progress", action="store_false", help="show no progress bars")
+    options = parser.parse_args()
+    if options.kills < 1 or options.save_every < 1:
+        parser.error("--kills and --save-every must be at least 1")
+    if options.steps < 2 * options.save_every + options.kills:
+        parser.error("--steps must leave room for the kills between the first and the last checkpoint")
+    if options.workdir is not None and options.workdir.exists() and any(options.workdir.iterdir()):
+        parser.error(f"--workdir {options.workdir} is not empty")
+    if options.seed is None:
+        options.seed = random.SystemRandom().randrange(2**32)
+    return options
+
+
+def main() -> int:
+    """Runs the demo; returns its exit code, 0 only if everything is equal."""
+    options = parse_options()
+    workdir = options.workdir or Path(tempfile.mkdtemp(prefix="resumable_data_demo_"))
+    return 0 if demonstrate(workdir, options, Console()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""Trains a small language model; killed at any point and started again, it goes on to the last bit.
+
+One Orbax checkpoint holds the model, the optimizer and the position in the data. Each step is reported on
+standard output as one line of JSON: the step, a digest of all the batch's bytes, and the exact loss.
+
+    python examples/trainer.py --corpus CORPUS --checkpoints CHECKPOINTS --steps 300
+
+`train_lm.py` writes the corpus and proves that interruptions leave no trace.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import optax
+import orbax.checkpoint as ocp
+from corpus import EOD_TOKEN
+from flax import nnx
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from model import ModelConfig, Transformer, mean_loss
+from tokenizers import Tokenizer
+
+import resumable_data as rd
+from resumable_data.batch import LLMBatch
+
+BATCH_SIZE = 8
+LENGTH = 256
+WINDOW = 1024
+PEAK_LEARNING_RATE = 5e-3
+WARMUP_STEPS = 20
+CHECKPOINTS_KEPT = 2
+
+
+class TrainState(nnx.Module):
+    """All that training changes, except for the position in the data."""
+
+    def __init__(self, config: ModelConfig, steps: int) -> None:
+        """Initialises the model and the optimizer for a run of `steps` steps."""
+        schedule = optax.warmup_cosine_decay_schedule(0.0, PEAK_LEARNING_RATE, WARMUP_STEPS, steps)
+        self.model = Transformer(config, rngs=nnx.Rngs(0))
+        self.optimizer = nnx.Optimizer(self.model, optax.adamw(schedule), wrt=nnx.Param)
+
+
+def create_state(config: ModelConfig, steps: int, mesh: Mesh) -> TrainState:
+    """Initialises the model and the optimizer, the same on every device of a mesh."""
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    return nnx.jit(lambda: TrainState(config, steps), out_shardings=everywhere)()
+
+
+@nnx.jit
+def train_step(model: Transformer, optimizer: nnx.Optimizer, batch: LLMBatch) -> jax.Array:
+    """Updates the model on one batch; returns the loss before the update."""
+    loss, gradients = nnx.value_and_grad(mean_loss)(model, batch)
+    optimizer.update(model, gradients)
+    return loss
+
+
+def build_pipeline(corpus: Path, eod_id: int) -> rd.Dataset:
+    """Endless packed batches of a folder of tokenised ArrayRecord shards, in an order fixed by the seed."""
+    source = rd.ArrayRecordSource(str(corpus / "train_*.arecord"), parse=rd.parse_int32_tokens)
+    return (
+        rd.Dataset.from_source(source, name="stdlib")
+        .shuffle(seed=7)
+        .repeat()
+        .append_eod(eod_id)
+        .pack(length=LENGTH, strategy="best_fit", window=WINDOW, eod_id=eod_id)
+        .batch(BATCH_SIZE)
+    )
+
+
+def save(manager: ocp.CheckpointManager, state: TrainState, batches: rd.DataIterator) -> None:
+    """Starts to write a checkpoint of the step that was just finished; training need not wait for it."""
+    arguments = ocp.args.Composite(
+        state=ocp.args.StandardSave(nnx.state(state)),
+        data=rd.checkpoint.DataSave(batches),
+    )
+    manager.save(batches.step, args=arguments)
+
+
+def restore_latest(manager: ocp.CheckpointManager, state: TrainState, batches: rd.DataIterator) -> None:
+    """Continues from the latest complete checkpoint, or leaves everything as it is where there is none."""
+    latest = manager.latest_step()
+    if latest is None:
+        return
+    arguments = ocp.args.Composite(
+        state=ocp.args.StandardRestore(nnx.state(state)),
+        data=rd.checkpoint.DataRestore(batches),
+    )
+    nnx.update(state, manager.restore(latest, args=arguments)["state"])
+
+
+def digest(batch: LLMBatch) -> str:
+    """SHA-256 of the names, types, shapes and bytes of all the arrays of a batch."""
+    result = hashlib.sha256()
+    for field in dataclasses.fields(batch):
+        value = getattr(batch, field.name)
+        if value is not None:
+            array = np.ascontiguousarray(value)
+            result.update(f"{field.name} {array.dtype.str} {array.shape}\n".encode())
+            result.update(array.tobytes())
+    return result.hexdigest()
+
+
+def report(step: int, batch: LLMBatch, loss: jax.Array) -> None:
+    """Prints the line of JSON of one step; the loss is in hexadecimal, which rounds nothing."""
+    line = {"step": step, "batch": digest(batch), "loss": float(loss).hex()}
+    print(json.dumps(line), flush=True)
+
+
+def train(corpus: Path, checkpoints: Path, *, steps: int, save_every: int) -> None:
+    """Trains up to a step, from the latest checkpoint of the folder if it has one.
+
+    Args:
+        corpus: Folder of `train_*.arecord` shards and `tokenizer.json`.
+        checkpoints: Folder of the checkpoints.
+        steps: Total number of steps, those before an interruption included.
+        save_every: Number of steps from one checkpoint to the next.
+    """
+    tokenizer = Tokenizer.from_file(str(corpus / "tokenizer.json"))
+    mesh = Mesh(np.array(jax.devices()), ("data",))
+    rows_over_devices = NamedSharding(mesh, PartitionSpec("data"))
+    pipeline = build_pipeline(corpus, tokenizer.token_to_id(EOD_TOKEN)).place(rows_over_devices).prefetch()
+    state = create_state(ModelConfig(vocabulary=tokenizer.get_vocab_size(), length=LENGTH), steps, mesh)
+    options = ocp.CheckpointManagerOptions(max_to_keep=CHECKPOINTS_KEPT)
+    with iter(pipeline) as batches, ocp.CheckpointManager(checkpoints.absolute(), options=options) as manager:
+        restore_latest(manager, state, batches)
+        while batches.step < steps:
+            step = batches.step
+            batch = next(batches)
+            loss = train_step(state.model, state.optimizer, batch)
+            report(step, batch, loss)
+            if batches.step % save_every == 0:
+                save(manager, state, batches)
+
+
+def main() -> None:
+    """Command line of the trainer."""
+    parser = argparse.ArgumentParser(description="Train a small language model, resumably.")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder that write_corpus has filled")
+    parser.add_argument("--checkpoints", type=Path, required=True, help="folder to save to and resume from")
+    parser.add_argument("--steps", type=int, default=300, help="total number of steps")
+    parser.add_argument("--save-every", type=int, default=25, help="steps from one checkpoint to the next")
+    options = parser.parse_args()
+    train(options.corpus, options.checkpoints, steps=options.steps, save_every=options.save_every)
+
+
+if __name__ == "__main__":
+    main()

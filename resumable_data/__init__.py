@@ -1,0 +1,43 @@
+"""A data pipeline for training language models in JAX, resumed bit-exactly from an Orbax checkpoint."""
+
+from resumable_data import checkpoint
+from resumable_data.batch import Batch, LLMBatch, LLMIndexedBatch
+from resumable_data.dataset import Dataset
+from resumable_data.errors import (
+    PipelineError,
+    PipelineMismatchError,
+    RecordError,
+    ResumableDataError,
+    SourceError,
+    StateError,
+)
+from resumable_data.sources.array_record import ArrayRecordSource
+from resumable_data.sources.in_memory import InMemorySource
+from resumable_data.sources.parse import parse_int32_tokens
+from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
+from resumable_data.stages.iterator import DataIterator
+from resumable_data.stages.progress import Progress
+from resumable_data.version import VERSION
+
+__version__ = VERSION
+
+__all__ = [
+    "ArrayRecordSource",
+    "Batch",
+    "DataIterator",
+    "Dataset",
+    "InMemorySource",
+    "LLMBatch",
+    "LLMIndexedBatch",
+    "PipelineError",
+    "PipelineMismatchError",
+    "Progress",
+    "RecordError",
+    "ResumableDataError",
+    "SourceError",
+    "StateError",
+    "SyntheticSource",
+    "checkpoint",
+    "log_normal_lengths",
+    "parse_int32_tokens",
+]

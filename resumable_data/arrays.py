@@ -1,0 +1,138 @@
+"""Array types that the whole package shares, and the ragged array that records are read into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from resumable_data.errors import RecordError
+
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
+UInt64Array = npt.NDArray[np.uint64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+def offsets_of(lengths: Int64Array) -> Int64Array:
+    """Offsets of consecutive stretches.
+
+    Args:
+        lengths: int64[n], length of each stretch.
+
+    Returns:
+        int64[n + 1], where each stretch begins, and the total at the end.
+
+    >>> offsets_of(np.array([3, 0, 2])).tolist()
+    [0, 3, 3, 5]
+    """
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def ranges(starts: Int64Array, lengths: Int64Array) -> Int64Array:
+    """Concatenation of ``arange(start, start + length)`` over all pairs.
+
+    Args:
+        starts: int64[n], first value of each range.
+        lengths: int64[n], size of each range.
+
+    Returns:
+        int64[sum(lengths)].
+
+    >>> ranges(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    before = offsets_of(lengths)
+    return np.arange(before[-1]) + np.repeat(starts - before[:-1], lengths)
+
+
+@dataclass(frozen=True, eq=False)
+class Ragged(Sequence[Int32Array]):
+    """Token arrays of different lengths in one buffer.
+
+    A sequence of int32 arrays for those who index it, and three flat arrays for those who gather.
+
+    Attributes:
+        values: int32[m], the tokens of all documents, in any arrangement.
+        starts: int64[n], where each document begins in ``values``.
+        lengths: int64[n], its number of tokens.
+        spare: Cells of ``values`` behind each document that belong to it and are free, so that a stage can
+            append to every document without moving any.
+
+    >>> documents = Ragged.from_records([[1, 2, 3], [], [4]])
+    >>> documents.values.tolist(), documents.starts.tolist(), documents.lengths.tolist()
+    ([1, 2, 3, 4], [0, 3, 3], [3, 0, 1])
+    >>> documents[-1].tolist()
+    [4]
+    """
+
+    values: Int32Array
+    starts: Int64Array
+    lengths: Int64Array
+    spare: int = 0
+
+    @classmethod
+    def from_records(cls, records: Sequence[Any], name: Callable[[int], str] = "record {}".format) -> Ragged:
+        """Copies one-dimensional integer records into one buffer.
+
+        Args:
+            records: Sequences or arrays of integers that fit int32.
+            name: What an error calls the record at a place in ``records``.
+
+        Returns:
+            A ragged array of ``len(records)`` documents.
+
+        Raises:
+            RecordError: A record is no one-dimensional integer array, or a value does not fit int32.
+        """
+        if isinstance(records, Ragged):
+            return records
+        arrays = [as_tokens(record, place, name) for place, record in enumerate(records)]
+        lengths = np.fromiter(map(len, arrays), np.int64, len(arrays))
+        values = np.concatenate(arrays) if arrays else np.zeros(0, np.int32)
+        return cls(values, offsets_of(lengths)[:-1], lengths)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @overload
+    def __getitem__(self, index: int) -> Int32Array: ...
+    @overload
+    def __getitem__(self, index: slice) -> Ragged: ...
+    def __getitem__(self, index: int | slice) -> Int32Array | Ragged:
+        if isinstance(index, slice):
+            return Ragged(self.values, self.starts[index], self.lengths[index], self.spare)
+        start = self.starts[index]
+        return self.values[start : start + self.lengths[index]]
+
+    def __iter__(self) -> Iterator[Int32Array]:
+        for start, length in zip(self.starts.tolist(), self.lengths.tolist(), strict=True):
+            yield self.values[start : start + length]
+
+
+def as_tokens(record: Any, place: int, name: Callable[[int], str]) -> Int32Array:
+    """One record as int32[n]; an error calls it ``name(place)``."""
+    try:
+        array = np.asarray(record)
+    except ValueError as error:
+        raise RecordError(f"{name(place)} is no array of tokens: {error}") from error
+    if array.ndim != 1:
+        raise RecordError(
+            f"{name(place)} has shape {array.shape}; a document is a one-dimensional array of tokens"
+        )
+    if array.dtype == np.int32:
+        return array
+    if array.size == 0:
+        return np.zeros(0, np.int32)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise RecordError(f"{name(place)} holds {array.dtype}; tokens are integers")
+    limits = np.iinfo(np.int32)
+    low, high = int(array.min()), int(array.max())
+    if low < limits.min or high > limits.max:
+        raise RecordError(f"{name(place)} holds values from {low} to {high}, which int32 cannot hold")
+    return array.astype(np.int32)

@@ -1,0 +1,182 @@
+"""Batches as a training step receives them: frozen pytrees of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from typing import Any, Self, TypeAlias, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Array: TypeAlias = "np.ndarray[Any, Any] | jax.Array"
+
+dataclass_kwonly = partial(dataclass, frozen=True, eq=False, kw_only=True)
+"""Decorator of batch classes: frozen, the fields declared in the class by keyword only."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Inputs and the targets to be predicted from them.
+
+    ``batch[key]`` applies one index to every field: an integer, a slice, an index array or list, or a tuple
+    of these, of which a field of lower rank takes as many as it has axes. Iteration gives the rows.
+
+    Attributes:
+        inputs: The input data, first axis the batch.
+        targets: The target data, first axis the batch.
+
+    >>> batch = Batch(np.array([[1, 2], [3, 4]]), np.array([[2, 3], [4, 5]]))
+    >>> batch[0].targets.tolist(), len(batch), [row.inputs.tolist() for row in batch]
+    ([2, 3], 2, [[1, 2], [3, 4]])
+    """
+
+    inputs: Array
+    targets: Array
+
+    def replace(self, **changes: Any) -> Self:
+        """The same batch with other fields."""
+        return replace(self, **changes)
+
+    def __len__(self) -> int:
+        return self.inputs.shape[0]
+
+    def __iter__(self) -> Iterator[Self]:
+        return (self[row] for row in range(len(self)))
+
+    def __getitem__(self, key: Any) -> Self:
+        if isinstance(key, int | np.integer) and not -len(self) <= key < len(self):
+            raise IndexError(f"row {key} of a batch of {len(self)}")
+        return self.replace(**{f.name: _index(getattr(self, f.name), key) for f in fields(self)})
+
+
+def _index(value: Any, key: Any) -> Any:
+    if not isinstance(value, np.ndarray | jax.Array):
+        return value
+    keys = key if isinstance(key, tuple) else (key,)
+    usable = tuple(np.asarray(k) if isinstance(k, list) else k for k in keys[: value.ndim])
+    return cast(Any, value)[usable]
+
+
+@jax.tree_util.register_dataclass
+@dataclass_kwonly()
+class LLMBatch(Batch):
+    """Packed rows of documents for a language model; every field is int32[batch, length].
+
+    The documents ``1 2 3``, ``4 5`` and ``6 7``, each closed by the end-of-document token E, in rows of 8:
+
+    ===================  ===================  ===================
+    field                row 0                row 1
+    ===================  ===================  ===================
+    targets              1 2 3 E 4 5 E 0      6 7 E 0 0 0 0 0
+    inputs               E 1 2 3 E 4 5 E      E 6 7 E 0 0 0 0
+    both segmentations   1 1 1 1 2 2 2 0      1 1 1 0 0 0 0 0
+    both positions       0 1 2 3 0 1 2 0      0 1 2 0 0 0 0 0
+    document borders     1 0 0 0 1 0 0 1      1 0 0 1 0 0 0 0
+    ===================  ===================  ===================
+
+    Attributes:
+        inputs_position: Place of each input within its document; 0 on padding.
+        inputs_segmentation: Number of the document in its row, from 1; 0 on padding.
+        targets_position: The same for the targets.
+        targets_segmentation: The same for the targets; a target counts in the loss where this is not 0.
+    """
+
+    inputs_position: Array
+    inputs_segmentation: Array
+    targets_position: Array
+    targets_segmentation: Array
+    _document_borders: Array | None = field(default=None)
+
+    def get_document_borders(self) -> jax.Array:
+        """Where a recurrent model resets its state: bool[batch, length].
+
+        True in column 0 and wherever the input segmentation differs from the column before, the first cell
+        of padding included.
+        """
+        if self._document_borders is not None:
+            return jnp.asarray(self._document_borders)
+        segmentation = jnp.asarray(self.inputs_segmentation)
+        changes = segmentation[..., 1:] != segmentation[..., :-1]
+        return jnp.concatenate([jnp.ones_like(changes, shape=(*changes.shape[:-1], 1)), changes], axis=-1)
+
+    def __getitem__(self, key: Any) -> Self:
+        # The borders are fixed first, so that a slice along the row has none where it was cut.
+        fixed = self.replace(_document_borders=self.get_document_borders())
+        return super(LLMBatch, fixed).__getitem__(key)
+
+    @staticmethod
+    def from_inputs(inputs: Array, targets: Array | None = None) -> LLMBatch:
+        """A batch of unpacked rows, every cell scored.
+
+        Args:
+            inputs: int[batch, length].
+            targets: int[batch, length]; if left out, ``inputs`` are the targets, and the inputs the same
+                shifted right by one with a 0 in front.
+
+        Raises:
+            ValueError: ``inputs`` is not two-dimensional.
+
+        >>> LLMBatch.from_inputs(np.array([[5, 6, 7]])).inputs.tolist()
+        [[0, 5, 6]]
+        """
+        return LLMBatch(**_unpacked_fields(inputs, targets))
+
+    @classmethod
+    def get_dtype_struct(cls, batch_size: int, max_length: int) -> Self:
+        """The batch's shapes and dtypes, as ``jax.ShapeDtypeStruct``."""
+        shapes = {
+            f.name: (batch_size,) if f.name in ("document_idx", "sequence_idx") else (batch_size, max_length)
+            for f in fields(cls)
+            if f.name != "_document_borders"
+        }
+        return cls(**{name: jax.ShapeDtypeStruct(shape, np.int32) for name, shape in shapes.items()})
+
+    @classmethod
+    def get_sample(cls, batch_size: int, max_length: int) -> Self:
+        """A real batch of padding of that shape, for compilation where shapes alone do not do."""
+        struct = cls.get_dtype_struct(batch_size, max_length)
+        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), struct)
+
+
+@jax.tree_util.register_dataclass
+@dataclass_kwonly()
+class LLMIndexedBatch(LLMBatch):
+    """Rows of one document each, with the document's number.
+
+    Attributes:
+        document_idx: int32[batch], number of the document, from 1; 0 for a row of padding.
+        sequence_idx: int32[batch], which chunk of the document the row is, from 0.
+    """
+
+    document_idx: Array
+    sequence_idx: Array
+
+    @staticmethod
+    def from_inputs(  # pyright: ignore[reportIncompatibleMethodOverride]
+        inputs: Array, document_idx: Array, sequence_idx: Array, targets: Array | None = None
+    ) -> LLMIndexedBatch:
+        """A batch of unpacked rows; ``document_idx`` and ``sequence_idx`` are int[batch]."""
+        fields_ = _unpacked_fields(inputs, targets)
+        return LLMIndexedBatch(**fields_, document_idx=document_idx, sequence_idx=sequence_idx)
+
+
+def _unpacked_fields(inputs: Array, targets: Array | None) -> dict[str, Array]:
+    if inputs.ndim != 2:
+        raise ValueError(f"inputs have shape {inputs.shape}; expected (batch, length)")
+    if targets is None:
+        targets = inputs
+        inputs = np.pad(np.asarray(targets), ((0, 0), (1, 0)))[:, :-1]
+    position = jnp.broadcast_to(jnp.arange(inputs.shape[1], dtype=jnp.int32), inputs.shape)
+    segmentation = jnp.ones(inputs.shape, jnp.int32)
+    return {
+        "inputs": inputs,
+        "targets": targets,
+        "inputs_position": position,
+        "inputs_segmentation": segmentation,
+        "targets_position": position,
+        "targets_segmentation": segmentation,
+    }

@@ -1,0 +1,256 @@
+"""``Dataset``: the immutable pipeline that users build, one method a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar, cast
+
+from jax.sharding import Mesh, NamedSharding
+
+from resumable_data.batch import LLMBatch
+from resumable_data.digest import callable_name
+from resumable_data.errors import PipelineError
+from resumable_data.placement.sharding import as_sharding, check_shape
+from resumable_data.sources.source import Source
+from resumable_data.stages.append_eod import AppendEod
+from resumable_data.stages.batch import Batch, WholeBatch
+from resumable_data.stages.documents import ChainStage, require_documents
+from resumable_data.stages.elements import DocumentEngine, RowEngine
+from resumable_data.stages.iterator import DataIterator
+from resumable_data.stages.map import Map
+from resumable_data.stages.pack import Pack
+from resumable_data.stages.pad import Pad
+from resumable_data.stages.place import PlacedRows
+from resumable_data.stages.prefetch import Prefetch
+from resumable_data.stages.repeat import Repeat
+from resumable_data.stages.shard import ProcessRows
+from resumable_data.stages.shift import Shift
+from resumable_data.stages.shuffle import Shuffle
+from resumable_data.stages.source import SourceStage
+from resumable_data.stages.stage import Opening, RowFormat, describe
+from resumable_data.state import Description
+
+ElementT = TypeVar("ElementT")
+Rows = Pack | Pad | Shift
+Node = ChainStage | Rows | Batch | Prefetch
+
+
+@dataclass(frozen=True)
+class Dataset(Generic[ElementT]):
+    """A pipeline: immutable, cheap, built from a source by one method a stage.
+
+    Iterating gives documents before ``pack`` or ``pad``, rows before ``batch``, and ``LLMBatch`` behind it.
+
+    >>> import resumable_data as rd
+    >>> documents = rd.Dataset.from_source(rd.InMemorySource([[1, 2, 3], [4, 5], [6, 7]]), name="toy")
+    >>> batches = documents.append_eod(9).pack(length=8, strategy="first_fit", eod_id=9).batch(2)
+    >>> batch = next(iter(batches))
+    >>> batch.targets.tolist()
+    [[1, 2, 3, 9, 4, 5, 9, 0], [6, 7, 9, 0, 0, 0, 0, 0]]
+    >>> batch.inputs[0].tolist()
+    [9, 1, 2, 3, 9, 4, 5, 9]
+
+    Attributes:
+        node: The last stage.
+    """
+
+    node: Node
+
+    @classmethod
+    def from_source(cls, source: Source, name: str = "data") -> Dataset[Any]:
+        """A pipeline over the records of a source.
+
+        Args:
+            source: The records.
+            name: The component's name, which enters the keys of its order; a mix gives it the mix's name.
+
+        Raises:
+            PipelineError: ``source`` is no source, or ``name`` is empty.
+            SourceError: The source has no records.
+        """
+        return Dataset(SourceStage.of(source, name))
+
+    def shuffle(self, seed: int, block: int | None = None) -> Dataset[ElementT]:
+        """Another order every epoch: a keyed permutation in constant memory.
+
+        Args:
+            seed: Any integer.
+            block: Shuffle blocks of so many neighbouring records, and the records within each, instead of all
+                records; for remote storage, where reading neighbours together is cheap.
+
+        Raises:
+            PipelineError: The documents are shuffled or repeated already.
+        """
+        return Dataset(Shuffle(require_documents(self.node, "shuffle"), seed, block))
+
+    def repeat(self, epochs: int | None = None) -> Dataset[ElementT]:
+        """Several epochs, or endless ones; each in its own order below a ``shuffle``.
+
+        Args:
+            epochs: How many; None repeats for ever.
+        """
+        return Dataset(Repeat(require_documents(self.node, "repeat"), epochs))
+
+    def map(
+        self,
+        function: Callable[[Any], Any],
+        *,
+        preserves_length: bool = False,
+        name: str | None = None,
+        version: str | None = None,
+    ) -> Dataset[Any]:
+        """A pure function applied to every document when it is read.
+
+        It counts in the pipeline's fingerprint by its qualified name; what a closure holds cannot be seen.
+
+        Args:
+            function: From a document to a document. It must not change its argument.
+            preserves_length: Promise that the number of tokens stays, which is checked at every read; without
+                it the documents cannot be packed.
+            name: What it counts by instead; needed for a lambda.
+            version: Change it whenever the function comes to do something else.
+
+        Raises:
+            PipelineError: The function has no name that lasts, and none is given.
+        """
+        try:
+            function_name = callable_name(function, name, version)
+        except ValueError as error:
+            raise PipelineError(f"map: {error}") from error
+        return Dataset(Map(require_documents(self.node, "map"), function, function_name, preserves_length))
+
+    def append_eod(self, eod_id: int) -> Dataset[ElementT]:
+        """An end-of-document token behind every document, counted in its length."""
+        return Dataset(AppendEod(require_documents(self.node, "append_eod"), eod_id))
+
+    def pack(
+        self,
+        length: int,
+        *,
+        eod_id: int,
+        strategy: str = "best_fit",
+        window: int = 4096,
+        pad_id: int = 0,
+        truncate: bool = False,
+    ) -> Dataset[LLMBatch]:
+        """Rows of ``length`` tokens, each of several documents, packed window by window.
+
+        Args:
+            length: Tokens a row.
+            eod_id: The first input of every document. ``pack`` adds it to no document; see ``append_eod``.
+            strategy: ``"best_fit"`` (decreasing; fills best), ``"first_fit"`` (keeps the order) or
+                ``"concat_split"`` (no padding, documents cut where a row ends).
+            window: Documents that are packed together; more fill better.
+            pad_id: What fills a row up.
+            truncate: Cut a document longer than a row, instead of splitting it over several.
+
+        Raises:
+            PipelineError: A setting is impossible, or the documents' lengths are not known before reading.
+        """
+        documents = require_documents(self.node, "pack")
+        return Dataset(Pack(documents, RowFormat(length, eod_id, pad_id), strategy, window, truncate))
+
+    def pad(self, length: int, *, eod_id: int, pad_id: int = 0, truncate: bool = False) -> Dataset[LLMBatch]:
+        """Rows of ``length`` tokens, each of one document, in the documents' order.
+
+        Args:
+            length: Tokens a row.
+            eod_id: The first input of every document.
+            pad_id: What fills a row up.
+            truncate: Cut a document longer than a row, instead of giving it several.
+
+        Raises:
+            PipelineError: A setting is impossible, or the documents' lengths are not known before reading.
+        """
+        return Dataset(Pad(require_documents(self.node, "pad"), RowFormat(length, eod_id, pad_id), truncate))
+
+    def shift(self, what: str = "inputs") -> Dataset[LLMBatch]:
+        """Which side is shifted to make inputs and targets of a row's text.
+
+        Args:
+            what: ``"inputs"`` (to the right, the default of all rows), ``"targets"`` (to the left; the last
+                token of a document has no target) or ``"none"``.
+        """
+        return Dataset(Shift(self._rows("shift"), what))
+
+    def batch(
+        self, size: int, *, drop_remainder: bool = True, batch_type: type[LLMBatch] = LLMBatch
+    ) -> Dataset[LLMBatch]:
+        """Global batches of ``size`` rows.
+
+        Args:
+            size: Rows a batch, over all processes.
+            drop_remainder: Leave out the rows that do not fill a last batch. Otherwise it is filled up with
+                rows that carry no scored token. ``progress().dropped_rows`` counts what was left out.
+            batch_type: ``LLMBatch``, or behind ``pad`` ``LLMIndexedBatch``, whose ``document_idx`` is the
+                index of the record in its source plus one.
+        """
+        return Dataset(Batch(self._rows("batch"), size, drop_remainder, batch_type))
+
+    def shard(self, process_index: int, process_count: int) -> Dataset[LLMBatch]:
+        """The rows of one process, in NumPy: ``[i * G / n, (i + 1) * G / n)`` of every batch of G rows.
+
+        Raises:
+            PipelineError: The batch cannot be divided; the message lists the counts that would work.
+        """
+        batch, view = self._batch("shard"), ProcessRows(process_index, process_count)
+        view.check(batch.size)
+        return Dataset(replace(batch, view=view))
+
+    def place(self, where: Mesh | NamedSharding) -> Dataset[LLMBatch]:
+        """Global ``jax.Array`` batches. Each process reads only the rows that its devices hold a part of.
+
+        Args:
+            where: The sharding of arrays of shape (batch, length), or a mesh over all of whose axes the rows
+                are laid out.
+
+        Raises:
+            PipelineError: The batch cannot be laid out so.
+        """
+        batch, sharding = self._batch("place"), as_sharding(where)
+        check_shape(sharding, (batch.size, batch.parent.format.length))
+        return Dataset(replace(batch, view=PlacedRows(sharding, batch.parent.format.length)))
+
+    def prefetch(self, buffer_size: int = 16) -> Dataset[ElementT]:
+        """Loads up to ``buffer_size`` elements ahead in a thread, from the first ``next`` on."""
+        if isinstance(self.node, Prefetch):
+            raise PipelineError("prefetch: this pipeline prefetches already")
+        return Dataset(Prefetch(self.node, buffer_size))
+
+    def batch_struct(self, step: int = 0) -> LLMBatch:
+        """Shapes and dtypes of the batch of a step, as ``jax.ShapeDtypeStruct``, for compiling ahead of time."""
+        if step < 0:
+            raise ValueError(f"there is no step {step}")
+        node = self.node.parent if isinstance(self.node, Prefetch) else self.node
+        return Dataset(cast(Node, node))._batch("batch_struct").struct()
+
+    def __iter__(self) -> DataIterator[ElementT]:
+        node = cast(Node, self.node.parent) if isinstance(self.node, Prefetch) else self.node
+        ahead = self.node.ahead if isinstance(self.node, Prefetch) else 0
+        opening = Opening()
+        if isinstance(node, Batch):
+            engine: Any = node.engine(opening)
+        elif isinstance(node, ChainStage):
+            engine = DocumentEngine(node.open(opening, node.component), opening.readers)
+        else:
+            rows = cast(Rows, node)
+            engine = RowEngine(rows.open(opening, rows.component), opening.readers, rows.format)
+        shared = (describe(node),) if isinstance(node, Batch) else ()
+        return DataIterator(engine, Description(opening.components, shared, opening.algorithms), ahead)
+
+    def _rows(self, method: str) -> Rows:
+        if not isinstance(self.node, Pack | Pad | Shift):
+            raise PipelineError(
+                f"{method} works on rows and comes after pack or pad, not after {self.node.name}"
+            )
+        return self.node
+
+    def _batch(self, method: str) -> Batch:
+        if not isinstance(self.node, Batch):
+            raise PipelineError(
+                f"{method} works on batches and comes after batch, not after {self.node.name}"
+            )
+        if method != "batch_struct" and not isinstance(self.node.view, WholeBatch):
+            raise PipelineError(f"{method}: this pipeline is sharded or placed already")
+        return self.node

@@ -1,0 +1,83 @@
+"""Digests of settings and of content: canonical JSON and BLAKE2b."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+JsonScalar = str | int | float | bool | None
+Json = JsonScalar | Sequence["Json"] | Mapping[str, "Json"]
+
+
+def canonical_json(value: Json) -> str:
+    """The one JSON text of a value: sorted keys, no spaces, ASCII.
+
+    >>> canonical_json({"b": 1, "a": [None, "é"]})
+    '{"a":[null,"\\\\u00e9"],"b":1}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(*parts: bytes | str, size: int = 8) -> str:
+    """BLAKE2b of the parts, each with its length, as ``2 * size`` hexadecimal digits.
+
+    >>> digest("ab", "c") == digest("a", "bc")
+    False
+    """
+    state = hashlib.blake2b(digest_size=size)
+    for part in parts:
+        body = part.encode() if isinstance(part, str) else part
+        state.update(len(body).to_bytes(8, "little"))
+        state.update(body)
+    return state.hexdigest()
+
+
+def content_digest(record: object) -> str:
+    """Digest of a record's content, the same in every process.
+
+    Arrays count by dtype, shape and bytes; text, bytes, numbers and nests of lists and mappings by their
+    content; any other object by the name of its type alone.
+
+    >>> content_digest([1, 2]) == content_digest([1, 3])
+    False
+    """
+    if isinstance(record, np.ndarray | np.generic):
+        array = np.asarray(cast(Any, record))
+        return digest("array", array.dtype.str, str(array.shape), np.ascontiguousarray(array).tobytes())
+    if isinstance(record, bytes | bytearray | memoryview):
+        return digest("bytes", bytes(record))
+    if record is None or isinstance(record, str | bool | int | float):
+        return digest(type(record).__name__, repr(record))
+    if isinstance(record, Mapping):
+        items = cast(Mapping[object, object], record).items()
+        return digest("mapping", *sorted(content_digest(k) + content_digest(v) for k, v in items))
+    if isinstance(record, Sequence):
+        return digest("sequence", *map(content_digest, cast(Sequence[object], record)))
+    return digest("object", type(record).__module__, type(record).__qualname__)
+
+
+def callable_name(function: object, name: str | None, version: str | None) -> str:
+    """How a callable counts in a fingerprint: its qualified name, or ``name``, and a version.
+
+    What a closure or a ``functools.partial`` holds cannot be seen; give a ``version`` and change it with them.
+
+    Raises:
+        ValueError: The callable has no name that lasts (a lambda, a partial) and none was given.
+
+    >>> callable_name(len, None, "2")
+    'builtins.len@2'
+    """
+    if name is None:
+        qualified = getattr(function, "__qualname__", None)
+        if qualified is None and hasattr(function, "__call__") and not hasattr(function, "func"):
+            qualified = type(function).__qualname__
+        if qualified is None or "<lambda>" in qualified:
+            raise ValueError(
+                f"{function!r} has no lasting name: pass name='…', and version='…' when it changes"
+            )
+        name = f"{getattr(function, '__module__', type(function).__module__)}.{qualified}"
+    return name if version is None else f"{name}@{version}"

@@ -1,0 +1,33 @@
+"""The errors this library raises. Each says what is wrong, where, and what to do."""
+
+
+class ResumableDataError(Exception):
+    """Base class of every error that this library raises on purpose."""
+
+
+class PipelineError(ResumableDataError, ValueError):
+    """A pipeline that cannot work: an impossible setting, or stages in an impossible order."""
+
+
+class SourceError(ResumableDataError, OSError):
+    """Files that are missing, empty, damaged, or not what their index says."""
+
+
+class RecordError(ResumableDataError, ValueError):
+    """A bad record; the message names the source, the index and, where there is one, the file."""
+
+
+class StateError(ResumableDataError, ValueError):
+    """A state that is damaged, incomplete, or of a version this release cannot read."""
+
+
+class PipelineMismatchError(ResumableDataError, ValueError):
+    """A sound state of another pipeline or of other data; the message lists the differences.
+
+    Attributes:
+        differences: One readable line a difference, such as ``pack.length was 2048, is 4096``.
+    """
+
+    def __init__(self, message: str, differences: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.differences = differences

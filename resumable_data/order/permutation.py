@@ -1,0 +1,132 @@
+"""A keyed bijection on [0, n): the order of an epoch, in constant memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from resumable_data.arrays import Int64Array, UInt64Array
+from resumable_data.errors import PipelineError
+from resumable_data.order.keyed_hash import derive_key, mix64
+
+VERSION = 1
+MAX_SIZE = 2**62
+_ROUNDS = 8
+
+
+@dataclass(frozen=True)
+class Permutation:
+    """A pseudo-random permutation of [0, size), evaluated wherever it is asked.
+
+    A Feistel network (Luby and Rackoff, 1988) over the smallest power of two that holds ``size``, walked
+    along its cycles until the value lies below ``size`` (Black and Rogaway, 2002). Its round function is a
+    full 64-bit mixer; a keyed rotation in front makes the first image exactly uniform and lets odd
+    permutations occur at every size. About 0.1 µs a value in arrays of thousands.
+
+    Attributes:
+        size: Number of elements, 1 to 2**62.
+        keys: Nine 64-bit words: the rotation and one a round.
+
+    >>> order = permutation(10, "shuffle", 7, "web", 0)
+    >>> order(np.arange(10)).tolist()
+    [1, 0, 9, 2, 6, 7, 4, 8, 3, 5]
+    >>> order.inverse(order(np.arange(10))).tolist()
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    """
+
+    size: int
+    keys: tuple[int, ...]
+
+    def __call__(self, positions: Int64Array) -> Int64Array:
+        """Values at the given positions: int64[n] in [0, size), for int64[n] in [0, size)."""
+        values = self._rotate(positions.astype(np.uint64), self.keys[0] % self.size)
+        return self._walk(values, range(_ROUNDS))
+
+    def inverse(self, values: Int64Array) -> Int64Array:
+        """Positions at which the given values stand: int64[n] for int64[n]."""
+        found = self._walk(values.astype(np.uint64), range(_ROUNDS - 1, -1, -1))
+        return self._rotate(found.astype(np.uint64), -self.keys[0] % self.size).astype(np.int64)
+
+    def _rotate(self, values: UInt64Array, by: int) -> UInt64Array:
+        # Both terms are below 2**62, so that their sum does not overflow.
+        return (values + np.uint64(by)) % np.uint64(self.size)
+
+    def _walk(self, values: UInt64Array, rounds: range) -> Int64Array:
+        values = self._feistel(values, rounds)
+        outside = np.flatnonzero(values >= self.size)
+        while outside.size:
+            walked = self._feistel(values[outside], rounds)
+            values[outside] = walked
+            outside = outside[walked >= self.size]
+        return values.astype(np.int64)
+
+    def _feistel(self, values: UInt64Array, rounds: range) -> UInt64Array:
+        bits = (self.size - 1).bit_length()
+        low_bits = np.uint64((bits + 1) // 2)
+        low_mask = np.uint64((1 << int(low_bits)) - 1)
+        high_mask = np.uint64((1 << (bits // 2)) - 1)
+        high, low = values >> low_bits, values & low_mask
+        for index in rounds:
+            key = np.uint64(self.keys[1 + index])
+            if index % 2 == 0:
+                high = high ^ (mix64(low + key) & high_mask)
+            else:
+                low = low ^ (mix64(high + key) & low_mask)
+        return (high << low_bits) | low
+
+
+@lru_cache(maxsize=256)
+def permutation(size: int, purpose: str, *parts: int | str) -> Permutation:
+    """The permutation of [0, size) that belongs to a key.
+
+    Args:
+        size: Number of elements, 1 to 2**62.
+        purpose: What is permuted, such as ``"shuffle"``.
+        parts: What identifies it: seed, component path, epoch.
+
+    Returns:
+        The bijection.
+
+    Raises:
+        PipelineError: ``size`` is out of range.
+    """
+    if not 1 <= size <= MAX_SIZE:
+        raise PipelineError(f"a permutation needs 1 to 2**62 elements, got {size}")
+    return Permutation(size, derive_key(purpose, *parts, words=1 + _ROUNDS))
+
+
+def permute_blocks(block: int, size: int, positions: Int64Array, *parts: int | str) -> Int64Array:
+    """A permutation that keeps ``block`` neighbours together: blocks in random order, each shuffled inside.
+
+    Reads stay local, which is what remote storage and row groups want; what is close in the source stays
+    within one block's length.
+
+    Args:
+        block: Records a block; the last block of the source may be shorter.
+        size: Number of elements.
+        positions: int64[n] in [0, size).
+        parts: What identifies the permutation: seed, component path, epoch.
+
+    Returns:
+        int64[n] in [0, size).
+
+    >>> permute_blocks(4, 10, np.arange(10), 7, "web", 0).tolist()
+    [0, 2, 1, 3, 5, 7, 6, 4, 9, 8]
+    """
+    count = -(-size // block)
+    of_blocks = permutation(count, "shuffle.blocks", *parts)
+    short = size - (count - 1) * block
+    short_slot = int(of_blocks.inverse(np.array([count - 1]))[0])
+    # Positions behind the short block are moved back, as if it were whole; `slot` is a place among blocks.
+    behind = positions >= short_slot * block + short
+    whole = positions + np.where(behind, block - short, 0)
+    slots, inside = whole // block, whole % block
+    blocks = of_blocks(slots)
+    records = np.empty(len(positions), np.int64)
+    for number in np.unique(blocks).tolist():
+        here = blocks == number
+        within = permutation(short if number == count - 1 else block, "shuffle.block", *parts, number)
+        records[here] = number * block + within(inside[here])
+    return records

@@ -1,0 +1,25 @@
+"""No packing: every document has rows of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from resumable_data.arrays import Int64Array
+from resumable_data.packing.pieces import Pieces, cut
+
+
+def one_a_row(lengths: Int64Array, row_length: int) -> Pieces:
+    """Gives every document a row, and a longer one as many as it needs.
+
+    Args:
+        lengths: int64[n], tokens of each document of a window.
+        row_length: Tokens a row.
+
+    Returns:
+        The pieces and their rows, in order.
+
+    >>> one_a_row(np.array([3, 1]), 2).row.tolist()
+    [0, 1, 2]
+    """
+    document, offset, length = cut(lengths, row_length)
+    return Pieces(document, offset, length, np.arange(len(document)))

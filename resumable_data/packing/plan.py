@@ -1,0 +1,105 @@
+"""The plan arrays: which stretches of which documents make up which rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from resumable_data.arrays import Int64Array, offsets_of, ranges
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentPlan:
+    """Documents to be read, in order.
+
+    Attributes:
+        reader: int64[n], which of the pipeline's readers holds each document.
+        record: int64[n], its index in that reader's source.
+        length: int64[n], its tokens.
+    """
+
+    reader: Int64Array
+    record: Int64Array
+    length: Int64Array
+
+    def __len__(self) -> int:
+        return len(self.record)
+
+
+@dataclass(frozen=True, eq=False)
+class RowPlan:
+    """Rows as spans of documents. Row ``r`` consists of spans ``rows[r]`` to ``rows[r + 1]``, in this order.
+
+    Attributes:
+        rows: int64[n_rows + 1], first span of each row.
+        reader: int64[n_spans], which reader holds the span's document.
+        record: int64[n_spans], index of the document in that reader's source.
+        offset: int64[n_spans], first token of the span within its document.
+        length: int64[n_spans], tokens of the span; at least one.
+        document_length: int64[n_spans], tokens of the whole document, to be checked when it is read.
+    """
+
+    rows: Int64Array
+    reader: Int64Array
+    record: Int64Array
+    offset: Int64Array
+    length: Int64Array
+    document_length: Int64Array
+
+    @classmethod
+    def empty(cls, n_rows: int) -> RowPlan:
+        """A plan of ``n_rows`` rows without a token."""
+        nothing = np.zeros(0, np.int64)
+        return cls(np.zeros(n_rows + 1, np.int64), nothing, nothing, nothing, nothing, nothing)
+
+    def __len__(self) -> int:
+        return len(self.rows) - 1
+
+    def slice(self, start: int, stop: int) -> RowPlan:
+        """Rows ``start`` to ``stop``, without copying a span."""
+        first, last = int(self.rows[start]), int(self.rows[stop])
+        return RowPlan(
+            self.rows[start : stop + 1] - first,
+            self.reader[first:last],
+            self.record[first:last],
+            self.offset[first:last],
+            self.length[first:last],
+            self.document_length[first:last],
+        )
+
+    def take(self, indices: Int64Array) -> RowPlan:
+        """Any rows in any order: int64[m] row numbers, repeats allowed."""
+        counts = np.diff(self.rows)[indices]
+        spans = ranges(self.rows[:-1][indices], counts)
+        return RowPlan(
+            offsets_of(counts),
+            self.reader[spans],
+            self.record[spans],
+            self.offset[spans],
+            self.length[spans],
+            self.document_length[spans],
+        )
+
+    def padded(self, n_rows: int) -> RowPlan:
+        """The same rows, followed by empty ones up to ``n_rows``."""
+        return concatenate([self, RowPlan.empty(n_rows - len(self))]) if len(self) < n_rows else self
+
+
+def concatenate(plans: Sequence[RowPlan]) -> RowPlan:
+    """The rows of all plans, one after the other.
+
+    >>> len(concatenate([RowPlan.empty(2), RowPlan.empty(3)]))
+    5
+    """
+    if len(plans) == 1:
+        return plans[0]
+    first_spans = offsets_of(np.array([plan.rows[-1] for plan in plans], np.int64))
+    rows = [plan.rows[:-1] + first for plan, first in zip(plans, first_spans, strict=False)]
+    columns = {
+        field.name: np.concatenate([getattr(plan, field.name) for plan in plans])
+        for field in fields(RowPlan)
+        if field.name != "rows"
+    }
+    return RowPlan(np.concatenate([*rows, first_spans[-1:]]), **columns)

@@ -1,0 +1,105 @@
+"""A window's documents made into rows: the one place where a strategy is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from resumable_data.arrays import Int64Array, offsets_of
+from resumable_data.order.permutation import permutation
+from resumable_data.packing.best_fit import best_fit
+from resumable_data.packing.concat_split import concat_split
+from resumable_data.packing.first_fit import first_fit
+from resumable_data.packing.one_a_row import one_a_row
+from resumable_data.packing.pieces import Pieces
+from resumable_data.packing.plan import DocumentPlan, RowPlan
+
+Strategy = Callable[[Int64Array, int], Pieces]
+
+STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
+    {"best_fit": best_fit, "concat_split": concat_split, "first_fit": first_fit, "one_a_row": one_a_row}
+)
+VERSIONS: Mapping[str, int] = MappingProxyType(dict.fromkeys(STRATEGIES, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class PackedWindow:
+    """The rows of one window, and what can be counted of them without reading a token.
+
+    Attributes:
+        plan: Its rows.
+        tokens: int64[n_rows + 1], tokens in the rows before each row.
+        documents: int64[n_rows + 1], documents that begin in the rows before each row.
+        split: Documents that lie in more than one row.
+        truncated: int64[n_rows + 1], tokens cut off the documents that begin in the rows before each row.
+    """
+
+    plan: RowPlan
+    tokens: Int64Array
+    documents: Int64Array
+    split: int
+    truncated: Int64Array
+
+
+def pack_window(
+    documents: DocumentPlan,
+    row_length: int,
+    strategy: str,
+    *,
+    truncate: bool,
+    shuffle_key: tuple[int | str, ...] | None,
+) -> PackedWindow:
+    """Packs the documents of one window into rows.
+
+    Rows stand in the order of their first documents, and the spans of a row in the order of the documents,
+    unless a key shuffles the rows.
+
+    Args:
+        documents: The documents of the window, in the order of the stream.
+        row_length: Tokens a row.
+        strategy: A key of ``STRATEGIES``.
+        truncate: Whether a document longer than a row loses its tail, rather than being split.
+        shuffle_key: What identifies the order of the rows (seed, component path, window), or None to keep it.
+
+    Returns:
+        The rows with their counts.
+    """
+    kept = np.minimum(documents.length, row_length) if truncate else documents.length
+    pieces = STRATEGIES[strategy](kept, row_length)
+    order, row_of_span = _arrange(pieces.row, shuffle_key)
+    document, offset = pieces.document[order], pieces.offset[order]
+    plan = RowPlan(
+        rows=offsets_of(np.bincount(row_of_span)),
+        reader=documents.reader[document],
+        record=documents.record[document],
+        offset=offset,
+        length=pieces.length[order],
+        document_length=documents.length[document],
+    )
+    spans_before = plan.rows
+    begins = (offset == 0).astype(np.int64)
+    return PackedWindow(
+        plan,
+        tokens=offsets_of(plan.length)[spans_before],
+        documents=offsets_of(begins)[spans_before],
+        split=int(np.count_nonzero(np.bincount(document) > 1)),
+        truncated=offsets_of(begins * (documents.length - kept)[document])[spans_before],
+    )
+
+
+def _arrange(row: Int64Array, shuffle_key: tuple[int | str, ...] | None) -> tuple[Int64Array, Int64Array]:
+    """Order of the pieces, int64[n], and the final row of each in that order, int64[n]."""
+    n_rows = int(row.max()) + 1 if len(row) else 0
+    if n_rows == 0:
+        return row, row
+    first_piece = np.full(n_rows, len(row), np.int64)
+    np.minimum.at(first_piece, row, np.arange(len(row)))
+    place = np.empty(n_rows, np.int64)  # the final place of each row
+    place[np.argsort(first_piece, kind="stable")] = np.arange(n_rows)
+    if shuffle_key is not None:
+        place = permutation(n_rows, "pack.rows", *shuffle_key)(place)
+    order = np.argsort(place[row], kind="stable")
+    return order, place[row][order]

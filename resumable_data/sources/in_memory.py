@@ -1,0 +1,72 @@
+"""Records that are a Python sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from resumable_data.arrays import Int64Array
+from resumable_data.digest import content_digest, digest
+from resumable_data.errors import RecordError, SourceError
+from resumable_data.sources.source import check_indices, evenly_spaced
+
+_SAMPLED_RECORDS = 1024
+
+
+class InMemorySource:
+    """A list of records, or anything with ``len`` and ``[index]`` that is cheap to index.
+
+    Args:
+        records: The records; token documents are one-dimensional integer sequences.
+        name: What error messages call this source.
+
+    Raises:
+        SourceError: There are no records.
+
+    >>> source = InMemorySource([[1, 2, 3], [4, 5]])
+    >>> source.read(np.array([1, 0])), source.lengths(np.array([1, 0])).tolist()
+    ([[4, 5], [1, 2, 3]], [2, 3])
+    """
+
+    def __init__(self, records: Sequence[Any], name: str = "in-memory source") -> None:
+        if len(records) == 0:
+            raise SourceError(f"{name} has no records")
+        self._records = records
+        self._name = name
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __repr__(self) -> str:
+        return f"{self._name} ({len(self)} records)"
+
+    def read(self, indices: Int64Array) -> list[Any]:
+        """Records at int64[n] indices."""
+        check_indices(indices, len(self), self._name)
+        return [self._records[index] for index in indices.tolist()]
+
+    def lengths(self, indices: Int64Array) -> Int64Array:
+        """Tokens of each record: int64[n].
+
+        Raises:
+            RecordError: A record has no length.
+        """
+        records = self.read(indices)
+        try:
+            return np.fromiter(map(len, records), np.int64, len(records))
+        except TypeError as error:
+            bad = next(
+                i
+                for i, record in zip(indices.tolist(), records, strict=True)
+                if not hasattr(record, "__len__")
+            )
+            raise RecordError(
+                f"{self._name}, record {bad}: {error}; a document is a sequence of tokens"
+            ) from error
+
+    def fingerprint(self) -> str:
+        """Digest of the record count and of up to 1,024 records, spread evenly."""
+        sampled = self.read(evenly_spaced(len(self), _SAMPLED_RECORDS))
+        return digest("in-memory", str(len(self)), *map(content_digest, sampled))

@@ -1,0 +1,52 @@
+"""The append_eod stage: an end-of-document token behind every document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from resumable_data.arrays import Int64Array, Ragged, offsets_of, ranges
+from resumable_data.stages.documents import ChainStage
+from resumable_data.state import Settings
+
+
+@dataclass(frozen=True)
+class AppendEod(ChainStage):
+    """Closes every document with a token, which its length counts.
+
+    Attributes:
+        eod_id: The token.
+    """
+
+    eod_id: int
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return "append_eod"
+
+    def settings(self) -> Settings:
+        """The token."""
+        return {"eod_id": self.eod_id}
+
+    def lengths(self, records: Int64Array) -> Int64Array:
+        """One more than before."""
+        return self.parent.lengths(records) + 1
+
+    def read(self, records: Int64Array) -> Ragged:
+        """The documents with the token behind each."""
+        documents = with_room(self.parent.read_tokens(records))
+        documents.values[documents.starts + documents.lengths] = self.eod_id
+        return Ragged(documents.values, documents.starts, documents.lengths + 1, documents.spare - 1)
+
+
+def with_room(documents: Ragged) -> Ragged:
+    """The same documents with at least one free cell behind each, copied only if there is none."""
+    if documents.spare and documents.values.flags.writeable:
+        return documents
+    cells = documents.lengths + 1
+    starts = offsets_of(cells)[:-1]
+    values = np.zeros(int(cells.sum()), np.int32)
+    values[ranges(starts, documents.lengths)] = documents.values[ranges(documents.starts, documents.lengths)]
+    return Ragged(values, starts, documents.lengths, spare=1)

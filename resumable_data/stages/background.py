@@ -1,0 +1,77 @@
+"""A generator run by a thread, a bounded number of elements ahead."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from threading import Condition, Thread
+from typing import Generic, Self, TypeVar
+
+ElementT = TypeVar("ElementT")
+
+
+class Background(Generic[ElementT], Iterator[ElementT]):
+    """Elements of an iterator, produced by a thread that starts at the first ``next``.
+
+    An error of the iterator is raised where it occurred, behind all elements in front of it.
+
+    Args:
+        elements: What to produce; used by the thread alone.
+        ahead: How many elements may wait.
+    """
+
+    def __init__(self, elements: Iterator[ElementT], ahead: int) -> None:
+        self._elements = elements
+        self._ahead = ahead
+        self._waiting: deque[ElementT] = deque()
+        self._changed = Condition()
+        self._ended: BaseException | None = None
+        self._stopped = False
+        self._thread: Thread | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> ElementT:
+        if self._thread is None:
+            self._thread = Thread(target=self._produce, name="resumable_data prefetch", daemon=True)
+            self._thread.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._ended is not None)
+            if not self._waiting:
+                assert self._ended is not None
+                raise self._ended
+            element = self._waiting.popleft()
+            self._changed.notify_all()
+            return element
+
+    def close(self) -> None:
+        """Stops the thread and waits for it to end; what waits is dropped."""
+        with self._changed:
+            self._stopped = True
+            self._waiting.clear()
+            self._ended = self._ended or StopIteration()
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _produce(self) -> None:
+        try:
+            for element in self._elements:
+                if not self._put(element):
+                    return
+            ended: BaseException = StopIteration()
+        except BaseException as error:
+            ended = error
+        with self._changed:
+            self._ended = self._ended or ended
+            self._changed.notify_all()
+
+    def _put(self, element: ElementT) -> bool:
+        """Adds an element when there is room; False once stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._waiting) < self._ahead or self._stopped)
+            if not self._stopped:
+                self._waiting.append(element)
+                self._changed.notify_all()
+            return not self._stopped

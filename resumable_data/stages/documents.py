@@ -1,0 +1,191 @@
+"""A component's documents: the chain of stages from a source on, and the planner that it opens to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from resumable_data.arrays import Int64Array, Ragged
+from resumable_data.errors import PipelineError, StateError
+from resumable_data.packing.plan import DocumentPlan
+from resumable_data.stages.stage import At, DocumentPlanner, Opening, Stage, checked_integers, describe
+from resumable_data.state import Settings
+
+
+@dataclass(frozen=True)
+class ChainStage:
+    """A stage of a component, on top of the stages nearer to the source.
+
+    It does what its parent does, but for the methods that it overrides: ``records`` decides the order,
+    ``lengths`` and ``read`` what becomes of a document. All of them are functions of their arguments.
+
+    Attributes:
+        parent: The stage below.
+    """
+
+    parent: ChainStage
+
+    @property
+    def name(self) -> str:
+        """What descriptions and errors call this kind of stage."""
+        raise NotImplementedError
+
+    def settings(self) -> Settings:
+        """The settings that decide the data."""
+        return {}
+
+    def algorithms(self) -> dict[str, int]:
+        """Versions of the algorithms that this stage uses."""
+        return {}
+
+    @property
+    def component(self) -> str:
+        """The name given with the source."""
+        return self.parent.component
+
+    @property
+    def epoch_size(self) -> int:
+        """Documents an epoch."""
+        return self.parent.epoch_size
+
+    @property
+    def epochs(self) -> int | None:
+        """Number of epochs, or None where they are endless."""
+        return self.parent.epochs
+
+    @property
+    def shuffle_seed(self) -> int | None:
+        """Seed of the shuffle above, or None where the order is the source's."""
+        return self.parent.shuffle_seed
+
+    @property
+    def lengths_known(self) -> bool:
+        """Whether token counts are known without reading."""
+        return self.parent.lengths_known
+
+    def records(self, path: str, epoch: int, positions: Int64Array) -> Int64Array:
+        """Records of the source that stand at int64[n] positions of an epoch of the component at ``path``."""
+        return self.parent.records(path, epoch, positions)
+
+    def lengths(self, records: Int64Array) -> Int64Array:
+        """Tokens of the documents made from int64[n] records."""
+        return self.parent.lengths(records)
+
+    def read(self, records: Int64Array) -> Sequence[Any]:
+        """The documents made from int64[n] records."""
+        return self.parent.read(records)
+
+    def read_tokens(self, records: Int64Array) -> Ragged:
+        """The same, as tokens."""
+        return Ragged.from_records(self.read(records), lambda place: self.name_of(int(records[place])))
+
+    def name_of(self, record: int) -> str:
+        """What an error calls a record."""
+        return self.parent.name_of(record)
+
+    def chain(self) -> Iterator[ChainStage]:
+        """The stages from the source to this one."""
+        yield from self.parent.chain()
+        yield self
+
+    def open(self, opening: Opening, path: str) -> DocumentPlanner[Any]:
+        """The planner of this component."""
+        opening.readers.append(self)
+        opening.components[path] = tuple(describe(stage) for stage in self.chain())
+        for stage in self.chain():
+            opening.algorithms.update(stage.algorithms())
+        return Stream(self, path, len(opening.readers) - 1)
+
+
+@dataclass(frozen=True)
+class StreamCursor:
+    """Where a component's stream is: document ``position`` of ``epoch``."""
+
+    epoch: int
+    position: int
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The documents of a component, epoch by epoch.
+
+    Attributes:
+        stage: The last stage of the component.
+        path: The component's path, which enters every key.
+        reader: The component's number among the pipeline's readers.
+    """
+
+    stage: ChainStage
+    path: str
+    reader: int
+
+    @property
+    def epoch_size(self) -> int:
+        """Documents an epoch."""
+        return self.stage.epoch_size
+
+    @property
+    def total(self) -> int | None:
+        """Documents in all, or None where they are endless."""
+        return None if self.stage.epochs is None else self.stage.epochs * self.epoch_size
+
+    def start(self) -> StreamCursor:
+        """The cursor in front of the first document."""
+        return StreamCursor(0, 0)
+
+    def position(self, cursor: StreamCursor) -> int:
+        """Documents in front of the cursor."""
+        return cursor.epoch * self.epoch_size + cursor.position
+
+    def take(self, cursor: StreamCursor, count: int) -> tuple[DocumentPlan, StreamCursor]:
+        """The next ``count`` documents, or what is left, and the cursor behind them."""
+        start = self.position(cursor)
+        stop = start + count if self.total is None else min(start + count, self.total)
+        records = [
+            self.stage.records(self.path, epoch, np.arange(first, last))
+            for epoch, first, last in _epochs_between(start, stop, self.epoch_size)
+        ]
+        record = np.concatenate(records) if records else np.zeros(0, np.int64)
+        reader = np.full(len(record), self.reader)
+        lengths = self.stage.lengths(record) if self.stage.lengths_known else np.zeros(len(record), np.int64)
+        return DocumentPlan(reader, record, lengths), StreamCursor(*divmod(stop, self.epoch_size))
+
+    def encode(self, cursor: StreamCursor) -> dict[str, At]:
+        """Epoch and position."""
+        return {self.path: (cursor.epoch, cursor.position)}
+
+    def decode(self, at: Mapping[str, At]) -> StreamCursor:
+        """The cursor of epoch and position; a StateError where the stream has no such place."""
+        cursor = StreamCursor(*checked_integers(at, self.path, 2))
+        beyond = self.total is not None and self.position(cursor) > self.total
+        if cursor.position >= self.epoch_size or beyond:
+            raise StateError(
+                f"component {self.path!r} has no document {cursor.position} of epoch {cursor.epoch}: "
+                f"{self.epoch_size} documents an epoch, {self.total} in all"
+            )
+        return cursor
+
+
+def _epochs_between(start: int, stop: int, epoch_size: int) -> Iterator[tuple[int, int, int]]:
+    """Epoch, first and last position in it, for each epoch that [start, stop) touches."""
+    while start < stop:
+        epoch, first = divmod(start, epoch_size)
+        last = min(epoch_size, first + stop - start)
+        yield epoch, first, last
+        start += last - first
+
+
+def require_documents(stage: Stage, method: str) -> ChainStage:
+    """The stage, if it is part of a component's chain.
+
+    Raises:
+        PipelineError: It is not; the message says where ``method`` belongs.
+    """
+    if not isinstance(stage, ChainStage):
+        raise PipelineError(
+            f"{method} works on documents and comes before pack and batch, not after {stage.name}"
+        )
+    return stage

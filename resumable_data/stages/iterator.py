@@ -1,0 +1,248 @@
+"""The one iterator: it drives an engine, which plans and loads, and owns the position."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from resumable_data.errors import ResumableDataError, StateError
+from resumable_data.stages.background import Background
+from resumable_data.stages.progress import Progress
+from resumable_data.stages.stage import At, Counts
+from resumable_data.state import Description, Position, State, decode, encode
+
+PlanT = TypeVar("PlanT")
+CursorT = TypeVar("CursorT")
+ElementT = TypeVar("ElementT")
+
+_SPANS_AT_ONCE = 2048
+_TOKENS_AT_ONCE = 2**23
+
+
+@dataclass(frozen=True)
+class Planned(Generic[PlanT, CursorT]):
+    """A planned element.
+
+    Attributes:
+        plan: What to load.
+        behind: The cursor behind it.
+        spans: Stretches of documents to be read for it.
+        tokens: Tokens in them.
+    """
+
+    plan: PlanT
+    behind: CursorT
+    spans: int
+    tokens: int
+
+
+class Engine(Protocol[PlanT, CursorT, ElementT]):
+    """Plans and loads elements. It keeps no position: a cursor is a value, and planning is pure."""
+
+    def start(self) -> CursorT:
+        """The cursor in front of the first element."""
+        ...
+
+    def plan(self, cursor: CursorT) -> Planned[PlanT, CursorT] | None:
+        """The next element, or None at the end."""
+        ...
+
+    def load(self, plans: Sequence[PlanT]) -> Iterator[ElementT]:
+        """Reads what the plans name, then gives their elements one by one."""
+        ...
+
+    def encode(self, cursor: CursorT) -> tuple[int, dict[str, At]]:
+        """Rows delivered, and integers by component path."""
+        ...
+
+    def decode(self, rows: int, at: Mapping[str, At]) -> CursorT:
+        """The cursor that ``encode`` gave."""
+        ...
+
+    def counts(self, cursor: CursorT) -> dict[str, Counts]:
+        """What each component has delivered."""
+        ...
+
+    def remainder(self, cursor: CursorT) -> int:
+        """Rows behind the cursor that will not be delivered."""
+        ...
+
+    def cells(self, rows: int) -> int:
+        """Cells, tokens and padding, of so many rows."""
+        ...
+
+
+class DataIterator(Generic[ElementT]):
+    """Iterates over a pipeline from a position that can be saved and set.
+
+    What is read ahead or prefetched is never part of the state: that is always the position behind the last
+    element handed over. Close it, or use it as a context manager, to end its thread early.
+
+    Args:
+        engine: What plans and loads.
+        description: What decides the pipeline's data.
+        prefetch: Elements that a thread keeps ready, or 0 to load in the calling thread.
+    """
+
+    def __init__(
+        self, engine: Engine[Any, Any, ElementT], description: Description, prefetch: int = 0
+    ) -> None:
+        self._engine = engine
+        self._description = description
+        self._prefetch = prefetch
+        self._step = 0
+        self._cursor: Any = engine.start()
+        self._ready: _Ready[ElementT] | None = None
+        self._peeked: tuple[ElementT, Any] | None = None
+        self._closed = False
+
+    @property
+    def step(self) -> int:
+        """Elements delivered, which is the index of the next."""
+        return self._step
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> ElementT:
+        element, cursor = self._advance()
+        self._peeked = None
+        self._cursor = cursor
+        self._step += 1
+        return element
+
+    def peek(self) -> ElementT:
+        """The next element, without moving: it will be handed over again.
+
+        Raises:
+            StopIteration: There is none.
+        """
+        self._peeked = self._advance()
+        return self._peeked[0]
+
+    def get_state(self) -> State:
+        """The position behind the last element handed over, as plain JSON values."""
+        rows, at = self._engine.encode(self._cursor)
+        return encode(
+            self._description, Position(self._step, rows, {path: (shard,) for path, shard in at.items()})
+        )
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Goes to a saved position. It is applied whole, or an error leaves the iterator where it was.
+
+        Args:
+            state: What ``get_state`` gave, also after a round trip through JSON.
+
+        Raises:
+            StateError: The state is damaged, or of a version that this release cannot read.
+            PipelineMismatchError: It belongs to another pipeline or to other data.
+        """
+        position = decode(self._description, state)
+        try:
+            at = {path: shard for path, (shard,) in position.at.items()}
+        except ValueError:
+            raise StateError("the state has logical shards, this pipeline has none") from None
+        cursor = self._engine.decode(position.rows, at)
+        self._drop_ready()
+        self._cursor, self._step = cursor, position.step
+
+    def progress(self) -> Progress:
+        """What was delivered so far, in total and a component; it survives a resume."""
+        counts = self._engine.counts(self._cursor)
+        rows, _ = self._engine.encode(self._cursor)
+        return Progress.of(self._step, counts, self._engine.cells(rows), self._engine.remainder(self._cursor))
+
+    def description(self) -> dict[str, Any]:
+        """What decides the pipeline's data, for people: what a checkpoint keeps as ``pipeline.json``."""
+        return self._description.to_json()
+
+    def close(self) -> None:
+        """Ends the thread, if there is one. The state can still be taken."""
+        self._drop_ready()
+        self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _advance(self) -> tuple[ElementT, Any]:
+        """The next element and the cursor behind it; peeked, or loaded."""
+        if self._closed:
+            raise ValueError("this iterator is closed")
+        if self._peeked is not None:
+            return self._peeked
+        if self._ready is None:
+            self._ready = _Ready(self._engine, self._cursor, self._prefetch)
+        try:
+            return next(self._ready)
+        except BaseException:
+            # An error, or the end: what follows starts again from the position, which has not moved.
+            self._drop_ready()
+            raise
+
+    def _drop_ready(self) -> None:
+        self._peeked = None
+        if self._ready is not None:
+            self._ready.close()
+            self._ready = None
+
+
+class _Ready(Generic[ElementT]):
+    """Elements from a cursor on, each with the cursor behind it, loaded here or by a thread."""
+
+    def __init__(self, engine: Engine[Any, Any, ElementT], cursor: Any, prefetch: int) -> None:
+        elements = load_ahead(engine, cursor)
+        self._elements = Background(elements, prefetch) if prefetch else elements
+        if isinstance(self._elements, Background):
+            # The thread knows nothing of this object, so that dropping it, or exiting, ends the thread.
+            self._finalizer = weakref.finalize(self, self._elements.close)
+
+    def __next__(self) -> tuple[ElementT, Any]:
+        return next(self._elements)
+
+    def close(self) -> None:
+        """Stops loading."""
+        self._elements.close()
+
+
+def load_ahead(engine: Engine[Any, Any, ElementT], cursor: Any) -> Iterator[tuple[ElementT, Any]]:
+    """Elements from a cursor on, each with the cursor behind it.
+
+    Records are cheap when hundreds are read at once, so that several elements are planned and read together:
+    one at first, to be quick after a resume, then twice as many each time up to a limit of spans and tokens.
+    """
+    elements = 1
+    while True:
+        planned: list[Planned[Any, Any]] = []
+        spans = tokens = 0
+        while len(planned) < elements and spans < _SPANS_AT_ONCE and tokens < _TOKENS_AT_ONCE:
+            following = engine.plan(cursor)
+            if following is None:
+                break
+            planned.append(following)
+            cursor = following.behind
+            spans, tokens = spans + following.spans, tokens + following.tokens
+        if not planned:
+            return
+        loaded = _load(engine, [element.plan for element in planned])
+        for element in planned:
+            yield next(loaded), element.behind
+        elements *= 2
+
+
+def _load(engine: Engine[Any, Any, ElementT], plans: list[Any]) -> Iterator[ElementT]:
+    """Elements of the plans. Where a record is bad, those in front of it are still delivered."""
+    try:
+        loaded = engine.load(plans)
+    except ResumableDataError:
+        if len(plans) == 1:
+            raise
+        loaded = (element for plan in plans for element in engine.load([plan]))
+    yield from loaded

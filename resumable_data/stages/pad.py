@@ -1,0 +1,53 @@
+"""The pad stage: every document in rows of its own, filled up with padding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resumable_data.packing.window import VERSIONS
+from resumable_data.stages.pack import WindowedRows, check_format, format_settings, require_lengths
+from resumable_data.stages.stage import DocumentStage, Opening, RowFormat, describe
+from resumable_data.state import Settings
+
+# Rows keep the order of the documents, so that the window decides nothing but how many are planned at once.
+_WINDOW = 1024
+
+
+@dataclass(frozen=True)
+class Pad:
+    """One document a row, without packing: for evaluation and fine-tuning.
+
+    Attributes:
+        parent: The documents.
+        format: Row length and special tokens.
+        truncate: Whether a document longer than a row loses its tail, rather than taking more rows.
+    """
+
+    parent: DocumentStage
+    format: RowFormat
+    truncate: bool
+
+    def __post_init__(self) -> None:
+        check_format(self.name, self.format)
+        require_lengths(self.name, self.parent)
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return "pad"
+
+    @property
+    def component(self) -> str:
+        """The name given with the source."""
+        return self.parent.component
+
+    def settings(self) -> Settings:
+        """Everything."""
+        return {**format_settings(self.format), "truncate": self.truncate}
+
+    def open(self, opening: Opening, path: str) -> WindowedRows:
+        """The planner of this stage as the component at ``path``."""
+        documents = self.parent.open(opening, path)
+        opening.components[path] += (describe(self),)
+        opening.algorithms["one_a_row"] = VERSIONS["one_a_row"]
+        return WindowedRows(documents, path, self.format.length, "one_a_row", _WINDOW, self.truncate, None)

@@ -1,0 +1,48 @@
+"""What a pipeline has delivered, counted from its plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from resumable_data.stages.stage import Counts
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What was delivered up to a position.
+
+    Attributes:
+        step: Batches (or rows, or documents, where there are no batches).
+        rows: Rows.
+        documents: Documents that began in these rows.
+        tokens: Tokens in them, padding excluded.
+        truncated: Tokens that truncation cut off these documents.
+        padding: Share of the cells that hold padding, 0 to 1.
+        dropped_rows: Rows behind the position that never fill a batch, if it is the end; 0 before it.
+        components: The same counts for each component, by path.
+    """
+
+    step: int
+    rows: int
+    documents: int
+    tokens: int
+    truncated: int
+    padding: float
+    dropped_rows: int
+    components: Mapping[str, Counts]
+
+    @classmethod
+    def of(cls, step: int, components: Mapping[str, Counts], cells: int, dropped_rows: int) -> Progress:
+        """Sums the components' counts; ``cells`` are those of all rows delivered."""
+        tokens = sum(counts.tokens for counts in components.values())
+        return cls(
+            step=step,
+            rows=sum(counts.rows for counts in components.values()),
+            documents=sum(counts.documents for counts in components.values()),
+            tokens=tokens,
+            truncated=sum(counts.truncated for counts in components.values()),
+            padding=1 - tokens / cells if cells else 0.0,
+            dropped_rows=dropped_rows,
+            components=components,
+        )

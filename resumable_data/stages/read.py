@@ -1,0 +1,69 @@
+"""Reading what plans name: many steps at a time, one call a source, every document once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from resumable_data.arrays import Int32Array, Int64Array
+from resumable_data.errors import RecordError
+from resumable_data.packing.plan import DocumentPlan, RowPlan
+from resumable_data.stages.stage import DocumentReader
+
+
+def read_spans(readers: Sequence[DocumentReader], plan: RowPlan) -> tuple[Int32Array, Int64Array]:
+    """Tokens of the documents that a plan's spans come from.
+
+    Args:
+        readers: The pipeline's readers, to which the plan refers.
+        plan: The rows.
+
+    Returns:
+        The tokens read, int32[m], and where in them each span begins, int64[n_spans].
+
+    Raises:
+        RecordError: A document has another length than it was planned with.
+    """
+    values: list[Int32Array] = []
+    starts = np.zeros(len(plan.record), np.int64)
+    before = 0
+    for number, spans in _by_reader(plan.reader):
+        records, documents_of_spans = np.unique(plan.record[spans], return_inverse=True)
+        documents = readers[number].read_tokens(records)
+        lengths = documents.lengths[documents_of_spans]
+        wrong = np.flatnonzero(lengths != plan.document_length[spans])
+        if wrong.size:
+            span = spans[wrong[0]]
+            raise RecordError(
+                f"{readers[number].name_of(int(plan.record[span]))} has {int(lengths[wrong[0]])} tokens, but its "
+                f"lengths index says {int(plan.document_length[span])}: the data changed after it was indexed. "
+                "Restore the data, or delete the index and start anew"
+            )
+        starts[spans] = before + documents.starts[documents_of_spans] + plan.offset[spans]
+        values.append(documents.values)
+        before += len(documents.values)
+    if len(values) == 1:
+        return values[0], starts
+    return np.concatenate(values) if values else np.zeros(0, np.int32), starts
+
+
+def read_documents(readers: Sequence[DocumentReader], plan: DocumentPlan) -> list[Any]:
+    """The documents of a plan, in its order, whatever they are."""
+    documents: list[Any] = [None] * len(plan)
+    for number, places in _by_reader(plan.reader):
+        found = readers[number].read(plan.record[places])
+        for place, document in zip(places.tolist(), found, strict=True):
+            documents[place] = document
+    return documents
+
+
+def _by_reader(reader: Int64Array) -> Iterator[tuple[int, Int64Array]]:
+    """Each reader in use and the places where it is: int64[n]."""
+    if len(reader) and (reader == reader[0]).all():
+        yield int(reader[0]), np.arange(len(reader))
+        return
+    order = np.argsort(reader, kind="stable")
+    numbers, firsts = np.unique(reader[order], return_index=True)
+    yield from zip(numbers.tolist(), np.split(order, firsts[1:]), strict=True)

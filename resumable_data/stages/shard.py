@@ -1,0 +1,58 @@
+"""The shard stage: the rows of one process, in NumPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from resumable_data.arrays import Int64Array
+from resumable_data.batch import LLMBatch
+from resumable_data.errors import PipelineError
+
+
+@dataclass(frozen=True)
+class ProcessRows:
+    """Process ``i`` of ``n`` sees rows ``[i * G / n, (i + 1) * G / n)`` of every batch of G.
+
+    Attributes:
+        process_index: i, from 0.
+        process_count: n, which divides every batch.
+    """
+
+    process_index: int
+    process_count: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.process_index < self.process_count:
+            raise PipelineError(
+                f"shard: process_index={self.process_index} is not in [0, {self.process_count})"
+            )
+
+    def check(self, size: int) -> None:
+        """Raises PipelineError, with the counts that would work, unless the batch can be divided."""
+        if size % self.process_count:
+            divisors = [count for count in range(1, size + 1) if size % count == 0]
+            raise PipelineError(
+                f"shard: a batch of {size} rows cannot be divided among {self.process_count} processes; "
+                f"it can among {', '.join(map(str, divisors))}"
+            )
+
+    def rows(self, n_rows: int) -> Int64Array:
+        """The rows of this process."""
+        share = n_rows // self.process_count
+        return np.arange(self.process_index * share, (self.process_index + 1) * share)
+
+    def finish(self, batch: LLMBatch, n_rows: int) -> LLMBatch:
+        """The batch of these rows."""
+        return batch
+
+    def struct(self, batch: LLMBatch) -> LLMBatch:
+        """The shapes with this process's number of rows."""
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(
+                (leaf.shape[0] // self.process_count, *leaf.shape[1:]), leaf.dtype
+            ),
+            batch,
+        )

@@ -1,0 +1,56 @@
+"""The shift stage: which side of a row is shifted against the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from resumable_data.errors import PipelineError
+from resumable_data.stages.stage import Opening, RowFormat, RowPlanner, RowStage, describe
+from resumable_data.state import Settings
+
+SHIFTS = ("inputs", "targets", "none")
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Chooses how inputs and targets are made of a row's text.
+
+    Attributes:
+        parent: The rows.
+        what: ``"inputs"``: the text is the target, the inputs are the same shifted right, which is what rows
+            do without this stage. ``"targets"``: the text is the input, the targets are the same shifted left,
+            and the last token of a span has no target and does not count. ``"none"``: both are the text.
+    """
+
+    parent: RowStage
+    what: str
+
+    def __post_init__(self) -> None:
+        if self.what not in SHIFTS:
+            raise PipelineError(f"shift({self.what!r}): there are {', '.join(map(repr, SHIFTS))}")
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return "shift"
+
+    @property
+    def component(self) -> str:
+        """The name given with the source."""
+        return self.parent.component
+
+    @property
+    def format(self) -> RowFormat:
+        """The parent's, with this shift."""
+        return replace(self.parent.format, shift=self.what)
+
+    def settings(self) -> Settings:
+        """What is shifted."""
+        return {"what": self.what}
+
+    def open(self, opening: Opening, path: str) -> RowPlanner[Any]:
+        """The parent's planner: a shift moves no row."""
+        planner = self.parent.open(opening, path)
+        opening.components[path] += (describe(self),)
+        return planner

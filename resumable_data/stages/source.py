@@ -1,0 +1,101 @@
+"""The source stage: where a component begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from resumable_data.arrays import Int64Array
+from resumable_data.errors import PipelineError, SourceError
+from resumable_data.sources.source import Source, SourceWithLengths
+from resumable_data.stages.documents import ChainStage
+from resumable_data.state import Settings
+
+
+@dataclass(frozen=True)
+class SourceStage(ChainStage):
+    """Records of a source in their own order, one epoch.
+
+    Attributes:
+        source: The records.
+        component_name: The component's name where no mix gives it another.
+        content: The source's fingerprint.
+    """
+
+    source: Source
+    component_name: str
+    content: str
+
+    @classmethod
+    def of(cls, source: Source, name: str) -> SourceStage:
+        """The stage of a source.
+
+        Raises:
+            PipelineError: It is no source, or the name is empty.
+            SourceError: It has no records.
+        """
+        if not isinstance(cast(object, source), Source):
+            raise PipelineError(
+                f"{type(source).__name__} is no source: it needs __len__, read(indices) and fingerprint(). "
+                "Wrap a list in InMemorySource"
+            )
+        if not name:
+            raise PipelineError("a component needs a name: from_source(source, name='…')")
+        if len(source) == 0:
+            raise SourceError(f"component {name!r}: {source!r} has no records")
+        return cls(cast(ChainStage, None), source, name, source.fingerprint())
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return "source"
+
+    def settings(self) -> Settings:
+        """Fingerprint and record count."""
+        return {"content": self.content, "records": len(self.source)}
+
+    @property
+    def component(self) -> str:
+        """The name given with the source."""
+        return self.component_name
+
+    @property
+    def epoch_size(self) -> int:
+        """Number of records."""
+        return len(self.source)
+
+    @property
+    def epochs(self) -> int | None:
+        """One."""
+        return 1
+
+    @property
+    def shuffle_seed(self) -> int | None:
+        """None: the order is the source's."""
+        return None
+
+    @property
+    def lengths_known(self) -> bool:
+        """Whether the source knows them."""
+        return isinstance(self.source, SourceWithLengths)
+
+    def records(self, path: str, epoch: int, positions: Int64Array) -> Int64Array:
+        """The positions themselves."""
+        return positions
+
+    def lengths(self, records: Int64Array) -> Int64Array:
+        """The source's lengths."""
+        return cast(SourceWithLengths, self.source).lengths(records)
+
+    def read(self, records: Int64Array) -> Sequence[Any]:
+        """The source's records."""
+        return self.source.read(records)
+
+    def name_of(self, record: int) -> str:
+        """Source and index."""
+        return f"{self.source!r}, record {record}"
+
+    def chain(self) -> Iterator[ChainStage]:
+        """This stage."""
+        yield self
