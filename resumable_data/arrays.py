@@ -48,7 +48,7 @@ def ranges(starts: Int64Array, lengths: Int64Array) -> Int64Array:
     [5, 6, 0, 1, 2]
     """
     before = offsets_of(lengths)
-    return np.arange(before[-1]) + np.repeat(starts - before[:-1], lengths)
+    return np.arange(int(before[-1])) + np.repeat(starts - before[:-1], lengths)
 
 
 @dataclass(frozen=True, eq=False)

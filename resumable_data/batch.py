@@ -13,7 +13,7 @@ import numpy as np
 
 Array: TypeAlias = "np.ndarray[Any, Any] | jax.Array"
 
-dataclass_kwonly = partial(dataclass, frozen=True, eq=False, kw_only=True)
+dataclass_kwonly: Any = partial(dataclass, frozen=True, eq=False, kw_only=True)
 """Decorator of batch classes: frozen, the fields declared in the class by keyword only."""
 
 
@@ -56,13 +56,13 @@ class Batch:
 def _index(value: Any, key: Any) -> Any:
     if not isinstance(value, np.ndarray | jax.Array):
         return value
-    keys = key if isinstance(key, tuple) else (key,)
-    usable = tuple(np.asarray(k) if isinstance(k, list) else k for k in keys[: value.ndim])
+    keys = cast(tuple[Any, ...], key) if isinstance(key, tuple) else (key,)
+    usable = tuple(np.asarray(cast(Any, k)) if isinstance(k, list) else k for k in keys[: value.ndim])
     return cast(Any, value)[usable]
 
 
 @jax.tree_util.register_dataclass
-@dataclass_kwonly()
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LLMBatch(Batch):
     """Packed rows of documents for a language model; every field is int32[batch, length].
 
@@ -133,17 +133,24 @@ class LLMBatch(Batch):
             for f in fields(cls)
             if f.name != "_document_borders"
         }
-        return cls(**{name: jax.ShapeDtypeStruct(shape, np.int32) for name, shape in shapes.items()})
+        structs: dict[str, Any] = {
+            name: jax.ShapeDtypeStruct(shape, np.int32) for name, shape in shapes.items()
+        }
+        return cls(**structs)
 
     @classmethod
     def get_sample(cls, batch_size: int, max_length: int) -> Self:
         """A real batch of padding of that shape, for compilation where shapes alone do not do."""
         struct = cls.get_dtype_struct(batch_size, max_length)
-        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), struct)
+
+        def zeros(leaf: Any) -> jax.Array:
+            return jnp.zeros(leaf.shape, leaf.dtype)
+
+        return jax.tree.map(zeros, struct)
 
 
 @jax.tree_util.register_dataclass
-@dataclass_kwonly()
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LLMIndexedBatch(LLMBatch):
     """Rows of one document each, with the document's number.
 
@@ -160,8 +167,8 @@ class LLMIndexedBatch(LLMBatch):
         inputs: Array, document_idx: Array, sequence_idx: Array, targets: Array | None = None
     ) -> LLMIndexedBatch:
         """A batch of unpacked rows; ``document_idx`` and ``sequence_idx`` are int[batch]."""
-        fields_ = _unpacked_fields(inputs, targets)
-        return LLMIndexedBatch(**fields_, document_idx=document_idx, sequence_idx=sequence_idx)
+        unpacked = _unpacked_fields(inputs, targets)
+        return LLMIndexedBatch(**unpacked, document_idx=document_idx, sequence_idx=sequence_idx)
 
 
 def _unpacked_fields(inputs: Array, targets: Array | None) -> dict[str, Array]:

@@ -219,7 +219,7 @@ class Dataset(Generic[ElementT]):
         return Dataset(Prefetch(self.node, buffer_size))
 
     def batch_struct(self, step: int = 0) -> LLMBatch:
-        """Shapes and dtypes of the batch of a step, as ``jax.ShapeDtypeStruct``, for compiling ahead of time."""
+        """Shapes and dtypes of a step's batch, as ``jax.ShapeDtypeStruct``, to compile ahead of time."""
         if step < 0:
             raise ValueError(f"there is no step {step}")
         node = self.node.parent if isinstance(self.node, Prefetch) else self.node

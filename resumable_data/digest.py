@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -16,8 +17,8 @@ Json = JsonScalar | Sequence["Json"] | Mapping[str, "Json"]
 def canonical_json(value: Json) -> str:
     """The one JSON text of a value: sorted keys, no spaces, ASCII.
 
-    >>> canonical_json({"b": 1, "a": [None, "é"]})
-    '{"a":[null,"\\\\u00e9"],"b":1}'
+    >>> canonical_json({"b": 1, "a": [None, "x"]})
+    '{"a":[null,"x"],"b":1}'
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -48,7 +49,7 @@ def content_digest(record: object) -> str:
     if isinstance(record, np.ndarray | np.generic):
         array = np.asarray(cast(Any, record))
         return digest("array", array.dtype.str, str(array.shape), np.ascontiguousarray(array).tobytes())
-    if isinstance(record, bytes | bytearray | memoryview):
+    if isinstance(record, bytes | bytearray):
         return digest("bytes", bytes(record))
     if record is None or isinstance(record, str | bool | int | float):
         return digest(type(record).__name__, repr(record))
@@ -61,23 +62,21 @@ def content_digest(record: object) -> str:
 
 
 def callable_name(function: object, name: str | None, version: str | None) -> str:
-    """How a callable counts in a fingerprint: its qualified name, or ``name``, and a version.
+    """How a callable counts in a fingerprint: by its qualified name, or ``name``, and a version.
 
-    What a closure or a ``functools.partial`` holds cannot be seen; give a ``version`` and change it with them.
+    What a closure or an object holds cannot be seen; give a ``version``, and change it with them.
 
     Raises:
-        ValueError: The callable has no name that lasts (a lambda, a partial) and none was given.
+        ValueError: The callable has no name that lasts (a lambda, a partial), and none was given.
 
     >>> callable_name(len, None, "2")
     'builtins.len@2'
     """
     if name is None:
-        qualified = getattr(function, "__qualname__", None)
-        if qualified is None and hasattr(function, "__call__") and not hasattr(function, "func"):
-            qualified = type(function).__qualname__
-        if qualified is None or "<lambda>" in qualified:
-            raise ValueError(
-                f"{function!r} has no lasting name: pass name='…', and version='…' when it changes"
-            )
-        name = f"{getattr(function, '__module__', type(function).__module__)}.{qualified}"
+        if isinstance(function, functools.partial):
+            raise ValueError(f"{function!r} has no lasting name: pass name='…', and a version='…'")
+        named = function if hasattr(function, "__qualname__") else type(function)
+        name = f"{named.__module__}.{named.__qualname__}"  # pyright: ignore
+        if "<lambda>" in name:
+            raise ValueError("a lambda has no lasting name: pass name='…', and a version='…' when it changes")
     return name if version is None else f"{name}@{version}"

@@ -1,8 +1,8 @@
 """The state codec: what a saved position looks like, and how a wrong one is noticed.
 
-A state is a plain JSON object of three parts: what the pipeline is (algorithm versions, a table of stages with
-their digests and settings, and which component has which), where it is (``step``, ``rows`` and a short list of
-integers a component and logical shard), and a checksum over both. ``docs/state.md`` lists its keys.
+A state is a plain JSON object of three parts: what the pipeline is (algorithm versions, a table of stages
+with their digests and settings, and which component has which), where it is (``step``, ``rows`` and a short
+list of integers a component and logical shard), and a checksum over both. ``docs/state.md`` lists its keys.
 """
 
 from __future__ import annotations

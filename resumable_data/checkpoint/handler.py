@@ -9,6 +9,7 @@ from typing import Any, cast
 import jax
 import orbax.checkpoint as ocp
 from etils import epath
+from orbax.checkpoint.future import CommitFutureAwaitingContractedSignals, Future
 
 from resumable_data.errors import StateError
 from resumable_data.stages.iterator import DataIterator
@@ -26,11 +27,19 @@ class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
     damaged, incomplete or of another pipeline is refused on restore, and the iterator stays where it was.
     """
 
-    async def async_save(self, directory: epath.Path, args: DataSave) -> list[ocp.future.Future]:
+    async def async_save(self, directory: epath.Path, args: DataSave) -> list[Future]:
         """Takes the position now, and returns the future of its writing."""
+        return self._start_saving(directory, args)
+
+    def save(self, directory: epath.Path, args: DataSave) -> None:
+        """Saves and waits for the writing."""
+        for future in self._start_saving(directory, args):
+            future.result()
+
+    def _start_saving(self, directory: epath.Path, args: DataSave) -> list[Future]:
         if args.expect_step is not None and args.expect_step != args.item.step:
             raise StateError(
-                f"the data iterator is at step {args.item.step}, the checkpoint is of step {args.expect_step}: "
+                f"the data iterator is at step {args.item.step}, but step {args.expect_step} is saved: "
                 "save after the step's batch was taken and before the next"
             )
         # Every process plans all rows, so that all have the same position and one of them writes it.
@@ -39,16 +48,7 @@ class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
             PIPELINE_FILE: json.dumps(args.item.description(), indent=1),
         }
         write = _write(directory, texts if jax.process_index() == 0 else {})
-        return [ocp.future.CommitFutureAwaitingContractedSignals(write, name="resumable_data")]
-
-    def save(self, directory: epath.Path, args: DataSave) -> None:
-        """Saves and waits for the writing."""
-
-        async def save_and_wait() -> None:
-            for future in await self.async_save(directory, args):
-                future.result()
-
-        ocp.asyncio_utils.run_sync(save_and_wait())
+        return [CommitFutureAwaitingContractedSignals(write, name="resumable_data")]
 
     def restore(self, directory: epath.Path, args: DataRestore | None = None) -> DataIterator[Any]:
         """Sets the iterator to the saved position, and returns it.

@@ -1,0 +1,1 @@
+"""Strategies: lengths in, plan arrays out. Pure functions."""

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
-from typing import Any, Protocol, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
-from array_record.python import array_record_module  # pyright: ignore[reportMissingTypeStubs]
+from array_record.python import array_record_module  # pyright: ignore
 from etils import epath
 from tqdm import tqdm
 
@@ -65,7 +65,7 @@ class ArrayRecordSource:
         progress: bool = True,
     ) -> None:
         try:
-            self._parser_name = callable_name(parse, getattr(parse, "__qualname__", None), version)
+            self._parser_name = callable_name(parse, None, version)
         except ValueError as error:
             raise PipelineError(f"parse=: {error}") from error
         self._parse = parse
@@ -268,21 +268,25 @@ def find_shards(paths: epath.PathLike | Sequence[epath.PathLike]) -> list[epath.
         SourceError: A pattern matches nothing, a file is missing, or the list is empty.
     """
     listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    if not listed:
+    found = [path for pattern in listed for path in _matches(os.fspath(pattern))]
+    if not found:
         raise SourceError("no ArrayRecord files were given")
-    found: list[epath.Path] = []
-    for pattern in map(os.fspath, listed):
-        if any(wildcard in pattern for wildcard in "*?["):
-            slash = re.split(r"[*?\[]", pattern)[0].rfind("/") + 1
-            matches = list(epath.Path(pattern[:slash] or ".").glob(pattern[slash:]))
-            if not matches:
-                raise SourceError(f"no file matches {pattern}")
-            found += sorted(matches, key=lambda path: natural_order(path.as_posix()))
-        elif not (path := epath.Path(pattern)).is_file():
-            raise SourceError(f"{path} does not exist or is no file")
-        else:
-            found.append(path)
     return found
+
+
+def _matches(pattern: str) -> list[epath.Path]:
+    """The files of one pattern, in natural order, or the one file of that name."""
+    fixed = re.split(r"[*?\[]", pattern)[0]
+    if fixed == pattern:
+        path = epath.Path(pattern)
+        if not path.is_file():
+            raise SourceError(f"{path} does not exist or is no file")
+        return [path]
+    slash = fixed.rfind("/") + 1
+    matches = list(epath.Path(pattern[:slash] or ".").glob(pattern[slash:]))
+    if not matches:
+        raise SourceError(f"no file matches {pattern}")
+    return sorted(matches, key=lambda path: natural_order(path.as_posix()))
 
 
 def natural_order(name: str) -> list[tuple[int, str]]:
@@ -301,7 +305,7 @@ def shard_fingerprint(path: epath.Path, records: int) -> str:
     starts = evenly_spaced(max(size - _BLOCK_BYTES, 1), _SAMPLED_BLOCKS).tolist()
     stretches = [(start, _BLOCK_BYTES) for start in starts] + [(max(size - _FOOTER_BYTES, 0), _FOOTER_BYTES)]
     blocks: list[bytes] = []
-    with path.open("rb") as file:
+    with cast(BinaryIO, path.open("rb")) as file:
         for start, count in stretches:
             file.seek(start)
             blocks.append(file.read(count))

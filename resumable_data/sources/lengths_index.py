@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
+from pathlib import Path
+from typing import BinaryIO, cast
 
 import jax
 import numpy as np
@@ -50,10 +51,10 @@ class LengthsIndex:
         if not path.exists():
             return None
         try:
-            if os.path.isfile(os.fspath(path)):
+            if Path(path).is_file():
                 lengths = cast(LengthArray, np.load(os.fspath(path), mmap_mode="r"))
             else:
-                with path.open("rb") as file:
+                with cast(BinaryIO, path.open("rb")) as file:
                     lengths = cast(LengthArray, np.load(file))
         except (ValueError, EOFError) as error:
             raise SourceError(
@@ -61,8 +62,8 @@ class LengthsIndex:
             ) from error
         if lengths.dtype != np.uint32 or lengths.shape != (self.records,):
             raise SourceError(
-                f"lengths index {path} holds {lengths.dtype}{list(lengths.shape)}, expected uint32[{self.records}]; "
-                "delete it to have it built again"
+                f"lengths index {path} holds {lengths.dtype}{list(lengths.shape)}, not "
+                f"uint32[{self.records}]; delete it to have it built again"
             )
         return lengths
 
@@ -81,7 +82,7 @@ class LengthsIndex:
         temporary = self.directory / f"{self.path.name}.{os.getpid()}.tmp"
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
+            with cast(BinaryIO, temporary.open("wb")) as file:
                 np.save(file, lengths.astype(np.uint32))
             temporary.replace(self.path)
         except OSError as error:
@@ -103,7 +104,7 @@ class LengthsIndex:
 
 
 def require_single_process(command: str) -> None:
-    """Refuses to build an index in a multi-process run, where every process would build it at once.
+    """Refuses to build an index where many processes run, all of which would build it at once.
 
     Raises:
         SourceError: More than one process runs; the message has the command to run beforehand.

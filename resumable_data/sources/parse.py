@@ -37,8 +37,6 @@ class Int32TokenParser:
     [1, 2]
     """
 
-    __qualname__ = "parse_int32_tokens"
-
     def __call__(self, record: bytes) -> Int32Array:
         """Tokens of one record: int32[len(record) // 4].
 
@@ -63,7 +61,7 @@ class Int32TokenParser:
         if odd.size:
             place = int(odd[0])
             raise RecordError(
-                f"[{place}] has {sizes[place]} bytes, which is no multiple of 4: it is no array of int32 tokens. "
+                f"{sizes[place]} bytes are no multiple of 4, so they are no array of int32 tokens. "
                 "Pass the parse= that reads these records"
             )
         return sizes // 4

@@ -11,7 +11,7 @@ import numpy as np
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.packing.plan import DocumentPlan
-from resumable_data.stages.stage import At, DocumentPlanner, Opening, Stage, checked_integers, describe
+from resumable_data.stages.stage import At, DocumentPlanner, Named, Opening, checked_integers, describe
 from resumable_data.state import Settings
 
 
@@ -178,7 +178,7 @@ def _epochs_between(start: int, stop: int, epoch_size: int) -> Iterator[tuple[in
         start += last - first
 
 
-def require_documents(stage: Stage, method: str) -> ChainStage:
+def require_documents(stage: Named, method: str) -> ChainStage:
     """The stage, if it is part of a component's chain.
 
     Raises:

@@ -17,6 +17,7 @@ from resumable_data.state import Description, Position, State, decode, encode
 PlanT = TypeVar("PlanT")
 CursorT = TypeVar("CursorT")
 ElementT = TypeVar("ElementT")
+ProducedT = TypeVar("ProducedT", covariant=True)
 
 _SPANS_AT_ONCE = 2048
 _TOKENS_AT_ONCE = 2**23
@@ -39,7 +40,7 @@ class Planned(Generic[PlanT, CursorT]):
     tokens: int
 
 
-class Engine(Protocol[PlanT, CursorT, ElementT]):
+class Engine(Protocol[PlanT, CursorT, ProducedT]):
     """Plans and loads elements. It keeps no position: a cursor is a value, and planning is pure."""
 
     def start(self) -> CursorT:
@@ -50,7 +51,7 @@ class Engine(Protocol[PlanT, CursorT, ElementT]):
         """The next element, or None at the end."""
         ...
 
-    def load(self, plans: Sequence[PlanT]) -> Iterator[ElementT]:
+    def load(self, plans: Sequence[PlanT]) -> Iterator[ProducedT]:
         """Reads what the plans name, then gives their elements one by one."""
         ...
 
@@ -195,25 +196,53 @@ class DataIterator(Generic[ElementT]):
 
 
 class _Ready(Generic[ElementT]):
-    """Elements from a cursor on, each with the cursor behind it, loaded here or by a thread."""
+    """Elements from a cursor on, each with the cursor behind it, loaded here or by two threads.
+
+    With prefetching one thread plans and reads, and another assembles what was read, so that waiting for
+    storage and copying overlap.
+    """
 
     def __init__(self, engine: Engine[Any, Any, ElementT], cursor: Any, prefetch: int) -> None:
-        elements = load_ahead(engine, cursor)
-        self._elements = Background(elements, prefetch) if prefetch else elements
-        if isinstance(self._elements, Background):
-            # The thread knows nothing of this object, so that dropping it, or exiting, ends the thread.
-            self._finalizer = weakref.finalize(self, self._elements.close)
+        self._stages: list[Background[Any]] = []
+        chunks = load_ahead(engine, cursor)
+        if not prefetch:
+            self._elements = one_by_one(chunks)
+            return
+        reading = Background(chunks, 1)
+        assembling = Background(one_by_one(reading), prefetch)
+        self._stages = [assembling, reading]
+        self._elements = assembling
+        # The threads know nothing of this object, so that dropping it, or exiting, ends them.
+        weakref.finalize(self, _close, self._stages)
 
     def __next__(self) -> tuple[ElementT, Any]:
         return next(self._elements)
 
     def close(self) -> None:
         """Stops loading."""
-        self._elements.close()
+        _close(self._stages)
 
 
-def load_ahead(engine: Engine[Any, Any, ElementT], cursor: Any) -> Iterator[tuple[ElementT, Any]]:
-    """Elements from a cursor on, each with the cursor behind it.
+def _close(stages: list[Background[Any]]) -> None:
+    for stage in stages:
+        stage.close()
+
+
+@dataclass(frozen=True)
+class Chunk(Generic[ElementT]):
+    """Elements that were read together.
+
+    Attributes:
+        elements: They themselves, assembled one by one when asked for.
+        behind: The cursor behind each.
+    """
+
+    elements: Iterator[ElementT]
+    behind: list[Any]
+
+
+def load_ahead(engine: Engine[Any, Any, ElementT], cursor: Any) -> Iterator[Chunk[ElementT]]:
+    """Chunks of elements from a cursor on.
 
     Records are cheap when hundreds are read at once, so that several elements are planned and read together:
     one at first, to be quick after a resume, then twice as many each time up to a limit of spans and tokens.
@@ -232,17 +261,19 @@ def load_ahead(engine: Engine[Any, Any, ElementT], cursor: Any) -> Iterator[tupl
         if not planned:
             return
         loaded = _load(engine, [element.plan for element in planned])
-        for element in planned:
-            yield next(loaded), element.behind
+        yield Chunk(loaded, [element.behind for element in planned])
         elements *= 2
 
 
 def _load(engine: Engine[Any, Any, ElementT], plans: list[Any]) -> Iterator[ElementT]:
-    """Elements of the plans. Where a record is bad, those in front of it are still delivered."""
+    """Elements of the plans. Where a record is bad, those in front of it can still be had."""
     try:
-        loaded = engine.load(plans)
+        return engine.load(plans)
     except ResumableDataError:
-        if len(plans) == 1:
-            raise
-        loaded = (element for plan in plans for element in engine.load([plan]))
-    yield from loaded
+        return (element for plan in plans for element in engine.load([plan]))
+
+
+def one_by_one(chunks: Iterator[Chunk[ElementT]]) -> Iterator[tuple[ElementT, Any]]:
+    """The elements of all chunks, each with the cursor behind it."""
+    for chunk in chunks:
+        yield from zip(chunk.elements, chunk.behind, strict=True)

@@ -195,10 +195,7 @@ class WindowedRows:
 
     def counts(self, cursor: PackCursor) -> dict[str, Counts]:
         """What was delivered up to the cursor."""
-        if not cursor.row:
-            counted = cursor.before
-        else:
-            counted = self._counts(cursor, self._window(cursor)[0])
+        counted = self._counts(cursor, self._window(cursor)[0]) if cursor.row else cursor.before
         return {self._path: replace(counted, epochs=self._epochs(cursor))}
 
     def _epochs(self, cursor: PackCursor) -> float | None:
@@ -261,6 +258,6 @@ def require_lengths(stage: str, documents: DocumentStage) -> None:
     """Raises PipelineError, naming the stage, where the documents' lengths are unknown before reading."""
     if not documents.lengths_known:
         raise PipelineError(
-            f"{stage}: the lengths of component {documents.component!r} are not known before reading. A map in front "
-            "of it needs preserves_length=True, and the source a lengths(indices) method"
+            f"{stage}: the lengths of component {documents.component!r} are not known before reading. "
+            "A map in front of it needs preserves_length=True, and the source a lengths(indices) method"
         )

@@ -39,9 +39,11 @@ class PlacedRows:
     def finish(self, batch: LLMBatch, n_rows: int) -> LLMBatch:
         """The global batch, of which this process has these rows."""
         rows = self.rows(n_rows)
-        return jax.tree.map(
-            lambda field: to_global(rows, field, for_rank(self.sharding, field.ndim), n_rows), batch
-        )
+
+        def placed(field: Any) -> jax.Array:
+            return to_global(rows, field, for_rank(self.sharding, field.ndim), n_rows)
+
+        return jax.tree.map(placed, batch)
 
     def struct(self, batch: LLMBatch) -> LLMBatch:
         """The global shapes, with their shardings."""

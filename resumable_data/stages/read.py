@@ -36,10 +36,11 @@ def read_spans(readers: Sequence[DocumentReader], plan: RowPlan) -> tuple[Int32A
         wrong = np.flatnonzero(lengths != plan.document_length[spans])
         if wrong.size:
             span = spans[wrong[0]]
+            name = readers[number].name_of(int(plan.record[span]))
             raise RecordError(
-                f"{readers[number].name_of(int(plan.record[span]))} has {int(lengths[wrong[0]])} tokens, but its "
-                f"lengths index says {int(plan.document_length[span])}: the data changed after it was indexed. "
-                "Restore the data, or delete the index and start anew"
+                f"{name} has {int(lengths[wrong[0]])} tokens, but was planned with "
+                f"{int(plan.document_length[span])}: the data changed since its lengths were counted. "
+                "Restore the data, or delete its lengths index and start anew"
             )
         starts[spans] = before + documents.starts[documents_of_spans] + plan.offset[spans]
         values.append(documents.values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
@@ -50,9 +51,8 @@ class ProcessRows:
 
     def struct(self, batch: LLMBatch) -> LLMBatch:
         """The shapes with this process's number of rows."""
-        return jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(
-                (leaf.shape[0] // self.process_count, *leaf.shape[1:]), leaf.dtype
-            ),
-            batch,
-        )
+
+        def shared(leaf: Any) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct((leaf.shape[0] // self.process_count, *leaf.shape[1:]), leaf.dtype)
+
+        return jax.tree.map(shared, batch)

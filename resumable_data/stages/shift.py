@@ -19,8 +19,9 @@ class Shift:
     Attributes:
         parent: The rows.
         what: ``"inputs"``: the text is the target, the inputs are the same shifted right, which is what rows
-            do without this stage. ``"targets"``: the text is the input, the targets are the same shifted left,
-            and the last token of a span has no target and does not count. ``"none"``: both are the text.
+            do without this stage. ``"targets"``: the text is the input, the targets are the same shifted
+            left, and the last token of a span has no target and does not count. ``"none"``: both are the
+            text.
     """
 
     parent: RowStage

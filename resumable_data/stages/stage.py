@@ -143,13 +143,17 @@ class Opening:
     algorithms: dict[str, int] = field(default_factory=dict[str, int])
 
 
-class Stage(Protocol):
-    """A node of the pipeline graph: immutable settings."""
+class Named(Protocol):
+    """What an error can name."""
 
     @property
     def name(self) -> str:
         """What descriptions and errors call this kind of stage."""
         ...
+
+
+class Stage(Named, Protocol):
+    """A node of the pipeline graph: immutable settings."""
 
     def settings(self) -> Settings:
         """The settings that decide the data."""
