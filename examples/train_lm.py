@@ -37,6 +37,7 @@ from rich.progress import (
 
 TRAINER = Path(__file__).with_name("trainer.py")
 SHARDS = 11
+CORPUS_BYTES = 1_500_000  # an epoch of about 215 steps, so that the run goes through the end of one
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, help="seed of the steps to kill at (default: drawn and printed)")
     parser.add_argument(
-        "--corpus-bytes", type=int, default=1_500_000, help="bound on the text used (default: %(default)s)"
+        "--corpus-bytes", type=int, default=CORPUS_BYTES, help="bound on the text used (default: %(default)s)"
     )
     parser.add_argument(
         "--workdir", type=Path, help="empty folder to keep everything in (default: a temporary one)"

@@ -1,0 +1,231 @@
+"""Which component each sample of a mix comes from: exact, and never off target by a whole sample.
+
+Component ``i`` with the cumulative target ``T_i(t)`` over the first ``t`` samples is to have delivered
+``T_i(t)`` of them. Its sample number ``j`` may come once ``T_i`` exceeds ``j``, its *release*, and has to
+come before ``T_i`` reaches ``j + 1``, its *deadline*. Taking the released sample with the earliest deadline
+meets every deadline (Tijdeman, 1980; Liu and Layland, 1973), so that each count is off its target by less
+than one sample in every prefix. Weights are integers that sum to 2**40; everything is integer arithmetic.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from heapq import heapify, heappop, heappush
+from math import isqrt
+
+import numpy as np
+
+from resumable_data.arrays import Int64Array
+from resumable_data.errors import PipelineError
+
+VERSION = 1
+UNIT = 2**40
+
+
+def exact_weights(weights: Mapping[str, float], names: Sequence[str]) -> tuple[int, ...]:
+    """Weights as integers that sum to 2**40, by largest remainder, ties by name.
+
+    Args:
+        weights: Non-negative numbers by component name.
+        names: The components, sorted; those without a weight are an error.
+
+    Raises:
+        PipelineError: A weight is negative, not finite, missing or too small to tell from 0, a name is
+            unknown, or all weights are 0.
+
+    >>> exact_weights({"a": 1, "b": 2}, ["a", "b"])
+    (366503875925, 733007751851)
+    """
+    unknown, missing = sorted(weights.keys() - set(names)), sorted(set(names) - weights.keys())
+    if unknown or missing:
+        raise PipelineError(f"mix: weights of unknown components {unknown}, components without a weight {missing}")
+    exact = [_fraction(name, weights[name]) for name in names]
+    total = sum(exact)
+    if total == 0:
+        raise PipelineError("mix: all weights are 0")
+    shares = [weight * UNIT / total for weight in exact]
+    floors = [int(share) for share in shares]
+    by_remainder = sorted(range(len(names)), key=lambda i: (floors[i] - shares[i], names[i]))
+    for i in by_remainder[: UNIT - sum(floors)]:
+        floors[i] += 1
+    for name, weight, units in zip(names, exact, floors, strict=True):
+        if weight and not units:
+            raise PipelineError(f"mix: the weight of {name!r} is below 2**-40 of the whole; leave it out or use 0")
+    return tuple(floors)
+
+
+def _fraction(name: str, weight: float) -> Fraction:
+    try:
+        exact = Fraction(weight)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PipelineError(f"mix: the weight of {name!r} is {weight!r}, which is no finite number") from error
+    if exact < 0:
+        raise PipelineError(f"mix: the weight of {name!r} is {weight!r}; weights are not negative")
+    return exact
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of samples in which the weights are constant or change linearly.
+
+    Attributes:
+        start: Its first sample.
+        weights: Weights at ``start``.
+        slope_to: Weights at the start of the next segment, towards which these change; equal where constant.
+    """
+
+    start: int
+    weights: tuple[int, ...]
+    slope_to: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Cumulative targets of all components from a sample on.
+
+    Attributes:
+        segments: Weights by sample; the first begins at 0, the last never ends.
+        origin: The sample at which counting starts.
+    """
+
+    segments: tuple[Segment, ...]
+    origin: int = 0
+
+    def release(self, component: int, sample: int) -> int | None:
+        """The first place at which a component's sample may stand, or None where it never may."""
+        return self._components[component].last_at_most(sample)
+
+    def deadline(self, component: int, sample: int) -> int:
+        """The place in front of which a component's sample has to stand; 2**62 where it has time for ever."""
+        return self._components[component].first_at_least(sample + 1)
+
+    def target(self, component: int, place: int) -> Fraction:
+        """Samples that a component is to have delivered from the origin up to a place."""
+        curve = self._components[component]
+        return (curve.doubled(place) - curve.doubled(self.origin)) / (2 * UNIT)
+
+    @cached_property
+    def _components(self) -> list[_Curve]:
+        return [
+            _Curve(
+                [segment.start for segment in self.segments],
+                [segment.weights[i] for segment in self.segments],
+                [segment.slope_to[i] for segment in self.segments],
+                self.origin,
+            )
+            for i in range(len(self.segments[0].weights))
+        ]
+
+
+class _Curve:
+    """One component's cumulative target, doubled and in units of 2**-40 sample so that it is exact.
+
+    Within segment k, at x samples behind its start, it is
+    ``before[k] + 2 * weight[k] * x + (slope_to[k] - weight[k]) * x**2 / span[k]``.
+    """
+
+    def __init__(self, starts: list[int], weights: list[int], slope_to: list[int], origin: int) -> None:
+        self._starts, self._weights, self._slope_to = starts, weights, slope_to
+        self._spans = [after - start for start, after in zip(starts, starts[1:], strict=False)] + [1]
+        self._before = [0]
+        for weight, towards, span in zip(weights[:-1], slope_to[:-1], self._spans[:-1], strict=True):
+            self._before.append(self._before[-1] + (weight + towards) * span)
+        at_origin = self.doubled(origin)
+        self._shift, self._scale = at_origin.numerator, at_origin.denominator
+        self._constant = len(starts) == 1
+        self._origin = origin
+
+    def doubled(self, place: int) -> Fraction:
+        """The doubled cumulative target at a place."""
+        k = bisect_right(self._starts, place) - 1
+        x = place - self._starts[k]
+        bend = Fraction((self._slope_to[k] - self._weights[k]) * x * x, self._spans[k])
+        return self._before[k] + 2 * self._weights[k] * x + bend
+
+    def last_at_most(self, samples: int) -> int | None:
+        """The last place at which the target is at most ``samples``; None where it is so for ever."""
+        if self._constant:
+            weight = self._weights[0]
+            return self._origin + (samples << 40) // weight if weight else None
+        # The level is kept as a multiple of 1 / scale, so that a fractional target at the origin stays exact.
+        level = 2 * UNIT * samples * self._scale + self._shift
+        k = self._segment_of(level, inclusive=True)
+        x = self._solve(k, level)
+        return None if x is None else self._starts[k] + x
+
+    def first_at_least(self, samples: int) -> int:
+        """The first place at which the target is at least ``samples``; 2**62 where it never is."""
+        if self._constant:
+            weight = self._weights[0]
+            return self._origin - (-samples << 40) // weight if weight else 2**62
+        level = 2 * UNIT * samples * self._scale + self._shift
+        k = self._segment_of(level, inclusive=False)
+        x = self._solve(k, level - 1)
+        return 2**62 if x is None else self._starts[k] + x + 1
+
+    def _segment_of(self, level: int, *, inclusive: bool) -> int:
+        """The last segment that begins at or below a level (below it, unless inclusive)."""
+        k = len(self._starts) - 1
+        while k and (self._before[k] * self._scale > level or (not inclusive and self._before[k] * self._scale == level)):
+            k -= 1
+        return k
+
+    def _solve(self, k: int, level: int) -> int | None:
+        """The largest integer x with the target in segment k, at x, at most ``level / scale``."""
+        span, scale = self._spans[k], self._scale
+        room = (level - self._before[k] * scale) * span
+        linear, square = 2 * self._weights[k] * span * scale, (self._slope_to[k] - self._weights[k]) * scale
+        if linear == 0 and square == 0:
+            return None
+        if square == 0:
+            return room // linear
+        # square * x**2 + linear * x <= room, on the rising side of the parabola.
+        root = isqrt(max(linear * linear + 4 * square * room, 0))
+        x = (root - linear) // (2 * square) if square > 0 else (linear - root) // (-2 * square)
+        while square * (x + 1) ** 2 + linear * (x + 1) <= room and (square > 0 or x < span):
+            x += 1
+        while square * x * x + linear * x > room:
+            x -= 1
+        return x
+
+
+def draw(targets: Targets, counts: Sequence[int], place: int, size: int) -> Int64Array:
+    """Components of the next samples.
+
+    Args:
+        targets: Cumulative targets.
+        counts: Samples that each component has delivered since the targets' origin.
+        place: The place of the next sample; ``targets.origin + sum(counts)``.
+        size: How many samples to draw.
+
+    Returns:
+        int64[size], the component of each.
+
+    >>> thirds = Targets((Segment(0, (3 * 2**38, 2**38), (3 * 2**38, 2**38)),))
+    >>> draw(thirds, [0, 0], 0, 8).tolist()
+    [0, 0, 0, 1, 0, 0, 0, 1]
+    """
+    following = list(counts)
+    waiting: list[tuple[int, int]] = []  # (release, component)
+    ready: list[tuple[int, int]] = []  # (deadline, component)
+    for component, sample in enumerate(following):
+        release = targets.release(component, sample)
+        if release is not None:
+            waiting.append((release, component))
+    heapify(waiting)
+    drawn = np.empty(size, np.int64)
+    for at in range(size):
+        while waiting and waiting[0][0] <= place + at:
+            component = heappop(waiting)[1]
+            heappush(ready, (targets.deadline(component, following[component]), component))
+        component = heappop(ready)[1]
+        drawn[at] = component
+        following[component] += 1
+        release = targets.release(component, following[component])
+        if release is not None:
+            heappush(waiting, (release, component))
+    return drawn
