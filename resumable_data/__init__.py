@@ -2,7 +2,7 @@
 
 from resumable_data import checkpoint
 from resumable_data.batch import Batch, LLMBatch, LLMIndexedBatch
-from resumable_data.dataset import Dataset
+from resumable_data.dataset import Dataset, mix
 from resumable_data.errors import (
     PipelineError,
     PipelineMismatchError,
@@ -11,12 +11,14 @@ from resumable_data.errors import (
     SourceError,
     StateError,
 )
+from resumable_data.order.schedule import BatchSchedule
 from resumable_data.sources.array_record import ArrayRecordSource
 from resumable_data.sources.in_memory import InMemorySource
 from resumable_data.sources.parse import parse_int32_tokens
 from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
 from resumable_data.stages.iterator import DataIterator
 from resumable_data.stages.progress import Progress
+from resumable_data.stages.weights import WeightSchedule
 from resumable_data.version import VERSION
 
 __version__ = VERSION
@@ -24,6 +26,7 @@ __version__ = VERSION
 __all__ = [
     "ArrayRecordSource",
     "Batch",
+    "BatchSchedule",
     "DataIterator",
     "Dataset",
     "InMemorySource",
@@ -37,7 +40,9 @@ __all__ = [
     "SourceError",
     "StateError",
     "SyntheticSource",
+    "WeightSchedule",
     "checkpoint",
     "log_normal_lengths",
+    "mix",
     "parse_int32_tokens",
 ]

@@ -122,9 +122,7 @@ def as_tokens(record: Any, place: int, name: Callable[[int], str]) -> Int32Array
     except ValueError as error:
         raise RecordError(f"{name(place)} is no array of tokens: {error}") from error
     if array.ndim != 1:
-        raise RecordError(
-            f"{name(place)} has shape {array.shape}; a document is a one-dimensional array of tokens"
-        )
+        raise RecordError(f"{name(place)} has shape {array.shape}; a document is a one-dimensional array of tokens")
     if array.dtype == np.int32:
         return array
     if array.size == 0:

@@ -133,9 +133,7 @@ class LLMBatch(Batch):
             for f in fields(cls)
             if f.name != "_document_borders"
         }
-        structs: dict[str, Any] = {
-            name: jax.ShapeDtypeStruct(shape, np.int32) for name, shape in shapes.items()
-        }
+        structs: dict[str, Any] = {name: jax.ShapeDtypeStruct(shape, np.int32) for name, shape in shapes.items()}
         return cls(**structs)
 
     @classmethod

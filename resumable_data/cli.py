@@ -21,9 +21,7 @@ def main() -> None:
 @click.option("--version", default=None, help="The version= that the parser is given.")
 @click.option("--index-dir", default=None, help="Where the indexes lie; beside the shards by default.")
 @click.option("--progress/--no-progress", default=True, help="Whether to show a progress bar.")
-def index(
-    paths: tuple[str, ...], parse: str, version: str | None, index_dir: str | None, progress: bool
-) -> None:
+def index(paths: tuple[str, ...], parse: str, version: str | None, index_dir: str | None, progress: bool) -> None:
     """Counts the token lengths of ArrayRecord shards, given as files or quoted patterns."""
     source = ArrayRecordSource(paths, _parser(parse), version=version, index_dir=index_dir, progress=progress)
     source.build_index()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
 
@@ -11,6 +11,7 @@ from jax.sharding import Mesh, NamedSharding
 from resumable_data.batch import LLMBatch
 from resumable_data.digest import callable_name
 from resumable_data.errors import PipelineError
+from resumable_data.order.schedule import BatchSchedule
 from resumable_data.placement.sharding import as_sharding, check_shape
 from resumable_data.sources.source import Source
 from resumable_data.stages.append_eod import AppendEod
@@ -19,6 +20,7 @@ from resumable_data.stages.documents import ChainStage, require_documents
 from resumable_data.stages.elements import DocumentEngine, RowEngine
 from resumable_data.stages.iterator import DataIterator
 from resumable_data.stages.map import Map
+from resumable_data.stages.mix import MixDocuments, MixRows, MixSettings
 from resumable_data.stages.pack import Pack
 from resumable_data.stages.pad import Pad
 from resumable_data.stages.place import PlacedRows
@@ -28,12 +30,14 @@ from resumable_data.stages.shard import ProcessRows
 from resumable_data.stages.shift import Shift
 from resumable_data.stages.shuffle import Shuffle
 from resumable_data.stages.source import SourceStage
-from resumable_data.stages.stage import Opening, RowFormat, describe
+from resumable_data.stages.stage import Opening, RowFormat
+from resumable_data.stages.weights import Weights, WeightSchedule
 from resumable_data.state import Description
 
 ElementT = TypeVar("ElementT")
-Rows = Pack | Pad | Shift
-Node = ChainStage | Rows | Batch | Prefetch
+Rows = Pack | Pad | Shift | MixRows
+Documents = ChainStage | MixDocuments
+Node = Documents | Rows | Batch | Prefetch
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ class Dataset(Generic[ElementT]):
         Raises:
             PipelineError: A setting is impossible, or the documents' lengths are not known before reading.
         """
-        documents = require_documents(self.node, "pack")
+        documents = self._documents("pack")
         return Dataset(Pack(documents, RowFormat(length, eod_id, pad_id), strategy, window, truncate))
 
     def pad(self, length: int, *, eod_id: int, pad_id: int = 0, truncate: bool = False) -> Dataset[LLMBatch]:
@@ -163,7 +167,7 @@ class Dataset(Generic[ElementT]):
         Raises:
             PipelineError: A setting is impossible, or the documents' lengths are not known before reading.
         """
-        return Dataset(Pad(require_documents(self.node, "pad"), RowFormat(length, eod_id, pad_id), truncate))
+        return Dataset(Pad(self._documents("pad"), RowFormat(length, eod_id, pad_id), truncate))
 
     def shift(self, what: str = "inputs") -> Dataset[LLMBatch]:
         """Which side is shifted to make inputs and targets of a row's text.
@@ -175,18 +179,23 @@ class Dataset(Generic[ElementT]):
         return Dataset(Shift(self._rows("shift"), what))
 
     def batch(
-        self, size: int, *, drop_remainder: bool = True, batch_type: type[LLMBatch] = LLMBatch
+        self,
+        size: int | BatchSchedule,
+        *,
+        drop_remainder: bool = True,
+        batch_type: type[LLMBatch] = LLMBatch,
     ) -> Dataset[LLMBatch]:
-        """Global batches of ``size`` rows.
+        """Global batches.
 
         Args:
-            size: Rows a batch, over all processes.
+            size: Rows a batch, over all processes: a number, or a schedule that changes it over the run.
             drop_remainder: Leave out the rows that do not fill a last batch. Otherwise it is filled up with
                 rows that carry no scored token. ``progress().dropped_rows`` counts what was left out.
             batch_type: ``LLMBatch``, or behind ``pad`` ``LLMIndexedBatch``, whose ``document_idx`` is the
                 index of the record in its source plus one.
         """
-        return Dataset(Batch(self._rows("batch"), size, drop_remainder, batch_type))
+        schedule = size if isinstance(size, BatchSchedule) else BatchSchedule(size)
+        return Dataset(Batch(self._rows("batch"), schedule, drop_remainder, batch_type))
 
     def shard(self, process_index: int, process_count: int) -> Dataset[LLMBatch]:
         """The rows of one process, in NumPy: ``[i * G / n, (i + 1) * G / n)`` of every batch of G rows.
@@ -195,7 +204,7 @@ class Dataset(Generic[ElementT]):
             PipelineError: The batch cannot be divided; the message lists the counts that would work.
         """
         batch, view = self._batch("shard"), ProcessRows(process_index, process_count)
-        view.check(batch.size)
+        view.check(batch.schedule.sizes)
         return Dataset(replace(batch, view=view))
 
     def place(self, where: Mesh | NamedSharding) -> Dataset[LLMBatch]:
@@ -209,7 +218,8 @@ class Dataset(Generic[ElementT]):
             PipelineError: The batch cannot be laid out so.
         """
         batch, sharding = self._batch("place"), as_sharding(where)
-        check_shape(sharding, (batch.size, batch.parent.format.length))
+        for size in batch.schedule.sizes:
+            check_shape(sharding, (size, batch.parent.format.length))
         return Dataset(replace(batch, view=PlacedRows(sharding, batch.parent.format.length)))
 
     def prefetch(self, buffer_size: int = 16) -> Dataset[ElementT]:
@@ -220,10 +230,8 @@ class Dataset(Generic[ElementT]):
 
     def batch_struct(self, step: int = 0) -> LLMBatch:
         """Shapes and dtypes of a step's batch, as ``jax.ShapeDtypeStruct``, to compile ahead of time."""
-        if step < 0:
-            raise ValueError(f"there is no step {step}")
         node = self.node.parent if isinstance(self.node, Prefetch) else self.node
-        return Dataset(cast(Node, node))._batch("batch_struct").struct()
+        return Dataset(cast(Node, node))._batch("batch_struct").struct(step)
 
     def __iter__(self) -> DataIterator[ElementT]:
         node = cast(Node, self.node.parent) if isinstance(self.node, Prefetch) else self.node
@@ -231,26 +239,67 @@ class Dataset(Generic[ElementT]):
         opening = Opening()
         if isinstance(node, Batch):
             engine: Any = node.engine(opening)
-        elif isinstance(node, ChainStage):
+        elif isinstance(node, ChainStage | MixDocuments):
             engine = DocumentEngine(node.open(opening, node.component), opening.readers)
         else:
             rows = cast(Rows, node)
             engine = RowEngine(rows.open(opening, rows.component), opening.readers, rows.format)
-        shared = (describe(node),) if isinstance(node, Batch) else ()
-        return DataIterator(engine, Description(opening.components, shared, opening.algorithms), ahead)
+        description = Description(opening.components, opening.shared, opening.algorithms)
+        return DataIterator(engine, description, ahead)
+
+    def _documents(self, method: str) -> Documents:
+        if isinstance(self.node, MixDocuments):
+            return self.node
+        return require_documents(self.node, method)
 
     def _rows(self, method: str) -> Rows:
-        if not isinstance(self.node, Pack | Pad | Shift):
-            raise PipelineError(
-                f"{method} works on rows and comes after pack or pad, not after {self.node.name}"
-            )
+        if not isinstance(self.node, Pack | Pad | Shift | MixRows):
+            raise PipelineError(f"{method} works on rows and comes after pack or pad, not after {self.node.name}")
         return self.node
 
     def _batch(self, method: str) -> Batch:
         if not isinstance(self.node, Batch):
-            raise PipelineError(
-                f"{method} works on batches and comes after batch, not after {self.node.name}"
-            )
+            raise PipelineError(f"{method} works on batches and comes after batch, not after {self.node.name}")
         if method != "batch_struct" and not isinstance(self.node.view, WholeBatch):
             raise PipelineError(f"{method}: this pipeline is sharded or placed already")
         return self.node
+
+
+def mix(
+    datasets: Mapping[str, Dataset[ElementT]],
+    weights: Weights | WeightSchedule | None = None,
+    stop: str = "first_exhausted",
+) -> Dataset[ElementT]:
+    """Samples of several components in proportion: of documents before ``pack``, of rows behind it.
+
+    In every prefix each component is off its target by less than one sample, also while weights change. The
+    names are component paths and enter the keys of every order: one source under two names has two orders.
+
+    Args:
+        datasets: The components by name, all of documents or all of rows; mixes may be nested.
+        weights: Non-negative numbers by name, or how they change over the run; equal by default. 0 gives
+            nothing.
+        stop: What happens when a component is exhausted: ``"first_exhausted"`` ends the mix,
+            ``"all_exhausted"`` lets components repeat until each has been exhausted, and ``"renormalise"``
+            goes on with the others.
+
+    Raises:
+        PipelineError: A weight, a name or the policy is impossible, or the components are of different kinds.
+
+    >>> import resumable_data as rd
+    >>> ones, twos = (rd.Dataset.from_source(rd.InMemorySource([[i] * 3] * 4)) for i in (1, 2))
+    >>> [int(document[0]) for document in rd.mix({"ones": ones, "twos": twos}, {"ones": 3, "twos": 1})]
+    [1, 1, 1, 2, 1]
+    """
+    names = tuple(sorted(datasets))
+    schedule = weights if isinstance(weights, WeightSchedule) else None
+    if schedule is None:
+        schedule = WeightSchedule({0: cast(Weights | None, weights) or dict.fromkeys(names, 1)})
+    settings = MixSettings(names, schedule, stop)
+    nodes = tuple(datasets[name].node for name in names)
+    if all(isinstance(node, ChainStage | MixDocuments) for node in nodes):
+        return Dataset(MixDocuments(cast(tuple[Documents, ...], nodes), settings))
+    if all(isinstance(node, Pack | Pad | Shift | MixRows) for node in nodes):
+        return Dataset(MixRows(cast(tuple[Rows, ...], nodes), settings))
+    kinds = {name: node.name for name, node in zip(names, nodes, strict=True)}
+    raise PipelineError(f"mix: components are all documents, or all rows, not the results of {kinds}")

@@ -7,19 +7,21 @@ list of integers a component and logical shard), and a checksum over both. ``doc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
-from resumable_data.digest import Json, JsonScalar, canonical_json, digest
-from resumable_data.errors import PipelineMismatchError, StateError
+from resumable_data.differences import EDITS, Difference, differences, stages_by_name
+from resumable_data.digest import Json, canonical_json, digest
+from resumable_data.errors import PipelineError, PipelineMismatchError, StateError
 
 FORMAT = "resumable_data"
 VERSION = 1
 
 State = dict[str, Any]
-Settings = Mapping[str, JsonScalar]
+Settings = Mapping[str, Json]
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class StageDescription:
 
     Attributes:
         stage: Its name, such as ``"pack"``.
-        settings: Its settings by name; scalars only.
+        settings: Its settings by name.
     """
 
     stage: str
@@ -58,8 +60,7 @@ class Description:
         """The whole description for people: the ``pipeline.json`` of a checkpoint."""
         return {
             "components": {
-                path: [{"stage": s.stage, **s.settings} for s in stages]
-                for path, stages in self.components.items()
+                path: [{"stage": s.stage, **s.settings} for s in stages] for path, stages in self.components.items()
             },
             "shared": [{"stage": s.stage, **s.settings} for s in self.shared],
             "algorithms": dict(self.algorithms),
@@ -98,6 +99,10 @@ class Description:
         return canonical_json(self.header)
 
 
+Edit = Mapping[str, Json]
+"""A change to a running pipeline: ``step``, ``what``, ``before`` and ``after``, and the ``rows`` delivered."""
+
+
 @dataclass(frozen=True)
 class Position:
     """Where a pipeline is.
@@ -107,47 +112,68 @@ class Position:
         rows: Rows delivered.
         at: For each component path a list of integers a logical shard, whose meaning the component's stages
             define.
+        edits: What was changed about the pipeline while it ran, oldest first.
     """
 
     step: int
     rows: int
     at: Mapping[str, tuple[tuple[int, ...], ...]]
+    edits: tuple[Edit, ...] = ()
 
 
 def encode(description: Description, position: Position) -> State:
     """A state: JSON values only, the same for the same position, sharing nothing with the pipeline."""
-    where: dict[str, Json] = {"step": position.step, "rows": position.rows, "at": position.at, "edits": []}
-    where_text = canonical_json(where)
+    where: dict[str, Json] = {
+        "step": position.step,
+        "rows": position.rows,
+        "at": position.at,
+        "edits": position.edits,
+    }
     return {
         **_copied(description.header),
         "step": position.step,
         "rows": position.rows,
         "at": {path: [list(shard) for shard in shards] for path, shards in position.at.items()},
-        "edits": [],
-        "checksum": digest(description.header_text, where_text),
+        "edits": json.loads(canonical_json(position.edits)) if position.edits else [],
+        "checksum": digest(description.header_text, canonical_json(where)),
     }
 
 
-def decode(description: Description, state: object) -> Position:
-    """The position in a state, after every check that can be made without the data.
+def decode(
+    description: Description, state: object, allow: Collection[str] = ()
+) -> tuple[Position, Mapping[str, Settings], list[Difference]]:
+    """The position in a state, its shared stages' settings, and what of allowed things differs from here.
 
     Raises:
         StateError: The state is damaged or incomplete, or another release's.
-        PipelineMismatchError: It belongs to another pipeline or to other data.
+        PipelineMismatchError: It belongs to another pipeline or to other data, beyond what is allowed.
+        PipelineError: ``allow`` names what can never be changed.
     """
-    header, where = _split(state)
-    if header != description.header:
-        raise mismatch(description.header, header)
-    return where
+    unknown = sorted(set(allow) - set(EDITS))
+    if unknown:
+        raise PipelineError(f"allow={unknown}: there are {', '.join(EDITS)}")
+    header, position = _split(state)
+    shared = stages_by_name(header["stages"], header["shared"])
+    if header == description.header:
+        return position, shared, []
+    found = differences(header, description.header)
+    refused = [difference for difference in found if difference.edit not in allow]
+    if refused or not found:
+        raise _mismatch(refused)
+    return position, shared, found
 
 
-def mismatch(now: Mapping[str, Any], saved: Mapping[str, Any]) -> PipelineMismatchError:
-    """The error that lists how the pipeline of a state differs from the one at hand."""
-    lines = tuple(_differences(now, saved)) or ("the order of the stages",)
+def _mismatch(refused: Sequence[Difference]) -> PipelineMismatchError:
+    """The error that lists what differs, and what of it could be allowed."""
+    lines = tuple(map(str, refused)) or ("the pipeline's digest",)
+    advice = "Restore it into the pipeline that it was saved from, or start anew."
+    if refused and all(difference.edit for difference in refused):
+        edits = sorted({str(difference.edit) for difference in refused})
+        advice = f"If the change is meant, say so: allow={{{', '.join(map(repr, edits))}}}."
     return PipelineMismatchError(
         "the state belongs to another pipeline or to other data:\n"
         + "\n".join(f"  {line}" for line in lines)
-        + "\nRestore it into the pipeline that it was saved from, or start anew.",
+        + f"\n{advice}",
         lines,
     )
 
@@ -164,9 +190,7 @@ def _split(state: object) -> tuple[dict[str, Any], Position]:
     if given.get("format") != FORMAT:
         raise StateError(f"this is no state of resumable_data: its format is {given.get('format')!r}")
     if given.get("version") != VERSION:
-        raise StateError(
-            f"the state has version {given.get('version')!r}; this release reads version {VERSION}"
-        )
+        raise StateError(f"the state has version {given.get('version')!r}; this release reads version {VERSION}")
     missing = [key for key in (*_HEADER_KEYS, *_WHERE_KEYS, "checksum") if key not in given]
     unknown = sorted(given.keys() - {*_HEADER_KEYS, *_WHERE_KEYS, "checksum"})
     if missing or unknown:
@@ -179,13 +203,11 @@ def _split(state: object) -> tuple[dict[str, Any], Position]:
         raise StateError(f"the state holds what JSON does not: {error}") from error
     if checksum != given["checksum"]:
         raise StateError("the state is damaged: its checksum is wrong. Restore an earlier checkpoint")
-    if where["edits"]:
-        raise StateError("the state records edits, which this release cannot read")
     at = {
         path: tuple(tuple(shard) for shard in shards)
         for path, shards in cast(Mapping[str, Sequence[Sequence[int]]], where["at"]).items()
     }
-    return header, Position(where["step"], where["rows"], at)
+    return header, Position(where["step"], where["rows"], at, tuple(where["edits"]))
 
 
 def _copied(header: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,52 +219,3 @@ def _copied(header: Mapping[str, Any]) -> dict[str, Any]:
         "shared": list(header["shared"]),
         "components": {path: list(stages) for path, stages in header["components"].items()},
     }
-
-
-def _differences(now: Mapping[str, Any], saved: Mapping[str, Any]) -> Iterable[str]:
-    for name in sorted(now["algorithms"].keys() | saved["algorithms"].keys()):
-        was, is_now = saved["algorithms"].get(name), now["algorithms"].get(name)
-        if was != is_now and was is not None and is_now is not None:
-            yield f"algorithm {name} had version {was}, has {is_now}"
-    paths_now, paths_saved = now["components"].keys(), saved["components"].keys()
-    for path in sorted(paths_saved - paths_now):
-        yield f"component {path!r} is gone"
-    for path in sorted(paths_now - paths_saved):
-        yield f"component {path!r} is new"
-    for path in sorted(paths_now & paths_saved):
-        prefix = f"{path}: " if len(paths_now | paths_saved) > 1 else ""
-        yield from _stage_differences(prefix, now, now["components"][path], saved, saved["components"][path])
-    yield from _stage_differences("", now, now["shared"], saved, saved["shared"])
-
-
-def _stage_differences(
-    prefix: str,
-    now: Mapping[str, Any],
-    now_numbers: Sequence[int],
-    saved: Mapping[str, Any],
-    saved_numbers: Sequence[int],
-) -> Iterable[str]:
-    stages_now = _by_name(now["stages"], now_numbers)
-    stages_saved = _by_name(saved["stages"], saved_numbers)
-    for name in [*stages_saved, *(name for name in stages_now if name not in stages_saved)]:
-        if name not in stages_now:
-            yield f"{prefix}stage {name} is gone"
-        elif name not in stages_saved:
-            yield f"{prefix}stage {name} is new"
-        else:
-            was, is_now = stages_saved[name], stages_now[name]
-            for setting in sorted(was.keys() | is_now.keys()):
-                if was.get(setting) != is_now.get(setting):
-                    yield f"{prefix}{name}.{setting} was {was.get(setting)!r}, is {is_now.get(setting)!r}"
-    if list(stages_now) != list(stages_saved) and stages_now.keys() == stages_saved.keys():
-        yield f"{prefix}the stages were {' > '.join(stages_saved)}, are {' > '.join(stages_now)}"
-
-
-def _by_name(table: Sequence[Sequence[Any]], numbers: Sequence[int]) -> dict[str, Settings]:
-    """Settings of the numbered stages; the second stage of a name is called ``map#2``."""
-    named: dict[str, Settings] = {}
-    for number in numbers:
-        stage, _, settings = table[number]
-        count = sum(name.split("#")[0] == stage for name in named)
-        named[f"{stage}#{count + 1}" if count else stage] = settings
-    return named

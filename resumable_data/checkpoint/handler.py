@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,7 +18,8 @@ from resumable_data.state import State
 
 STATE_FILE = "state.json"
 PIPELINE_FILE = "pipeline.json"
-_FILES = (STATE_FILE, PIPELINE_FILE)
+EDITS_FILE = "edits.json"
+_FILES = (STATE_FILE, PIPELINE_FILE, EDITS_FILE)
 
 
 class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
@@ -46,6 +48,7 @@ class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
         texts = {
             STATE_FILE: json.dumps(args.item.get_state(), indent=1),
             PIPELINE_FILE: json.dumps(args.item.description(), indent=1),
+            EDITS_FILE: json.dumps(args.item.edits, indent=1),
         }
         write = _write(directory, texts if jax.process_index() == 0 else {})
         return [CommitFutureAwaitingContractedSignals(write, name="resumable_data")]
@@ -59,7 +62,7 @@ class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
         """
         if args is None:
             raise StateError("pass the iterator to restore: args=Composite(data=DataRestore(iterator))")
-        args.item.set_state(read_state(directory))
+        args.item.set_state(read_state(directory), args.allow)
         return args.item
 
     def metadata(self, directory: epath.Path) -> dict[str, Any]:
@@ -96,9 +99,11 @@ class DataRestore(ocp.args.CheckpointArgs):
 
     Attributes:
         item: The iterator that goes to the saved position: fresh or used, of the same pipeline.
+        allow: What of the pipeline may differ from the saved one, as ``DataIterator.set_state`` takes it.
     """
 
     item: DataIterator[Any]
+    allow: Collection[str] = ()
 
 
 def read_state(directory: epath.Path) -> State:

@@ -9,6 +9,7 @@ than one sample in every prefix. Weights are integers that sum to 2**40; everyth
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ class _Curve:
 
     def __init__(self, starts: list[int], weights: list[int], slope_to: list[int], origin: int) -> None:
         self._starts, self._weights, self._slope_to = starts, weights, slope_to
-        self._spans = [after - start for start, after in zip(starts, starts[1:], strict=False)] + [1]
+        self._spans = [after - start for start, after in itertools.pairwise(starts)] + [1]
         self._before = [0]
         for weight, towards, span in zip(weights[:-1], slope_to[:-1], self._spans[:-1], strict=True):
             self._before.append(self._before[-1] + (weight + towards) * span)
@@ -170,7 +171,9 @@ class _Curve:
     def _segment_of(self, level: int, *, inclusive: bool) -> int:
         """The last segment that begins at or below a level (below it, unless inclusive)."""
         k = len(self._starts) - 1
-        while k and (self._before[k] * self._scale > level or (not inclusive and self._before[k] * self._scale == level)):
+        while k and (
+            self._before[k] * self._scale > level or (not inclusive and self._before[k] * self._scale == level)
+        ):
             k -= 1
         return k
 

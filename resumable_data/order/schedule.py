@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -90,8 +90,18 @@ class BatchSchedule:
             -(-abs(size - start) * steps // max(abs(stop - start), 1)): size
             for size in range(start, stop + direction, direction * multiple_of)
         }
-        schedule = cls(start)
-        object.__setattr__(schedule, "stretches", _stretches(start, boundaries, in_rows=False))
+        return cls.from_sizes({0: start, **boundaries}.items())
+
+    @classmethod
+    def from_sizes(cls, sizes: Iterable[tuple[int, int]]) -> BatchSchedule:
+        """The schedule of these (step, size) pairs, the first of step 0.
+
+        >>> BatchSchedule.from_sizes([(0, 8), (5, 16)]).first_row(6)
+        56
+        """
+        by_step = dict(sizes)
+        schedule = cls(by_step[0])
+        object.__setattr__(schedule, "stretches", _stretches(by_step[0], by_step, in_rows=False))
         return schedule
 
     @cached_property

@@ -27,6 +27,19 @@ class DocumentPlan:
     def __len__(self) -> int:
         return len(self.record)
 
+    def take(self, indices: Int64Array) -> DocumentPlan:
+        """Any documents in any order: int64[m] places, repeats allowed."""
+        return DocumentPlan(self.reader[indices], self.record[indices], self.length[indices])
+
+
+def concatenate_documents(plans: Sequence[DocumentPlan]) -> DocumentPlan:
+    """The documents of all plans, one after the other."""
+    return DocumentPlan(
+        np.concatenate([plan.reader for plan in plans]),
+        np.concatenate([plan.record for plan in plans]),
+        np.concatenate([plan.length for plan in plans]),
+    )
+
 
 @dataclass(frozen=True, eq=False)
 class RowPlan:

@@ -31,17 +31,26 @@ class PackedWindow:
 
     Attributes:
         plan: Its rows.
-        tokens: int64[n_rows + 1], tokens in the rows before each row.
-        documents: int64[n_rows + 1], documents that begin in the rows before each row.
-        split: Documents that lie in more than one row.
-        truncated: int64[n_rows + 1], tokens cut off the documents that begin in the rows before each row.
+        size: Number of documents.
+        split: Those that lie in more than one row.
+        truncated: int64[n_spans], tokens cut off the document that begins with each span; 0 where none does.
     """
 
     plan: RowPlan
-    tokens: Int64Array
-    documents: Int64Array
+    size: int
     split: int
     truncated: Int64Array
+
+    def delivered(self, row: int, reader: int) -> tuple[int, int, int]:
+        """Documents that begin in the rows before ``row``, their tokens, and tokens cut off, of one reader."""
+        spans = slice(0, int(self.plan.rows[row]))
+        here = self.plan.reader[spans] == reader
+        begins = here & (self.plan.offset[spans] == 0)
+        return (
+            int(begins.sum()),
+            int(self.plan.length[spans][here].sum()),
+            int(self.truncated[spans][here].sum()),
+        )
 
 
 def pack_window(
@@ -79,14 +88,11 @@ def pack_window(
         length=pieces.length[order],
         document_length=documents.length[document],
     )
-    spans_before = plan.rows
-    begins = (offset == 0).astype(np.int64)
     return PackedWindow(
         plan,
-        tokens=offsets_of(plan.length)[spans_before],
-        documents=offsets_of(begins)[spans_before],
+        size=len(documents),
         split=int(np.count_nonzero(np.bincount(document) > 1)),
-        truncated=offsets_of(begins * (documents.length - kept)[document])[spans_before],
+        truncated=np.where(offset == 0, (documents.length - kept)[document], 0),
     )
 
 

@@ -31,8 +31,7 @@ def check_shape(sharding: NamedSharding, shape: tuple[int, ...]) -> None:
     except ValueError as error:
         sizes = dict(sharding.mesh.shape)
         raise PipelineError(
-            f"place: a batch of shape {shape} cannot be laid out as {sharding.spec} on a mesh "
-            f"of {sizes}: {error}"
+            f"place: a batch of shape {shape} cannot be laid out as {sharding.spec} on a mesh of {sizes}: {error}"
         ) from error
 
 

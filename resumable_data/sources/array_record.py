@@ -120,9 +120,7 @@ class ArrayRecordSource:
         missing = [number for number, index in enumerate(indexes) if index.load() is None]
         if not missing:
             return
-        require_single_process(
-            f"resumable-data index {' '.join(str(path) for path in self._files.paths[:1])} …"
-        )
+        require_single_process(f"resumable-data index {' '.join(str(path) for path in self._files.paths[:1])} …")
         total = sum(int(np.diff(self._first_record)[number]) for number in missing)
         with tqdm(total=total, desc="lengths index", unit=" records", disable=not self._progress) as bar:
             for number in missing:
@@ -245,9 +243,7 @@ class _OpenFiles:
         try:
             return self._reader(stretch.file).read(stretch.records.tolist())
         except RuntimeError as error:
-            raise SourceError(
-                f"{path} cannot be read: {error}. Was it changed, cut short or removed?"
-            ) from error
+            raise SourceError(f"{path} cannot be read: {error}. Was it changed, cut short or removed?") from error
 
     def _reader(self, number: int) -> _Reader:
         with self._lock:

@@ -58,13 +58,9 @@ class InMemorySource:
             return np.fromiter(map(len, records), np.int64, len(records))
         except TypeError as error:
             bad = next(
-                i
-                for i, record in zip(indices.tolist(), records, strict=True)
-                if not hasattr(record, "__len__")
+                i for i, record in zip(indices.tolist(), records, strict=True) if not hasattr(record, "__len__")
             )
-            raise RecordError(
-                f"{self._name}, record {bad}: {error}; a document is a sequence of tokens"
-            ) from error
+            raise RecordError(f"{self._name}, record {bad}: {error}; a document is a sequence of tokens") from error
 
     def fingerprint(self) -> str:
         """Digest of the record count and of up to 1,024 records, spread evenly."""

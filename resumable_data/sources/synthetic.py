@@ -48,15 +48,11 @@ class SyntheticSource:
         if self._quantiles.ndim != 1 or not self._quantiles.size or self._quantiles.min() < 0:
             raise PipelineError("lengths= is a non-empty list of document lengths, none of them negative")
         if not 2 <= vocabulary <= 2**31:
-            raise PipelineError(
-                f"vocabulary={vocabulary}: tokens are drawn from [1, vocabulary), within int32"
-            )
+            raise PipelineError(f"vocabulary={vocabulary}: tokens are drawn from [1, vocabulary), within int32")
         self._size = size
         self._vocabulary = vocabulary
         self._seed = seed
-        self._length_key, self._token_key = (
-            np.uint64(word) for word in derive_key("synthetic", seed, words=2)
-        )
+        self._length_key, self._token_key = (np.uint64(word) for word in derive_key("synthetic", seed, words=2))
 
     def __len__(self) -> int:
         return self._size

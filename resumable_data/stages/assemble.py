@@ -32,9 +32,7 @@ def assemble(plan: RowPlan, values: Int32Array, starts: Int64Array, row_format: 
     segment_starts[segments.of_span] = starts
     text = np.zeros(n_rows * length, np.int32)
     if len(values):
-        np.take(
-            values, cells + np.repeat(segment_starts - segments.first, segments.length), mode="clip", out=text
-        )
+        np.take(values, cells + np.repeat(segment_starts - segments.first, segments.length), mode="clip", out=text)
     segmentation = np.repeat(segments.number, segments.length)
     position = cells.astype(np.int32) - np.repeat(segments.first.astype(np.int32), segments.length)
     if len(plan.length) < len(segments.length):

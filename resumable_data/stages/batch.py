@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from resumable_data.arrays import Int64Array
 from resumable_data.batch import LLMBatch, LLMIndexedBatch
 from resumable_data.errors import PipelineError
+from resumable_data.order.schedule import BatchSchedule
 from resumable_data.packing.plan import RowPlan, concatenate
 from resumable_data.stages.assemble import assemble
-from resumable_data.stages.iterator import Planned
+from resumable_data.stages.iterator import SKIP, Planned, Resumed
 from resumable_data.stages.read import read_spans
-from resumable_data.stages.stage import At, Counts, DocumentReader, Opening, RowFormat, RowPlanner, RowStage
-from resumable_data.state import Settings
+from resumable_data.stages.stage import (
+    At,
+    Counts,
+    DocumentReader,
+    Opening,
+    RowFormat,
+    RowPlanner,
+    RowStage,
+    Saved,
+)
+from resumable_data.state import Edit, Settings
 
 
 class View(Protocol):
@@ -58,7 +68,7 @@ class Batch:
 
     Attributes:
         parent: The rows.
-        size: Rows a global batch.
+        schedule: Rows of each global batch.
         drop_remainder: Whether rows that do not fill the last batch are left out, rather than filled up with
             rows that carry no scored token.
         batch_type: ``LLMBatch`` or ``LLMIndexedBatch``.
@@ -66,18 +76,14 @@ class Batch:
     """
 
     parent: RowStage
-    size: int
+    schedule: BatchSchedule
     drop_remainder: bool
     batch_type: type[LLMBatch]
     view: View = WholeBatch()
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise PipelineError(f"batch: size={self.size} must be at least 1 row")
-        if issubclass(self.batch_type, LLMIndexedBatch) and "pad" not in type(self.parent).__name__.lower():
-            raise PipelineError(
-                "batch: an LLMIndexedBatch has one document a row; use pad(…) instead of pack(…)"
-            )
+        if issubclass(self.batch_type, LLMIndexedBatch) and not self.parent.one_document_a_row:
+            raise PipelineError("batch: an LLMIndexedBatch has one document a row; use pad(…) instead of pack(…)")
 
     @property
     def name(self) -> str:
@@ -85,25 +91,37 @@ class Batch:
         return "batch"
 
     def settings(self) -> Settings:
-        """Size and remainder."""
-        return {"size": self.size, "drop_remainder": self.drop_remainder}
+        """Sizes by the step from which they apply, and the remainder."""
+        stretches = self.schedule.stretches
+        size = stretches[0].size if len(stretches) == 1 else [[s.step, s.size] for s in stretches]
+        return {"size": size, "drop_remainder": self.drop_remainder}
 
-    def struct(self) -> LLMBatch:
-        """Shapes and dtypes of the batches that this process is handed."""
-        return self.view.struct(self.batch_type.get_dtype_struct(self.size, self.parent.format.length))
+    def struct(self, step: int) -> LLMBatch:
+        """Shapes and dtypes of the batch of a step that this process is handed."""
+        size, length = self.schedule.size(step), self.parent.format.length
+        return self.view.struct(self.batch_type.get_dtype_struct(size, length))
 
     def engine(self, opening: Opening) -> BatchEngine:
         """What an iterator of these batches drives."""
+        opening.first_row = self.schedule.first_row
         planner = self.parent.open(opening, self.parent.component)
+        opening.describe("*", self)
         return BatchEngine(self, planner, opening.readers)
 
 
 @dataclass(frozen=True)
 class BatchCursor:
-    """Where a pipeline of batches is: rows delivered, and the rows' own cursor."""
+    """Where a pipeline of batches is.
+
+    Attributes:
+        rows: Rows delivered or skipped.
+        parent: The rows' own cursor.
+        skips: Steps in front of which batches are to be skipped, and how many.
+    """
 
     rows: int
     parent: Any
+    skips: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,13 +144,14 @@ class BatchEngine:
         """The cursor in front of the first batch."""
         return BatchCursor(0, self._planner.start())
 
-    def plan(self, cursor: BatchCursor) -> Planned[BatchPlan, BatchCursor] | None:
-        """The next batch and the cursor behind it, or None at the end."""
-        size = self._stage.size
+    def plan(self, cursor: BatchCursor, step: int) -> Planned[BatchPlan, BatchCursor] | None:
+        """The batch of a step and the cursor behind it, or None at the end."""
+        cursor = self._behind_skips(cursor, step)
+        size = self._stage.schedule.size(step)
         rows, parent = self._planner.take(cursor.parent, size)
         if len(rows) == 0 or (len(rows) < size and self._stage.drop_remainder):
             return None
-        behind = BatchCursor(cursor.rows + len(rows), parent)
+        behind = BatchCursor(cursor.rows + len(rows), parent, cursor.skips)
         local = select_rows(rows.padded(size), self._stage.view.rows(size))
         return Planned(BatchPlan(local, size), behind, len(local.record), int(local.length.sum()))
 
@@ -142,26 +161,55 @@ class BatchEngine:
         values, starts = read_spans(self._readers, together)
         return self._assembled(plans, values, starts)
 
+    def skipping(self, cursor: BatchCursor, step: int, count: int) -> BatchCursor:
+        """The cursor that will skip ``count`` batches in front of the batch of a step."""
+        return BatchCursor(cursor.rows, cursor.parent, (*cursor.skips, (step, count)))
+
     def encode(self, cursor: BatchCursor) -> tuple[int, dict[str, At]]:
-        """Rows delivered, and the components' integers."""
+        """Rows delivered or skipped, and the components' integers. Skips stand among the edits."""
         return cursor.rows, self._planner.encode(cursor.parent)
 
-    def decode(self, rows: int, at: Mapping[str, At]) -> BatchCursor:
-        """The cursor that ``encode`` gave."""
-        return BatchCursor(rows, self._planner.decode(at))
+    def decode(self, resumed: Resumed) -> BatchCursor:
+        """The cursor of a state. Batches have the sizes of the pipeline at hand from its step on."""
+        position, size = resumed.position, resumed.settings["batch"]["size"]
+        sizes = [(0, size)] if isinstance(size, int) else cast(list[tuple[int, int]], size)
+        before = BatchSchedule.from_sizes(sizes)
+        saved = Saved(
+            at=resumed.at,
+            rows=position.rows,
+            settings=resumed.settings,
+            edits=position.edits,
+            rows_before=_rows_of_steps(before, position.edits),
+            rows_now=_rows_of_steps(self._stage.schedule, (*position.edits, *resumed.changes)),
+        )
+        skips = tuple(
+            (cast(int, edit["step"]), cast(int, edit["after"]))
+            for edit in position.edits
+            if edit["what"] == SKIP and cast(int, edit["step"]) >= position.step
+        )
+        return BatchCursor(position.rows, self._planner.decode(saved), skips)
 
     def counts(self, cursor: BatchCursor) -> dict[str, Counts]:
-        """What each component has delivered."""
+        """What each component has delivered, skipped batches included."""
         return self._planner.counts(cursor.parent)
 
-    def remainder(self, cursor: BatchCursor) -> int:
+    def remainder(self, cursor: BatchCursor, step: int) -> int:
         """Rows behind the cursor that fill no batch, if it is the last; 0 otherwise."""
-        left = len(self._planner.take(cursor.parent, self._stage.size)[0])
-        return left if left < self._stage.size else 0
+        size = self._stage.schedule.size(step)
+        left = len(self._planner.take(cursor.parent, size)[0])
+        return left if left < size and self._stage.drop_remainder else 0
 
     def cells(self, rows: int) -> int:
         """Cells of so many rows."""
         return rows * self._stage.parent.format.length
+
+    def _behind_skips(self, cursor: BatchCursor, step: int) -> BatchCursor:
+        """The cursor behind the batches that are skipped in front of a step; nothing is read of them."""
+        due = sum(count for at, count in cursor.skips if at == step)
+        for skipped in range(due):
+            rows, parent = self._planner.take(cursor.parent, self._stage.schedule.size(step + skipped))
+            cursor = BatchCursor(cursor.rows + len(rows), parent, cursor.skips)
+        return BatchCursor(cursor.rows, cursor.parent, tuple(skip for skip in cursor.skips if skip[0] != step))
 
     def _assembled(self, plans: Sequence[BatchPlan], values: Any, starts: Int64Array) -> Iterator[LLMBatch]:
         first = 0
@@ -172,6 +220,15 @@ class BatchEngine:
             )
             first = last
             yield self._stage.view.finish(batch, plan.n_rows)
+
+
+def _rows_of_steps(schedule: BatchSchedule, edits: Sequence[Edit]) -> Callable[[int], int]:
+    """From a step to its first row, where a schedule holds from the last edit of the batch on."""
+    changes = [edit for edit in edits if cast(str, edit["what"]).startswith("batch.")]
+    if not changes:
+        return schedule.first_row
+    shift = cast(int, changes[-1]["rows"]) - schedule.first_row(cast(int, changes[-1]["step"]))
+    return lambda step: schedule.first_row(step) + shift
 
 
 def select_rows(plan: RowPlan, rows: Int64Array) -> RowPlan:
@@ -192,9 +249,7 @@ def make_batch(
     if issubclass(batch_type, LLMIndexedBatch):
         filled = np.diff(plan.rows) > 0
         if len(plan.record) and int(plan.record.max()) >= 2**31 - 1:
-            raise PipelineError(
-                f"record {int(plan.record.max())} is beyond what document_idx, an int32, can number"
-            )
+            raise PipelineError(f"record {int(plan.record.max())} is beyond what document_idx, an int32, can number")
         fields["document_idx"] = np.zeros(len(plan), np.int32)
         fields["document_idx"][filled] = plan.record + 1
         fields["sequence_idx"] = np.zeros(len(plan), np.int32)

@@ -11,7 +11,15 @@ import numpy as np
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.packing.plan import DocumentPlan
-from resumable_data.stages.stage import At, DocumentPlanner, Named, Opening, checked_integers, describe
+from resumable_data.stages.stage import (
+    At,
+    Counts,
+    DocumentPlanner,
+    Named,
+    Opening,
+    Saved,
+    checked_integers,
+)
 from resumable_data.state import Settings
 
 
@@ -94,10 +102,10 @@ class ChainStage:
     def open(self, opening: Opening, path: str) -> DocumentPlanner[Any]:
         """The planner of this component."""
         opening.readers.append(self)
-        opening.components[path] = tuple(describe(stage) for stage in self.chain())
         for stage in self.chain():
+            opening.describe(path, stage)
             opening.algorithms.update(stage.algorithms())
-        return Stream(self, path, len(opening.readers) - 1)
+        return Stream(self, path, len(opening.readers) - 1, opening.endless)
 
 
 @dataclass(frozen=True)
@@ -116,11 +124,13 @@ class Stream:
         stage: The last stage of the component.
         path: The component's path, which enters every key.
         reader: The component's number among the pipeline's readers.
+        endless: Whether it goes on behind its last epoch, in a mix that waits for other components.
     """
 
     stage: ChainStage
     path: str
     reader: int
+    endless: bool = False
 
     @property
     def epoch_size(self) -> int:
@@ -128,13 +138,17 @@ class Stream:
         return self.stage.epoch_size
 
     @property
-    def total(self) -> int | None:
-        """Documents in all, or None where they are endless."""
-        return None if self.stage.epochs is None else self.stage.epochs * self.epoch_size
+    def components(self) -> Mapping[int, str]:
+        """Its own path."""
+        return {self.reader: self.path}
 
     def start(self) -> StreamCursor:
         """The cursor in front of the first document."""
         return StreamCursor(0, 0)
+
+    def renewed(self, cursor: StreamCursor) -> StreamCursor:
+        """The same cursor: nothing waits."""
+        return cursor
 
     def position(self, cursor: StreamCursor) -> int:
         """Documents in front of the cursor."""
@@ -143,7 +157,9 @@ class Stream:
     def take(self, cursor: StreamCursor, count: int) -> tuple[DocumentPlan, StreamCursor]:
         """The next ``count`` documents, or what is left, and the cursor behind them."""
         start = self.position(cursor)
-        stop = start + count if self.total is None else min(start + count, self.total)
+        stop = start + count
+        if self._asked is not None and not self.endless:
+            stop = max(start, min(stop, self._asked))
         records = [
             self.stage.records(self.path, epoch, np.arange(first, last))
             for epoch, first, last in _epochs_between(start, stop, self.epoch_size)
@@ -153,20 +169,34 @@ class Stream:
         lengths = self.stage.lengths(record) if self.stage.lengths_known else np.zeros(len(record), np.int64)
         return DocumentPlan(reader, record, lengths), StreamCursor(*divmod(stop, self.epoch_size))
 
+    def finished(self, cursor: StreamCursor) -> bool:
+        """Whether every epoch that was asked for is over."""
+        return self._asked is not None and self.position(cursor) >= self._asked
+
     def encode(self, cursor: StreamCursor) -> dict[str, At]:
         """Epoch and position."""
         return {self.path: (cursor.epoch, cursor.position)}
 
-    def decode(self, at: Mapping[str, At]) -> StreamCursor:
+    def counts(self, cursor: StreamCursor) -> dict[str, Counts]:
+        """Documents and epochs in front of the cursor."""
+        documents = self.position(cursor)
+        return {self.path: Counts(documents=documents, epochs=documents / self.epoch_size)}
+
+    def decode(self, saved: Saved) -> StreamCursor:
         """The cursor of epoch and position; a StateError where the stream has no such place."""
-        cursor = StreamCursor(*checked_integers(at, self.path, 2))
-        beyond = self.total is not None and self.position(cursor) > self.total
+        cursor = StreamCursor(*checked_integers(saved.at, self.path, 2))
+        beyond = self._asked is not None and not self.endless and self.position(cursor) > self._asked
         if cursor.position >= self.epoch_size or beyond:
             raise StateError(
-                f"component {self.path!r} has no document {cursor.position} of epoch {cursor.epoch}: "
-                f"{self.epoch_size} documents an epoch, {self.total} in all"
+                f"component {self.path!r} has no document {cursor.position} of epoch {cursor.epoch}: it has "
+                f"{self.epoch_size} documents an epoch and {self.stage.epochs} epochs"
             )
         return cursor
+
+    @property
+    def _asked(self) -> int | None:
+        """Documents of all epochs that were asked for, or None where they are endless."""
+        return None if self.stage.epochs is None else self.stage.epochs * self.epoch_size
 
 
 def _epochs_between(start: int, stop: int, epoch_size: int) -> Iterator[tuple[int, int, int]]:
@@ -185,7 +215,5 @@ def require_documents(stage: Named, method: str) -> ChainStage:
         PipelineError: It is not; the message says where ``method`` belongs.
     """
     if not isinstance(stage, ChainStage):
-        raise PipelineError(
-            f"{method} works on documents and comes before pack and batch, not after {stage.name}"
-        )
+        raise PipelineError(f"{method} works on documents and comes before pack and batch, not after {stage.name}")
     return stage

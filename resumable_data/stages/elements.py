@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from resumable_data.batch import LLMBatch
-from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate
+from resumable_data.errors import PipelineError
+from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
 from resumable_data.stages.batch import make_batch
-from resumable_data.stages.iterator import Planned
+from resumable_data.stages.iterator import Planned, Resumed
 from resumable_data.stages.read import read_documents, read_spans
-from resumable_data.stages.stage import At, Counts, DocumentPlanner, DocumentReader, RowFormat, RowPlanner
+from resumable_data.stages.stage import (
+    At,
+    Counts,
+    DocumentPlanner,
+    DocumentReader,
+    RowFormat,
+    RowPlanner,
+    Saved,
+)
 
 
 class RowEngine:
     """Elements are rows: an ``LLMBatch`` whose fields are int32[length]."""
 
-    def __init__(
-        self, planner: RowPlanner[Any], readers: Sequence[DocumentReader], row_format: RowFormat
-    ) -> None:
+    def __init__(self, planner: RowPlanner[Any], readers: Sequence[DocumentReader], row_format: RowFormat) -> None:
         self._planner = planner
         self._readers = readers
         self._format = row_format
@@ -29,7 +34,7 @@ class RowEngine:
         """The cursor in front of the first row."""
         return self._planner.start()
 
-    def plan(self, cursor: Any) -> Planned[RowPlan, Any] | None:
+    def plan(self, cursor: Any, step: int) -> Planned[RowPlan, Any] | None:
         """The next row."""
         row, behind = self._planner.take(cursor, 1)
         return Planned(row, behind, len(row.record), int(row.length.sum())) if len(row) else None
@@ -40,18 +45,22 @@ class RowEngine:
         return iter(make_batch(LLMBatch, together, *read_spans(self._readers, together), self._format))
 
     def encode(self, cursor: Any) -> tuple[int, dict[str, At]]:
-        """Rows delivered, and the components' integers."""
-        return sum(counts.rows for counts in self.counts(cursor).values()), self._planner.encode(cursor)
+        """The components' integers."""
+        return 0, self._planner.encode(cursor)
 
-    def decode(self, rows: int, at: Mapping[str, At]) -> Any:
-        """The cursor that ``encode`` gave."""
-        return self._planner.decode(at)
+    def skipping(self, cursor: Any, step: int, count: int) -> Any:
+        """Refused."""
+        raise PipelineError("skip works on batches: it counts them")
+
+    def decode(self, resumed: Resumed) -> Any:
+        """The cursor of a state."""
+        return self._planner.decode(_saved(resumed))
 
     def counts(self, cursor: Any) -> dict[str, Counts]:
         """What each component has delivered."""
         return self._planner.counts(cursor)
 
-    def remainder(self, cursor: Any) -> int:
+    def remainder(self, cursor: Any, step: int) -> int:
         """None is ever left."""
         return 0
 
@@ -71,30 +80,32 @@ class DocumentEngine:
         """The cursor in front of the first document."""
         return self._planner.start()
 
-    def plan(self, cursor: Any) -> Planned[DocumentPlan, Any] | None:
+    def plan(self, cursor: Any, step: int) -> Planned[DocumentPlan, Any] | None:
         """The next document."""
         document, behind = self._planner.take(cursor, 1)
         return Planned(document, behind, 1, int(document.length.sum())) if len(document) else None
 
     def load(self, plans: Sequence[DocumentPlan]) -> Iterator[Any]:
         """The planned documents, read together."""
-        return iter(read_documents(self._readers, _together(plans)))
+        return iter(read_documents(self._readers, concatenate_documents(plans)))
 
     def encode(self, cursor: Any) -> tuple[int, dict[str, At]]:
         """No rows, and the components' integers."""
         return 0, self._planner.encode(cursor)
 
-    def decode(self, rows: int, at: Mapping[str, At]) -> Any:
-        """The cursor that ``encode`` gave."""
-        return self._planner.decode(at)
+    def skipping(self, cursor: Any, step: int, count: int) -> Any:
+        """Refused."""
+        raise PipelineError("skip works on batches: it counts them")
+
+    def decode(self, resumed: Resumed) -> Any:
+        """The cursor of a state."""
+        return self._planner.decode(_saved(resumed))
 
     def counts(self, cursor: Any) -> dict[str, Counts]:
         """Documents delivered, by component; their tokens are not counted."""
-        documents, epoch_size = self._planner.position(cursor), self._planner.epoch_size
-        epochs = documents / epoch_size if epoch_size else None
-        return {path: Counts(0, documents, 0, 0, epochs) for path in self._planner.encode(cursor)}
+        return self._planner.counts(cursor)
 
-    def remainder(self, cursor: Any) -> int:
+    def remainder(self, cursor: Any, step: int) -> int:
         """None is ever left."""
         return 0
 
@@ -103,9 +114,7 @@ class DocumentEngine:
         return 0
 
 
-def _together(plans: Sequence[DocumentPlan]) -> DocumentPlan:
-    return DocumentPlan(
-        np.concatenate([plan.reader for plan in plans]),
-        np.concatenate([plan.record for plan in plans]),
-        np.concatenate([plan.length for plan in plans]),
-    )
+def _saved(resumed: Resumed) -> Saved:
+    """What a state says to planners, where there are no batches and a step is a row or a document."""
+    position = resumed.position
+    return Saved(resumed.at, position.step, resumed.settings, position.edits, rows_before=int, rows_now=int)

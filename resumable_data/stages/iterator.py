@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from resumable_data.errors import ResumableDataError, StateError
+from resumable_data.differences import GONE, NEW, Difference
+from resumable_data.errors import PipelineError, PipelineMismatchError, ResumableDataError, StateError
 from resumable_data.stages.background import Background
 from resumable_data.stages.progress import Progress
 from resumable_data.stages.stage import At, Counts
-from resumable_data.state import Description, Position, State, decode, encode
+from resumable_data.state import Description, Edit, Position, Settings, State, decode, encode
 
 PlanT = TypeVar("PlanT")
 CursorT = TypeVar("CursorT")
@@ -21,6 +22,9 @@ ProducedT = TypeVar("ProducedT", covariant=True)
 
 _SPANS_AT_ONCE = 2048
 _TOKENS_AT_ONCE = 2**23
+
+SKIP = "skip"
+"""What an edit that skips batches is called."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,28 @@ class Planned(Generic[PlanT, CursorT]):
     tokens: int
 
 
+@dataclass(frozen=True)
+class Resumed:
+    """A state that was read.
+
+    Attributes:
+        position: Where it is.
+        settings: Settings of the saved pipeline's shared stages, by name.
+        changes: What this restore changes about the pipeline.
+    """
+
+    position: Position
+    settings: Mapping[str, Settings]
+    changes: tuple[Edit, ...]
+
+    @property
+    def at(self) -> dict[str, At]:
+        """The position's integers, of a pipeline without logical shards."""
+        if any(len(shards) != 1 for shards in self.position.at.values()):
+            raise StateError("the state has logical shards, this pipeline has none")
+        return {path: shard for path, (shard,) in self.position.at.items()}
+
+
 class Engine(Protocol[PlanT, CursorT, ProducedT]):
     """Plans and loads elements. It keeps no position: a cursor is a value, and planning is pure."""
 
@@ -47,8 +73,8 @@ class Engine(Protocol[PlanT, CursorT, ProducedT]):
         """The cursor in front of the first element."""
         ...
 
-    def plan(self, cursor: CursorT) -> Planned[PlanT, CursorT] | None:
-        """The next element, or None at the end."""
+    def plan(self, cursor: CursorT, step: int) -> Planned[PlanT, CursorT] | None:
+        """The element of a step, whose cursor is given, or None at the end."""
         ...
 
     def load(self, plans: Sequence[PlanT]) -> Iterator[ProducedT]:
@@ -59,16 +85,20 @@ class Engine(Protocol[PlanT, CursorT, ProducedT]):
         """Rows delivered, and integers by component path."""
         ...
 
-    def decode(self, rows: int, at: Mapping[str, At]) -> CursorT:
-        """The cursor that ``encode`` gave."""
+    def decode(self, resumed: Resumed) -> CursorT:
+        """The cursor of a state."""
+        ...
+
+    def skipping(self, cursor: CursorT, step: int, count: int) -> CursorT:
+        """The cursor that will skip ``count`` elements in front of that of a step."""
         ...
 
     def counts(self, cursor: CursorT) -> dict[str, Counts]:
         """What each component has delivered."""
         ...
 
-    def remainder(self, cursor: CursorT) -> int:
-        """Rows behind the cursor that will not be delivered."""
+    def remainder(self, cursor: CursorT, step: int) -> int:
+        """Rows behind the cursor of a step that will not be delivered."""
         ...
 
     def cells(self, rows: int) -> int:
@@ -88,14 +118,13 @@ class DataIterator(Generic[ElementT]):
         prefetch: Elements that a thread keeps ready, or 0 to load in the calling thread.
     """
 
-    def __init__(
-        self, engine: Engine[Any, Any, ElementT], description: Description, prefetch: int = 0
-    ) -> None:
+    def __init__(self, engine: Engine[Any, Any, ElementT], description: Description, prefetch: int = 0) -> None:
         self._engine = engine
         self._description = description
         self._prefetch = prefetch
         self._step = 0
         self._cursor: Any = engine.start()
+        self._edits: tuple[Edit, ...] = ()
         self._ready: _Ready[ElementT] | None = None
         self._peeked: tuple[ElementT, Any] | None = None
         self._closed = False
@@ -127,34 +156,65 @@ class DataIterator(Generic[ElementT]):
     def get_state(self) -> State:
         """The position behind the last element handed over, as plain JSON values."""
         rows, at = self._engine.encode(self._cursor)
-        return encode(
-            self._description, Position(self._step, rows, {path: (shard,) for path, shard in at.items()})
-        )
+        shards = {path: (shard,) for path, shard in at.items()}
+        return encode(self._description, Position(self._step, rows, shards, self._edits))
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
+    def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
         """Goes to a saved position. It is applied whole, or an error leaves the iterator where it was.
 
         Args:
             state: What ``get_state`` gave, also after a round trip through JSON.
+            allow: What may differ between the saved pipeline and this one: ``"weights"`` (of a mix, and their
+                schedule), ``"sources"`` (components added or removed), ``"batch"`` (sizes from now on) and
+                ``"epochs"`` (their number). What was delivered stays as it was; the change is recorded.
 
         Raises:
             StateError: The state is damaged, or of a version that this release cannot read.
             PipelineMismatchError: It belongs to another pipeline or to other data.
         """
-        position = decode(self._description, state)
-        try:
-            at = {path: shard for path, (shard,) in position.at.items()}
-        except ValueError:
-            raise StateError("the state has logical shards, this pipeline has none") from None
-        cursor = self._engine.decode(position.rows, at)
+        position, settings, found = decode(self._description, state, allow)
+        _refuse_used_names(position, found)
+        changes = tuple(_edit(position.step, position.rows, d.what, d.before, d.after) for d in found)
+        cursor = self._engine.decode(Resumed(position, settings, changes))
+        if changes:
+            counts = {path: [c.rows, c.documents, c.tokens] for path, c in self._engine.counts(cursor).items()}
+            changes = tuple({**change, "counts": counts} for change in changes)
         self._drop_ready()
-        self._cursor, self._step = cursor, position.step
+        self._cursor, self._step, self._edits = cursor, position.step, (*position.edits, *changes)
+
+    def skip(self, count: int, at: int | None = None) -> None:
+        """Leaves out batches, as after a loss spike; recorded in the state as an edit.
+
+        The batches are planned, not read: about a microsecond a document. ``step`` counts batches delivered
+        and does not move; weights that change by step count skipped batches too.
+
+        Args:
+            count: How many batches.
+            at: In front of the batch of which step; by default the next.
+
+        Raises:
+            PipelineError: ``count`` is below 1, ``at`` is behind, or this is no iterator of batches.
+        """
+        step = self._step if at is None else at
+        if count < 1 or step < self._step:
+            raise PipelineError(f"skip: {count} batches in front of step {step}, but {self._step} are delivered")
+        cursor = self._engine.skipping(self._cursor, step, count)
+        rows, _ = self._engine.encode(self._cursor)
+        self._drop_ready()
+        self._cursor = cursor
+        self._edits = (*self._edits, _edit(step, rows, SKIP, None, count))
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """What was changed about the pipeline while it ran, oldest first."""
+        return self._edits
 
     def progress(self) -> Progress:
         """What was delivered so far, in total and a component; it survives a resume."""
-        counts = self._engine.counts(self._cursor)
         rows, _ = self._engine.encode(self._cursor)
-        return Progress.of(self._step, counts, self._engine.cells(rows), self._engine.remainder(self._cursor))
+        counts = self._engine.counts(self._cursor)
+        left = self._engine.remainder(self._cursor, self._step)
+        return Progress.of(self._step, rows, counts, self._engine.cells(rows), left)
 
     def description(self) -> dict[str, Any]:
         """What decides the pipeline's data, for people: what a checkpoint keeps as ``pipeline.json``."""
@@ -180,7 +240,7 @@ class DataIterator(Generic[ElementT]):
         if self._peeked is not None:
             return self._peeked
         if self._ready is None:
-            self._ready = _Ready(self._engine, self._cursor, self._prefetch)
+            self._ready = _Ready(self._engine, self._cursor, self._step, self._prefetch)
         try:
             return next(self._ready)
         except BaseException:
@@ -202,9 +262,9 @@ class _Ready(Generic[ElementT]):
     storage and copying overlap.
     """
 
-    def __init__(self, engine: Engine[Any, Any, ElementT], cursor: Any, prefetch: int) -> None:
+    def __init__(self, engine: Engine[Any, Any, ElementT], cursor: Any, step: int, prefetch: int) -> None:
         self._stages: list[Background[Any]] = []
-        chunks = load_ahead(engine, cursor)
+        chunks = load_ahead(engine, cursor, step)
         if not prefetch:
             self._elements = one_by_one(chunks)
             return
@@ -241,8 +301,8 @@ class Chunk(Generic[ElementT]):
     behind: list[Any]
 
 
-def load_ahead(engine: Engine[Any, Any, ElementT], cursor: Any) -> Iterator[Chunk[ElementT]]:
-    """Chunks of elements from a cursor on.
+def load_ahead(engine: Engine[Any, Any, ElementT], cursor: Any, step: int) -> Iterator[Chunk[ElementT]]:
+    """Chunks of elements from a step and its cursor on.
 
     Records are cheap when hundreds are read at once, so that several elements are planned and read together:
     one at first, to be quick after a resume, then twice as many each time up to a limit of spans and tokens.
@@ -252,11 +312,11 @@ def load_ahead(engine: Engine[Any, Any, ElementT], cursor: Any) -> Iterator[Chun
         planned: list[Planned[Any, Any]] = []
         spans = tokens = 0
         while len(planned) < elements and spans < _SPANS_AT_ONCE and tokens < _TOKENS_AT_ONCE:
-            following = engine.plan(cursor)
+            following = engine.plan(cursor, step)
             if following is None:
                 break
             planned.append(following)
-            cursor = following.behind
+            cursor, step = following.behind, step + 1
             spans, tokens = spans + following.spans, tokens + following.tokens
         if not planned:
             return
@@ -277,3 +337,18 @@ def one_by_one(chunks: Iterator[Chunk[ElementT]]) -> Iterator[tuple[ElementT, An
     """The elements of all chunks, each with the cursor behind it."""
     for chunk in chunks:
         yield from zip(chunk.elements, chunk.behind, strict=True)
+
+
+def _edit(step: int, rows: int, what: str, before: Any, after: Any) -> Edit:
+    return {"step": step, "rows": rows, "what": what, "before": before, "after": after}
+
+
+def _refuse_used_names(position: Position, found: Sequence[Difference]) -> None:
+    """Raises PipelineMismatchError where a component is added under the name of one that was removed."""
+    used = {str(edit["what"]) for edit in position.edits if edit["before"] == GONE}
+    for difference in found:
+        if difference.after == NEW and difference.what in used:
+            raise PipelineMismatchError(
+                f"{difference.what} was part of this run before and was removed; give the new one another name",
+                (str(difference),),
+            )

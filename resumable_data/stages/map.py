@@ -55,9 +55,7 @@ class Map(ChainStage):
         try:
             mapped = self.function(document)
         except Exception as error:
-            raise RecordError(
-                f"map: {self.function_name} fails on {self.name_of(record)}: {error!r}"
-            ) from error
+            raise RecordError(f"map: {self.function_name} fails on {self.name_of(record)}: {error!r}") from error
         if self.preserves_length and len(mapped) != len(document):
             raise RecordError(
                 f"map: {self.function_name} makes {len(mapped)} tokens of the {len(document)} of "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
@@ -20,8 +19,8 @@ from resumable_data.stages.stage import (
     DocumentStage,
     Opening,
     RowFormat,
+    Saved,
     checked_integers,
-    describe,
 )
 from resumable_data.state import Settings
 
@@ -49,9 +48,7 @@ class Pack:
     def __post_init__(self) -> None:
         check_format(self.name, self.format)
         if self.strategy not in ("best_fit", "first_fit", "concat_split"):
-            raise PipelineError(
-                f"pack: strategy={self.strategy!r}; there are best_fit, first_fit and concat_split"
-            )
+            raise PipelineError(f"pack: strategy={self.strategy!r}; there are best_fit, first_fit and concat_split")
         if self.window < 1:
             raise PipelineError(f"pack: window={self.window} must be at least 1 document")
         require_lengths(self.name, self.parent)
@@ -66,6 +63,11 @@ class Pack:
         """The name given with the source."""
         return self.parent.component
 
+    @property
+    def one_document_a_row(self) -> bool:
+        """False."""
+        return False
+
     def settings(self) -> Settings:
         """Everything."""
         return {
@@ -78,7 +80,7 @@ class Pack:
     def open(self, opening: Opening, path: str) -> WindowedRows:
         """The planner of this stage as the component at ``path``."""
         documents = self.parent.open(opening, path)
-        opening.components[path] += (describe(self),)
+        opening.describe(path, self)
         opening.algorithms[self.strategy] = VERSIONS[self.strategy]
         if self.parent.shuffle_seed is not None:
             opening.algorithms["permutation"] = permutation.VERSION
@@ -100,17 +102,19 @@ class PackCursor:
     Attributes:
         documents: The documents' cursor at the start of the window.
         window: Number of the window.
+        size: Documents in the window, once a row of it is delivered: what is changed about the pipeline
+            afterwards begins with the next window. 0 before that.
         row: Rows of it that are delivered.
-        before: What was delivered before the window.
+        rows: Rows delivered before the window.
+        before: Documents, tokens and truncated tokens before the window, of each component.
     """
 
     documents: Any
     window: int
+    size: int
     row: int
-    before: Counts
-
-
-_NOTHING = Counts(rows=0, documents=0, tokens=0, truncated=0, epochs=None)
+    rows: int
+    before: tuple[tuple[int, int, int], ...]
 
 
 class WindowedRows:
@@ -118,7 +122,7 @@ class WindowedRows:
 
     Args:
         documents: The documents' planner.
-        path: The component's path.
+        path: The component's path, or that of the mix whose documents are packed.
         length: Tokens a row.
         strategy: How a window is packed.
         window: Documents a window.
@@ -142,102 +146,140 @@ class WindowedRows:
         self._strategy = strategy
         self._truncate = truncate
         self._shuffle_seed = shuffle_seed
-        self._windows = Windows(window, documents.epoch_size, documents.total)
-        self._packed: OrderedDict[tuple[int, Any], tuple[PackedWindow, Any]] = OrderedDict()
+        self._windows = Windows(window, documents.epoch_size)
+        self._packed: OrderedDict[PackCursor, _Window] = OrderedDict()
         self._lock = Lock()
 
     def start(self) -> PackCursor:
         """The cursor in front of the first row."""
-        return PackCursor(self._documents.start(), 0, 0, _NOTHING)
+        nothing = ((0, 0, 0),) * len(self._documents.components)
+        return PackCursor(self._documents.start(), 0, 0, 0, 0, nothing)
 
     def take(self, cursor: PackCursor, count: int) -> tuple[RowPlan, PackCursor]:
         """The next ``count`` rows, or what is left, and the cursor behind them."""
         plans: list[RowPlan] = []
-        while count and not self._ended(cursor):
-            packed, behind = self._window(cursor)
-            taken = packed.plan.slice(cursor.row, min(cursor.row + count, len(packed.plan)))
+        while count:
+            window = self._window(cursor)
+            if not window.packed.size:
+                break
+            rows = window.packed.plan
+            taken = rows.slice(cursor.row, min(cursor.row + count, len(rows)))
             plans.append(taken)
             count -= len(taken)
-            cursor = replace(cursor, row=cursor.row + len(taken))
-            if cursor.row == len(packed.plan):
+            cursor = replace(cursor, row=cursor.row + len(taken), size=window.packed.size)
+            if cursor.row == len(rows):
                 # One position has one cursor: behind the last row is in front of the next window.
-                counts = self._counts(cursor, packed)
-                cursor = PackCursor(behind, cursor.window + 1, 0, replace(counts, epochs=None))
+                delivered = self._delivered(cursor)
+                cursor = PackCursor(window.behind, cursor.window + 1, 0, 0, cursor.rows + len(rows), delivered)
         return (concatenate(plans) if plans else RowPlan.empty(0)), cursor
 
     def encode(self, cursor: PackCursor) -> dict[str, At]:
-        """The documents' integers, then window, row, and the counts before the window."""
-        before = cursor.before
-        own = (cursor.window, cursor.row, before.rows, before.documents, before.tokens, before.truncated)
+        """The documents' integers; then window, size, row and rows; then each component's counts."""
         at = self._documents.encode(cursor.documents)
-        return {**at, self._path: (*at.get(self._path, ()), *own)}
+        at[self._path] = (*at[self._path], cursor.window, cursor.size, cursor.row, cursor.rows)
+        for path, counts in zip(self._documents.components.values(), cursor.before, strict=True):
+            at[path] = (*at[path], *counts)
+        return at
 
-    def decode(self, at: Mapping[str, At]) -> PackCursor:
+    def decode(self, saved: Saved) -> PackCursor:
         """The cursor of these integers; a StateError where there is no such window or row."""
-        given = at.get(self._path, ())
-        window, row, rows, documents, tokens, truncated = checked_integers(
-            {self._path: given[-6:]}, self._path, 6
-        )
-        cursor = PackCursor(
-            self._documents.decode({**at, self._path: given[:-6]}),
-            window,
-            row,
-            Counts(rows, documents, tokens, truncated, None),
-        )
-        last = self._windows.count
-        if (last is not None and window > last) or self._windows.bounds(window)[
-            0
-        ] != self._documents.position(cursor.documents):
-            raise StateError(f"component {self._path!r}: window {window} does not begin where the state says")
-        if row and (self._ended(cursor) or row >= len(self._window(cursor)[0].plan)):
-            raise StateError(f"component {self._path!r}: window {window} has no row {row}")
+        at = dict(saved.at)
+        before: list[tuple[int, int, int]] = []
+        for path in self._documents.components.values():
+            # A component that was added since has delivered nothing.
+            own = _last_integers(at, path, 3) if path in at else (0, 0, 0)
+            before.append((own[0], own[1], own[2]))
+        window, size, row, rows = _last_integers(at, self._path, 4)
+        if bool(row) != bool(size):
+            raise StateError(f"component {self._path!r}: {row} rows of a window of {size} documents")
+        documents = self._documents.decode(replace(saved, at=at, in_window=saved.in_window or bool(row)))
+        if not row:
+            documents = self._documents.renewed(documents)
+        cursor = PackCursor(documents, window, size, row, rows, tuple(before))
+        if row:
+            packed = self._window(cursor).packed
+            if packed.size != size or row >= len(packed.plan):
+                raise StateError(
+                    f"component {self._path!r}: window {window} has {packed.size} documents in "
+                    f"{len(packed.plan)} rows; there is no row {row} of {size} documents"
+                )
         return cursor
 
+    def finished(self, cursor: PackCursor) -> bool:
+        """Whether every row of all epochs that were asked for is delivered."""
+        return cursor.row == 0 and self._documents.finished(cursor.documents)
+
     def counts(self, cursor: PackCursor) -> dict[str, Counts]:
-        """What was delivered up to the cursor."""
-        counted = self._counts(cursor, self._window(cursor)[0]) if cursor.row else cursor.before
-        return {self._path: replace(counted, epochs=self._epochs(cursor))}
+        """What each component has delivered up to the cursor."""
+        window = self._window(cursor) if cursor.row else None
+        share = cursor.row / len(window.packed.plan) if window else 0.0
+        at_start = self._documents.counts(cursor.documents)
+        at_end = self._documents.counts(window.behind) if window else at_start
+        counted: dict[str, Counts] = {}
+        components = self._documents.components.values()
+        for path, (documents, tokens, truncated) in zip(components, self._delivered(cursor), strict=True):
+            start, end = at_start[path], at_end[path]
+            counted[path] = replace(
+                end,
+                documents=documents,
+                tokens=tokens,
+                truncated=truncated,
+                rows=cursor.rows + cursor.row if path == self._path else 0,
+                epochs=start.epochs + share * (end.epochs - start.epochs),
+            )
+        return counted
 
-    def _epochs(self, cursor: PackCursor) -> float | None:
-        """Epochs delivered: whole windows, and of the present one the share of its rows."""
-        if self._documents.epoch_size is None:
-            return None
-        start, stop = self._windows.bounds(cursor.window)
-        share = cursor.row / len(self._window(cursor)[0].plan) if cursor.row else 0.0
-        return (start + share * (stop - start)) / self._documents.epoch_size
-
-    def _counts(self, cursor: PackCursor, packed: PackedWindow) -> Counts:
-        before, row = cursor.before, cursor.row
-        return Counts(
-            before.rows + row,
-            before.documents + int(packed.documents[row]),
-            before.tokens + int(packed.tokens[row]),
-            before.truncated + int(packed.truncated[row]),
-            None,
+    def _delivered(self, cursor: PackCursor) -> tuple[tuple[int, int, int], ...]:
+        """Documents, tokens and truncated tokens up to the cursor, of each component."""
+        if not cursor.row:
+            return cursor.before
+        packed = self._window(cursor).packed
+        return tuple(
+            (before[0] + documents, before[1] + tokens, before[2] + truncated)
+            for before, (documents, tokens, truncated) in (
+                (before, packed.delivered(cursor.row, reader))
+                for before, reader in zip(cursor.before, self._documents.components, strict=True)
+            )
         )
 
-    def _ended(self, cursor: PackCursor) -> bool:
-        return self._windows.count is not None and cursor.window >= self._windows.count
-
-    def _window(self, cursor: PackCursor) -> tuple[PackedWindow, Any]:
-        """The packed window of a cursor, and the documents' cursor behind it."""
-        key = (cursor.window, cursor.documents)
+    def _window(self, cursor: PackCursor) -> _Window:
+        """The window of a cursor, packed."""
+        key = replace(cursor, row=0)
         with self._lock:
-            found = self._packed.get(key)
-        if found is None:
-            start, stop = self._windows.bounds(cursor.window)
-            documents, behind = self._documents.take(cursor.documents, stop - start)
-            seed = self._shuffle_seed
-            shuffle_key = None if seed is None else (seed, self._path, cursor.window)
-            packed = pack_window(
-                documents, self._length, self._strategy, truncate=self._truncate, shuffle_key=shuffle_key
-            )
-            found = packed, behind
+            found = self._packed.get(key) or self._packed.get(replace(key, size=0))
+        if found is None or (cursor.size and found.packed.size != cursor.size):
+            found = self._pack(cursor)
             with self._lock:
                 self._packed[key] = found
                 while len(self._packed) > _KEPT_WINDOWS:
                     self._packed.popitem(last=False)
         return found
+
+    def _pack(self, cursor: PackCursor) -> _Window:
+        start = self._documents.position(cursor.documents)
+        size = cursor.size or self._windows.stop(start) - start
+        documents, behind = self._documents.take(cursor.documents, size)
+        seed = self._shuffle_seed
+        shuffle_key = None if seed is None else (seed, self._path, cursor.window)
+        packed = pack_window(
+            documents, self._length, self._strategy, truncate=self._truncate, shuffle_key=shuffle_key
+        )
+        return _Window(packed, self._documents.renewed(behind))
+
+
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """A packed window, and the documents' cursor behind it."""
+
+    packed: PackedWindow
+    behind: Any
+
+
+def _last_integers(at: dict[str, At], path: str, count: int) -> At:
+    """Takes the last ``count`` integers of a path away, and returns them."""
+    given = at.get(path, ())
+    at[path] = given[: len(given) - count]
+    return checked_integers({path: given[-count:]}, path, count)
 
 
 def check_format(stage: str, row_format: RowFormat) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from resumable_data.packing.window import VERSIONS
 from resumable_data.stages.pack import WindowedRows, check_format, format_settings, require_lengths
-from resumable_data.stages.stage import DocumentStage, Opening, RowFormat, describe
+from resumable_data.stages.stage import DocumentStage, Opening, RowFormat
 from resumable_data.state import Settings
 
 # Rows keep the order of the documents, so that the window decides nothing but how many are planned at once.
@@ -41,6 +41,11 @@ class Pad:
         """The name given with the source."""
         return self.parent.component
 
+    @property
+    def one_document_a_row(self) -> bool:
+        """True."""
+        return True
+
     def settings(self) -> Settings:
         """Everything."""
         return {**format_settings(self.format), "truncate": self.truncate}
@@ -48,6 +53,6 @@ class Pad:
     def open(self, opening: Opening, path: str) -> WindowedRows:
         """The planner of this stage as the component at ``path``."""
         documents = self.parent.open(opening, path)
-        opening.components[path] += (describe(self),)
+        opening.describe(path, self)
         opening.algorithms["one_a_row"] = VERSIONS["one_a_row"]
         return WindowedRows(documents, path, self.format.length, "one_a_row", _WINDOW, self.truncate, None)

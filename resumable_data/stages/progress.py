@@ -10,17 +10,18 @@ from resumable_data.stages.stage import Counts
 
 @dataclass(frozen=True)
 class Progress:
-    """What was delivered up to a position.
+    """What was delivered, or skipped, up to a position.
 
     Attributes:
-        step: Batches (or rows, or documents, where there are no batches).
+        step: Batches delivered (or rows, or documents, where there are no batches).
         rows: Rows.
         documents: Documents that began in these rows.
         tokens: Tokens in them, padding excluded.
         truncated: Tokens that truncation cut off these documents.
-        padding: Share of the cells that hold padding, 0 to 1.
+        padding: Share of the rows' cells that hold padding, 0 to 1.
         dropped_rows: Rows behind the position that never fill a batch, if it is the end; 0 before it.
-        components: The same counts for each component, by path.
+        components: For each component path its documents, tokens, epochs, and its share in the mix beside the
+            share that the weights ask for.
     """
 
     step: int
@@ -33,12 +34,12 @@ class Progress:
     components: Mapping[str, Counts]
 
     @classmethod
-    def of(cls, step: int, components: Mapping[str, Counts], cells: int, dropped_rows: int) -> Progress:
-        """Sums the components' counts; ``cells`` are those of all rows delivered."""
+    def of(cls, step: int, rows: int, components: Mapping[str, Counts], cells: int, dropped_rows: int) -> Progress:
+        """Sums the components' counts; ``cells`` are those of all rows."""
         tokens = sum(counts.tokens for counts in components.values())
         return cls(
             step=step,
-            rows=sum(counts.rows for counts in components.values()),
+            rows=rows,
             documents=sum(counts.documents for counts in components.values()),
             tokens=tokens,
             truncated=sum(counts.truncated for counts in components.values()),

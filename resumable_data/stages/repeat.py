@@ -23,9 +23,7 @@ class Repeat(ChainStage):
         if self.parent.epochs != 1:
             raise PipelineError("repeat: these documents repeat already")
         if self.times is not None and self.times < 1:
-            raise PipelineError(
-                f"repeat: {self.times} epochs; give at least 1, or nothing to repeat for ever"
-            )
+            raise PipelineError(f"repeat: {self.times} epochs; give at least 1, or nothing to repeat for ever")
 
     @property
     def name(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,17 +29,16 @@ class ProcessRows:
 
     def __post_init__(self) -> None:
         if not 0 <= self.process_index < self.process_count:
-            raise PipelineError(
-                f"shard: process_index={self.process_index} is not in [0, {self.process_count})"
-            )
+            raise PipelineError(f"shard: process_index={self.process_index} is not in [0, {self.process_count})")
 
-    def check(self, size: int) -> None:
-        """Raises PipelineError, with the counts that would work, unless the batch can be divided."""
-        if size % self.process_count:
-            divisors = [count for count in range(1, size + 1) if size % count == 0]
+    def check(self, sizes: Sequence[int]) -> None:
+        """Raises PipelineError, with the counts that would work, unless every batch can be divided."""
+        if any(size % self.process_count for size in sizes):
+            common = math.gcd(*sizes)
+            divisors = [count for count in range(1, common + 1) if common % count == 0]
             raise PipelineError(
-                f"shard: a batch of {size} rows cannot be divided among {self.process_count} processes; "
-                f"it can among {', '.join(map(str, divisors))}"
+                f"shard: batches of {', '.join(map(str, sizes))} rows cannot be divided among "
+                f"{self.process_count} processes; they can among {', '.join(map(str, divisors))}"
             )
 
     def rows(self, n_rows: int) -> Int64Array:

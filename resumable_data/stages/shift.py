@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from resumable_data.errors import PipelineError
-from resumable_data.stages.stage import Opening, RowFormat, RowPlanner, RowStage, describe
+from resumable_data.stages.stage import Opening, RowFormat, RowPlanner, RowStage
 from resumable_data.state import Settings
 
 SHIFTS = ("inputs", "targets", "none")
@@ -46,6 +46,11 @@ class Shift:
         """The parent's, with this shift."""
         return replace(self.parent.format, shift=self.what)
 
+    @property
+    def one_document_a_row(self) -> bool:
+        """As the parent's."""
+        return self.parent.one_document_a_row
+
     def settings(self) -> Settings:
         """What is shifted."""
         return {"what": self.what}
@@ -53,5 +58,5 @@ class Shift:
     def open(self, opening: Opening, path: str) -> RowPlanner[Any]:
         """The parent's planner: a shift moves no row."""
         planner = self.parent.open(opening, path)
-        opening.components[path] += (describe(self),)
+        opening.describe(path, self)
         return planner

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import StateError
 from resumable_data.packing.plan import DocumentPlan, RowPlan
-from resumable_data.state import Settings, StageDescription
+from resumable_data.state import Edit, Settings, StageDescription
 
 CursorT = TypeVar("CursorT")
 At = tuple[int, ...]
@@ -41,12 +41,16 @@ class DocumentPlanner(Protocol[CursorT]):
         ...
 
     @property
-    def total(self) -> int | None:
-        """Documents in all, or None where they are endless."""
+    def components(self) -> Mapping[int, str]:
+        """The path of the component behind each reader that its documents come from."""
         ...
 
     def start(self) -> CursorT:
         """The cursor in front of the first document."""
+        ...
+
+    def renewed(self, cursor: CursorT) -> CursorT:
+        """The cursor with every change in force that waited for the next window."""
         ...
 
     def take(self, cursor: CursorT, count: int) -> tuple[DocumentPlan, CursorT]:
@@ -57,11 +61,19 @@ class DocumentPlanner(Protocol[CursorT]):
         """Documents in front of the cursor."""
         ...
 
+    def finished(self, cursor: CursorT) -> bool:
+        """Whether every document is in front of the cursor, of all epochs that were asked for."""
+        ...
+
+    def counts(self, cursor: CursorT) -> dict[str, Counts]:
+        """Documents and epochs of each component in front of the cursor."""
+        ...
+
     def encode(self, cursor: CursorT) -> dict[str, At]:
         """The cursor as integers, by component path."""
         ...
 
-    def decode(self, at: Mapping[str, At]) -> CursorT:
+    def decode(self, saved: Saved) -> CursorT:
         """The cursor that ``encode`` gave; a StateError where there can be no such cursor."""
         ...
 
@@ -81,8 +93,12 @@ class RowPlanner(Protocol[CursorT]):
         """The cursor as integers, by component path."""
         ...
 
-    def decode(self, at: Mapping[str, At]) -> CursorT:
+    def decode(self, saved: Saved) -> CursorT:
         """The cursor that ``encode`` gave; a StateError where there can be no such cursor."""
+        ...
+
+    def finished(self, cursor: CursorT) -> bool:
+        """Whether every row is in front of the cursor, of all epochs that were asked for."""
         ...
 
     def counts(self, cursor: CursorT) -> dict[str, Counts]:
@@ -95,18 +111,45 @@ class Counts:
     """What a component has delivered.
 
     Attributes:
-        rows: Rows.
-        documents: Documents that began in them.
+        documents: Documents that began in the rows delivered.
         tokens: Tokens in them, padding excluded.
         truncated: Tokens that truncation cut off these documents.
-        epochs: Epochs of the source that were planned up to here, as a fraction, or None behind a mix.
+        rows: Rows; 0 for a component of a mix of documents, which share their rows.
+        epochs: Epochs of the source that were delivered, as a fraction.
+        share: Its share of what its mix has drawn since the weights last changed; 1 outside a mix.
+        target: The share that its weights ask for.
     """
 
+    documents: int = 0
+    tokens: int = 0
+    truncated: int = 0
+    rows: int = 0
+    epochs: float = 0.0
+    share: float = 1.0
+    target: float = 1.0
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a state says to planners.
+
+    Attributes:
+        at: Integers by component path.
+        rows: Rows delivered.
+        settings: Settings of the saved pipeline's shared stages, by name.
+        edits: What was changed before it was saved, oldest first.
+        rows_before: From a step to its first row, in the pipeline that was saved.
+        rows_now: The same in the pipeline at hand.
+        in_window: Whether a window is delivered in part.
+    """
+
+    at: Mapping[str, At]
     rows: int
-    documents: int
-    tokens: int
-    truncated: int
-    epochs: float | None
+    settings: Mapping[str, Settings]
+    edits: tuple[Edit, ...]
+    rows_before: Callable[[int], int]
+    rows_now: Callable[[int], int]
+    in_window: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,14 +176,34 @@ class Opening:
     Attributes:
         readers: The reading side of each component; plans refer to them by number.
         components: Descriptions of each component's stages, by path.
+        shared: Descriptions of the stages behind a mix.
         algorithms: Versions of the algorithms in use.
+        endless: Whether components go on behind their last epoch.
+        first_row: From a step to its first row, for the mix that is told its weights by step; None within
+            other mixes, which know no steps.
     """
 
     readers: list[DocumentReader] = field(default_factory=list[DocumentReader])
     components: dict[str, tuple[StageDescription, ...]] = field(
         default_factory=dict[str, tuple[StageDescription, ...]]
     )
+    shared: tuple[StageDescription, ...] = ()
     algorithms: dict[str, int] = field(default_factory=dict[str, int])
+    endless: bool = False
+    first_row: Callable[[int], int] | None = int
+
+    def describe(self, path: str, stage: Stage) -> None:
+        """Adds a stage to the component at ``path``, or to what components share if that is a mix."""
+        description = StageDescription(stage.name, dict(stage.settings()))
+        if is_mix(path):
+            self.shared += (description,)
+        else:
+            self.components[path] = (*self.components.get(path, ()), description)
+
+
+def is_mix(path: str) -> bool:
+    """Whether a path is that of a mix: the outermost, ``"*"``, or one within it, ``"name/*"``."""
+    return path.endswith("*")
 
 
 class Named(Protocol):
@@ -196,14 +259,14 @@ class RowStage(Stage, Protocol):
         """How its rows become arrays."""
         ...
 
+    @property
+    def one_document_a_row(self) -> bool:
+        """Whether a row is a document, or a chunk of one, of a single source."""
+        ...
+
     def open(self, opening: Opening, path: str) -> RowPlanner[Any]:
         """The planner of this stage as the component at ``path``."""
         ...
-
-
-def describe(stage: Stage) -> StageDescription:
-    """A stage's entry in the description of its pipeline."""
-    return StageDescription(stage.name, dict(stage.settings()))
 
 
 def checked_integers(at: Mapping[str, At], path: str, count: int) -> At:

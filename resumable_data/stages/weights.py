@@ -1,0 +1,102 @@
+"""The weights of a mix: what users write, and what of it holds from which sample on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from resumable_data.digest import Json
+from resumable_data.errors import PipelineError
+from resumable_data.order.mixture import Segment, exact_weights
+
+Weights = Mapping[str, float]
+
+
+@dataclass(frozen=True, init=False)
+class WeightSchedule:
+    """Weights of a mix that change over a run.
+
+    Args:
+        points: From a boundary to the weights that hold from there on. Boundaries are batch steps in a mix of
+            rows, and positions, which are documents drawn from the mix, in a mix of documents. The first is 0.
+        between: ``"constant"`` keeps the weights of a point up to the next; ``"linear"`` lets them change
+            evenly, sample by sample, from each point to the next.
+
+    Raises:
+        PipelineError: There is no point 0, a boundary is no natural number, or a weight is impossible.
+
+    >>> WeightSchedule({0: {"web": 1, "code": 0}, 1000: {"web": 1, "code": 1}}, between="linear").names
+    ('code', 'web')
+    """
+
+    points: tuple[tuple[int, tuple[tuple[str, float], ...]], ...]
+    between: str
+
+    def __init__(self, points: Mapping[int, Weights], between: str = "constant") -> None:
+        if between not in ("constant", "linear"):
+            raise PipelineError(f"WeightSchedule: between={between!r}; there are 'constant' and 'linear'")
+        if 0 not in points or not all(type(point) is int and point >= 0 for point in points):
+            raise PipelineError(f"WeightSchedule: points {sorted(points)} are natural numbers, the first of them 0")
+        ordered = tuple((point, tuple(sorted(points[point].items()))) for point in sorted(points))
+        object.__setattr__(self, "points", ordered)
+        object.__setattr__(self, "between", between)
+        self.segments(self.names, ())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The components, sorted."""
+        return tuple(name for name, _ in self.points[0][1])
+
+    def moved(self, boundary: Callable[[int], int]) -> WeightSchedule:
+        """The same weights at other boundaries, such as the first rows of steps."""
+        if len(self.points) == 1:
+            return self
+        moved = object.__new__(WeightSchedule)
+        object.__setattr__(moved, "points", tuple((boundary(point), weights) for point, weights in self.points))
+        object.__setattr__(moved, "between", self.between)
+        return moved
+
+    def segments(self, names: Sequence[str], gone: Collection[str]) -> tuple[Segment, ...]:
+        """Exact weights by sample, of ``names`` in their order; those that are ``gone`` have none.
+
+        Raises:
+            PipelineError: The weights that are left are all 0 somewhere.
+        """
+        return _segments(self, tuple(names), tuple(gone))
+
+    def to_json(self) -> dict[str, Json]:
+        """The schedule as JSON values."""
+        points = [[point, {name: _number(weight) for name, weight in weights}] for point, weights in self.points]
+        return {"between": self.between, "points": points}
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> WeightSchedule:
+        """The schedule that ``to_json`` gave."""
+        points = {
+            point: {name: Fraction(w) if isinstance(w, str) else w for name, w in weights.items()}
+            for point, weights in given["points"]
+        }
+        return cls(points, given["between"])  # pyright: ignore[reportArgumentType]
+
+
+@lru_cache(maxsize=64)
+def _segments(schedule: WeightSchedule, names: tuple[str, ...], gone: tuple[str, ...]) -> tuple[Segment, ...]:
+    exact = [
+        exact_weights(dict.fromkeys(names, 0) | {n: 0 if n in gone else weight for n, weight in weights}, names)
+        for _, weights in schedule.points
+    ]
+    towards = exact[1:] + exact[-1:] if schedule.between == "linear" else exact
+    starts = [start for start, _ in schedule.points]
+    # Points in steps may meet at one row, where the last of them holds.
+    return tuple(
+        Segment(start, weights, slope)
+        for i, (start, weights, slope) in enumerate(zip(starts, exact, towards, strict=True))
+        if i + 1 == len(starts) or starts[i + 1] > start
+    )
+
+
+def _number(weight: object) -> Json:
+    return weight if isinstance(weight, int | float) else str(weight)
