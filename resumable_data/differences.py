@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 EDITS = ("batch", "epochs", "sources", "weights")
 """What may change about a running pipeline, if it is said: the names that ``allow=`` takes."""
@@ -38,7 +38,18 @@ class Difference:
             return f"{self.what} is new"
         if self.after is None and self.before == GONE:
             return f"{self.what} is gone"
-        return f"{self.what} was {self.before!r}, is {self.after!r}"
+        return f"{self.what} was {_readable(self.before)}, is {_readable(self.after)}"
+
+
+def _readable(value: Any) -> str:
+    """A setting's value; weights as ``web=3 code=1``, behind the point from which they hold."""
+    if isinstance(value, Mapping) and "points" in value:
+        points = cast(Mapping[str, Any], value)["points"]
+        texts = [" ".join(f"{name}={weight}" for name, weight in weights.items()) for _, weights in points]
+        if len(points) == 1:
+            return texts[0]
+        return ", ".join(f"from {point}: {text}" for (point, _), text in zip(points, texts, strict=True))
+    return repr(cast(object, value))
 
 
 def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
@@ -105,7 +116,7 @@ def stages_by_name(table: Sequence[Sequence[Any]], numbers: Sequence[int]) -> di
     """Settings of the numbered stages by name; the second stage of a name is called ``map#2``."""
     named: dict[str, Mapping[str, Any]] = {}
     for number in numbers:
-        stage, _, settings = table[number]
+        stage, settings = table[number]
         count = sum(name.split("#")[0] == stage for name in named)
         named[f"{stage}#{count + 1}" if count else stage] = settings
     return named

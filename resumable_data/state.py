@@ -1,14 +1,14 @@
 """The state codec: what a saved position looks like, and how a wrong one is noticed.
 
-A state is a plain JSON object of three parts: what the pipeline is (algorithm versions, a table of stages
-with their digests and settings, and which component has which), where it is (``step``, ``rows`` and a short
-list of integers a component and logical shard), and a checksum over both. ``docs/state.md`` lists its keys.
+A state is a plain JSON object of three parts: what the pipeline is (algorithm versions, a table of stages with
+their settings, and which component has which), where it is (``step``, ``rows``, edits, and a short list of integers
+a component and logical shard), and a checksum over both. ``docs/state.md`` lists its keys.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -30,16 +30,11 @@ class StageDescription:
 
     Attributes:
         stage: Its name, such as ``"pack"``.
-        settings: Its settings by name.
+        settings: Its settings by name; those of a source hold a digest of its content.
     """
 
     stage: str
     settings: Settings
-
-    @cached_property
-    def digest(self) -> str:
-        """Eight hexadecimal digits that stand for the stage and its settings."""
-        return digest(self.stage, canonical_json(self.settings), size=4)
 
 
 @dataclass(frozen=True)
@@ -68,35 +63,36 @@ class Description:
 
     @cached_property
     def header(self) -> dict[str, Json]:
-        """The first part of a state. Stages that several components share stand once in its table."""
-        table: dict[StageDescription | str, int] = {}
-        rows: list[Json] = []
+        """The part of a state that says what the pipeline is. Equal stages stand once in its table."""
+        table: dict[str, int] = {}
+        stages: list[Json] = []
 
-        def number_of(stages: Iterable[StageDescription]) -> list[Json]:
-            numbers: list[Json] = []
-            for stage in stages:
+        def numbers_of(described: Sequence[StageDescription]) -> list[Json]:
+            for stage in described:
                 key = canonical_json([stage.stage, stage.settings])
                 if key not in table:
-                    table[key] = len(rows)
-                    rows.append([stage.stage, stage.digest, stage.settings])
-                numbers.append(table[key])
-            return numbers
+                    table[key] = len(stages)
+                    stages.append([stage.stage, stage.settings])
+            return [table[canonical_json([stage.stage, stage.settings])] for stage in described]
 
-        components = {path: number_of(stages) for path, stages in self.components.items()}
-        shared = number_of(self.shared)
         return {
             "format": FORMAT,
             "version": VERSION,
             "algorithms": dict(self.algorithms),
-            "stages": rows,
-            "shared": shared,
-            "components": cast(Json, components),
+            "components": {path: numbers_of(self.components[path]) for path in sorted(self.components)},
+            "shared": numbers_of(self.shared),
+            "stages": stages,
         }
 
     @cached_property
     def header_text(self) -> str:
         """Canonical JSON of ``header``."""
         return canonical_json(self.header)
+
+    @cached_property
+    def stages_text(self) -> str:
+        """Canonical JSON of its table of stages."""
+        return canonical_json(self.header["stages"])
 
 
 Edit = Mapping[str, Json]
@@ -123,20 +119,30 @@ class Position:
 
 def encode(description: Description, position: Position) -> State:
     """A state: JSON values only, the same for the same position, sharing nothing with the pipeline."""
-    where: dict[str, Json] = {
-        "step": position.step,
-        "rows": position.rows,
-        "at": position.at,
-        "edits": position.edits,
-    }
+    header = description.header
+    where = _where(position.step, position.rows, position.at, position.edits)
     return {
-        **_copied(description.header),
+        "format": FORMAT,
+        "version": VERSION,
+        "algorithms": dict(description.algorithms),
+        "stages": json.loads(description.stages_text),
+        "shared": list(cast(list[int], header["shared"])),
+        "components": _with_positions(cast(Mapping[str, list[int]], header["components"]), position.at),
         "step": position.step,
         "rows": position.rows,
-        "at": {path: [list(shard) for shard in shards] for path, shards in position.at.items()},
         "edits": json.loads(canonical_json(position.edits)) if position.edits else [],
         "checksum": digest(description.header_text, canonical_json(where)),
     }
+
+
+def _where(step: Any, rows: Any, at: Any, edits: Any) -> dict[str, Json]:
+    """The part of a state that says where the pipeline is."""
+    return {"step": step, "rows": rows, "at": at, "edits": edits}
+
+
+def _with_positions(stages: Mapping[str, list[int]], at: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, Any]:
+    """For each component, and each mix, the numbers of its stages and the integers of its logical shards."""
+    return {path: [list(stages.get(path, ())), [list(shard) for shard in at[path]]] for path in sorted(at)}
 
 
 def decode(
@@ -178,8 +184,18 @@ def _mismatch(refused: Sequence[Difference]) -> PipelineMismatchError:
     )
 
 
-_HEADER_KEYS = ("format", "version", "algorithms", "stages", "shared", "components")
-_WHERE_KEYS = ("step", "rows", "at", "edits")
+_KEYS = {
+    "format",
+    "version",
+    "algorithms",
+    "stages",
+    "shared",
+    "components",
+    "step",
+    "rows",
+    "edits",
+    "checksum",
+}
 
 
 def _split(state: object) -> tuple[dict[str, Any], Position]:
@@ -191,31 +207,21 @@ def _split(state: object) -> tuple[dict[str, Any], Position]:
         raise StateError(f"this is no state of resumable_data: its format is {given.get('format')!r}")
     if given.get("version") != VERSION:
         raise StateError(f"the state has version {given.get('version')!r}; this release reads version {VERSION}")
-    missing = [key for key in (*_HEADER_KEYS, *_WHERE_KEYS, "checksum") if key not in given]
-    unknown = sorted(given.keys() - {*_HEADER_KEYS, *_WHERE_KEYS, "checksum"})
+    missing, unknown = sorted(_KEYS - given.keys()), sorted(given.keys() - _KEYS)
     if missing or unknown:
         raise StateError(f"the state is damaged: keys missing {missing}, unknown {unknown}")
-    header = {key: given[key] for key in _HEADER_KEYS}
-    where = {key: given[key] for key in _WHERE_KEYS}
     try:
+        stages = {path: numbers for path, (numbers, _) in given["components"].items()}
+        at: dict[str, tuple[tuple[int, ...], ...]] = {
+            path: tuple(tuple(shard) for shard in shards) for path, (_, shards) in given["components"].items()
+        }
+        header = {key: given[key] for key in ("format", "version", "algorithms", "shared", "stages")}
+        # A mix has a position, but its settings stand among those of the stages that components share.
+        header["components"] = {path: numbers for path, numbers in stages.items() if numbers}
+        where = _where(given["step"], given["rows"], at, given["edits"])
         checksum = digest(canonical_json(header), canonical_json(where))
-    except (TypeError, ValueError) as error:
-        raise StateError(f"the state holds what JSON does not: {error}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise StateError(f"the state is damaged: {error}. Restore an earlier checkpoint") from error
     if checksum != given["checksum"]:
         raise StateError("the state is damaged: its checksum is wrong. Restore an earlier checkpoint")
-    at = {
-        path: tuple(tuple(shard) for shard in shards)
-        for path, shards in cast(Mapping[str, Sequence[Sequence[int]]], where["at"]).items()
-    }
-    return header, Position(where["step"], where["rows"], at, tuple(where["edits"]))
-
-
-def _copied(header: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a header that its owner may change."""
-    return {
-        **header,
-        "algorithms": dict(header["algorithms"]),
-        "stages": [[stage, key, dict(settings)] for stage, key, settings in header["stages"]],
-        "shared": list(header["shared"]),
-        "components": {path: list(stages) for path, stages in header["components"].items()},
-    }
+    return header, Position(given["step"], given["rows"], at, tuple(given["edits"]))

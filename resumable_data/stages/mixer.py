@@ -180,16 +180,17 @@ class Mixer(Generic[PlanT]):
             gone=tuple(bool(known.get(name, (0, 0))[1]) for name in self._names),
         )
         removed = sorted(known.keys() - set(self._names))
-        if not removed:
-            return cursor
-        if saved.in_window:
+        if removed and not saved.in_window:
+            nothing = (0,) * len(self._names)
+            return replace(cursor, weights=following, pending=0, origin=origin + sum(counts), counts=nothing)
+        drawn = [name for name in removed if any(dict(weights)[name] for _, weights in cursor.weights.points)]
+        if drawn:
             raise PipelineMismatchError(
-                f"components {removed} cannot be removed here: the window that is being delivered still holds "
-                "documents of theirs. Set their weights to 0 now, and remove them at a later restore",
-                tuple(f"component {name!r} is gone" for name in removed),
+                f"components {drawn} cannot be removed here: the window that is being delivered may hold documents "
+                "of theirs. Set their weights to 0 now, and remove them at a later restore",
+                tuple(f"component {name!r} is gone" for name in drawn),
             )
-        place, nothing = origin + sum(counts), (0,) * len(self._names)
-        return replace(cursor, weights=following, pending=0, origin=place, counts=nothing)
+        return cursor
 
     def _joined(self, saved: Saved, weights: WeightSchedule) -> MixCursor:
         """The cursor where a component that ran alone is joined by others."""

@@ -194,7 +194,8 @@ class Opening:
 
     def describe(self, path: str, stage: Stage) -> None:
         """Adds a stage to the component at ``path``, or to what components share if that is a mix."""
-        description = StageDescription(stage.name, dict(stage.settings()))
+        given = {name: value for name, value in stage.settings().items() if value is not None}
+        description = StageDescription(stage.name, given)
         if is_mix(path):
             self.shared += (description,)
         else:

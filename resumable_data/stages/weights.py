@@ -85,7 +85,7 @@ class WeightSchedule:
 @lru_cache(maxsize=64)
 def _segments(schedule: WeightSchedule, names: tuple[str, ...], gone: tuple[str, ...]) -> tuple[Segment, ...]:
     exact = [
-        exact_weights(dict.fromkeys(names, 0) | {n: 0 if n in gone else weight for n, weight in weights}, names)
+        exact_weights(dict.fromkeys(names, 0) | {n: w for n, w in weights if n in names and n not in gone}, names)
         for _, weights in schedule.points
     ]
     towards = exact[1:] + exact[-1:] if schedule.between == "linear" else exact
