@@ -15,7 +15,7 @@ from resumable_data.order.schedule import BatchSchedule
 from resumable_data.placement.sharding import as_sharding, check_shape
 from resumable_data.sources.source import Source
 from resumable_data.stages.append_eod import AppendEod
-from resumable_data.stages.batch import Batch, WholeBatch
+from resumable_data.stages.batch import Batch, Length, View, WholeBatch
 from resumable_data.stages.documents import ChainStage, require_documents
 from resumable_data.stages.elements import DocumentEngine, RowEngine
 from resumable_data.stages.iterator import DataIterator
@@ -203,9 +203,9 @@ class Dataset(Generic[ElementT]):
         Raises:
             PipelineError: The batch cannot be divided; the message lists the counts that would work.
         """
-        batch, view = self._batch("shard"), ProcessRows(process_index, process_count)
-        view.check(batch.schedule.sizes)
-        return Dataset(replace(batch, view=view))
+        view = ProcessRows(process_index, process_count)
+        view.check(self._batch("shard").schedule.sizes)
+        return self._viewed("shard", view)
 
     def place(self, where: Mesh | NamedSharding) -> Dataset[LLMBatch]:
         """Global ``jax.Array`` batches. Each process reads only the rows that its devices hold a part of.
@@ -220,7 +220,7 @@ class Dataset(Generic[ElementT]):
         batch, sharding = self._batch("place"), as_sharding(where)
         for size in batch.schedule.sizes:
             check_shape(sharding, (size, batch.parent.format.length))
-        return Dataset(replace(batch, view=PlacedRows(sharding, batch.parent.format.length)))
+        return self._viewed("place", PlacedRows(sharding, batch.parent.format.length))
 
     def prefetch(self, buffer_size: int = 16) -> Dataset[ElementT]:
         """Loads up to ``buffer_size`` elements ahead in a thread, from the first ``next`` on."""
@@ -230,8 +230,21 @@ class Dataset(Generic[ElementT]):
 
     def batch_struct(self, step: int = 0) -> LLMBatch:
         """Shapes and dtypes of a step's batch, as ``jax.ShapeDtypeStruct``, to compile ahead of time."""
-        node = self.node.parent if isinstance(self.node, Prefetch) else self.node
-        return Dataset(cast(Node, node))._batch("batch_struct").struct(step)
+        return self._batch("batch_struct").struct(step)
+
+    def length(self, at_most: int = 1_000_000) -> Length:
+        """Number of global batches, known by planning alone; nothing is read where lengths are known.
+
+        Args:
+            at_most: Documents to plan, at about a microsecond each; a longer pipeline's length is estimated
+                from so many.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.SyntheticSource(1000, lengths=[5, 9])).repeat(3)
+        >>> documents.pack(16, eod_id=0).batch(8).length()
+        Length(steps=185, exact=True)
+        """
+        return self._batch("length").engine(Opening()).length(at_most)
 
     def __iter__(self) -> DataIterator[ElementT]:
         node = cast(Node, self.node.parent) if isinstance(self.node, Prefetch) else self.node
@@ -258,11 +271,19 @@ class Dataset(Generic[ElementT]):
         return self.node
 
     def _batch(self, method: str) -> Batch:
-        if not isinstance(self.node, Batch):
-            raise PipelineError(f"{method} works on batches and comes after batch, not after {self.node.name}")
-        if method != "batch_struct" and not isinstance(self.node.view, WholeBatch):
+        node = self.node.parent if isinstance(self.node, Prefetch) else self.node
+        if not isinstance(node, Batch):
+            raise PipelineError(f"{method} works on batches and comes after batch, not after {node.name}")
+        return node
+
+    def _viewed(self, method: str, view: View) -> Dataset[LLMBatch]:
+        """The batches as one process sees them."""
+        if isinstance(self.node, Prefetch):
+            raise PipelineError(f"{method} comes before prefetch")
+        batch = self._batch(method)
+        if not isinstance(batch.view, WholeBatch):
             raise PipelineError(f"{method}: this pipeline is sharded or placed already")
-        return self.node
+        return Dataset(replace(batch, view=view))
 
 
 def mix(

@@ -29,6 +29,9 @@ from resumable_data.stages.stage import (
 from resumable_data.state import Edit, Settings
 
 
+_STEPS_BETWEEN_LOOKS = 16
+
+
 class View(Protocol):
     """What one process sees of a global batch."""
 
@@ -124,6 +127,19 @@ class BatchCursor:
     skips: tuple[tuple[int, int], ...] = ()
 
 
+@dataclass(frozen=True)
+class Length:
+    """How many batches a pipeline has.
+
+    Attributes:
+        steps: Their number, or None where they are endless.
+        exact: Whether it was counted, rather than estimated from the first documents.
+    """
+
+    steps: int | None
+    exact: bool
+
+
 @dataclass(frozen=True, eq=False)
 class BatchPlan:
     """The rows of one global batch that this process needs, and the number of rows in the whole of it."""
@@ -198,6 +214,20 @@ class BatchEngine:
         size = self._stage.schedule.size(step)
         left = len(self._planner.take(cursor.parent, size)[0])
         return left if left < size and self._stage.drop_remainder else 0
+
+    def length(self, at_most: int) -> Length:
+        """Number of batches, counted by planning, or estimated once ``at_most`` documents are planned."""
+        cursor, steps = self.start(), 0
+        while (extent := self._planner.extent(cursor.parent)) is not None:
+            if at_most < extent.done < extent.total:
+                rows = int(cursor.rows * extent.total / extent.done)
+                return Length(self._stage.schedule.step_of(rows), False)
+            for _ in range(_STEPS_BETWEEN_LOOKS):
+                planned = self.plan(cursor, steps)
+                if planned is None:
+                    return Length(steps, True)
+                cursor, steps = planned.behind, steps + 1
+        return Length(None, True)
 
     def cells(self, rows: int) -> int:
         """Cells of so many rows."""

@@ -15,6 +15,7 @@ from resumable_data.stages.stage import (
     At,
     Counts,
     DocumentPlanner,
+    Extent,
     Named,
     Opening,
     Saved,
@@ -172,6 +173,10 @@ class Stream:
     def finished(self, cursor: StreamCursor) -> bool:
         """Whether every epoch that was asked for is over."""
         return self._asked is not None and self.position(cursor) >= self._asked
+
+    def extent(self, cursor: StreamCursor) -> Extent | None:
+        """Documents in front of the cursor, and of all epochs that were asked for."""
+        return None if self._asked is None else Extent(self.position(cursor), self._asked)
 
     def encode(self, cursor: StreamCursor) -> dict[str, At]:
         """Epoch and position."""

@@ -20,6 +20,7 @@ from resumable_data.stages.stage import (
     Counts,
     DocumentPlanner,
     DocumentStage,
+    Extent,
     Opening,
     RowFormat,
     RowStage,
@@ -237,8 +238,12 @@ class MixedDocuments:
         return renewed if children == renewed.children else replace(renewed, children=children)
 
     def finished(self, cursor: MixCursor) -> bool:
-        """Whether the stop policy has ended the mix."""
+        """Whether the stop policy would have ended the mix."""
         return self._mixer.finished(cursor)
+
+    def extent(self, cursor: MixCursor) -> Extent | None:
+        """How far the mix is."""
+        return self._mixer.extent(cursor)
 
     def encode(self, cursor: MixCursor) -> dict[str, At]:
         """The mix's integers and the components'."""
@@ -267,6 +272,7 @@ class MixedRows:
     def __init__(self, mixer: Mixer[RowPlan]) -> None:
         self._mixer = mixer
         self._blocks: OrderedDict[int, tuple[MixCursor, Drawn[RowPlan]]] = OrderedDict()
+        self._latest: tuple[Drawn[RowPlan], int, MixCursor] | None = None
         self._lock = Lock()
 
     def start(self) -> MixedRowsCursor:
@@ -289,8 +295,12 @@ class MixedRows:
         return (concatenate(plans) if plans else RowPlan.empty(0)), cursor
 
     def finished(self, cursor: MixedRowsCursor) -> bool:
-        """Whether the stop policy has ended the mix."""
+        """Whether the stop policy would have ended the mix."""
         return self._mixer.finished(self._exact(cursor))
+
+    def extent(self, cursor: MixedRowsCursor) -> Extent | None:
+        """How far the mix is."""
+        return self._mixer.extent(self._exact(cursor))
 
     def encode(self, cursor: MixedRowsCursor) -> dict[str, At]:
         """The mix's integers and the components'."""
@@ -309,7 +319,13 @@ class MixedRows:
         if not cursor.rows:
             return cursor.anchor
         block = self._block(cursor.anchor)
-        return self._mixer.behind(block.start, block.components[: cursor.rows])
+        start, rows = block.start, 0
+        # Most often the cursor asked for lies just behind the one asked for before.
+        if self._latest is not None and self._latest[0] is block and self._latest[1] <= cursor.rows:
+            _, rows, start = self._latest
+        exact = self._mixer.behind(start, block.components[rows : cursor.rows])
+        self._latest = block, cursor.rows, exact
+        return exact
 
     def _block(self, anchor: MixCursor) -> Drawn[RowPlan]:
         with self._lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -12,7 +12,7 @@ from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineMismatchError, StateError
 from resumable_data.order.mixture import Targets, draw
 from resumable_data.packing.plan import DocumentPlan, RowPlan
-from resumable_data.stages.stage import At, Counts, Saved, checked_integers
+from resumable_data.stages.stage import At, Counts, Extent, Saved, checked_integers
 from resumable_data.stages.weights import WeightSchedule
 
 PlanT = TypeVar("PlanT", DocumentPlan, RowPlan)
@@ -140,8 +140,23 @@ class Mixer(Generic[PlanT]):
 
     def finished(self, cursor: MixCursor) -> bool:
         """Whether the stop policy would have ended the mix, if its components were not endless."""
-        done = [child.finished(at) for child, at in zip(self.children, cursor.children, strict=True)]
+        done = [child.finished(at) for _, child, at in self._components(cursor)]
         return any(done) if self._stop == "first_exhausted" else all(done)
+
+    def extent(self, cursor: MixCursor) -> Extent | None:
+        """How far the mix is from the end that its stop policy sets; an estimate, as are its components'."""
+        weights = dict(cursor.weights.points[-1][1])
+        drawn = [(child, at) for name, child, at in self._components(cursor) if weights.get(name)]
+        extents = [child.extent(at) for child, at in drawn]
+        finite: list[Extent] = [extent for extent in extents if extent is not None]
+        if not finite or (self._stop != "first_exhausted" and len(finite) < len(extents)):
+            return None
+        done, total = sum(extent.done for extent in finite), sum(extent.total for extent in finite)
+        if self._stop == "renormalise":
+            return Extent(done, total)
+        shares = [extent.done / extent.total for extent in finite]
+        share = max(shares) if self._stop == "first_exhausted" else min(shares)
+        return Extent(share * total, total)
 
     def encode(self, cursor: MixCursor) -> dict[str, At]:
         """The components' integers; and pending changes, origin, gone (as bits) and counts for the mix."""
@@ -281,10 +296,11 @@ class Mixer(Generic[PlanT]):
     def _all_finished(self, cursor: MixCursor) -> bool:
         """Whether every component with a weight has delivered all that was asked of it."""
         weights = dict(cursor.weights.points[-1][1])
-        return all(
-            child.finished(at) or not weights.get(name, 0)
-            for name, child, at in zip(self._names, self.children, cursor.children, strict=True)
-        )
+        return all(child.finished(at) or not weights.get(name) for name, child, at in self._components(cursor))
+
+    def _components(self, cursor: MixCursor) -> Iterator[tuple[str, Any, Any]]:
+        """Name, planner and cursor of each component."""
+        return zip(self._names, self.children, cursor.children, strict=True)
 
 
 def _without(cursor: MixCursor, component: int) -> MixCursor:

@@ -17,6 +17,7 @@ from resumable_data.stages.stage import (
     Counts,
     DocumentPlanner,
     DocumentStage,
+    Extent,
     Opening,
     RowFormat,
     Saved,
@@ -207,7 +208,15 @@ class WindowedRows:
 
     def finished(self, cursor: PackCursor) -> bool:
         """Whether every row of all epochs that were asked for is delivered."""
-        return cursor.row == 0 and self._documents.finished(cursor.documents)
+        return self._documents.finished(cursor.documents)
+
+    def extent(self, cursor: PackCursor) -> Extent | None:
+        """Documents in front of the cursor, and in all; within a window by the share of its rows."""
+        start = self._documents.extent(cursor.documents)
+        if start is None or not cursor.row:
+            return start
+        share = cursor.row / len(self._window(cursor).packed.plan)
+        return Extent(start.done + share * cursor.size, start.total)
 
     def counts(self, cursor: PackCursor) -> dict[str, Counts]:
         """What each component has delivered up to the cursor."""

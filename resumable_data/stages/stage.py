@@ -65,6 +65,10 @@ class DocumentPlanner(Protocol[CursorT]):
         """Whether every document is in front of the cursor, of all epochs that were asked for."""
         ...
 
+    def extent(self, cursor: CursorT) -> Extent | None:
+        """How much of the documents lies in front of the cursor; None where they are endless."""
+        ...
+
     def counts(self, cursor: CursorT) -> dict[str, Counts]:
         """Documents and epochs of each component in front of the cursor."""
         ...
@@ -101,6 +105,10 @@ class RowPlanner(Protocol[CursorT]):
         """Whether every row is in front of the cursor, of all epochs that were asked for."""
         ...
 
+    def extent(self, cursor: CursorT) -> Extent | None:
+        """How much of the documents lies in front of the cursor; None where they are endless."""
+        ...
+
     def counts(self, cursor: CursorT) -> dict[str, Counts]:
         """What each component has delivered up to the cursor."""
         ...
@@ -127,6 +135,19 @@ class Counts:
     epochs: float = 0.0
     share: float = 1.0
     target: float = 1.0
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How far a finite pipeline is, in documents.
+
+    Attributes:
+        done: Documents planned.
+        total: Documents to plan until its end.
+    """
+
+    done: float
+    total: float
 
 
 @dataclass(frozen=True)
