@@ -28,7 +28,6 @@ from resumable_data.stages.stage import (
 )
 from resumable_data.state import Edit, Settings
 
-
 _STEPS_BETWEEN_LOOKS = 16
 
 
