@@ -48,6 +48,8 @@ def content_digest(record: object) -> str:
     """
     if isinstance(record, np.ndarray | np.generic):
         array = np.asarray(cast(Any, record))
+        if array.dtype.hasobject:
+            return digest("objects", str(array.shape), *map(content_digest, array.ravel().tolist()))
         return digest("array", array.dtype.str, str(array.shape), np.ascontiguousarray(array).tobytes())
     if isinstance(record, bytes | bytearray):
         return digest("bytes", bytes(record))

@@ -31,10 +31,10 @@ class Windows:
         """The position behind the window that begins at ``start``; the stream may end before it."""
         if self.epoch_size is None:
             return start + self.size
-        if 2 * self.epoch_size <= self.size:
-            return start + self.size // self.epoch_size * self.epoch_size
-        windows = -(-self.epoch_size // self.size)
         epoch, within = divmod(start, self.epoch_size)
-        # Window k begins at k * n // windows; the one that begins at `within` is the smallest such k.
-        number = -(-within * windows // self.epoch_size)
+        if 2 * self.epoch_size <= self.size:
+            return (epoch + self.size // self.epoch_size) * self.epoch_size
+        windows = -(-self.epoch_size // self.size)
+        # Window k of an epoch begins at k * n // windows; `within` lies in the last that begins at or before it.
+        number = ((within + 1) * windows - 1) // self.epoch_size
         return epoch * self.epoch_size + (number + 1) * self.epoch_size // windows

@@ -7,6 +7,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -20,13 +21,14 @@ from tqdm import tqdm
 from resumable_data.arrays import Int64Array, Ragged, offsets_of
 from resumable_data.digest import callable_name, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
-from resumable_data.sources.lengths_index import LengthArray, LengthsIndex, require_single_process
+from resumable_data.sources.lengths_index import SUFFIX, LengthArray, LengthsIndex, require_single_process
 from resumable_data.sources.parse import BatchParser
 from resumable_data.sources.source import check_indices, evenly_spaced
 
 _OPEN_FILES = 128
 _READ_AT_ONCE = 4096
-_SAMPLED_BLOCKS, _BLOCK_BYTES, _FOOTER_BYTES = 16, 4096, 65_536
+# The footer with the chunks' places ends in front of a postscript block of 64 KiB.
+_SAMPLED_BLOCKS, _BLOCK_BYTES, _FOOTER_BYTES = 16, 4096, 262_144
 _RANDOM_ACCESS = "readahead_buffer_size:0,max_parallelism:0"
 
 
@@ -133,8 +135,7 @@ class ArrayRecordSource:
     @cached_property
     def _lengths(self) -> list[LengthArray]:
         self.build_index()
-        loaded = [self._index_of(number).load() for number in range(len(self._files.paths))]
-        return [lengths for lengths in loaded if lengths is not None]
+        return [self._loaded_index(number) for number in range(len(self._files.paths))]
 
     @cached_property
     def _shard_fingerprints(self) -> list[str]:
@@ -147,6 +148,13 @@ class ArrayRecordSource:
         directory = shard.parent if self._index_dir is None else self._index_dir
         return LengthsIndex(shard, directory, key, int(np.diff(self._first_record)[number]))
 
+    def _loaded_index(self, number: int) -> LengthArray:
+        index = self._index_of(number)
+        lengths = index.load()
+        if lengths is None:
+            raise SourceError(f"the lengths index {index.path} was removed while it was in use")
+        return lengths
+
     def _count_lengths(self, number: int, bar: Any) -> Iterator[Int64Array]:
         first, stop = self._first_record[number : number + 2].tolist()
         for start in range(first, stop, _READ_AT_ONCE):
@@ -155,11 +163,21 @@ class ArrayRecordSource:
             if isinstance(documents, Ragged):
                 yield documents.lengths
             else:
-                yield np.fromiter(map(len, documents), np.int64, len(documents))
+                yield np.array(
+                    [self._length(d, i) for d, i in zip(documents, indices.tolist(), strict=True)], np.int64
+                )
             bar.update(len(indices))
+
+    def _length(self, document: Any, index: int) -> int:
+        try:
+            return len(document)
+        except TypeError as error:
+            raise RecordError(f"{self._where(index)}: {error}; parse= returns a sequence of tokens") from error
 
     def _by_file(self, indices: Int64Array) -> Iterator[_Stretch]:
         """Splits the indices by the file they lie in."""
+        if not len(indices):
+            return
         files = np.searchsorted(self._first_record, indices, side="right") - 1
         order = np.argsort(files, kind="stable")
         found, firsts = np.unique(files[order], return_index=True)
@@ -236,13 +254,17 @@ class _OpenFiles:
         if threads is not None:
             threads.shutdown()
         for reader in readers.values():
-            reader.close()
+            with suppress(RuntimeError):  # of a read that failed before, and was reported then
+                reader.close()
 
     def _read(self, stretch: _Stretch) -> list[bytes]:
         path = self.paths[stretch.file]
         try:
             return self._reader(stretch.file).read(stretch.records.tolist())
         except RuntimeError as error:
+            # A reader that failed fails for ever; the next attempt opens the file again.
+            with self._lock:
+                self._readers.pop(stretch.file, None)
             raise SourceError(f"{path} cannot be read: {error}. Was it changed, cut short or removed?") from error
 
     def _reader(self, number: int) -> _Reader:
@@ -279,7 +301,10 @@ def _matches(pattern: str) -> list[epath.Path]:
             raise SourceError(f"{path} does not exist or is no file")
         return [path]
     slash = fixed.rfind("/") + 1
-    matches = list(epath.Path(pattern[:slash] or ".").glob(pattern[slash:]))
+    if "**" in pattern:
+        raise SourceError(f"{pattern}: ** is not supported; list the folders")
+    found = epath.Path(pattern[:slash] or ".").glob(pattern[slash:])
+    matches = [path for path in found if not path.name.endswith((SUFFIX, ".tmp")) and path.is_file()]
     if not matches:
         raise SourceError(f"no file matches {pattern}")
     return sorted(matches, key=lambda path: natural_order(path.as_posix()))
@@ -296,7 +321,18 @@ def natural_order(name: str) -> list[tuple[int, str]]:
 
 
 def shard_fingerprint(path: epath.Path, records: int) -> str:
-    """Digest of a file's base name, size, record count, footer, and 16 blocks spread over it."""
+    """Digest of a file's base name, size, record count, footer, and 16 blocks spread over it.
+
+    Raises:
+        SourceError: The file cannot be read any more.
+    """
+    try:
+        return _shard_fingerprint(path, records)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error}. Was it removed?") from error
+
+
+def _shard_fingerprint(path: epath.Path, records: int) -> str:
     size = path.stat().length
     starts = evenly_spaced(max(size - _BLOCK_BYTES, 1), _SAMPLED_BLOCKS).tolist()
     stretches = [(start, _BLOCK_BYTES) for start in starts] + [(max(size - _FOOTER_BYTES, 0), _FOOTER_BYTES)]

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
+from zipfile import BadZipFile
 
 import jax
 import numpy as np
@@ -20,6 +22,7 @@ from etils import epath
 
 from resumable_data.errors import SourceError
 
+SUFFIX = ".lengths.npy"
 LengthArray = npt.NDArray[np.uint32]
 _LONGEST = 2**32 - 1
 
@@ -43,7 +46,7 @@ class LengthsIndex:
     @property
     def path(self) -> epath.Path:
         """The sidecar's file."""
-        return self.directory / f"{self.shard.name}.{self.key}.lengths.npy"
+        return self.directory / f"{self.shard.name}.{self.key}{SUFFIX}"
 
     def load(self) -> LengthArray | None:
         """Lengths of the shard's records, uint32[records], or None where the index has to be built."""
@@ -56,7 +59,7 @@ class LengthsIndex:
             else:
                 with cast(BinaryIO, path.open("rb")) as file:
                     lengths = cast(LengthArray, np.load(file))
-        except (ValueError, EOFError) as error:
+        except (ValueError, EOFError, OSError, BadZipFile) as error:
             raise SourceError(
                 f"lengths index {path} is damaged ({error}); delete it to have it built again"
             ) from error
@@ -86,7 +89,8 @@ class LengthsIndex:
                 np.save(file, lengths.astype(np.uint32))
             temporary.replace(self.path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise SourceError(
                 f"the lengths index {self.path} cannot be written ({error}); "
                 "pass index_dir= with a folder that can be, the same for every process"
@@ -95,8 +99,13 @@ class LengthsIndex:
         return lengths.astype(np.uint32)
 
     def _remove_outdated(self) -> None:
-        """Deletes this shard's indexes of other contents or parsers."""
-        prefix, suffix = f"{self.shard.name}.", ".lengths.npy"
+        """Deletes this shard's indexes of other contents or parsers.
+
+        Only beside the shard: another folder may hold indexes of other shards of the same name.
+        """
+        if self.directory != self.shard.parent:
+            return
+        prefix, suffix = f"{self.shard.name}.", SUFFIX
         for file in self.directory.iterdir():
             key = file.name.removeprefix(prefix).removesuffix(suffix)
             if file.name == f"{prefix}{key}{suffix}" and len(key) == len(self.key) and key != self.key:

@@ -35,9 +35,7 @@ def manager(tmp_path: Path) -> Iterator[ocp.CheckpointManager]:
 
 def save(manager: ocp.CheckpointManager, step: int, iterator: rd.DataIterator[Any], **options: Any) -> None:
     model = {"weights": np.full(3, step)}
-    args = ocp.args.Composite(
-        state=ocp.args.StandardSave(model), data=rd.checkpoint.DataSave(iterator, **options)
-    )
+    args = ocp.args.Composite(state=ocp.args.StandardSave(model), data=rd.checkpoint.DataSave(iterator, **options))
     assert manager.save(step, args=args)
 
 
@@ -51,9 +49,7 @@ def state_file(manager: ocp.CheckpointManager, step: int) -> Path:
 
 @pytest.mark.parametrize("prefetch", [0, 3])
 @pytest.mark.parametrize("used", [False, True])
-def test_restore_continues_where_save_was_called(
-    manager: ocp.CheckpointManager, prefetch: int, used: bool
-) -> None:
+def test_restore_continues_where_save_was_called(manager: ocp.CheckpointManager, prefetch: int, used: bool) -> None:
     data = pipeline().prefetch(prefetch) if prefetch else pipeline()
     with iter(data) as iterator, iter(data) as restored:
         for _ in range(5):

@@ -1,0 +1,16 @@
+"""How many examples Hypothesis tries: ``RESUMABLE_DATA_PROFILE=deep pytest property_tests`` for many."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("default", deadline=None, derandomize=True, max_examples=100, stateful_step_count=40)
+settings.register_profile(
+    "deep",
+    deadline=None,
+    max_examples=2000,
+    stateful_step_count=50,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile(os.environ.get("RESUMABLE_DATA_PROFILE", "default"))

@@ -1,0 +1,184 @@
+"""Golden digests: the order that a release gives is the order that every later release gives.
+
+A digest that changes is a change of the order for everyone who has a run under way. Give the algorithm a new
+version, keep the old one, and add a digest; never edit one. To see what the code gives, run this file.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from functools import partial
+
+import numpy as np
+import pytest
+from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+
+from resumable_data.arrays import Int64Array
+from resumable_data.order.keyed_hash import derive_key, mix64
+from resumable_data.order.permutation import permutation, permute_blocks
+from resumable_data.packing.plan import DocumentPlan, RowPlan
+from resumable_data.packing.window import STRATEGIES, pack_window
+from resumable_data.sources.synthetic import SyntheticSource
+
+GOLDEN = {
+    "derive_key": "40eb5abcddf2fbaa4fc0ce18390aa38c",
+    "mix64": "ce92cc57689e8edce95ecedc7cb47f44",
+    "permutation of 1": "3f40eed4b46452bfd74ec357d8183834",
+    "permutation of 2": "ff8695e996c3af3efe720220ea16438d",
+    "permutation of 3": "3b0773c23f6d5b7cc9767bc25e1596c2",
+    "permutation of 10": "afeaa06a73b55b0bf60536f99efe03ad",
+    "permutation of 100": "80eef16ebf463b11d253f7958afe93b2",
+    "permutation of 4096": "5e03c007e43b1fae8a47a8f702d13ce1",
+    "permutation of 4097": "ced1297a37a7583276ae4f1b8b383179",
+    "permutation of 65537": "163f9c72096995fceceb4ccaaad67ed7",
+    "permutation of 1000000": "000f423e4103efeb6de31a572e58eb30",
+    "permutation of 1000000000": "57759c3f07edbfe2811c9249ddb92611",
+    "permutation of 1099511627776": "f7c31d454e724fc506674609eae4210e",
+    "permutation of 4611686018427387903": "b731e992c5b51c351172124703990489",
+    "permutation of 4611686018427387904": "fe78ae1b00104fec1d0bf9a88c8843b5",
+    "permutation of 500 in blocks of 1": "eee330836439312deab156cdbcb662c3",
+    "permutation of 10 in blocks of 4": "b55a9b17f07cbef12dd9f2c23e49291d",
+    "permutation of 3000 in blocks of 64": "ebeb7d73b38cc29612ef739b21d3f996",
+    "permutation of 999 in blocks of 1000": "9c23ca7904c3ba919e759d51d3bf3924",
+    "permutation of 1000000000 in blocks of 4096": "a9e84297417c3fa61a069a4dd8746746",
+    "permutation of 4611686018427387904 in blocks of 2147483648": "3e5bf646af282154284fd9b48ad83068",
+    "best_fit": "0e2ccda7ca92fb48b732cb92d84f5055",
+    "concat_split": "853dd7e49b5453198c4e472972f7b295",
+    "first_fit": "b93acec03aed4f4892815cd82ba8af6a",
+    "one_a_row": "aefe49c862d917a1b53ab690d2edc3b7",
+    "window of best_fit": "94b77673e0db9ce625ba8fae62643b6a",
+    "window of concat_split": "98b04161cd11905a16760b00dbf0d9e6",
+    "window of first_fit": "7ca8963585a31ad3598ac85bc6c51b44",
+    "window of one_a_row": "47209c88c5c8fdbb1567afe3355ca2f1",
+    "synthetic source": "d73ef3ade747b9ecbeeaf95a0c436780",
+}
+
+
+def digest_of(arrays: Iterable[Int64Array]) -> str:
+    """The first half of the SHA-256 of integer arrays, each with its length."""
+    state = hashlib.sha256()
+    for array in arrays:
+        assert array.dtype in (np.int64, np.int32)
+        state.update(len(array).to_bytes(8, "little") + array.astype("<i8").tobytes())
+    return state.hexdigest()[:32]
+
+
+def keys() -> str:
+    """Words of keys with every kind of part."""
+    words = [
+        *derive_key("shuffle", 7, "web", 0, words=9),
+        *derive_key("shuffle.block", -1, 2**70, "", "é/世界", words=3),
+        *derive_key("pack.rows"),
+    ]
+    return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:32]
+
+
+def hashes() -> str:
+    """The mixer, on neighbours and on words with all bits."""
+    words = np.arange(100_000, dtype=np.uint64)
+    return digest_of([mix64(words).view(np.int64), mix64(~mix64(words)).view(np.int64)])
+
+
+def permuted(size: int) -> str:
+    """Up to 20,000 values at each end and their inverses, of three epochs."""
+    ends = np.unique(np.concatenate([np.arange(min(size, 20_000)), size - 1 - np.arange(min(size, 20_000))]))
+    orders = [permutation(size, "shuffle", 7, "web", epoch) for epoch in range(3)]
+    return digest_of(array for order in orders for array in (order(ends), order.inverse(ends)))
+
+
+def permuted_in_blocks(block: int, size: int) -> str:
+    """A stretch at each end, of two epochs."""
+    ends = np.unique(np.concatenate([np.arange(min(size, 3000)), size - 1 - np.arange(min(size, 3000))]))
+    return digest_of(permute_blocks(block, size, ends, 7, "web", epoch) for epoch in range(2))
+
+
+def lengths() -> Int64Array:
+    """Lengths of 3,000 documents: short ones, long ones, some without tokens and some of just a row."""
+    hashed = (mix64(np.arange(3000, dtype=np.uint64)) >> np.uint64(33)).astype(np.int64)
+    drawn = np.where(hashed % 10 < 8, hashed % 700, hashed % 5000)
+    drawn[::100], drawn[1::100] = 0, 512
+    return drawn
+
+
+def packed(strategy: str) -> str:
+    """What a strategy makes of the documents, at two row lengths."""
+    pieces = [STRATEGIES[strategy](lengths(), row_length) for row_length in (512, 2048)]
+    return digest_of(getattr(each, name) for each in pieces for name in ("document", "offset", "length", "row"))
+
+
+def packed_window(strategy: str) -> str:
+    """The finished rows: kept and shuffled, split and truncated."""
+    plan = DocumentPlan(np.arange(3000) % 3, np.arange(3000) * 7 % 3000, lengths())
+    rows = [
+        pack_window(plan, 512, strategy, truncate=truncate, shuffle_key=key).plan
+        for truncate in (False, True)
+        for key in (None, (7, "web", 3))
+    ]
+    return digest_of(getattr(each, field.name) for each in rows for field in fields(RowPlan))
+
+
+def synthetic() -> str:
+    """Documents of the synthetic source, on which tests and simulations stand."""
+    source = SyntheticSource(10**9, lengths=[0, 1, 7, 500], vocabulary=32_000, seed=3)
+    indices = np.append(np.arange(1000), 10**9 - 1)
+    return digest_of([source.lengths(indices), *source.read(indices)])
+
+
+PERMUTED = [1, 2, 3, 10, 100, 4096, 4097, 65_537, 10**6, 10**9, 2**40, 2**62 - 1, 2**62]
+IN_BLOCKS = [(1, 500), (4, 10), (64, 3000), (1000, 999), (4096, 10**9), (2**31, 2**62)]
+
+ALGORITHMS: dict[str, Callable[[], str]] = {
+    "derive_key": keys,
+    "mix64": hashes,
+    **{f"permutation of {size}": partial(permuted, size) for size in PERMUTED},
+    **{
+        f"permutation of {size} in blocks of {block}": partial(permuted_in_blocks, block, size)
+        for block, size in IN_BLOCKS
+    },
+    **{strategy: partial(packed, strategy) for strategy in sorted(STRATEGIES)},
+    **{f"window of {strategy}": partial(packed_window, strategy) for strategy in sorted(STRATEGIES)},
+    "synthetic source": synthetic,
+}
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_order_is_that_of_every_release(algorithm: str) -> None:
+    assert ALGORITHMS[algorithm]() == GOLDEN[algorithm]
+
+
+def test_every_digest_belongs_to_an_algorithm() -> None:
+    assert GOLDEN.keys() == ALGORITHMS.keys()
+
+
+def test_the_order_does_not_depend_on_the_processor() -> None:
+    """The digests again, by a NumPy that may use only what all processors of the family have."""
+    dispatched = [name for name in __cpu_dispatch__ if __cpu_features__[name]]
+    if not dispatched:
+        pytest.skip("NumPy has no faster code for this processor, which could be switched off")
+    run = subprocess.run(
+        [sys.executable, __file__],
+        env={
+            **os.environ,
+            "NPY_DISABLE_CPU_FEATURES": " ".join(dispatched),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    printed = json.loads(run.stdout)
+    assert printed["dispatched"] == []
+    assert printed["digests"] == GOLDEN
+
+
+if __name__ == "__main__":
+    found = {
+        "dispatched": [name for name in __cpu_dispatch__ if __cpu_features__[name]],
+        "digests": {name: algorithm() for name, algorithm in ALGORITHMS.items()},
+    }
+    print(json.dumps(found, indent=4))

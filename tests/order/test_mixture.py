@@ -1,0 +1,209 @@
+import hashlib
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import resumable_data as rd
+from resumable_data.order.mixture import UNIT, Segment, Targets, draw, exact_weights
+
+Points = list[tuple[int, list[float]]]
+
+
+def targets_of(points: Points, *, linear: bool = False, origin: int = 0) -> Targets:
+    """Targets of components a00, a01, … with weights from each boundary on."""
+    names = [f"a{i:04}" for i in range(len(points[0][1]))]
+    exact = [exact_weights(dict(zip(names, weights, strict=True)), names) for _, weights in points]
+    towards = exact[1:] + exact[-1:] if linear else exact
+    segments = zip((start for start, _ in points), exact, towards, strict=True)
+    return Targets(tuple(Segment(*segment) for segment in segments), origin)
+
+
+def asked(points: Points, component: int, place: int, *, linear: bool) -> Fraction:
+    """The naive target: the area below the exact weights, trapezoid by trapezoid."""
+    total = Fraction(0)
+    names = [f"a{i:04}" for i in range(len(points[0][1]))]
+    exact = [(start, exact_weights(dict(zip(names, w, strict=True)), names)[component]) for start, w in points]
+    for k, (start, weight) in enumerate(exact):
+        stop, towards = exact[k + 1] if k + 1 < len(exact) else (2**50, weight)
+        width = max(min(stop, place) - start, 0)
+        slope = Fraction(towards - weight, stop - start) if linear else 0
+        total += width * (weight + slope * width / 2)
+    return total / UNIT
+
+
+def check_bound(points: Points, count: int, *, linear: bool = False, origin: int = 0) -> None:
+    """Every prefix of ``count`` samples behind the origin is off target by less than one a component."""
+    width = len(points[0][1])
+    drawn = draw(targets_of(points, linear=linear, origin=origin), [0] * width, origin, count)
+    # Between two samples of its own a component is furthest off in front of and behind them.
+    for component in range(width):
+        start = asked(points, component, origin, linear=linear)
+        places = np.flatnonzero(drawn == component).tolist()
+        for delivered, place in enumerate(places):
+            before = asked(points, component, origin + place, linear=linear) - start
+            behind = asked(points, component, origin + place + 1, linear=linear) - start
+            assert -1 < delivered - before < 1
+            assert -1 < delivered + 1 - behind < 1
+        assert -1 < len(places) - (asked(points, component, origin + count, linear=linear) - start) < 1
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [[1], [3, 1], [1, 1, 1], [0.9997, 0.0003], [0, 2, 0, 1], [4, 4, 0.16, 0.24], [0.0003] * 7 + [1e6, 0]],
+)
+@pytest.mark.parametrize("origin", [0, 7, 10**12])
+def test_every_prefix_is_off_target_by_less_than_one(weights: list[float], origin: int) -> None:
+    check_bound([(0, weights)], 10_000, origin=origin)
+
+
+@pytest.mark.parametrize("components", [2, 10, 100, 1000])
+def test_the_bound_holds_for_many_components(components: int) -> None:
+    check_bound([(0, [1 / (rank + 1) ** 1.2 for rank in range(components)])], 5000)
+
+
+@pytest.mark.parametrize("linear", [False, True])
+@pytest.mark.parametrize("origin", [0, 3, 250, 1500])
+@pytest.mark.parametrize(
+    "points",
+    [
+        [(0, [1, 1]), (100, [1, 0]), (300, [0, 1]), (1000, [1, 3])],
+        [(0, [1, 0.0003, 0]), (999, [0, 0.0003, 1])],
+        [(0, [1] * 40), (1, [*range(40)]), (2, [0.01] * 40), (700, [1, *[0] * 38, 5])],
+    ],
+)
+def test_the_bound_holds_while_weights_change(points: Points, origin: int, linear: bool) -> None:
+    check_bound(points, 2000, linear=linear, origin=origin)
+
+
+weights = st.sampled_from([0, 0.0003, 0.1, 1 / 3, 1, 2, 1000])
+
+
+@st.composite
+def schedules(drawn: st.DrawFn) -> Points:
+    components = drawn(st.integers(1, 6))
+    starts = [0, *sorted(drawn(st.sets(st.integers(1, 60), max_size=3)))]
+    rows = st.lists(weights, min_size=components, max_size=components).filter(any)
+    return [(start, drawn(rows)) for start in starts]
+
+
+@given(schedules(), st.booleans(), st.integers(0, 80))
+def test_the_bound_holds_for_any_schedule(points: Points, linear: bool, origin: int) -> None:
+    check_bound(points, 120, linear=linear, origin=origin)
+
+
+@given(schedules(), st.booleans(), st.integers(0, 80))
+def test_targets_are_the_area_below_the_weights(points: Points, linear: bool, place: int) -> None:
+    targets = targets_of(points, linear=linear, origin=5)
+    for component in range(len(points[0][1])):
+        expected = asked(points, component, place, linear=linear) - asked(points, component, 5, linear=linear)
+        assert targets.target(component, place) == expected
+
+
+@given(schedules(), st.booleans(), st.integers(0, 80), st.integers(0, 20))
+def test_release_and_deadline_are_the_places_where_the_target_is_passed(
+    points: Points, linear: bool, origin: int, sample: int
+) -> None:
+    targets = targets_of(points, linear=linear, origin=origin)
+    for component in range(len(points[0][1])):
+        release, deadline = targets.release(component, sample), targets.deadline(component, sample)
+        if release is not None:
+            assert targets.target(component, release) <= sample < targets.target(component, release + 1)
+        else:
+            assert targets.target(component, 2**40) <= sample
+        if deadline < 2**62:
+            assert targets.target(component, deadline - 1) < sample + 1 <= targets.target(component, deadline)
+        else:
+            assert targets.target(component, 2**40) < sample + 1
+
+
+@given(schedules(), st.booleans(), st.integers(0, 80), st.integers(0, 100), st.integers(0, 100))
+def test_drawing_in_two_parts_is_drawing_at_once(
+    points: Points, linear: bool, origin: int, first: int, second: int
+) -> None:
+    targets, width = targets_of(points, linear=linear, origin=origin), len(points[0][1])
+    at_once = draw(targets, [0] * width, origin, first + second)
+    part = draw(targets, [0] * width, origin, first)
+    rest = draw(targets, np.bincount(part, minlength=width).tolist(), origin + first, second)
+
+    assert np.concatenate([part, rest]).tolist() == at_once.tolist()
+
+
+def test_ties_go_by_name() -> None:
+    assert draw(targets_of([(0, [1, 1, 1])]), [0, 0, 0], 0, 6).tolist() == [0, 1, 2, 0, 1, 2]
+
+
+GOLDEN = {
+    "zipf": "46d0d7f7a4dc1f3a",
+    "tiny": "0",
+    "constant": "0",
+    "linear": "0",
+}
+DRAWS = {
+    "zipf": (([(0, [1 / (rank + 1) for rank in range(100)])]), False, 0),
+    "tiny": (([(0, [0.9, 0.0997, 0.0003, 0])]), False, 12_345),
+    "constant": (([(0, [1, 2, 3]), (500, [3, 0, 1]), (2000, [0, 1, 1])]), False, 100),
+    "linear": (([(0, [1, 2, 0]), (500, [3, 0, 1]), (2000, [0, 1, 1])]), True, 100),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_releases_keep_the_order(name: str) -> None:
+    points, linear, origin = DRAWS[name]
+    drawn = draw(targets_of(points, linear=linear, origin=origin), [0] * len(points[0][1]), origin, 5000)
+
+    assert hashlib.sha256(drawn.astype("<i8").tobytes()).hexdigest()[:16] == GOLDEN[name]
+
+
+numbers = st.integers(0, 10**9) | st.floats(0, 1e9).filter(lambda x: x == 0 or x > 1) | st.fractions(1, 10)
+
+
+@given(st.lists(numbers, min_size=1, max_size=40).filter(any))
+def test_weights_sum_to_the_unit_and_are_the_nearest_integers(given: list[float]) -> None:
+    names = [f"n{i:02}" for i in range(len(given))]
+    found = exact_weights(dict(zip(names, given, strict=True)), names)
+    total = sum(map(Fraction, given))
+
+    assert sum(found) == UNIT
+    for weight, exact in zip(given, found, strict=True):
+        assert abs(exact - Fraction(weight) * UNIT / total) < 1
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ({"a": 1, "b": 1, "c": 1}, [UNIT // 3 + 1, UNIT // 3, UNIT // 3]),  # ties by name
+        ({"a": 1, "b": 2}, [UNIT // 3, UNIT * 2 // 3 + 1]),  # the largest remainder
+        ({"a": 0, "b": 5}, [0, UNIT]),
+        ({"a": Fraction(1, 4), "b": 0.75}, [UNIT // 4, UNIT * 3 // 4]),
+    ],
+)
+def test_what_is_left_over_goes_to_the_largest_remainder(weights: dict[str, float], expected: list[int]) -> None:
+    assert list(exact_weights(weights, sorted(weights))) == expected
+
+
+def test_the_order_in_which_weights_are_written_says_nothing() -> None:
+    assert exact_weights({"b": 2, "a": 1, "c": 4}, "abc") == exact_weights({"c": 4, "a": 1, "b": 2}, "abc")
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"a": 1, "b": -1}, "the weight of 'b' is -1; weights are not negative"),
+        ({"a": 1, "b": -1e-300}, "weights are not negative"),
+        ({"a": 1, "b": math.nan}, "the weight of 'b' is nan, which is no finite number"),
+        ({"a": 1, "b": math.inf}, "the weight of 'b' is inf, which is no finite number"),
+        ({"a": 1, "b": None}, "the weight of 'b' is None, which is no finite number"),
+        ({"a": 1, "b": "many"}, "the weight of 'b' is 'many', which is no finite number"),
+        ({"a": 0, "b": 0.0}, "all weights are 0"),
+        ({"a": 1}, r"unknown components \[\], components without a weight \['b'\]"),
+        ({"a": 1, "b": 1, "c": 1}, r"unknown components \['c'\]"),
+        ({"a": 1, "b": 1e-13}, "the weight of 'b' is below 2"),
+    ],
+)
+def test_bad_weights_are_refused(weights: dict[str, float], message: str) -> None:
+    with pytest.raises(rd.PipelineError, match=message):
+        exact_weights(weights, ["a", "b"])

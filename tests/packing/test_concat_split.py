@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resumable_data.packing.concat_split import concat_split
+
+windows = st.integers(1, 12).flatmap(
+    lambda row: st.tuples(
+        st.lists(st.integers(0, 3 * row + 1) | st.sampled_from([0, row, row + 1, 2 * row]), max_size=40),
+        st.just(row),
+    )
+)
+
+
+def slow_concat_split(lengths: list[int], row_length: int) -> list[tuple[int, int, int, int]]:
+    """Document, offset, length and row of every piece, found by laying down one token after the other."""
+    pieces: list[tuple[int, int, int, int]] = []
+    place = 0
+    for document, tokens in enumerate(lengths):
+        for offset in range(tokens):
+            row = place // row_length
+            if offset and pieces[-1][3] == row:
+                _, first, length, _ = pieces.pop()
+                pieces.append((document, first, length + 1, row))
+            else:
+                pieces.append((document, offset, 1, row))
+            place += 1
+    return pieces
+
+
+def fast(lengths: list[int], row_length: int) -> list[tuple[int, int, int, int]]:
+    pieces = concat_split(np.array(lengths, np.int64), row_length)
+    columns = (pieces.document, pieces.offset, pieces.length, pieces.row)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+@given(windows)
+def test_documents_lie_end_to_end_and_are_cut_at_the_end_of_every_row(window: tuple[list[int], int]) -> None:
+    assert fast(*window) == slow_concat_split(*window)
+
+
+@given(windows)
+def test_every_row_but_the_last_is_full(window: tuple[list[int], int]) -> None:
+    lengths, row_length = window
+    pieces = concat_split(np.array(lengths, np.int64), row_length)
+    used = np.bincount(pieces.row, weights=pieces.length)
+    assert (used[:-1] == row_length).all()
+    assert len(used) == -(-sum(lengths) // row_length)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "pieces"),
+    [
+        ([], []),
+        ([0, 0], []),
+        ([4], [(0, 0, 4, 0)]),
+        ([4, 4], [(0, 0, 4, 0), (1, 0, 4, 1)]),
+        ([9], [(0, 0, 4, 0), (0, 4, 4, 1), (0, 8, 1, 2)]),
+        ([3, 0, 3], [(0, 0, 3, 0), (2, 0, 1, 0), (2, 1, 2, 1)]),
+        ([0, 4, 0, 0, 1], [(1, 0, 4, 0), (4, 0, 1, 1)]),
+    ],
+)
+def test_pieces_of_small_windows(lengths: list[int], pieces: list[tuple[int, int, int, int]]) -> None:
+    assert fast(lengths, 4) == pieces

@@ -1,0 +1,160 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resumable_data.packing.plan import DocumentPlan, RowPlan
+from resumable_data.packing.window import STRATEGIES, VERSIONS, PackedWindow, pack_window
+
+SHUFFLE_KEY = (7, "web", 3)
+
+
+@dataclass(frozen=True)
+class Window:
+    """The arguments of ``pack_window``, drawn by Hypothesis."""
+
+    lengths: list[int]
+    row_length: int
+    strategy: str
+    truncate: bool
+    shuffle_key: tuple[int | str, ...] | None = None
+
+    def documents(self) -> DocumentPlan:
+        numbers = np.arange(len(self.lengths))
+        return DocumentPlan(numbers % 3, numbers * 1000 + 5, np.array(self.lengths, np.int64))
+
+    def pack(self) -> PackedWindow:
+        return pack_window(
+            self.documents(),
+            self.row_length,
+            self.strategy,
+            truncate=self.truncate,
+            shuffle_key=self.shuffle_key,
+        )
+
+
+@st.composite
+def windows(draw: st.DrawFn, shuffle_keys: tuple = (None, SHUFFLE_KEY)) -> Window:
+    row_length = draw(st.integers(1, 12))
+    edges = st.sampled_from([0, row_length, row_length + 1])
+    lengths = draw(st.lists(st.integers(0, 3 * row_length) | edges, max_size=25))
+    strategy = draw(st.sampled_from(sorted(STRATEGIES)))
+    return Window(lengths, row_length, strategy, draw(st.booleans()), draw(st.sampled_from(shuffle_keys)))
+
+
+def spans_by_row(plan: RowPlan) -> list[list[tuple[int, int, int]]]:
+    """Document number, offset and length of every span, row by row."""
+    numbers = (plan.record - 5) // 1000
+    flat = list(zip(numbers.tolist(), plan.offset.tolist(), plan.length.tolist(), strict=True))
+    return [flat[plan.rows[row] : plan.rows[row + 1]] for row in range(len(plan))]
+
+
+@given(windows())
+def test_every_token_of_every_document_occurs_exactly_once(window: Window) -> None:
+    occurring = [
+        (document, token)
+        for row in spans_by_row(window.pack().plan)
+        for document, offset, length in row
+        for token in range(offset, offset + length)
+    ]
+    kept = [min(n, window.row_length) if window.truncate else n for n in window.lengths]
+    assert sorted(occurring) == [(number, token) for number, n in enumerate(kept) for token in range(n)]
+
+
+@given(windows())
+def test_rows_hold_at_least_one_token_and_at_most_their_length(window: Window) -> None:
+    for row in spans_by_row(window.pack().plan):
+        assert all(length >= 1 for *_, length in row)
+        assert 1 <= sum(length for *_, length in row) <= window.row_length
+
+
+@given(windows())
+def test_spans_name_the_document_they_come_from(window: Window) -> None:
+    plan, documents = window.pack().plan, window.documents()
+    numbers = (plan.record - 5) // 1000
+    assert np.array_equal(plan.record, documents.record[numbers])
+    assert np.array_equal(plan.reader, documents.reader[numbers])
+    assert np.array_equal(plan.document_length, documents.length[numbers])
+
+
+@given(windows(shuffle_keys=(None,)))
+def test_rows_and_their_spans_stand_in_the_order_of_the_documents(window: Window) -> None:
+    rows = spans_by_row(window.pack().plan)
+    assert rows == sorted(sorted(row) for row in rows)
+
+
+@given(windows(shuffle_keys=(None,)))
+def test_the_strategy_decides_which_spans_share_a_row(window: Window) -> None:
+    kept = [min(n, window.row_length) if window.truncate else n for n in window.lengths]
+    pieces = STRATEGIES[window.strategy](np.array(kept, np.int64), window.row_length)
+    together: dict[int, list[tuple[int, int, int]]] = {}
+    columns = (pieces.row, pieces.document, pieces.offset, pieces.length)
+    for row, *piece in zip(*(column.tolist() for column in columns), strict=True):
+        together.setdefault(row, []).append(tuple(piece))
+    assert spans_by_row(window.pack().plan) == sorted(together.values())
+
+
+@given(windows(shuffle_keys=(SHUFFLE_KEY,)))
+def test_shuffled_rows_are_the_same_rows_in_another_order(window: Window) -> None:
+    kept = Window(window.lengths, window.row_length, window.strategy, window.truncate)
+    assert sorted(spans_by_row(window.pack().plan)) == spans_by_row(kept.pack().plan)
+
+
+def test_the_key_decides_the_order_of_shuffled_rows() -> None:
+    orders = {
+        tuple(Window([4] * 20, 4, "first_fit", False, (7, "web", number)).pack().plan.record.tolist())
+        for number in range(30)
+    }
+    assert len(orders) == 30
+    again = [Window([4] * 20, 4, "first_fit", False, SHUFFLE_KEY).pack().plan.record for _ in range(2)]
+    assert np.array_equal(*again)
+
+
+@given(windows())
+def test_what_the_rows_before_a_row_deliver_is_counted_by_reader(window: Window) -> None:
+    packed = window.pack()
+    rows = spans_by_row(packed.plan)
+    for row in range(len(rows) + 1):
+        for reader in range(4):
+            before = [span for spans in rows[:row] for span in spans if span[0] % 3 == reader]
+            begun = [document for document, offset, _ in before if offset == 0]
+            tokens = sum(length for *_, length in before)
+            lost = sum(max(window.lengths[document] - window.row_length, 0) for document in begun)
+            expected = (len(begun), tokens, lost if window.truncate else 0)
+            assert packed.delivered(row, reader) == expected
+
+
+@given(windows())
+def test_no_token_goes_missing_uncounted(window: Window) -> None:
+    packed = window.pack()
+    delivered = [packed.delivered(len(packed.plan), reader) for reader in range(3)]
+    documents, tokens, truncated = map(sum, zip(*delivered, strict=True))
+    assert documents == sum(tokens > 0 for tokens in window.lengths)
+    assert tokens + truncated == sum(window.lengths)
+    assert packed.size == len(window.lengths)
+
+
+@given(windows())
+def test_split_counts_the_documents_in_more_than_one_row(window: Window) -> None:
+    packed = window.pack()
+    rows_with: dict[int, set[int]] = {}
+    for number, row in enumerate(spans_by_row(packed.plan)):
+        for document, *_ in row:
+            rows_with.setdefault(document, set()).add(number)
+    assert packed.split == sum(len(rows) > 1 for rows in rows_with.values())
+
+
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+@pytest.mark.parametrize("lengths", [[], [0], [0, 0, 0]])
+@pytest.mark.parametrize("shuffle_key", [None, SHUFFLE_KEY])
+def test_a_window_without_tokens_has_no_rows(strategy: str, lengths: list[int], shuffle_key: tuple | None) -> None:
+    packed = Window(lengths, 4, strategy, False, shuffle_key).pack()
+    assert len(packed.plan) == packed.split == len(packed.truncated) == 0
+    assert packed.size == len(lengths)
+    assert packed.delivered(0, 0) == (0, 0, 0)
+
+
+def test_every_strategy_has_a_version() -> None:
+    assert VERSIONS.keys() == STRATEGIES.keys()

@@ -1,0 +1,465 @@
+import os
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from array_record.python.array_record_module import ArrayRecordWriter
+
+from resumable_data.arrays import Ragged
+from resumable_data.errors import PipelineError, RecordError, SourceError
+from resumable_data.sources import array_record
+from resumable_data.sources.array_record import ArrayRecordSource, find_shards, natural_order
+from resumable_data.sources.parse import parse_int32_tokens
+
+Documents = list[list[int]]
+
+SHARDS: dict[str, Documents] = {
+    "shard_1.arecord": [[1, 2, 3], [4]],
+    "shard_2.arecord": [[], [5, 6]],
+    "shard_10.arecord": [[7], [8, 9, 10, 11], [12]],
+}
+DOCUMENTS = [document for documents in SHARDS.values() for document in documents]
+LENGTHS = [len(document) for document in DOCUMENTS]
+
+
+def to_bytes(document: Sequence[int]) -> bytes:
+    return np.array(document, "<i4").tobytes()
+
+
+def write_records(path: Path, records: Sequence[bytes], options: str = "group_size:1") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = ArrayRecordWriter(str(path), options)
+    for record in records:
+        writer.write(record)
+    writer.close()
+    return path
+
+
+def write_documents(path: Path, documents: Documents) -> Path:
+    return write_records(path, [to_bytes(document) for document in documents])
+
+
+def write_shards(folder: Path) -> Path:
+    for name, documents in SHARDS.items():
+        write_documents(folder / name, documents)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_shards(tmp_path / "corpus")
+
+
+def open_tokens(paths: object, **settings: object) -> ArrayRecordSource:
+    return ArrayRecordSource(paths, parse_int32_tokens, progress=False, **settings)
+
+
+def read(source: ArrayRecordSource, indices: Sequence[int]) -> Documents:
+    return [[int(token) for token in document] for document in source.read(np.array(indices, np.int64))]
+
+
+def sidecars(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.lengths.npy"))
+
+
+# Parsers. What they are called with is seen from outside, so that a test knows what was read again.
+
+parsed: list[bytes] = []
+
+
+def parse_and_note(record: bytes) -> list[int]:
+    parsed.append(record)
+    return np.frombuffer(record, "<i4").tolist()
+
+
+def parse_text(record: bytes) -> list[int]:
+    return [ord(character) for character in record.decode("ascii")]
+
+
+class ParserObject:
+    def __call__(self, record: bytes) -> list[int]:
+        return list(record)
+
+
+# Which files.
+
+
+def test_the_shards_of_a_pattern_come_in_natural_order(folder: Path) -> None:
+    source = open_tokens(f"{folder}/shard_*.arecord")
+    assert len(source) == len(DOCUMENTS)
+    assert read(source, range(len(DOCUMENTS))) == DOCUMENTS
+
+
+def test_a_list_keeps_its_order(folder: Path) -> None:
+    source = open_tokens([folder / "shard_10.arecord", str(folder / "shard_1.arecord")])
+    assert read(source, range(5)) == SHARDS["shard_10.arecord"] + SHARDS["shard_1.arecord"]
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_file_is_a_source(folder: Path, kind: type) -> None:
+    assert read(open_tokens(kind(folder / "shard_2.arecord")), [1]) == [[5, 6]]
+
+
+def test_a_list_may_mix_patterns_and_files(folder: Path) -> None:
+    found = find_shards([folder / "shard_10.arecord", f"{folder}/shard_[12].arecord"])
+    assert [path.name for path in found] == ["shard_10.arecord", "shard_1.arecord", "shard_2.arecord"]
+
+
+@pytest.mark.parametrize("pattern", ["*/shard_1.arecord", "corpus/shard_?.arecord", "c[no]rpus/*"])
+def test_patterns_may_stand_anywhere(tmp_path: Path, folder: Path, pattern: str) -> None:
+    assert {path.parent.name for path in find_shards(f"{tmp_path}/{pattern}")} == {folder.name}
+
+
+def test_a_relative_pattern_starts_at_the_working_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert [path.name for path in find_shards("shard_1*")] == ["shard_1.arecord", "shard_10.arecord"]
+
+
+def test_numbers_in_names_count_by_their_value() -> None:
+    names = ["b_1", "a_10_2", "a_9", "a_10_1", "a_010", "a", "10", "9"]
+    assert sorted(names, key=natural_order) == ["9", "10", "a", "a_9", "a_010", "a_10_1", "a_10_2", "b_1"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        ("{}/absent.arecord", "{}/absent.arecord does not exist"),
+        ("{}/absent_*.arecord", "no file matches {}/absent_*.arecord"),
+        (["{}/shard_1.arecord", "{}/absent.arecord"], "{}/absent.arecord does not exist"),
+        ("{}", "{} does not exist or is no file"),
+        ([], "no ArrayRecord files were given"),
+    ],
+)
+def test_missing_files_are_named(folder: Path, paths: str | list[str], message: str) -> None:
+    given = paths.format(folder) if isinstance(paths, str) else [path.format(folder) for path in paths]
+    with pytest.raises(SourceError, match=re.escape(message.format(folder))):
+        open_tokens(given)
+
+
+def test_an_empty_file_is_refused(folder: Path) -> None:
+    (folder / "shard_2.arecord").write_bytes(b"")
+    with pytest.raises(SourceError, match=r"shard_2\.arecord is empty \(0 bytes, no records\)"):
+        open_tokens(f"{folder}/*.arecord")
+
+
+@pytest.mark.parametrize("kept", [1, 1000, 65_536, -1])
+def test_a_truncated_file_is_refused_with_its_size(folder: Path, kept: int) -> None:
+    shard = folder / "shard_2.arecord"
+    content = shard.read_bytes()[:kept]
+    shard.write_bytes(content)
+    with pytest.raises(SourceError, match=rf"shard_2\.arecord is truncated .*\({len(content)} bytes"):
+        open_tokens(f"{folder}/*.arecord")
+
+
+def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.arecord").write_text("no ArrayRecord\n" * 10_000)
+    with pytest.raises(SourceError, match=r"text\.arecord .*no ArrayRecord file"):
+        open_tokens(tmp_path / "text.arecord")
+
+
+def test_a_file_without_records_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"none\.arecord .*no records"):
+        open_tokens(write_records(tmp_path / "none.arecord", []))
+
+
+# Reading.
+
+
+@pytest.mark.parametrize("indices", [[0], [6, 0, 3, 3, 1, 6], [2, 1], [5, 4, 3, 2, 1, 0], [4, 4, 4]])
+def test_records_come_in_the_order_asked_for(folder: Path, indices: list[int]) -> None:
+    source = open_tokens(f"{folder}/*.arecord")
+    assert read(source, indices) == [DOCUMENTS[index] for index in indices]
+    assert source.lengths(np.array(indices)).tolist() == [LENGTHS[index] for index in indices]
+
+
+def test_many_requests_over_many_files_agree_with_what_was_written(tmp_path: Path) -> None:
+    draw = np.random.default_rng(1)
+    documents = [draw.integers(0, 2**31 - 1, draw.integers(0, 50)).tolist() for _ in range(500)]
+    for number in range(5):
+        write_documents(tmp_path / f"{number}.arecord", documents[number * 100 : (number + 1) * 100])
+    source = open_tokens(f"{tmp_path}/*.arecord")
+    for _ in range(20):
+        indices = draw.integers(0, 500, draw.integers(1, 200))
+        assert read(source, indices) == [documents[index] for index in indices]
+
+
+@pytest.mark.parametrize("options", ["group_size:1", "group_size:16", "group_size:1,uncompressed"])
+def test_files_of_any_group_size_and_compression_can_be_read(tmp_path: Path, options: str) -> None:
+    path = write_records(tmp_path / "a.arecord", [to_bytes(range(n)) for n in range(40)], options)
+    assert read(open_tokens(path), [39, 0, 17]) == [list(range(39)), [], list(range(17))]
+
+
+def test_raw_tokens_are_read_into_one_buffer_with_a_free_cell_each(folder: Path) -> None:
+    documents = open_tokens(f"{folder}/*.arecord").read(np.array([3, 0]))
+    assert isinstance(documents, Ragged)
+    assert documents.spare == 1
+    assert documents.values[:2].tolist() + documents.values[3:6].tolist() == [5, 6, 1, 2, 3]
+
+
+@pytest.mark.parametrize("outside", [-1, 7, 10**12])
+def test_an_index_outside_is_refused(folder: Path, outside: int) -> None:
+    source = open_tokens(f"{folder}/*.arecord")
+    for method in (source.read, source.lengths):
+        with pytest.raises(IndexError, match=rf"shard_1.* has records 0 to 6; asked for {outside}"):
+            method(np.array([0, outside]))
+
+
+def test_more_shards_than_may_be_open_are_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(array_record, "_OPEN_FILES", 2)
+    for number in range(7):
+        write_documents(tmp_path / f"{number}.arecord", [[number], [number, number]])
+    source = open_tokens(f"{tmp_path}/*.arecord")
+    assert read(source, [13, 0, 6, 2, 12, 1]) == [[6, 6], [0], [3], [1], [6], [0, 0]]
+    assert read(source, range(14)) == [[number] * times for number in range(7) for times in (1, 2)]
+    assert len(open_files(tmp_path)) <= 2
+
+
+def test_a_closed_source_holds_no_file_and_opens_them_again(folder: Path) -> None:
+    source = open_tokens(f"{folder}/*.arecord")
+    before = read(source, range(7))
+    source.close()
+    assert not open_files(folder)
+    assert read(source, range(7)) == before == DOCUMENTS
+    source.close()
+    source.close()
+
+
+def open_files(folder: Path) -> list[str]:
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.exists():
+        pytest.skip("open files can only be seen under /proc")
+    targets = [str(link.readlink()) for link in descriptors.iterdir() if link.is_symlink()]
+    return [target for target in targets if target.startswith(str(folder))]
+
+
+def test_a_file_that_goes_missing_is_named(folder: Path) -> None:
+    source = open_tokens(f"{folder}/*.arecord")
+    source.close()
+    (folder / "shard_2.arecord").unlink()
+    assert read(source, [0]) == [DOCUMENTS[0]]
+    with pytest.raises(SourceError, match=r"shard_2\.arecord cannot be read.*removed\?"):
+        source.read(np.array([0, 2]))
+
+
+def test_a_damaged_block_is_found(tmp_path: Path) -> None:
+    draw = np.random.default_rng(1)
+    path = write_documents(tmp_path / "a.arecord", [draw.integers(0, 2**31, 1000).tolist() for _ in range(100)])
+    content = bytearray(path.read_bytes())
+    content[100_000:100_100] = bytes(100)
+    path.write_bytes(bytes(content))
+    with pytest.raises(SourceError, match=r"a\.arecord cannot be read"):
+        open_tokens(path).read(np.arange(100))
+
+
+# Parsing.
+
+
+@pytest.mark.parametrize("parse", [parse_text, ParserObject(), list])
+def test_any_named_callable_parses(tmp_path: Path, parse: Callable[[bytes], list[int]]) -> None:
+    path = write_records(tmp_path / "a.arecord", [b"ab", b"", b"c"])
+    source = ArrayRecordSource(path, parse, progress=False)
+    assert read(source, [2, 0, 1]) == [[99], [97, 98], []]
+    assert source.lengths(np.arange(3)).tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize("parse", [lambda record: list(record), partial(np.frombuffer, dtype="<i4")])
+def test_a_parser_without_a_lasting_name_is_refused(folder: Path, parse: Callable[[bytes], object]) -> None:
+    with pytest.raises(PipelineError, match=r"parse=: .* has no lasting name"):
+        ArrayRecordSource(f"{folder}/*.arecord", parse)
+
+
+def test_a_record_that_cannot_be_parsed_is_named(tmp_path: Path) -> None:
+    write_records(tmp_path / "1.arecord", [b"ab", b"c"])
+    path = write_records(tmp_path / "2.arecord", [b"d", "é".encode(), b"f"])
+    source = ArrayRecordSource(f"{tmp_path}/*.arecord", parse_text)
+    with pytest.raises(RecordError, match=rf"record 3 \(record 1 of {re.escape(str(path))}\): .*ascii") as caught:
+        source.read(np.array([0, 4, 3]))
+    assert isinstance(caught.value.__cause__, UnicodeDecodeError)
+    assert read(source, [0, 4]) == [[97, 98], [102]]
+
+
+def test_a_record_that_is_no_array_of_tokens_is_named(tmp_path: Path) -> None:
+    write_documents(tmp_path / "1.arecord", [[1], [2]])
+    path = write_records(tmp_path / "2.arecord", [to_bytes([3]), b"12345"])
+    source = open_tokens(f"{tmp_path}/*.arecord")
+    message = rf"record 3 \(record 1 of {re.escape(str(path))}\): .*5 bytes.* no multiple of 4"
+    with pytest.raises(RecordError, match=message):
+        source.read(np.array([2, 3, 0]))
+    assert read(source, [2, 0]) == [[3], [1]]
+
+
+# The lengths index.
+
+
+def test_the_index_is_built_once(folder: Path) -> None:
+    parsed.clear()
+    first = ArrayRecordSource(f"{folder}/*.arecord", parse_and_note, progress=False)
+    assert first.lengths(np.arange(7)).tolist() == LENGTHS
+    assert len(parsed) == 7
+    before = [(path, path.stat().st_mtime_ns, path.stat().st_ino) for path in sidecars(folder)]
+    assert len(before) == 3
+
+    second = ArrayRecordSource(f"{folder}/*.arecord", parse_and_note, progress=False)
+    assert second.lengths(np.array([5, 0])).tolist() == [4, 3]
+    second.build_index()
+    assert len(parsed) == 7
+    assert [(path, path.stat().st_mtime_ns, path.stat().st_ino) for path in sidecars(folder)] == before
+
+
+def test_opening_and_reading_build_no_index(folder: Path) -> None:
+    source = open_tokens(f"{folder}/*.arecord")
+    read(source, [0])
+    source.fingerprint()
+    assert not sidecars(folder)
+
+
+def test_one_changed_shard_is_counted_again_and_its_old_index_removed(folder: Path) -> None:
+    pattern = f"{folder}/*.arecord"
+    ArrayRecordSource(pattern, parse_and_note, progress=False).build_index()
+    before = set(sidecars(folder))
+    write_documents(folder / "shard_2.arecord", [[1, 1, 1, 1, 1], [1]])
+
+    parsed.clear()
+    changed = ArrayRecordSource(pattern, parse_and_note, progress=False)
+    assert changed.lengths(np.arange(7)).tolist() == [3, 1, 5, 1, 1, 4, 1]
+    assert len(parsed) == 2
+    after = set(sidecars(folder))
+    assert len(after) == 3
+    assert {path.name.split(".arecord")[0] for path in before ^ after} == {"shard_2"}
+
+
+@pytest.mark.parametrize("change", [{"version": "2"}, {"parse": parse_int32_tokens}])
+def test_another_parser_counts_again(folder: Path, change: dict) -> None:
+    settings = {"parse": parse_and_note, "progress": False}
+    ArrayRecordSource(f"{folder}/*.arecord", **settings).build_index()
+    before = set(sidecars(folder))
+    ArrayRecordSource(f"{folder}/*.arecord", **{**settings, **change}).build_index()
+    assert len(sidecars(folder)) == 3
+    assert not before & set(sidecars(folder))
+
+
+def test_the_index_may_lie_elsewhere(folder: Path, tmp_path: Path) -> None:
+    index_dir = tmp_path / "deep" / "indexes"
+    source = open_tokens(f"{folder}/*.arecord", index_dir=index_dir)
+    assert source.lengths(np.arange(7)).tolist() == LENGTHS
+    assert len(sidecars(index_dir)) == 3
+    assert {path.name for path in folder.iterdir()} == SHARDS.keys()
+
+
+@pytest.mark.parametrize("content", [b"", b"no array", b"\x93NUMPY\x01\x00 cut short"])
+def test_a_damaged_index_is_named_with_what_to_do(folder: Path, content: bytes) -> None:
+    open_tokens(f"{folder}/*.arecord").build_index()
+    sidecar = sidecars(folder)[1]
+    sidecar.write_bytes(content)
+    with pytest.raises(SourceError, match=rf"{re.escape(str(sidecar))} is damaged .*delete it"):
+        open_tokens(f"{folder}/*.arecord").lengths(np.array([0]))
+    sidecar.unlink()
+    assert open_tokens(f"{folder}/*.arecord").lengths(np.arange(7)).tolist() == LENGTHS
+
+
+def test_a_bad_record_leaves_no_index_behind(tmp_path: Path) -> None:
+    write_records(tmp_path / "a.arecord", [to_bytes([1]), b"bad"])
+    source = open_tokens(tmp_path / "a.arecord")
+    for _ in range(2):
+        with pytest.raises(RecordError, match="record 1 "):
+            source.lengths(np.array([0]))
+        assert [path.name for path in tmp_path.iterdir()] == ["a.arecord"]
+
+
+@pytest.mark.parametrize(("progress", "shown"), [(True, "lengths index"), (False, "")])
+def test_building_an_index_shows_progress_if_wanted(
+    folder: Path, capfd: pytest.CaptureFixture[str], progress: bool, shown: str
+) -> None:
+    ArrayRecordSource(f"{folder}/*.arecord", parse_int32_tokens, progress=progress).build_index()
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert shown in err
+    assert bool(err) == progress
+
+
+# Fingerprints.
+
+
+def fingerprint(folder: Path, **settings: object) -> str:
+    settings = {"parse": parse_int32_tokens, **settings}
+    return ArrayRecordSource(f"{folder}/*.arecord", **settings).fingerprint()
+
+
+def test_the_same_data_in_another_folder_has_the_same_fingerprint(folder: Path, tmp_path: Path) -> None:
+    copy = folder.rename(tmp_path / "elsewhere")
+    write_shards(folder)
+    assert fingerprint(copy) == fingerprint(folder)
+
+
+def test_neither_times_nor_indexes_nor_progress_count(folder: Path, tmp_path: Path) -> None:
+    before = fingerprint(folder)
+    os.utime(folder / "shard_1.arecord", (1, 1))
+    open_tokens(f"{folder}/*.arecord").build_index()
+    assert fingerprint(folder, progress=False, index_dir=tmp_path) == before
+
+
+def rename(folder: Path) -> None:
+    (folder / "shard_2.arecord").rename(folder / "shard_3.arecord")
+
+
+def add_shard(folder: Path) -> None:
+    write_documents(folder / "shard_11.arecord", [[1]])
+
+
+def remove_shard(folder: Path) -> None:
+    (folder / "shard_10.arecord").unlink()
+
+
+def add_record(folder: Path) -> None:
+    write_documents(folder / "shard_2.arecord", [*SHARDS["shard_2.arecord"], [1]])
+
+
+def edit_token(folder: Path) -> None:
+    write_documents(folder / "shard_2.arecord", [[], [5, 7]])
+
+
+def swap_shards(folder: Path) -> None:
+    (folder / "shard_2.arecord").rename(folder / "kept")
+    (folder / "shard_1.arecord").rename(folder / "shard_2.arecord")
+    (folder / "kept").rename(folder / "shard_1.arecord")
+
+
+@pytest.mark.parametrize("change", [rename, add_shard, remove_shard, add_record, edit_token, swap_shards])
+def test_other_files_have_another_fingerprint(folder: Path, change: Callable[[Path], None]) -> None:
+    before = fingerprint(folder)
+    change(folder)
+    assert fingerprint(folder) != before
+
+
+def test_an_edit_that_shifts_a_large_file_of_equal_size_is_seen(tmp_path: Path) -> None:
+    documents = np.random.default_rng(1).integers(0, 2**31, (300, 1000)).tolist()
+    path = write_documents(tmp_path / "large.arecord", documents)
+    size, before = path.stat().st_size, fingerprint(tmp_path)
+    documents[20][:100] = [0] * 100
+    write_documents(path, documents)
+    assert path.stat().st_size == size
+    assert fingerprint(tmp_path) != before
+
+
+def test_another_parser_or_version_has_another_fingerprint(folder: Path) -> None:
+    fingerprints = [
+        fingerprint(folder),
+        fingerprint(folder, version="1"),
+        fingerprint(folder, version="2"),
+        fingerprint(folder, parse=parse_text),
+        fingerprint(folder, parse=ParserObject()),
+    ]
+    assert len(set(fingerprints)) == len(fingerprints)
+
+
+def test_another_order_of_the_files_has_another_fingerprint(folder: Path) -> None:
+    paths = [folder / name for name in SHARDS]
+    assert open_tokens(paths).fingerprint() != open_tokens(paths[::-1]).fingerprint()
+
+
+def test_a_source_says_what_it_is(folder: Path) -> None:
+    assert repr(open_tokens(f"{folder}/*.arecord")) == "ArrayRecord source shard_1.arecord … (7 records)"
+    assert repr(open_tokens(folder / "shard_1.arecord")) == "ArrayRecord source shard_1.arecord (2 records)"

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resumable_data.errors import RecordError
+from resumable_data.sources.parse import BatchParser, parse_int32_tokens
+
+tokens = st.lists(st.integers(-(2**31), 2**31 - 1), max_size=8)
+
+
+def to_bytes(document: list[int]) -> bytes:
+    return np.array(document, "<i4").tobytes()
+
+
+@given(st.lists(tokens, max_size=8))
+def test_documents_come_back_as_they_were_written(documents: list[list[int]]) -> None:
+    parsed = parse_int32_tokens.batch([to_bytes(document) for document in documents])
+    assert [document.tolist() for document in parsed] == documents
+    assert parsed.lengths.tolist() == [len(document) for document in documents]
+    assert [parse_int32_tokens(to_bytes(document)).tolist() for document in documents] == documents
+    assert parsed.values.dtype == np.int32
+
+
+@given(st.lists(tokens, max_size=8), st.integers(-(2**31), 2**31 - 1))
+def test_a_token_can_be_written_behind_each_document(documents: list[list[int]], eod_id: int) -> None:
+    parsed = parse_int32_tokens.batch([to_bytes(document) for document in documents])
+    assert parsed.spare == 1
+    parsed.values[parsed.starts + parsed.lengths] = eod_id
+    longer = [
+        parsed.values[start : start + length + 1].tolist()
+        for start, length in zip(parsed.starts.tolist(), parsed.lengths.tolist(), strict=True)
+    ]
+    assert longer == [[*document, eod_id] for document in documents]
+
+
+def test_writing_to_a_document_leaves_its_record_alone() -> None:
+    record = to_bytes([1, 2])
+    parse_int32_tokens(record)[:] = 7
+    assert record == to_bytes([1, 2])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 4095])
+def test_a_record_of_broken_tokens_is_refused(size: int) -> None:
+    for parse in (parse_int32_tokens, lambda record: parse_int32_tokens.batch([b"1234", record])):
+        with pytest.raises(RecordError, match=rf"{size} bytes.* no multiple of 4"):
+            parse(bytes(size))
+
+
+def test_raw_tokens_are_parsed_in_batches() -> None:
+    assert isinstance(parse_int32_tokens, BatchParser)
+    assert not isinstance(bytes.decode, BatchParser)

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+import resumable_data as rd
+from resumable_data.arrays import Ragged
+from resumable_data.stages.append_eod import with_room
+
+
+def documents(records: list[object]) -> rd.Dataset[object]:
+    return rd.Dataset.from_source(rd.InMemorySource(records))
+
+
+def tokens(dataset: rd.Dataset[object]) -> list[list[int]]:
+    return [np.asarray(document).tolist() for document in dataset]
+
+
+def test_every_document_is_closed() -> None:
+    assert tokens(documents([[1, 2], [], [3]]).append_eod(9)) == [[1, 2, 9], [9], [3, 9]]
+
+
+def test_it_counts_in_the_length() -> None:
+    (batch,) = documents([[1, 2], [3]]).append_eod(9).pack(3, strategy="first_fit", eod_id=9).batch(2)
+
+    assert batch.targets.tolist() == [[1, 2, 9], [3, 9, 0]]
+
+
+def test_it_stands_where_it_is_put_among_maps() -> None:
+    def doubled(document: object) -> list[int]:
+        return [2 * int(token) for token in np.asarray(document)]
+
+    mapped_first = documents([[1]]).map(doubled).append_eod(9).append_eod(8)
+    mapped_last = documents([[1]]).append_eod(9).map(doubled)
+
+    assert tokens(mapped_first) == [[2, 9, 8]]
+    assert tokens(mapped_last) == [[2, 18]]
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_the_arrays_of_a_source_are_not_changed(dtype: type[np.integer]) -> None:
+    whole = np.arange(6, dtype=dtype)
+    records = [whole[:3], whole[3:5]]
+
+    assert tokens(documents(records).repeat(2).append_eod(99)) == [[0, 1, 2, 99], [3, 4, 99]] * 2
+    assert whole.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("token", [-1, 2**31])
+def test_a_token_fits_int32(token: int) -> None:
+    with pytest.raises(rd.PipelineError, match=f"append_eod: eod_id={token}"):
+        documents([[1]]).append_eod(token)
+
+
+def test_free_cells_are_used_in_place() -> None:
+    roomy = rd.SyntheticSource(3, [2]).read(np.arange(3))
+
+    assert roomy.spare == 1
+    assert with_room(roomy) is roomy
+
+
+@pytest.mark.parametrize("spare", [0, 1])
+def test_documents_without_free_cells_that_may_be_written_are_copied(spare: int) -> None:
+    values = np.arange(8, dtype=np.int32)
+    values.flags.writeable = False
+    full = Ragged(values, np.array([4, 0]), np.array([3, 2]), spare)
+    copied = with_room(full)
+
+    assert [document.tolist() for document in copied] == [[4, 5, 6], [0, 1]]
+    assert copied.spare == 1
+    assert not np.shares_memory(copied.values, values)

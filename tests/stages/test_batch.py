@@ -1,0 +1,50 @@
+import pytest
+
+import resumable_data as rd
+
+
+def rows(count: int) -> rd.Dataset[rd.LLMBatch]:
+    """Rows of one document of one token, numbered from 1."""
+    source = rd.InMemorySource([[number] for number in range(1, count + 1)])
+    return rd.Dataset.from_source(source).pad(2, eod_id=9)
+
+
+def first_tokens(batches: rd.Dataset[rd.LLMBatch]) -> list[list[int]]:
+    return [batch.targets[:, 0].tolist() for batch in batches]
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "drop_remainder", "expected"),
+    [
+        (4, 2, True, [[1, 2], [3, 4]]),
+        (5, 2, True, [[1, 2], [3, 4]]),
+        (5, 2, False, [[1, 2], [3, 4], [5, 0]]),
+        (4, 2, False, [[1, 2], [3, 4]]),
+        (1, 3, True, []),
+        (1, 3, False, [[1, 0, 0]]),
+    ],
+)
+def test_rows_are_grouped_in_order(count: int, size: int, drop_remainder: bool, expected: list[list[int]]) -> None:
+    assert first_tokens(rows(count).batch(size, drop_remainder=drop_remainder)) == expected
+
+
+def test_a_row_that_fills_up_is_not_scored() -> None:
+    (batch,) = rows(1).batch(2, drop_remainder=False)
+
+    assert batch.targets_segmentation.tolist() == [[1, 0], [0, 0]]
+    assert batch.inputs_segmentation.tolist() == [[1, 0], [0, 0]]
+    assert batch.inputs_position.tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(("drop_remainder", "expected"), [(True, [0, 0, 2]), (False, [0, 0, 0, 0])])
+def test_dropped_rows_are_counted_where_the_batches_end(drop_remainder: bool, expected: list[int]) -> None:
+    iterator = iter(rows(8).batch(3, drop_remainder=drop_remainder))
+    at_the_start = iterator.progress().dropped_rows
+
+    assert [at_the_start, *(iterator.progress().dropped_rows for _ in iterator)] == expected
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_has_rows(size: int) -> None:
+    with pytest.raises(rd.PipelineError, match=f"[Bb]atch.* has {size} rows"):
+        rows(1).batch(size)

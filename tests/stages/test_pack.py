@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+
+import resumable_data as rd
+
+
+def documents(*lengths: int) -> rd.Dataset[list[int]]:
+    """Documents of these lengths, the tokens of the first 10, 11, …, of the second 20, 21, …"""
+    records = [list(range(10 * number, 10 * number + n)) for number, n in enumerate(lengths, start=1)]
+    return rd.Dataset.from_source(rd.InMemorySource(records))
+
+
+def targets(rows: rd.Dataset[rd.LLMBatch]) -> list[list[int]]:
+    return [row.targets.tolist() for row in rows]
+
+
+@pytest.mark.parametrize("strategy", ["first_fit", "best_fit"])
+def test_the_worked_example(strategy: str) -> None:
+    eod = 99
+    toy = rd.Dataset.from_source(rd.InMemorySource([[1, 2, 3], [4, 5], [6, 7]])).append_eod(eod)
+    (batch,) = toy.pack(8, strategy=strategy, eod_id=eod).batch(2)
+
+    assert batch.targets.tolist() == [[1, 2, 3, 99, 4, 5, 99, 0], [6, 7, 99, 0, 0, 0, 0, 0]]
+    assert batch.inputs.tolist() == [[99, 1, 2, 3, 99, 4, 5, 99], [99, 6, 7, 99, 0, 0, 0, 0]]
+    for segmentation in (batch.inputs_segmentation, batch.targets_segmentation):
+        assert segmentation.tolist() == [[1, 1, 1, 1, 2, 2, 2, 0], [1, 1, 1, 0, 0, 0, 0, 0]]
+    for position in (batch.inputs_position, batch.targets_position):
+        assert position.tolist() == [[0, 1, 2, 3, 0, 1, 2, 0], [0, 1, 2, 0, 0, 0, 0, 0]]
+    assert batch.get_document_borders().astype(int).tolist() == [[1, 0, 0, 0, 1, 0, 0, 1], [1, 0, 0, 1, 0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ("first_fit", [[10, 11, 30], [20, 21, 0], [40, 41, 0]]),
+        ("best_fit", [[10, 11, 0], [20, 21, 0], [30, 40, 41]]),
+        ("concat_split", [[10, 11, 20], [21, 30, 40], [41, 0, 0]]),
+    ],
+)
+def test_strategies(strategy: str, expected: list[list[int]]) -> None:
+    assert targets(documents(2, 2, 1, 2).pack(3, strategy=strategy, eod_id=0)) == expected
+
+
+@pytest.mark.parametrize("strategy", ["first_fit", "best_fit", "concat_split"])
+def test_a_long_document_goes_on_in_another_row(strategy: str) -> None:
+    first, second = documents(5).pack(3, strategy=strategy, eod_id=99)
+
+    assert first.inputs.tolist() == [99, 10, 11]
+    assert second.inputs.tolist() == [12, 13, 14]
+    assert second.targets.tolist() == [13, 14, 0]
+    assert second.inputs_position.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("strategy", ["first_fit", "best_fit", "concat_split"])
+def test_or_loses_its_tail(strategy: str) -> None:
+    iterator = iter(documents(5, 3).pack(3, strategy=strategy, eod_id=0, truncate=True).batch(1))
+
+    assert [batch.targets.tolist() for batch in iterator] == [[[10, 11, 12]], [[20, 21, 22]]]
+    assert iterator.progress().truncated == 2
+
+
+def test_documents_without_tokens_take_no_room() -> None:
+    assert targets(documents(0, 2, 0, 1, 0).pack(3, eod_id=0)) == [[20, 21, 40]]
+
+
+def test_documents_without_any_tokens_make_no_row() -> None:
+    assert targets(documents(0, 0).repeat(3).pack(3, eod_id=0)) == []
+
+
+def test_windows_do_not_mix() -> None:
+    rows = documents(1, 1, 1, 1, 1).pack(4, window=2, eod_id=0)
+
+    assert targets(rows) == [[10, 0, 0, 0], [20, 30, 0, 0], [40, 50, 0, 0]]
+
+
+def test_a_window_holds_several_small_epochs() -> None:
+    rows = documents(1, 1).repeat(3).pack(8, window=5, strategy="first_fit", eod_id=0)
+
+    assert targets(rows) == [[10, 20, 10, 20, 0, 0, 0, 0], [10, 20, 0, 0, 0, 0, 0, 0]]
+
+
+def test_rows_are_shuffled_below_a_shuffle_only() -> None:
+    source = rd.SyntheticSource(300, [5, 6, 7])
+    packed = {"length": 8, "window": 300, "strategy": "concat_split", "eod_id": 0}
+    shuffled = rd.Dataset.from_source(source).shuffle(3)
+    in_document_order = [token for document in shuffled for token in document.tolist()]
+
+    text = [token for row in targets(shuffled.pack(**packed)) for token in row if token]
+    plain_text = [token for row in targets(rd.Dataset.from_source(source).pack(**packed)) for token in row if token]
+
+    assert sorted(text) == sorted(in_document_order)
+    assert text != in_document_order
+    assert plain_text == [token for document in source.read(np.arange(300)) for token in document.tolist()]
+
+
+def test_padding_is_what_one_asks_for() -> None:
+    (batch,) = documents(1).pack(3, eod_id=7, pad_id=5).batch(2, drop_remainder=False)
+
+    assert batch.targets.tolist() == [[10, 5, 5], [5, 5, 5]]
+    assert batch.inputs.tolist() == [[7, 10, 5], [7, 5, 5]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"length": 0}, "length=0 must be at least 1"),
+        ({"length": -3}, "length=-3 must be at least 1"),
+        ({"window": 0}, "window=0 must be at least 1"),
+        ({"eod_id": -1}, "eod_id=-1 is no token"),
+        ({"eod_id": 2**31}, "eod_id=2147483648 is no token"),
+        ({"pad_id": -1}, "pad_id=-1 is no token"),
+        ({"pad_id": 2**31}, "pad_id=2147483648 is no token"),
+        ({"strategy": "worst_fit"}, "'worst_fit'; there are best_fit, first_fit and concat_split"),
+        ({"strategy": "one_a_row"}, "'one_a_row'; there are best_fit, first_fit and concat_split"),
+    ],
+)
+def test_impossible_settings_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(rd.PipelineError, match=f"pack: .*{message}"):
+        documents(1).pack(**{"length": 8, "eod_id": 0, **settings})
+
+
+def test_the_end_of_document_token_has_to_be_said() -> None:
+    with pytest.raises(TypeError, match="eod_id"):
+        documents(1).pack(8)  # type: ignore[call-arg]
