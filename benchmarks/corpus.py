@@ -1,37 +1,38 @@
 """A deterministic corpus of token documents in ArrayRecord files.
 
-The documents are `int32` token arrays with log-normal lengths, written with `group_size:1` (the setting Grain asks
-for) and ArrayRecord's default compression, over several shard files. Tokens are drawn uniformly from 1 to 31,999, so
-that 0 is free for padding and the non-padding tokens of a batch can be counted.
+The documents are int32 token arrays of log-normal length, written with ``group_size:1`` (the setting that
+Grain asks for) and ArrayRecord's default compression to several shard files. Tokens are drawn uniformly, from
+1 on, so that 0 is free for padding and the tokens of a batch can be told from it.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
-import pathlib
 import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from array_record.python.array_record_module import ArrayRecordWriter
-from rich.progress import track
+from throughput import progress
 
 WRITER_OPTIONS = "group_size:1"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class CorpusSpec:
-    """What a corpus holds; equal specs give equal files.
+    """What a corpus holds; equal specs give equal records.
 
     Attributes:
         documents: Number of documents.
-        shards: Number of ArrayRecord files the documents are spread over.
+        shards: Number of files that they are spread over.
         mean_length: Mean of the log-normal lengths, before clipping.
         sigma: Standard deviation of the logarithm of the lengths.
-        max_length: Lengths are clipped to `[1, max_length]`.
-        vocabulary: Tokens are drawn from `[1, vocabulary)`.
+        max_length: Lengths are clipped to [1, max_length].
+        vocabulary: Tokens are drawn from [1, vocabulary).
         seed: Seed of lengths and tokens.
     """
 
@@ -43,33 +44,34 @@ class CorpusSpec:
     vocabulary: int = 32_000
     seed: int = 0
 
-    def lengths(self) -> np.ndarray:
-        """Returns the length of every document, in record order."""
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Length of every document, in record order: int64[documents]."""
         rng = np.random.default_rng(self.seed)
         drawn = rng.lognormal(np.log(self.mean_length) - self.sigma**2 / 2, self.sigma, self.documents)
         return np.clip(drawn.astype(np.int64), 1, self.max_length)
 
+    @property
     def folder_name(self) -> str:
-        """Returns a folder name that changes with anything that changes the files."""
-        text = json.dumps([dataclasses.asdict(self), WRITER_OPTIONS], sort_keys=True)
+        """A name that changes with whatever changes the files."""
+        text = json.dumps([asdict(self), WRITER_OPTIONS], sort_keys=True)
         return f"tokens-{self.documents}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def ensure_corpus(spec: CorpusSpec, data_dir: pathlib.Path, *, show_progress: bool = True) -> list[str]:
+def ensure_corpus(spec: CorpusSpec, data_dir: Path, *, show_progress: bool) -> list[str]:
     """Writes the corpus unless it is there already.
 
-    The files are written to a scratch folder that is renamed when complete, so that an interrupted run leaves nothing
-    that a later run would take for a corpus.
+    The files are written to a scratch folder that is renamed when complete, so that an interrupted run leaves
+    nothing that a later run would take for a corpus.
 
     Args:
         spec: What to write.
-        data_dir: Cache folder; the corpus gets a folder of its own inside it.
+        data_dir: Cache folder; the corpus gets a folder of its own in it.
         show_progress: Whether to draw a progress bar.
 
     Returns:
         The shard files, in record order.
     """
-    folder = data_dir / spec.folder_name()
+    folder = data_dir / spec.folder_name
     if not folder.exists():
         scratch = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
         shutil.rmtree(scratch, ignore_errors=True)
@@ -79,10 +81,10 @@ def ensure_corpus(spec: CorpusSpec, data_dir: pathlib.Path, *, show_progress: bo
     return sorted(str(path) for path in folder.glob("*.arecord"))
 
 
-def _write_shards(spec: CorpusSpec, folder: pathlib.Path, *, show_progress: bool) -> None:
+def _write_shards(spec: CorpusSpec, folder: Path, *, show_progress: bool) -> None:
     shards = np.array_split(spec.lengths(), spec.shards)
     description = f"Writing {spec.documents:,} documents"
-    for number, lengths in enumerate(track(shards, description=description, disable=not show_progress)):
+    for number, lengths in enumerate(progress(shards, description, enabled=show_progress)):
         rng = np.random.default_rng([spec.seed, number])
         tokens = rng.integers(1, spec.vocabulary, lengths.sum(), dtype=np.int32)
         path = folder / f"tokens-{number:05d}-of-{spec.shards:05d}.arecord"

@@ -1,26 +1,28 @@
 """Grain pipelines for the packing benchmark: shuffle, repeat, pack, batch.
 
-Every set-up ends in the same batches: `tokens`, `tokens_segment_ids` and `tokens_positions`, `int32[batch, length]`.
-First-fit and best-fit refuse documents longer than a row, so those set-ups either truncate them or split them first.
-Grain is used as its documentation advises: no read threads for data in memory (the files are in the page cache), a
-bounded prefetch buffer where there are threads, and batching before `mp_prefetch`, so that workers send whole batches.
+Every set-up ends in the same batches: ``tokens``, ``tokens_segment_ids`` and ``tokens_positions``, each
+int32[batch, length]. First-fit and best-fit refuse documents longer than a row, so those set-ups truncate
+them or split them first. No read threads are what Grain advises for data in memory, and the files are in the
+page cache; batches are made before ``mp_prefetch``, so that a worker hands over whole ones.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
 
 import grain
 import numpy as np
 from absl import flags
 from grain import experimental
+from throughput import TokenArray, TokenBatches
 
-BATCHES_BUFFERED_BY_WORKER = 2
+_BATCHES_BUFFERED_A_WORKER = 2
 
 
-class Packer(enum.Enum):
+class Packer(Enum):
     """Grain's packing strategies."""
 
     FIRST_FIT = "first-fit"
@@ -28,14 +30,14 @@ class Packer(enum.Enum):
     CONCAT_SPLIT = "concat-then-split"
 
 
-class LongDocuments(enum.Enum):
+class LongDocuments(Enum):
     """What becomes of documents that are longer than a row."""
 
-    TRUNCATE = "truncated"
+    TRUNCATED = "truncated"
     SPLIT = "split"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class GrainSetup:
     """One way of setting Grain up for the job.
 
@@ -43,8 +45,8 @@ class GrainSetup:
         packer: The packing strategy.
         bins: Rows that are open at a time; concat-then-split has none.
         long_documents: What becomes of long documents; concat-then-split always splits.
-        read_threads: Threads that read, and the number of records they read ahead.
-        workers: Worker processes; with 0, everything is done in this process.
+        read_threads: Threads that read, and the number of records that they read ahead.
+        workers: Worker processes; with 0 everything happens in this process.
     """
 
     packer: Packer
@@ -55,33 +57,32 @@ class GrainSetup:
 
     @property
     def name(self) -> str:
-        """What the set-up is called in the report."""
-        parts = [self.packer.value]
+        """What the set-up is called among those with as many workers."""
+        name = self.packer.value
         if self.bins is not None:
-            parts.append(f"{self.bins} bins, long documents {self.long_documents.value}")
-        if self.read_threads:
-            parts.append(f"{self.read_threads} read threads")
-        if self.workers:
-            parts.append(f"{self.workers} workers")
-        return ", ".join(parts)
+            name += f" {self.bins}, {self.long_documents.value}"
+        return f"{name}, {self.read_threads} threads" if self.read_threads else name
+
+    @property
+    def ahead(self) -> int:
+        """Batches that it may have got ready while nobody asked: in queues on both sides of each process."""
+        return 12 * self.workers
 
     def dataset(self, files: Sequence[str], *, length: int, batch: int, seed: int) -> grain.IterDataset:
-        """Returns the pipeline over ArrayRecord files of `int32` tokens."""
+        """The pipeline over ArrayRecord files of int32 tokens."""
         source = grain.MapDataset.source(grain.sources.ArrayRecordDataSource(files))
-        parse = _Parse(length if self.long_documents is LongDocuments.TRUNCATE else None)
-        documents = source.shuffle(seed=seed).repeat().map(parse).to_iter_dataset(self._read_options())
-        rows = self._pack(documents, length).batch(batch, drop_remainder=True)
+        parse = _Parse(length if self.long_documents is LongDocuments.TRUNCATED else None)
+        read_options = grain.ReadOptions(self.read_threads, prefetch_buffer_size=max(self.read_threads, 1))
+        documents = source.shuffle(seed=seed).repeat().map(parse).to_iter_dataset(read_options)
+        batches = self._pack(documents, length).batch(batch, drop_remainder=True)
         if not self.workers:
-            return rows
-        options = grain.MultiprocessingOptions(
-            self.workers, per_worker_buffer_size=BATCHES_BUFFERED_BY_WORKER
-        )
-        return rows.mp_prefetch(options)
+            return batches
+        return batches.mp_prefetch(grain.MultiprocessingOptions(self.workers, _BATCHES_BUFFERED_A_WORKER))
 
-    def tokens(self, files: Sequence[str], *, length: int, batch: int, seed: int) -> Iterator[np.ndarray]:
-        """Yields the `tokens` array of one batch after the other; closing it stops the workers."""
+    def tokens(self, files: Sequence[str], *, length: int, batch: int, seed: int) -> TokenBatches:
+        """The tokens of one batch after the other; closing the generator stops the workers."""
         if self.workers and not flags.FLAGS.is_parsed():
-            flags.FLAGS(["benchmark"])  # Grain's workers cannot start before absl's flags are parsed.
+            flags.FLAGS(["benchmark"])  # Grain's workers do not start before absl's flags are parsed.
         iterator = iter(self.dataset(files, length=length, batch=batch, seed=seed))
         try:
             for element in iterator:
@@ -89,60 +90,56 @@ class GrainSetup:
         finally:
             iterator.close()
 
-    def _read_options(self) -> grain.ReadOptions:
-        return grain.ReadOptions(
-            num_threads=self.read_threads, prefetch_buffer_size=max(self.read_threads, 1)
-        )
-
     def _pack(self, documents: grain.IterDataset, length: int) -> grain.IterDataset:
         lengths = {"tokens": length}
         if self.packer is Packer.CONCAT_SPLIT:
             return experimental.ConcatThenSplitIterDataset(documents, length_struct=lengths)
         if self.long_documents is LongDocuments.SPLIT:
             documents = experimental.FlatMapIterDataset(documents, _SplitLong(length))
-        packing = {
+        packed = {
             Packer.FIRST_FIT: experimental.FirstFitPackIterDataset,
             Packer.BEST_FIT: experimental.BestFitPackIterDataset,
         }[self.packer]
-        return packing(documents, length_struct=lengths, num_packing_bins=self.bins)
+        return packed(documents, length_struct=lengths, num_packing_bins=self.bins)
 
 
 class _Parse:
-    """Makes an element of a record, cut to `longest` tokens where that is given."""
+    """Makes an element of a record, with its first ``longest`` tokens or all of them."""
 
     def __init__(self, longest: int | None) -> None:
         self._longest = longest
 
-    def __call__(self, record: bytes) -> dict[str, np.ndarray]:
+    def __call__(self, record: bytes) -> dict[str, TokenArray]:
         return {"tokens": np.frombuffer(record, np.int32)[: self._longest]}
 
 
 class _SplitLong(experimental.FlatMapTransform):
     """Splits a document into pieces that fit a row."""
 
-    max_fan_out = 1_000
+    max_fan_out: ClassVar[int] = 1_000
 
     def __init__(self, length: int) -> None:
         self._length = length
 
-    def flat_map(self, element: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    def flat_map(self, element: dict[str, TokenArray]) -> list[dict[str, TokenArray]]:
         tokens = element["tokens"]
-        return [
-            {"tokens": tokens[start : start + self._length]} for start in range(0, len(tokens), self._length)
-        ]
+        return [{"tokens": tokens[start : start + self._length]} for start in range(0, len(tokens), self._length)]
 
 
-SETUPS: tuple[GrainSetup, ...] = (
-    GrainSetup(Packer.FIRST_FIT, bins=32, long_documents=LongDocuments.TRUNCATE),
-    GrainSetup(Packer.FIRST_FIT, bins=32, long_documents=LongDocuments.TRUNCATE, read_threads=16),
+IN_PROCESS: tuple[GrainSetup, ...] = (
+    GrainSetup(Packer.FIRST_FIT, bins=32, long_documents=LongDocuments.TRUNCATED),
+    GrainSetup(Packer.FIRST_FIT, bins=32, long_documents=LongDocuments.TRUNCATED, read_threads=16),
     GrainSetup(Packer.FIRST_FIT, bins=32),
     GrainSetup(Packer.FIRST_FIT, bins=256),
-    GrainSetup(Packer.BEST_FIT, bins=32, long_documents=LongDocuments.TRUNCATE),
+    GrainSetup(Packer.BEST_FIT, bins=32, long_documents=LongDocuments.TRUNCATED),
     GrainSetup(Packer.BEST_FIT, bins=32),
     GrainSetup(Packer.CONCAT_SPLIT),
     GrainSetup(Packer.CONCAT_SPLIT, read_threads=16),
-    GrainSetup(Packer.FIRST_FIT, bins=32, long_documents=LongDocuments.TRUNCATE, workers=2),
+)
+
+TWO_WORKERS: tuple[GrainSetup, ...] = (
+    GrainSetup(Packer.FIRST_FIT, bins=32, long_documents=LongDocuments.TRUNCATED, workers=2),
     GrainSetup(Packer.FIRST_FIT, bins=256, workers=2),
     GrainSetup(Packer.CONCAT_SPLIT, workers=2),
+    GrainSetup(Packer.CONCAT_SPLIT, read_threads=16, workers=2),
 )
-"""The set-ups that are measured; those left out were slower than one that is listed."""

@@ -1,51 +1,58 @@
-"""Interleaved throughput measurements of things that yield token batches.
+"""Throughput of things that yield token batches, measured in turns.
 
-The contenders take turns, so that a busy moment of a shared machine hits all of them alike, and ratios are taken
-within a round before their median is.
+The contenders take turns, so that a busy moment of a shared machine hits all of them alike, and ratios are
+taken within a round before their median is.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
-import statistics
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from statistics import median
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
+from rich.console import Console
 from rich.progress import track
 
 PADDING = 0
-WARM_UP_BATCHES = 4
 
-TokenBatches = Generator[np.ndarray, None, None]
+TokenArray = npt.NDArray[np.int32]
+TokenBatches = Generator[TokenArray, None, None]
+ItemT = TypeVar("ItemT")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Contender:
     """Something that yields token batches.
 
     Attributes:
         name: What it is called in the report.
-        group: The contenders it is ranked with.
-        open: Starts it; the iterator yields the token array of one batch after the other.
+        group: The contenders that it is ranked with.
+        open: Starts it; the generator yields the tokens of one batch after the other.
         batches: How many batches are timed in a round.
+        ahead: How many it may have got ready in the background, in threads or processes, while others took
+            their turn. So many are taken before the clock starts.
     """
 
     name: str
     group: str
     open: Callable[[], TokenBatches]
     batches: int
+    ahead: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Result:
     """What was measured of a contender.
 
     Attributes:
         contender: The contender.
         filled: Share of the batches' cells that hold tokens.
-        rates: Tokens per second, padding not counted, in every round.
+        rates: Tokens a second, padding not counted, in each round.
     """
 
     contender: Contender
@@ -54,18 +61,18 @@ class Result:
 
     @property
     def rate(self) -> float:
-        """Median tokens per second."""
-        return statistics.median(self.rates)
+        """Median tokens a second."""
+        return median(self.rates)
 
     def ratio_to(self, other: Result) -> float:
-        """Returns how many times as fast as another one it was, the median over the rounds."""
-        return statistics.median(a / b for a, b in zip(self.rates, other.rates, strict=True))
+        """How many times as fast as another one it was: the median over the rounds."""
+        return median(mine / others for mine, others in zip(self.rates, other.rates, strict=True))
 
 
-def measure(contenders: Sequence[Contender], rounds: int, *, show_progress: bool = True) -> list[Result]:
+def measure(contenders: Sequence[Contender], rounds: int, *, show_progress: bool) -> list[Result]:
     """Measures every contender in every round.
 
-    The first pass over a contender's batches is not timed: it warms up caches and workers, and counts the tokens.
+    A first pass over a contender's batches is not timed: it warms up caches and workers, and counts tokens.
 
     Args:
         contenders: What to measure.
@@ -73,56 +80,60 @@ def measure(contenders: Sequence[Contender], rounds: int, *, show_progress: bool
         show_progress: Whether to draw progress bars.
 
     Returns:
-        A result for each contender, in order.
+        A result for each contender, in their order.
     """
     running = [contender.open() for contender in contenders]
     try:
-        bar = track(
-            list(zip(running, contenders, strict=True)),
-            "Warming up     ",
-            disable=not show_progress,
-            transient=True,
-        )
-        counts = [_count(iterator, contender.batches) for iterator, contender in bar]
+        pairs = list(zip(running, contenders, strict=True))
+        counts = [
+            _count(batches, contender.batches)
+            for batches, contender in progress(pairs, "Warming up", enabled=show_progress)
+        ]
         rates: list[list[float]] = [[] for _ in contenders]
         turns = [number for _ in range(rounds) for number in range(len(contenders))]
-        for number in track(turns, f"Timing {rounds} rounds", disable=not show_progress, transient=True):
-            seconds = _time(running[number], contenders[number].batches)
+        for number in progress(turns, f"Timing {rounds} rounds", enabled=show_progress):
+            seconds = _time(running[number], contenders[number])
             rates[number].append(counts[number].tokens / seconds)
     finally:
-        for iterator in running:
-            iterator.close()
+        for batches in running:
+            batches.close()
     return [
         Result(contender, count.tokens / count.cells, tuple(rate))
         for contender, count, rate in zip(contenders, counts, rates, strict=True)
     ]
 
 
-def fastest(results: Sequence[Result], group: str) -> Result:
-    """Returns the fastest of a group."""
-    return max(
-        (result for result in results if result.contender.group == group), key=lambda result: result.rate
-    )
+def fastest(results: Iterable[Result], group: str) -> Result:
+    """The fastest of a group."""
+    members = [result for result in results if result.contender.group == group]
+    return max(members, key=lambda result: result.rate)
 
 
-@dataclasses.dataclass(frozen=True)
+def progress(items: Sequence[ItemT], description: str, *, enabled: bool) -> Iterable[ItemT]:
+    """The items behind a progress bar on the error stream, which leaves the output to the figures."""
+    console = Console(stderr=True)
+    return track(items, description, console=console, disable=not enabled, transient=True)
+
+
+@dataclass(frozen=True)
 class _Count:
     tokens: int
     cells: int
 
 
-def _count(iterator: TokenBatches, batches: int) -> _Count:
+def _count(batches: TokenBatches, number: int) -> _Count:
     tokens = cells = 0
-    for batch in itertools.islice(iterator, batches):
+    for batch in islice(batches, number):
         tokens += int(np.count_nonzero(batch != PADDING))
         cells += batch.size
     return _Count(tokens, cells)
 
 
-def _time(iterator: TokenBatches, batches: int) -> float:
-    for _ in range(WARM_UP_BATCHES):
-        next(iterator)
+def _time(batches: TokenBatches, contender: Contender) -> float:
+    """Seconds that a contender's batches take."""
+    for _ in range(contender.ahead):
+        next(batches)
     start = time.perf_counter()
-    for _ in range(batches):
-        next(iterator)
+    for _ in range(contender.batches):
+        next(batches)
     return time.perf_counter() - start

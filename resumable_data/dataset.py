@@ -21,7 +21,7 @@ from resumable_data.stages.elements import DocumentEngine, RowEngine
 from resumable_data.stages.iterator import DataIterator
 from resumable_data.stages.map import Map
 from resumable_data.stages.mix import MixDocuments, MixRows, MixSettings
-from resumable_data.stages.pack import Pack
+from resumable_data.stages.pack import Pack, PackingReport
 from resumable_data.stages.pad import Pad
 from resumable_data.stages.place import PlacedRows
 from resumable_data.stages.prefetch import Prefetch
@@ -231,6 +231,19 @@ class Dataset(Generic[ElementT]):
     def batch_struct(self, step: int = 0) -> LLMBatch:
         """Shapes and dtypes of a step's batch, as ``jax.ShapeDtypeStruct``, to compile ahead of time."""
         return self._batch("batch_struct").struct(step)
+
+    def packing(self, windows: int = 8) -> PackingReport:
+        """How the first windows fill their rows: a dry run of ``pack`` or ``pad``, which reads nothing.
+
+        >>> import resumable_data as rd
+        >>> source = rd.SyntheticSource(10**6, lengths=rd.log_normal_lengths(540))
+        >>> report = rd.Dataset.from_source(source).shuffle(7).pack(2048, eod_id=0).packing()
+        >>> report.padding < 0.001, report.split
+        (True, 1055)
+        """
+        if not isinstance(self.node, Pack | Pad):
+            raise PipelineError(f"packing reports on pack or pad, not on {self.node.name}")
+        return self.node.open(Opening(), self.node.component).report(windows)
 
     def length(self, at_most: int = 1_000_000) -> Length:
         """Number of global batches, known by planning alone; nothing is read where lengths are known.

@@ -97,6 +97,29 @@ class Pack:
 
 
 @dataclass(frozen=True)
+class PackingReport:
+    """How well windows of documents fill their rows.
+
+    Attributes:
+        windows: Windows that were packed.
+        rows: Their rows.
+        documents: Their documents.
+        split: Documents that lie in more than one row.
+        tokens: Tokens in the rows.
+        truncated: Tokens that truncation cut off.
+        padding: Share of the cells that hold padding, 0 to 1.
+    """
+
+    windows: int
+    rows: int
+    documents: int
+    split: int
+    tokens: int
+    truncated: int
+    padding: float
+
+
+@dataclass(frozen=True)
 class PackCursor:
     """Where a component's rows are.
 
@@ -173,6 +196,28 @@ class WindowedRows:
                 delivered = self._delivered(cursor)
                 cursor = PackCursor(window.behind, cursor.window + 1, 0, 0, cursor.rows + len(rows), delivered)
         return (concatenate(plans) if plans else RowPlan.empty(0)), cursor
+
+    def report(self, windows: int) -> PackingReport:
+        """What the first windows look like, without reading a token."""
+        packed: list[PackedWindow] = []
+        cursor = self.start()
+        while len(packed) < windows:
+            window = self._window(cursor)
+            if not window.packed.size:
+                break
+            packed.append(window.packed)
+            cursor = replace(cursor, documents=window.behind, window=cursor.window + 1)
+        rows = sum(len(window.plan) for window in packed)
+        tokens = sum(int(window.plan.length.sum()) for window in packed)
+        return PackingReport(
+            windows=len(packed),
+            rows=rows,
+            documents=sum(window.size for window in packed),
+            split=sum(window.split for window in packed),
+            tokens=tokens,
+            truncated=sum(int(window.truncated.sum()) for window in packed),
+            padding=1 - tokens / (rows * self._length) if rows else 0.0,
+        )
 
     def encode(self, cursor: PackCursor) -> dict[str, At]:
         """The documents' integers; then window, size, row and rows; then each component's counts."""

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -50,7 +51,7 @@ sizes = st.dictionaries(st.integers(0, 50), st.integers(1, 12), max_size=5)
 
 @given(st.integers(1, 12), sizes)
 def test_steps_and_rows_are_those_of_a_running_sum(size: int, by_step: dict[int, int]) -> None:
-    check(BatchSchedule(size, factors={b: s / size for b, s in by_step.items()}), size, by_step, "steps")
+    check(BatchSchedule(size, factors={b: Fraction(s, size) for b, s in by_step.items()}), size, by_step, "steps")
     if 0 in by_step:
         check(BatchSchedule.from_sizes(by_step.items()), size, by_step, "steps")
 
@@ -58,21 +59,21 @@ def test_steps_and_rows_are_those_of_a_running_sum(size: int, by_step: dict[int,
 @pytest.mark.xfail(reason="two boundaries within one step make stretches that run backwards", strict=True)
 @given(st.integers(1, 12), sizes)
 def test_boundaries_in_rows_apply_from_the_first_step_behind_them(size: int, by_row: dict[int, int]) -> None:
-    schedule = BatchSchedule(size, factors={b: s / size for b, s in by_row.items()}, by="rows")
+    schedule = BatchSchedule(size, factors={b: Fraction(s, size) for b, s in by_row.items()}, by="rows")
     check(schedule, size, by_row, "rows")
 
 
 @pytest.mark.xfail(reason="as by rows; and boundaries within one row hold in the order of writing", strict=True)
 @given(st.integers(1, 12), sizes, st.integers(1, 9))
 def test_boundaries_in_tokens_count_padding(size: int, by_token: dict[int, int], length: int) -> None:
-    factors = {boundary: new / size for boundary, new in by_token.items()}
+    factors = {boundary: Fraction(new, size) for boundary, new in by_token.items()}
     schedule = BatchSchedule(size, factors=factors, by="tokens", length=length)
     check(schedule, size, by_token, "tokens", length)
 
 
 def check(schedule: BatchSchedule, size: int, by: dict[int, int], unit: str, length: int = 1) -> None:
     """Compares sizes, first rows and the way back with those of a naive schedule."""
-    expected = naive_sizes(size, {b: int(size * (s / size)) for b, s in by.items()}, unit, length)
+    expected = naive_sizes(size, by, unit, length)
     assert [schedule.size(step) for step in range(STEPS)] == expected
     rows = [step for step, n in enumerate(expected) for _ in range(n)]
     assert [schedule.first_row(step) for step in range(STEPS)] == [sum(expected[:step]) for step in range(STEPS)]

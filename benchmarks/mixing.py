@@ -1,0 +1,214 @@
+"""What a step of a mix costs, by its number of components: this library beside Grain, in one run.
+
+The same number of documents (log-normal lengths, mean 540 tokens) lies in 1, 10 and 100 ArrayRecord files, each file
+a component of equal weight: shuffled, repeated, packed by best fit to rows of 2,048 tokens, in batches of 32 rows.
+Mixed are either rows, behind a packer a component, or documents, in front of one packer. All contenders take turns,
+and what counts are the ratios: to a mix of one component, and to the fastest of Grain's mixes of as many.
+
+A read from a large ArrayRecord file costs more than one from a small file, and reads from many files more than as
+many from one. So there are two mixes of one component, of one file and of the files of a hundred components, and
+the faster of them counts.
+
+A timing covers the batches in which every component's window, or Grain's open rows of every packer, is filled once;
+otherwise those of a hundred components would be filled in the warm-up and never in a timing.
+
+Prints a table, and a JSON line for each figure.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import click
+import pipelines
+from corpus import CorpusSpec, ensure_corpus
+from figures import Figure, Goal, print_goals, print_json
+from grain_mixes import GrainMix, Level
+from rich.console import Console
+from rich.table import Column, Table
+from throughput import Contender, Result, fastest, measure
+
+import resumable_data as rd
+
+COMPONENTS = (1, 10, 100)
+MOST = COMPONENTS[-1]
+GOAL = Goal(1.5)  # Cost of a step of the most components, in those of one component.
+GRAIN_SETUPS = (
+    GrainMix(Level.ROWS),
+    GrainMix(Level.DOCUMENTS),
+    GrainMix(Level.DOCUMENTS, read_threads=16),
+)
+OWN, GRAIN = "resumable_data", "Grain"
+LEAST_BATCHES = 300  # of this library in a timing, which should last a good part of a second
+
+
+@dataclass(frozen=True)
+class Mix:
+    """A mix to be measured, whoever makes it.
+
+    Attributes:
+        level: What is mixed.
+        components: The files of each component.
+        job: What becomes of them.
+    """
+
+    level: Level
+    components: Sequence[Sequence[str]]
+    job: pipelines.Job
+
+    def group(self, maker: str) -> str:
+        """The group of the maker's pipelines that make this mix."""
+        return group(maker, self.level, len(self.components))
+
+    @property
+    def files(self) -> str:
+        """How many files a component has."""
+        files = len(self.components[0])
+        return f"{files} file{'s' if files > 1 else ''} a component"
+
+    def dataset(self) -> rd.Dataset[rd.LLMBatch]:
+        """This library's pipeline."""
+        components: dict[str, rd.Dataset[Any]] = {
+            f"c{number:03}": rd.Dataset.from_source(pipelines.array_record_source(files))
+            .shuffle(seed=self.job.seed)
+            .repeat()
+            for number, files in enumerate(self.components)
+        }
+        if self.level is Level.DOCUMENTS:
+            rows = self._packed(rd.mix(components))
+        else:
+            rows = rd.mix({name: self._packed(documents) for name, documents in components.items()})
+        return rows.batch(self.job.batch)
+
+    def own_batches(self, mean_length: int) -> int:
+        """Batches in which the window of every component is planned at least once."""
+        windows = len(self.components) if self.level is Level.ROWS else 1
+        tokens_a_batch = self.job.batch * self.job.length
+        return max(windows * self.job.window * mean_length // tokens_a_batch, LEAST_BATCHES)
+
+    def _packed(self, documents: rd.Dataset[Any]) -> rd.Dataset[rd.LLMBatch]:
+        return documents.pack(length=self.job.length, strategy="best_fit", window=self.job.window, eod_id=0)
+
+
+def group(maker: str, level: Level, components: int) -> str:
+    """The name of a maker's pipelines that mix so many components."""
+    return f"{maker}: mix of {level.value}, {components} component{'s' if components > 1 else ''}"
+
+
+def contenders(mix: Mix, mean_length: int, grain_batches: int) -> Iterator[Contender]:
+    """Everything that makes a mix."""
+    start = partial(pipelines.tokens, mix.dataset())
+    yield Contender(mix.files, mix.group(OWN), start, mix.own_batches(mean_length))
+    job = mix.job
+    for setup in GRAIN_SETUPS:
+        if setup.level is mix.level:
+            start = partial(setup.tokens, mix.components, length=job.length, batch=job.batch, seed=job.seed)
+            batches = max(setup.rows_a_cycle(len(mix.components)) // job.batch, grain_batches)
+            yield Contender(f"{mix.files}, {setup.name}", mix.group(GRAIN), start, batches)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The fastest pipeline of each maker for each mix.
+
+    Attributes:
+        results: Those of every pipeline.
+        job: What they all did.
+    """
+
+    results: Sequence[Result]
+    job: pipelines.Job
+
+    def best(self, maker: str, level: Level, components: int) -> Result:
+        """A maker's fastest."""
+        return fastest(self.results, group(maker, level, components))
+
+    def milliseconds(self, result: Result) -> float:
+        """Cost of a step with a batch whose every cell is filled; padding is not paid for."""
+        return self.job.batch * self.job.length / result.rate * 1e3
+
+    def to_one(self, maker: str, level: Level, components: int) -> float:
+        """Cost of a step in those of the maker's mix of one component."""
+        return self.best(maker, level, 1).ratio_to(self.best(maker, level, components))
+
+    def to_grain(self, level: Level, components: int) -> float:
+        """How many times as fast as Grain this library is."""
+        return self.best(OWN, level, components).ratio_to(self.best(GRAIN, level, components))
+
+
+def comparison_figures(comparison: Comparison) -> Iterator[Figure]:
+    """Costs and ratios; those of this library's mix of the most components have a goal."""
+    for level, components in product(Level, COMPONENTS):
+        for maker in (OWN, GRAIN):
+            name = group(maker, level, components)
+            milliseconds = comparison.milliseconds(comparison.best(maker, level, components))
+            yield Figure(f"{name}: cost of a step", milliseconds, "ms")
+            if components > 1:
+                goal = GOAL if (maker, components) == (OWN, MOST) else None
+                ratio = comparison.to_one(maker, level, components)
+                yield Figure(f"{name}: cost of a step, to one component", ratio, "x", goal)
+        yield Figure(
+            f"{group(OWN, level, components)}: speed, to Grain's", comparison.to_grain(level, components), "x"
+        )
+
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Prints the comparison, a section a level."""
+    job = comparison.job
+    columns = ("ms a step", "to one", "filled", "Grain: ms a step", "to one", "filled", "× Grain")
+    title = f"Mixes in batches of {job.batch} × {job.length} tokens, against the fastest of Grain's"
+    table = Table("components", *(Column(column, justify="right") for column in columns), title=title)
+    for level in Level:
+        table.add_row(f"[bold]mix of {level.value}[/]")
+        for components in COMPONENTS:
+            cells = []
+            for maker in (OWN, GRAIN):
+                best = comparison.best(maker, level, components)
+                to_one = comparison.to_one(maker, level, components)
+                cells += [f"{comparison.milliseconds(best):.2f}", f"{to_one:.2f}", f"{best.filled:.2%}"]
+            table.add_row(f"  {components}", *cells, f"{comparison.to_grain(level, components):.2f}")
+        table.add_section()
+    console.print(table)
+
+
+@click.command()
+@click.option("--documents", default=50_000, show_default=True, help="Documents in all components together.")
+@click.option("--rounds", default=3, show_default=True, help="How often each contender takes its turn.")
+@click.option("--batches", default=40, show_default=True, help="Fewest batches of a Grain set-up in a round.")
+@click.option("--window", default=4096, show_default=True, help="Documents that this library packs together.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    default=Path(tempfile.gettempdir()) / "resumable_data_benchmarks",
+    show_default=True,
+    help="Where the corpora are kept.",
+)
+@click.option("--json-only", is_flag=True, help="Print the JSON lines alone.")
+def main(documents: int, rounds: int, batches: int, window: int, data_dir: Path, json_only: bool) -> None:
+    """Compares mixes of few and of many components."""
+    job = pipelines.Job(window=window)
+    specs = [CorpusSpec(documents, shards=components) for components in COMPONENTS]
+    corpora = [ensure_corpus(spec, data_dir, show_progress=not json_only) for spec in specs]
+    split = [*([[file] for file in files] for files in corpora), corpora[-1:]]
+    competing = [
+        contender
+        for level, components in product(Level, split)
+        for contender in contenders(Mix(level, components, job), specs[0].mean_length, batches)
+    ]
+    comparison = Comparison(measure(competing, rounds, show_progress=not json_only), job)
+    figures = list(comparison_figures(comparison))
+    if not json_only:
+        console = Console()
+        print_comparison(comparison, console)
+        print_goals(figures, console)
+    print_json(figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,252 @@
+"""Demo: a batch ramp-up, a mix that changes, and an edit half-way, all of it unmoved by kills.
+
+Writes three kinds of documents of Python's standard library, and its manual, to ArrayRecord shards. Trains a
+small language model on a mix of the three, whose weights change linearly while the batch grows to four times its
+size. At a set step the run is stopped and restored with the manual added and with other weights. The same is done
+once more with a trainer that is killed in each phase: during the ramp-up, after it, and after the edit.
+Compares every batch and every loss of the two runs, shows what they took from each component and the edits that
+their checkpoints tell of, and ends with exit code 0 only if all of it is equal.
+
+    python examples/ramp_and_mix.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mixed_corpus import write_mixed_corpus
+from mixed_trainer import Timetable, build_pipeline
+from report import Attempt, compare, result_table
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
+from train_lm import Run, run_trainer
+
+import resumable_data as rd
+
+TRAINER = Path(__file__).with_name("mixed_trainer.py")
+CORPUS_BYTES = 1_000_000  # small enough for more than an epoch of the comments
+
+
+@dataclass(frozen=True)
+class MixedRun(Run):
+    """A training run, or the part of it before the edit, or from the edit on.
+
+    Attributes:
+        edited: Whether it is the part from the edit on.
+    """
+
+    edited: bool = False
+
+    @property
+    def timetable(self) -> Timetable:
+        """When the run changes."""
+        return Timetable(self.steps // 3)
+
+    def command(self) -> list[str]:
+        """The command line of the trainer, the same each time that it is started for this part."""
+        return [
+            *(sys.executable, str(TRAINER)),
+            *("--corpus", str(self.corpus), "--checkpoints", str(self.checkpoints)),
+            *("--phase", str(self.timetable.phase), "--save-every", str(self.save_every)),
+            *(["--edited"] if self.edited else []),
+        ]
+
+
+@dataclass(frozen=True)
+class Life:
+    """One life of a trainer process.
+
+    Attributes:
+        edited: Whether it trains from the edit on, or up to it.
+        kill_after: The step after whose report it is killed, or None to let it end.
+    """
+
+    edited: bool
+    kill_after: int | None = None
+
+
+UNINTERRUPTED = (Life(edited=False), Life(edited=True))
+
+
+def choose_lives(seed: int, timetable: Timetable, save_every: int) -> list[Life]:
+    """Lives of a trainer that is killed at a random step of each phase.
+
+    Args:
+        seed: The same seed gives the same steps.
+        timetable: The phases.
+        save_every: No step that is nearer to either end of a phase is chosen.
+    """
+    generator = random.Random(seed)
+    kills = [
+        generator.randrange(first + save_every, first + timetable.phase - save_every)
+        for first in range(0, timetable.steps, timetable.phase)
+    ]
+    before, after = UNINTERRUPTED
+    killed = [Life(edited=kill >= timetable.edit, kill_after=kill) for kill in kills]
+    return [*killed[:2], before, killed[2], after]
+
+
+def train(run: MixedRun, lives: Sequence[Life], progress: Progress) -> list[Attempt]:
+    """Trains to the last step in several processes, one after the other."""
+    name = run.folder.name
+    bar = progress.add_task(name, total=run.steps)
+    attempts = []
+    for life in lives:
+        part = replace(run, edited=life.edited)
+        attempt = run_trainer(part, lambda step: progress.update(bar, completed=step + 1), life.kill_after)
+        attempts.append(attempt)
+        ended = "Killed" if attempt.killed else "Ended"
+        progress.console.print(f"{ended} the {name} trainer after step {attempt.records[-1].step}.")
+    return attempts
+
+
+def state_at(run: MixedRun, step: int) -> dict[str, Any]:
+    """The position in the data that a run's checkpoint of a step holds."""
+    return json.loads((run.checkpoints / str(step) / "data" / "state.json").read_text())
+
+
+def refusal(run: MixedRun) -> str | None:
+    """What the error says when the edit is not allowed, or None if there is no error."""
+    try:
+        iter(build_pipeline(run.corpus, run.timetable, edited=True)).set_state(state_at(run, run.timetable.edit))
+    except rd.PipelineMismatchError as error:
+        return str(error)
+    return None
+
+
+def mix_table(run: MixedRun) -> Table:
+    """What a run has taken from each component, at the edit and at the end."""
+    columns = ("rows", "documents", "tokens", "epochs", "share", "target", "rows off target")
+    title = "Components; share and target since the weights last changed"
+    table = Table("component", *(Column(column, justify="right") for column in columns), title=title)
+    for edited, step in ((False, run.timetable.edit), (True, run.steps)):
+        batches = iter(build_pipeline(run.corpus, run.timetable, edited=edited))
+        batches.set_state(state_at(run, step))
+        progress = batches.progress()
+        rows = progress.rows - (batches.edits[-1]["rows"] if batches.edits else 0)
+        table.add_row(f"[bold]after {step} steps[/]")
+        for name, counts in progress.components.items():
+            table.add_row(
+                f"  {name}",
+                *(f"{count:,}" for count in (counts.rows, counts.documents, counts.tokens)),
+                f"{counts.epochs:.2f}",
+                *(f"{share:.1%}" for share in (counts.share, counts.target)),
+                f"{(counts.share - counts.target) * rows:+.2f}",
+            )
+        table.add_section()
+    return table
+
+
+def edits_table(run: MixedRun) -> Table:
+    """The edits that a run's last checkpoint tells of."""
+    table = Table("from step", "behind row", "what", "before", "after", title="Edits, from the last checkpoint")
+    for edit in state_at(run, run.steps)["edits"]:
+        values = (edit["before"], edit["after"])
+        table.add_row(str(edit["step"]), f"{edit['rows']:,}", edit["what"], *map(readable, values))
+    return table
+
+
+def readable(value: Any) -> str:
+    """A value of an edit; weights one point a line."""
+    if isinstance(value, dict) and "points" in value:
+        return "\n".join(
+            f"{step}: " + " ".join(f"{name}={weight:g}" for name, weight in weights.items())
+            for step, weights in value["points"]
+        )
+    return "" if value is None else str(value)
+
+
+def demonstrate(workdir: Path, options: argparse.Namespace, console: Console) -> bool:
+    """Runs the whole demo in a folder.
+
+    Args:
+        workdir: An empty folder.
+        options: The parsed command line.
+        console: Where to write.
+
+    Returns:
+        Whether the two runs are equal.
+    """
+    corpus, timetable = workdir / "corpus", Timetable(options.phase)
+    run, other_run = (
+        MixedRun(corpus, workdir / name, timetable.steps, options.save_every)
+        for name in ("uninterrupted", "interrupted")
+    )
+    lives = choose_lives(options.seed, timetable, options.save_every)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not options.progress) as progress:
+        written = write_mixed_corpus(corpus, max_bytes=options.corpus_bytes)
+        listed = ", ".join(f"{n:,} of {kind} ({tokens:,} tokens)" for kind, (n, tokens) in written.items())
+        console.print(f"Documents: {listed}.")
+        console.print(
+            f"Batches of {' → '.join(map(str, timetable.batches.sizes))} rows; the mix is edited after "
+            f"{timetable.edit} of {timetable.steps} steps."
+        )
+        before, after = train(run, UNINTERRUPTED, progress)
+        uninterrupted = Attempt([*before.records, *after.records], killed=False)
+        kills = [life.kill_after for life in lives if life.kill_after is not None]
+        console.print(f"Seed {options.seed}: the other trainer is to be killed after the steps {kills}.")
+        attempts = train(other_run, lives, progress)
+    comparison = compare(timetable.steps, uninterrupted, attempts)
+    equal_states = state_at(run, run.steps) == state_at(other_run, run.steps)
+    refused = refusal(other_run)
+    console.print(mix_table(other_run))
+    console.print(edits_table(other_run))
+    console.print(f"[bold]Without allow=, the edit is refused:[/] {refused or 'NO'}", highlight=False)
+    console.print(f"[bold]Are the last states of the runs equal?[/] {'yes' if equal_states else 'NO'}")
+    console.print(result_table(uninterrupted, attempts, comparison))
+    passed = comparison.equal and equal_states and refused is not None
+    if passed and options.workdir is None:
+        shutil.rmtree(workdir)
+    return passed
+
+
+def parse_options() -> argparse.Namespace:
+    """The command line of the demo, checked."""
+    parser = argparse.ArgumentParser(
+        description="Prove that a ramp-up, a changing mix and an edit survive kills, to the bit."
+    )
+    parser.add_argument(
+        "--phase", type=int, default=40, help="steps of each of the three phases (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--save-every",
+        type=int,
+        default=10,
+        help="steps from one checkpoint to the next (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, help="seed of the steps to kill at (default: drawn and printed)")
+    parser.add_argument(
+        "--corpus-bytes", type=int, default=CORPUS_BYTES, help="bound on the text used (default: %(default)s)"
+    )
+    parser.add_argument("--workdir", type=Path, help="empty folder to keep everything in (default: a temporary one)")
+    parser.add_argument("--no-progress", dest="progress", action="store_false", help="show no progress bars")
+    options = parser.parse_args()
+    if options.save_every < 1 or options.phase <= 2 * options.save_every:
+        parser.error("--phase must be more than twice --save-every, which is at least 1")
+    if options.workdir is not None and options.workdir.exists() and any(options.workdir.iterdir()):
+        parser.error(f"--workdir {options.workdir} is not empty")
+    if options.seed is None:
+        options.seed = random.SystemRandom().randrange(2**32)
+    return options
+
+
+def main() -> int:
+    """Runs the demo; returns its exit code, 0 only if everything is equal."""
+    options = parse_options()
+    workdir = options.workdir or Path(tempfile.mkdtemp(prefix="resumable_data_mix_"))
+    return 0 if demonstrate(workdir, options, Console()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""Random pipelines, small enough that their corners are met often."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from array_record.python.array_record_module import ArrayRecordWriter
+from hypothesis import strategies as st
+
+import resumable_data as rd
+from property_tests.oracle import Oracle
+
+LIMIT = 30
+"""Elements of a pipeline that are looked at, where it has more."""
+
+PLACES = 64
+"""A token of a document is ``1 + record * PLACES + place``, so that it says where it comes from."""
+
+RAISE = 4096
+"""What ``raised`` adds to a token; no record makes a token as large."""
+
+SOURCES = ("memory", "arrays", "synthetic", "array_record")
+LEVELS = ("documents", "rows", "batches")
+
+
+def raised(document: Sequence[int]) -> list[int]:
+    """A map that keeps lengths."""
+    return [int(token) + RAISE for token in document]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The settings of a pipeline, from which the package's and the oracle's are built.
+
+    ``stages`` are those on documents in their order: "shuffle", "repeat", "map" and "append_eod".
+    """
+
+    lengths: tuple[int, ...]
+    source_kind: str = "memory"
+    stages: tuple[str, ...] = ()
+    level: str = "batches"
+    seed: int = 0
+    block: int | None = None
+    epochs: int | None = 1
+    strategy: str = "best_fit"
+    window: int = 4096
+    length: int = 8
+    truncate: bool = False
+    eod_id: int = 0
+    pad_id: int = 0
+    shift: str | None = None
+    batch_size: int = 1
+    drop_remainder: bool = True
+    prefetch: int | None = None
+
+    def source(self) -> Any:
+        """The source of the records."""
+        return _source(self.source_kind, self.lengths)
+
+    def dataset(self, source: Any = None, *, process: tuple[int, int] | None = None) -> rd.Dataset[Any]:
+        """The pipeline, over another source or as one process of several if so wished."""
+        data = self._documents(self.source() if source is None else source)
+        if self.level != "documents":
+            data = self._rows(data)
+        if self.level == "batches":
+            data = data.batch(self.batch_size, drop_remainder=self.drop_remainder)
+        if process is not None:
+            data = data.shard(*process)
+        return data if self.prefetch is None else data.prefetch(self.prefetch)
+
+    def with_prefetch(self, prefetch: int | None) -> Pipeline:
+        """The same pipeline, prefetching so many elements."""
+        return replace(self, prefetch=prefetch)
+
+    def documents(self) -> list[list[int]]:
+        """The documents of one epoch in the order of the source, as the maps and ``append_eod`` leave them."""
+        documents = [[int(token) for token in document] for document in _records(self.source(), len(self.lengths))]
+        for stage in self.stages:
+            if stage == "map":
+                documents = [raised(document) for document in documents]
+            elif stage == "append_eod":
+                documents = [[*document, self.eod_id] for document in documents]
+        return documents
+
+    def oracle(self) -> Oracle:
+        """What says how it must be."""
+        return Oracle(
+            documents=self.documents(),
+            seed=self.seed if "shuffle" in self.stages else None,
+            block=self.block,
+            epochs=self.epochs if "repeat" in self.stages else 1,
+            strategy=self.strategy,
+            window=self.window,
+            length=self.length,
+            truncate=self.truncate,
+            eod_id=self.eod_id,
+            pad_id=self.pad_id,
+            shift=self.shift or "inputs",
+            batch_size=self.batch_size,
+            drop_remainder=self.drop_remainder,
+        )
+
+    def _documents(self, source: Any) -> rd.Dataset[Any]:
+        data = rd.Dataset.from_source(source)
+        for stage in self.stages:
+            if stage == "shuffle":
+                data = data.shuffle(self.seed, self.block)
+            elif stage == "repeat":
+                data = data.repeat(self.epochs)
+            elif stage == "map":
+                data = data.map(raised, preserves_length=True)
+            else:
+                data = data.append_eod(self.eod_id)
+        return data
+
+    def _rows(self, documents: rd.Dataset[Any]) -> rd.Dataset[rd.LLMBatch]:
+        tokens = {"eod_id": self.eod_id, "pad_id": self.pad_id, "truncate": self.truncate}
+        if self.strategy == "pad":
+            rows = documents.pad(self.length, **tokens)
+        else:
+            rows = documents.pack(self.length, strategy=self.strategy, window=self.window, **tokens)
+        return rows if self.shift is None else rows.shift(self.shift)
+
+
+@st.composite
+def pipelines(
+    draw: st.DrawFn,
+    levels: Sequence[str] = ("batches",),
+    sources: Sequence[str] = SOURCES,
+    *,
+    finite: bool = False,
+) -> Pipeline:
+    """Any pipeline of the given levels and sources, finite if so wished."""
+    stages = draw(st.permutations([stage for stage in _STAGES if draw(st.booleans())]))
+    if "repeat" in stages and "shuffle" in stages:
+        before_repeat = [stage for stage in stages[: stages.index("repeat")] if stage != "shuffle"]
+        behind_it = [stage for stage in stages[stages.index("repeat") :] if stage != "shuffle"]
+        stages = [*before_repeat, "shuffle", *behind_it]
+    epochs = draw(st.integers(1, 4) if finite else st.sampled_from([None, 1, 2, 3, 4]))
+    count = draw(st.integers(1, 60))
+    lengths = draw(st.lists(st.integers(0, 50), min_size=count, max_size=count))
+    if "repeat" in stages and epochs is None and "append_eod" not in stages and not any(lengths):
+        lengths[0] = 1  # endless documents without a token make no row, ever
+    return Pipeline(
+        lengths=tuple(lengths),
+        source_kind=draw(st.sampled_from(list(sources))),
+        stages=tuple(stages),
+        level=draw(st.sampled_from(list(levels))),
+        seed=draw(st.integers(-(2**70), 2**70) | st.integers(0, 3)),
+        block=draw(st.none() | st.integers(1, 20)),
+        epochs=epochs,
+        strategy=draw(st.sampled_from(["best_fit", "first_fit", "concat_split", "pad"])),
+        window=draw(st.integers(1, 70)),
+        length=draw(st.integers(1, 40)),
+        truncate=draw(st.booleans()),
+        eod_id=draw(st.sampled_from([0, 99_999])),
+        pad_id=draw(st.sampled_from([0, 99_998])),
+        shift=draw(st.sampled_from([None, "inputs", "targets", "none"])),
+        batch_size=draw(st.integers(1, 4) | st.integers(1, 12)),
+        drop_remainder=draw(st.booleans()),
+        prefetch=draw(st.none() | st.integers(1, 5)),
+    )
+
+
+_STAGES = ("shuffle", "repeat", "map", "append_eod")
+
+
+@cache
+def _directory() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="property_tests_")
+
+
+@lru_cache(maxsize=8)  # each keeps its files open
+def _source(kind: str, lengths: tuple[int, ...]) -> Any:
+    if kind == "synthetic":
+        return rd.SyntheticSource(len(lengths), lengths, vocabulary=1000)
+    documents = [[1 + record * PLACES + place for place in range(length)] for record, length in enumerate(lengths)]
+    if kind == "memory":
+        return rd.InMemorySource(documents)
+    if kind == "arrays":
+        return rd.InMemorySource([np.array(document, np.int64) for document in documents])
+    return _array_record_source(documents)
+
+
+def _array_record_source(documents: list[list[int]]) -> rd.ArrayRecordSource:
+    folder = Path(tempfile.mkdtemp(dir=_directory().name))
+    per_shard = -(-len(documents) // 2)
+    for number, first in enumerate(range(0, len(documents), per_shard)):
+        writer = ArrayRecordWriter(str(folder / f"tokens_{number}.arecord"), "group_size:1")
+        for document in documents[first : first + per_shard]:
+            writer.write(np.array(document, "<i4").tobytes())
+        writer.close()
+    return rd.ArrayRecordSource(f"{folder}/*.arecord", parse=rd.parse_int32_tokens, progress=False)
+
+
+def _records(source: Any, count: int) -> Sequence[Any]:
+    return source.read(np.arange(count))

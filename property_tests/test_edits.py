@@ -1,0 +1,236 @@
+"""Edits of a running job: the past stays as it was, and what follows is what a run with that history gives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import resumable_data as rd
+from property_tests.mix_oracle import NAMES, Leaf, Mixed, OracleRun, Run, leaves_of, runs, weights_of, with_epochs
+from property_tests.running import at_state, take, through_json
+from property_tests.test_mix import delivered
+
+several = settings(max_examples=settings.default.max_examples // 2)
+steps = st.integers(0, 5)
+EDITS = {
+    "weights": ("weights",),
+    "batch": ("batch",),
+    "epochs": ("epochs",),
+    "added": ("sources",),
+    "removed": ("sources",),
+    "all": ("batch", "weights"),
+}
+
+
+def edited(draw: Any, run: Run, kind: str, seed: int | None, used: set[str]) -> Run:
+    """The same run with something changed; ``seed`` is that of a new component, for the rows of a window."""
+    if kind in ("batch", "all"):
+        run = replace(run, sizes=tuple((step, draw(st.integers(1, 6))) for step in (0, draw(st.integers(1, 9)))))
+    if kind == "epochs":
+        return with_epochs(run, draw(st.integers(4, 6)))
+    if kind == "batch":
+        return run
+    root, names = run.root, set(run.root.children)
+    children = dict(root.children)
+    if kind == "added" and used < set(NAMES):
+        name = draw(st.sampled_from(sorted(set(NAMES) - used)))
+        children[name] = replace(draw(leaves_of(endless=True)), seed=seed)
+    elif kind == "removed" and len(names) > 1:
+        del children[draw(st.sampled_from(sorted(names)))]
+    points = [(step, draw(weights_of(sorted(children)))) for step in (0, *draw(st.sets(st.integers(1, 20), max_size=1)))]
+    return replace(run, root=replace(root, children=children, points=tuple(points)))
+
+
+def same_seed(run: Run, seed: int | None) -> Run:
+    """The run with one seed for all, so that other components change no key of a window of documents."""
+    children = {
+        name: replace(child, seed=seed) for name, child in run.root.children.items() if isinstance(child, Leaf)
+    }
+    return replace(run, root=replace(run.root, children=children))
+
+
+def check_edits(data: st.DataObject, run: Run, kinds: list[str]) -> None:
+    """Edits at random steps, each restored again from a later state."""
+    oracle, iterator, dataset, used = OracleRun(run), iter(run.dataset()), run.dataset(), set(run.root.children)
+    for kind in kinds:
+        count = data.draw(steps)
+        assert delivered(iterator, count) == oracle.take(count)
+        state = through_json(iterator.get_state())
+        changed = edited(data.draw, run, kind, run.root.children[min(run.root.children)].seed, used)
+        new, edits = iter(changed.dataset()), iterator.edits
+        try:
+            new.set_state(state, allow=EDITS[kind])
+        except rd.PipelineMismatchError as error:
+            assert run.level == "documents", error
+            assert "cannot be removed here" in str(error)
+            continue
+        if changed != run:
+            oracle.edit(changed)
+        run, iterator, dataset, used = changed, new, changed.dataset(), used | set(changed.root.children)
+        assert iterator.edits[: len(edits)] == edits
+        for edit in iterator.edits[len(edits) :]:
+            assert (edit["step"], edit["rows"]) == (oracle.step, oracle.rows)
+            assert edit["before"] != edit["after"]
+        count = data.draw(steps)
+        assert delivered(iterator, count) == oracle.take(count)
+        iterator = at_state(dataset, iterator.get_state())
+    assert delivered(iterator, 8) == oracle.take(8)
+
+
+kinds = st.lists(st.sampled_from(sorted(EDITS)), min_size=1, max_size=3)
+
+
+@several
+@given(st.data(), runs(["rows"], ["first_exhausted"], nested=False), kinds)
+def test_an_edited_mix_of_rows_is_that_of_the_oracle(data: st.DataObject, run: Run, kinds: list[str]) -> None:
+    if "epochs" in kinds:
+        run = with_epochs(run, data.draw(st.integers(1, 3)))
+    check_edits(data, run, kinds)
+
+
+@several
+@given(st.data(), runs(["documents"], ["first_exhausted"], nested=False, endless=True), kinds)
+def test_an_edited_mix_of_documents_is_that_of_the_oracle(
+    data: st.DataObject, run: Run, kinds: list[str]
+) -> None:
+    check_edits(data, same_seed(run, data.draw(st.none() | st.integers(0, 3))), [k for k in kinds if k != "epochs"])
+
+
+@pytest.mark.xfail(reason="the rows of a window are shuffled by the first component's seed, also a new one's", strict=True)
+@several
+@given(st.data(), runs(["documents"], ["first_exhausted"], nested=False, endless=True))
+def test_a_new_first_component_leaves_the_window_in_progress_alone(data: st.DataObject, run: Run) -> None:
+    leaf = Leaf(60, (3, 2) * 5, seed=9)
+    children = {f"x{name}": child for name, child in same_seed(run, 1).root.children.items()}
+    run = replace(run, root=Mixed(children, ((0, dict.fromkeys(children, 1)),)))
+    more = replace(run, root=Mixed({**children, "a": leaf}, ((0, dict.fromkeys([*children, "a"], 1)),)))
+    before = data.draw(steps)
+    oracle, iterator, new = OracleRun(run), iter(run.dataset()), iter(more.dataset())
+    assert delivered(iterator, before) == oracle.take(before)
+    new.set_state(iterator.get_state(), allow={"sources"})
+    seed_of_the_run = replace(more, root=replace(more.root, children={**children, "a": replace(leaf, seed=1)}))
+    row = iterator.get_state()["components"]["*"][1][0][-2]
+    assume(row)
+    left = oracle.feed.ready
+    rest = [oracle.cells(row)["targets"] for row in left]
+    oracle.edit(seed_of_the_run)
+    rows = [r for batch in delivered(new, 10) for r in batch["targets"]]
+    assert sorted(rows[: len(rest)]) == sorted(rest[: len(rows)])
+
+
+@pytest.mark.xfail(reason="the window in progress is drawn anew, with the new epochs", strict=True)
+def test_more_epochs_leave_the_window_in_progress_alone() -> None:
+    children = {"a": Leaf(1, (3,) * 3, epochs=1), "b": Leaf(2, (3,) * 20, epochs=1)}
+    mix = Mixed(children, ((0, {"a": 1, "b": 1}),), stop="renormalise")
+    run = Run(mix, "documents", ((0, 1),), window=12)
+    iterator, new = iter(run.dataset()), iter(with_epochs(run, 2).dataset())
+    found = delivered(iterator, 4)
+    new.set_state(iterator.get_state(), allow={"epochs"})
+    rest = delivered(new, 2)
+
+    assert rest == delivered(iterator, 2)
+    assert found
+
+
+@pytest.mark.xfail(reason="a component that was exhausted stays so, whatever epochs it is given", strict=True)
+def test_a_component_with_more_epochs_is_drawn_from_again() -> None:
+    children = {"a": Leaf(1, (6,) * 2, epochs=1, window=2), "b": Leaf(2, (6,) * 9, epochs=1)}
+    run = Run(Mixed(children, ((0, {"a": 1, "b": 1}),), stop="renormalise"), sizes=((0, 1),))
+    iterator, new = iter(run.dataset()), iter(with_epochs(run, 2).dataset())
+    take(iterator, 6)
+    new.set_state(iterator.get_state(), allow={"epochs"})
+    take(new, 100)
+
+    assert new.progress().components["a"].epochs == 2
+
+
+def sequence_of(run: Run, name: str) -> Iterator[list[int]]:
+    """A component's own rows: those of the mix in which it is alone."""
+    alone = replace(run, root=Mixed({name: run.root.children[name]}, ((0, {name: 1}),)), sizes=((0, 1),))
+    return (batch["targets"][0] for batch in delivered(iter(alone.dataset()), 200))
+
+
+@several
+@given(st.data(), runs(["rows"], ["first_exhausted"], nested=False, endless=True), steps, steps)
+def test_what_each_component_has_delivered_is_a_prefix_of_its_rows(
+    data: st.DataObject, run: Run, before: int, behind: int
+) -> None:
+    names = sorted(run.root.children)
+    children = {name: replace(run.root.children[name], first=k + 1) for k, name in enumerate(names)}
+    run = replace(run, root=replace(run.root, children=children))
+    changed = edited(data.draw, run, "all", None, set())
+    iterator, new = iter(run.dataset()), iter(changed.dataset())
+    found = delivered(iterator, before)
+    new.set_state(through_json(iterator.get_state()), allow={"weights", "batch"})
+    rows = [row for batch in found + delivered(new, behind) for row in batch["targets"]]
+
+    for k, name in enumerate(names):
+        own = [row for row in rows if row[0] // 1000 == k + 1]
+        assert own == list(sequence_of(run, name))[: len(own)]
+        assert new.progress().components[name].rows == len(own)
+    assert len(rows) == new.progress().rows
+
+
+@several
+@given(st.data(), runs(["rows", "documents"], ["first_exhausted"], nested=False, endless=True), steps)
+def test_without_being_said_an_edit_is_refused_and_changes_nothing(
+    data: st.DataObject, run: Run, before: int
+) -> None:
+    kind = data.draw(st.sampled_from(sorted(EDITS)))
+    changed = edited(data.draw, run, kind, None, set(run.root.children))
+    assume(changed.dataset().__iter__().description() != run.dataset().__iter__().description())
+    old, new = iter(run.dataset()), iter(changed.dataset())
+    take(old, before)
+    take(new, 2)
+    state, position = old.get_state(), new.get_state()
+
+    with pytest.raises(rd.PipelineMismatchError) as caught:
+        new.set_state(state)
+    assert caught.value.args[0].count("\n") >= 2
+    assert new.get_state() == position
+    assert new.edits == ()
+    assert take(new, 3) == take(at_state(changed.dataset(), position), 3)
+
+
+constant = runs(["rows", "documents"], nested=False).map(lambda run: replace(run, sizes=run.sizes[:1]))
+skips = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 3)), min_size=1, max_size=3)
+
+
+@several
+@given(constant, skips, st.integers(0, 9), st.none() | st.integers(1, 3), st.booleans())
+def test_a_run_that_skips_is_the_whole_one_with_those_batches_cut_out(
+    run: Run, skips: list[tuple[int, int]], resume: int, prefetch: int | None, ahead: bool
+) -> None:
+    whole = take(iter(run.dataset()), 30)
+    batches: list[int] = []
+    for place in range(30):  # the numbers of the batches that are left
+        skipped = sum(count for at, count in skips if at <= place)
+        batches.append(place + skipped)
+    expected = [whole[number] for number in batches if number < len(whole)][:12]
+
+    iterator = iter(run.dataset(prefetch=prefetch))
+    found: list[Any] = []
+    if ahead:
+        for at, count in skips:
+            iterator.skip(count, at=at)
+    for step in range(13):
+        if not ahead:
+            for count in (count for at, count in skips if at == step):
+                iterator.skip(count)
+        if step == resume:
+            iterator = at_state(run.dataset(prefetch=prefetch), iterator.get_state())
+        found += take(iterator, 1) if step < 12 else []
+        if len(found) <= step:
+            break
+
+    assert found == expected
+    assert json.dumps(at_state(run.dataset(), iterator.get_state()).get_state()) == json.dumps(iterator.get_state())
+    assert [edit["after"] for edit in iterator.edits if edit["what"] == "skip"] == [
+        count for _, count in (skips if ahead else sorted(skips, key=lambda skip: skip[0])) if ahead or _ <= step
+    ]

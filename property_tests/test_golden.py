@@ -1,0 +1,59 @@
+"""Releases keep the order: digests of reference pipelines."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+
+from property_tests import golden
+
+ALGORITHMS = {
+    "shuffled_best_fit": {"best_fit": 1, "permutation": 1},
+    "first_fit_over_two_epochs": {"first_fit": 1},
+    "block_shuffled_concat_split": {"concat_split": 1, "permutation": 1},
+    "shuffled_pad": {"one_a_row": 1, "permutation": 1},
+}
+DIGESTS = {
+    "shuffled_best_fit": "bf48b4f412560334aab001d30410bda6f53854612b2652c17d169cad6a5bcaab",
+    "first_fit_over_two_epochs": "748cb325d939e86a1b2019e5297e6e61c759d209a3adbb6afdb5f330c9e0c28b",
+    "block_shuffled_concat_split": "c711a5403549469f3628d08fa54167a62a2a6651074f8226e883ec5d6109eba1",
+    "shuffled_pad": "b1b15f38d95975821e46e7eb9072809c9632ae7ce5ea11f77195702e74a1f92d",
+}
+CHANGED = """the order of this pipeline has changed: runs that resume under this release would see other data.
+If that is a mistake, mend it. If it is meant, leave the old algorithm as it is and executable, give the new one a
+new version (VERSIONS in packing/window.py, VERSION in order/permutation.py), add a golden digest for it here beside
+the old one, and an entry to CHANGELOG.md."""
+
+
+@pytest.mark.parametrize("name", golden.PIPELINES)
+def test_releases_keep_the_order(name: str) -> None:
+    assert golden.digest(golden.PIPELINES[name]()) == DIGESTS[name], CHANGED
+
+
+@pytest.mark.parametrize("name", golden.PIPELINES)
+def test_a_digest_belongs_to_the_versions_of_its_algorithms(name: str) -> None:
+    description = iter(golden.PIPELINES[name]()).description()
+
+    assert description["algorithms"] == ALGORITHMS[name], CHANGED
+
+
+def test_the_order_does_not_depend_on_the_processor() -> None:
+    dispatched = [feature for feature in __cpu_dispatch__ if __cpu_features__[feature]]
+    if not dispatched:
+        pytest.skip("this processor has none of the features that NumPy can be told not to use")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "NPY_DISABLE_CPU_FEATURES": " ".join(dispatched),
+    }
+
+    printed = subprocess.run(
+        [sys.executable, golden.__file__], env=environment, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+    assert json.loads(printed) == {"enabled": [], "digests": DIGESTS}, CHANGED
