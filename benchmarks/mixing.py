@@ -39,13 +39,15 @@ import resumable_data as rd
 COMPONENTS = (1, 10, 100)
 MOST = COMPONENTS[-1]
 GOAL = Goal(1.5)  # Cost of a step of the most components, in those of one component.
+# In mixes of rows every component has a window, which are to be planned anew in every timing.
+JOBS = {Level.DOCUMENTS: pipelines.Job(window=4096), Level.ROWS: pipelines.Job(window=512)}
 GRAIN_SETUPS = (
     GrainMix(Level.ROWS),
     GrainMix(Level.DOCUMENTS),
     GrainMix(Level.DOCUMENTS, read_threads=16),
 )
 OWN, GRAIN = "resumable_data", "Grain"
-LEAST_BATCHES = 300  # of this library in a timing, which should last a good part of a second
+LEAST_BATCHES = 400  # of this library in a timing, which should last about a second
 
 
 @dataclass(frozen=True)
@@ -101,13 +103,14 @@ def group(maker: str, level: Level, components: int) -> str:
     return f"{maker}: mix of {level.value}, {components} component{'s' if components > 1 else ''}"
 
 
-def contenders(mix: Mix, mean_length: int, grain_batches: int) -> Iterator[Contender]:
-    """Everything that makes a mix."""
-    start = partial(pipelines.tokens, mix.dataset())
-    yield Contender(mix.files, mix.group(OWN), start, mix.own_batches(mean_length))
-    job = mix.job
-    for setup in GRAIN_SETUPS:
+def contenders(mixes: Sequence[Mix], mean_length: int, grain_batches: int) -> Iterator[Contender]:
+    """Everything that makes one of the mixes, this library's pipelines side by side."""
+    for mix in mixes:
+        start = partial(pipelines.tokens, mix.dataset())
+        yield Contender(mix.files, mix.group(OWN), start, mix.own_batches(mean_length))
+    for mix, setup in product(mixes, GRAIN_SETUPS):
         if setup.level is mix.level:
+            job = mix.job
             start = partial(setup.tokens, mix.components, length=job.length, batch=job.batch, seed=job.seed)
             batches = max(setup.rows_a_cycle(len(mix.components)) // job.batch, grain_batches)
             yield Contender(f"{mix.files}, {setup.name}", mix.group(GRAIN), start, batches)
@@ -119,19 +122,18 @@ class Comparison:
 
     Attributes:
         results: Those of every pipeline.
-        job: What they all did.
     """
 
     results: Sequence[Result]
-    job: pipelines.Job
 
     def best(self, maker: str, level: Level, components: int) -> Result:
         """A maker's fastest."""
         return fastest(self.results, group(maker, level, components))
 
-    def milliseconds(self, result: Result) -> float:
-        """Cost of a step with a batch whose every cell is filled; padding is not paid for."""
-        return self.job.batch * self.job.length / result.rate * 1e3
+    def milliseconds(self, maker: str, level: Level, components: int) -> float:
+        """Cost of a step, as if every cell of its batch were filled: that of as many tokens for all makers."""
+        job = JOBS[level]
+        return job.batch * job.length / self.best(maker, level, components).rate * 1e3
 
     def to_one(self, maker: str, level: Level, components: int) -> float:
         """Cost of a step in those of the maker's mix of one component."""
@@ -147,7 +149,7 @@ def comparison_figures(comparison: Comparison) -> Iterator[Figure]:
     for level, components in product(Level, COMPONENTS):
         for maker in (OWN, GRAIN):
             name = group(maker, level, components)
-            milliseconds = comparison.milliseconds(comparison.best(maker, level, components))
+            milliseconds = comparison.milliseconds(maker, level, components)
             yield Figure(f"{name}: cost of a step", milliseconds, "ms")
             if components > 1:
                 goal = GOAL if (maker, components) == (OWN, MOST) else None
@@ -159,8 +161,8 @@ def comparison_figures(comparison: Comparison) -> Iterator[Figure]:
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
-    """Prints the comparison, a section a level."""
-    job = comparison.job
+    """Prints the comparison of the fastest, a section a level."""
+    job = pipelines.Job()
     columns = ("ms a step", "to one", "filled", "Grain: ms a step", "to one", "filled", "× Grain")
     title = f"Mixes in batches of {job.batch} × {job.length} tokens, against the fastest of Grain's"
     table = Table("components", *(Column(column, justify="right") for column in columns), title=title)
@@ -169,9 +171,9 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         for components in COMPONENTS:
             cells = []
             for maker in (OWN, GRAIN):
-                best = comparison.best(maker, level, components)
-                to_one = comparison.to_one(maker, level, components)
-                cells += [f"{comparison.milliseconds(best):.2f}", f"{to_one:.2f}", f"{best.filled:.2%}"]
+                mix = maker, level, components
+                filled = comparison.best(*mix).filled
+                cells += [f"{comparison.milliseconds(*mix):.2f}", f"{comparison.to_one(*mix):.2f}", f"{filled:.2%}"]
             table.add_row(f"  {components}", *cells, f"{comparison.to_grain(level, components):.2f}")
         table.add_section()
     console.print(table)
@@ -179,9 +181,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 @click.command()
 @click.option("--documents", default=50_000, show_default=True, help="Documents in all components together.")
-@click.option("--rounds", default=3, show_default=True, help="How often each contender takes its turn.")
+@click.option("--rounds", default=5, show_default=True, help="How often each contender takes its turn.")
 @click.option("--batches", default=40, show_default=True, help="Fewest batches of a Grain set-up in a round.")
-@click.option("--window", default=4096, show_default=True, help="Documents that this library packs together.")
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
@@ -190,18 +191,14 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     help="Where the corpora are kept.",
 )
 @click.option("--json-only", is_flag=True, help="Print the JSON lines alone.")
-def main(documents: int, rounds: int, batches: int, window: int, data_dir: Path, json_only: bool) -> None:
+def main(documents: int, rounds: int, batches: int, data_dir: Path, json_only: bool) -> None:
     """Compares mixes of few and of many components."""
-    job = pipelines.Job(window=window)
     specs = [CorpusSpec(documents, shards=components) for components in COMPONENTS]
     corpora = [ensure_corpus(spec, data_dir, show_progress=not json_only) for spec in specs]
     split = [*([[file] for file in files] for files in corpora), corpora[-1:]]
-    competing = [
-        contender
-        for level, components in product(Level, split)
-        for contender in contenders(Mix(level, components, job), specs[0].mean_length, batches)
-    ]
-    comparison = Comparison(measure(competing, rounds, show_progress=not json_only), job)
+    mixes = [Mix(level, components, JOBS[level]) for level, components in product(Level, split)]
+    competing = list(contenders(mixes, specs[0].mean_length, batches))
+    comparison = Comparison(measure(competing, rounds, show_progress=not json_only))
     figures = list(comparison_figures(comparison))
     if not json_only:
         console = Console()

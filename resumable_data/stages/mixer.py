@@ -205,7 +205,16 @@ class Mixer(Generic[PlanT]):
                 "of theirs. Set their weights to 0 now, and remove them at a later restore",
                 tuple(f"component {name!r} is gone" for name in drawn),
             )
-        return cursor
+        return self._with_more_epochs(cursor)
+
+    def _with_more_epochs(self, cursor: MixCursor) -> MixCursor:
+        """The cursor in which no component is exhausted that an edit gave more epochs."""
+        gone = tuple(
+            g and child.finished(at) for g, (_, child, at) in zip(cursor.gone, self._components(cursor), strict=True)
+        )
+        if gone == cursor.gone:
+            return cursor
+        return replace(cursor, gone=gone, origin=cursor.place, counts=(0,) * len(gone))
 
     def _joined(self, saved: Saved, weights: WeightSchedule) -> MixCursor:
         """The cursor where a component that ran alone is joined by others."""
@@ -244,10 +253,6 @@ class Mixer(Generic[PlanT]):
         """Components that are exhausted, whose shares the others take."""
         return tuple(name for name, gone in zip(self._names, cursor.gone, strict=True) if gone)
 
-    def _left(self, cursor: MixCursor) -> tuple[str, ...]:
-        """The other components."""
-        return tuple(name for name, gone in zip(self._names, cursor.gone, strict=True) if not gone)
-
     def _taken(self, cursor: MixCursor, components: Int64Array) -> tuple[Drawn[PlanT], dict[int, int]]:
         """Samples of the given components, and where each component that has too few first falls short."""
         order = np.argsort(components, kind="stable")
@@ -277,7 +282,8 @@ class Mixer(Generic[PlanT]):
         if self._endless:
             return False
         if self._stop == "renormalise":
-            return not any(dict(cursor.weights.points[-1][1]).get(name) for name in self._left(cursor))
+            left = set(self._names) - set(self._gone(cursor))
+            return not any(weight for _, weights in cursor.weights.points for name, weight in weights if name in left)
         return self._stop == "all_exhausted" and self._all_finished(cursor)
 
     def _until_finished(self, cursor: MixCursor, drawn: Drawn[PlanT]) -> Drawn[PlanT]:

@@ -84,10 +84,14 @@ class WeightSchedule:
 
 @lru_cache(maxsize=64)
 def _segments(schedule: WeightSchedule, names: tuple[str, ...], gone: tuple[str, ...]) -> tuple[Segment, ...]:
-    exact = [
-        exact_weights(dict.fromkeys(names, 0) | {n: w for n, w in weights if n in names and n not in gone}, names)
-        for _, weights in schedule.points
-    ]
+    left = set(names) - set(gone)
+    exact: list[tuple[int, ...]] = []
+    for _, weights in schedule.points:
+        of_left = {name: weight for name, weight in weights if name in left}
+        if gone and not any(of_left.values()):
+            # A point that gives nothing to those that are left cannot stop them: they share alike.
+            of_left = dict.fromkeys(left, 1)
+        exact.append(exact_weights(dict.fromkeys(names, 0) | of_left, names))
     towards = exact[1:] + exact[-1:] if schedule.between == "linear" else exact
     starts = [start for start, _ in schedule.points]
     # Points in steps may meet at one row, where the last of them holds.
