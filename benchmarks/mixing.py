@@ -181,8 +181,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 @click.command()
 @click.option("--documents", default=50_000, show_default=True, help="Documents in all components together.")
-@click.option("--rounds", default=5, show_default=True, help="How often each contender takes its turn.")
-@click.option("--batches", default=40, show_default=True, help="Fewest batches of a Grain set-up in a round.")
+@click.option("--rounds", default=4, show_default=True, help="How often each contender takes its turn.")
+@click.option("--batches", default=30, show_default=True, help="Fewest batches of a Grain set-up in a round.")
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),

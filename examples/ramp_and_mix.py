@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from train_lm import Run, run_trainer
+from trainer import WARMUP_STEPS
 
 import resumable_data as rd
 
@@ -234,6 +235,8 @@ def parse_options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.save_every < 1 or options.phase <= 2 * options.save_every:
         parser.error("--phase must be more than twice --save-every, which is at least 1")
+    if Timetable(options.phase).steps <= WARMUP_STEPS:
+        parser.error(f"three phases must be longer than the {WARMUP_STEPS} steps of the learning rate's warm-up")
     if options.workdir is not None and options.workdir.exists() and any(options.workdir.iterdir()):
         parser.error(f"--workdir {options.workdir} is not empty")
     if options.seed is None:

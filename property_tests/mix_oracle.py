@@ -210,7 +210,12 @@ class MixFeed:
                 return area(curve, between, place) - area(curve, between, self.origin)
 
             if target(self.place + 1) > delivered:
-                due.append((first_place(self.place, lambda t: target(t) >= delivered + 1), name))
+                due.append(
+                    (
+                        first_place(self.place, lambda t, target=target, number=delivered + 1: target(t) >= number),
+                        name,
+                    )
+                )
         return min(due)[1]
 
     def update(self, mix: Mixed, to_samples: Callable[[int], int]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +15,14 @@ from property_tests.mix_oracle import NAMES, Leaf, Mixed, OracleRun, Run, leaves
 from property_tests.running import at_state, take, through_json
 from property_tests.test_mix import delivered
 
-several = settings(max_examples=settings.default.max_examples // 2)
+several = settings(max_examples=settings.default.max_examples // 4)
 steps = st.integers(0, 5)
 EDITS = {
     "weights": ("weights",),
     "batch": ("batch",),
     "epochs": ("epochs",),
-    "added": ("sources",),
-    "removed": ("sources",),
+    "added": ("sources", "weights"),
+    "removed": ("sources", "weights"),
     "all": ("batch", "weights"),
 }
 
@@ -43,7 +42,9 @@ def edited(draw: Any, run: Run, kind: str, seed: int | None, used: set[str]) -> 
         children[name] = replace(draw(leaves_of(endless=True)), seed=seed)
     elif kind == "removed" and len(names) > 1:
         del children[draw(st.sampled_from(sorted(names)))]
-    points = [(step, draw(weights_of(sorted(children)))) for step in (0, *draw(st.sets(st.integers(1, 20), max_size=1)))]
+    points = [
+        (step, draw(weights_of(sorted(children)))) for step in (0, *draw(st.sets(st.integers(1, 20), max_size=1)))
+    ]
     return replace(run, root=replace(root, children=children, points=tuple(points)))
 
 
@@ -55,21 +56,34 @@ def same_seed(run: Run, seed: int | None) -> Run:
     return replace(run, root=replace(run.root, children=children))
 
 
+def is_refused(iterator: rd.DataIterator[Any], state: Any, allow: tuple[str, ...]) -> bool:
+    """Whether an edit is, as it would remove components of the window in progress."""
+    before = iterator.get_state()
+    try:
+        iterator.set_state(state, allow)
+    except rd.PipelineMismatchError as error:
+        if "cannot be removed here" not in str(error):
+            raise
+        assert iterator.get_state() == before
+        return True
+    return False
+
+
 def check_edits(data: st.DataObject, run: Run, kinds: list[str]) -> None:
     """Edits at random steps, each restored again from a later state."""
     oracle, iterator, dataset, used = OracleRun(run), iter(run.dataset()), run.dataset(), set(run.root.children)
     for kind in kinds:
         count = data.draw(steps)
-        assert delivered(iterator, count) == oracle.take(count)
+        expected = oracle.take(count)
+        assert delivered(iterator, count) == expected
+        if len(expected) < count:
+            return  # the oracle has drawn the remainder
         state = through_json(iterator.get_state())
         changed = edited(data.draw, run, kind, run.root.children[min(run.root.children)].seed, used)
         new, edits = iter(changed.dataset()), iterator.edits
-        try:
-            new.set_state(state, allow=EDITS[kind])
-        except rd.PipelineMismatchError as error:
-            assert run.level == "documents", error
-            assert "cannot be removed here" in str(error)
+        if run.level == "documents" and is_refused(new, state, EDITS[kind]):
             continue
+        new.set_state(state, allow=EDITS[kind])
         if changed != run:
             oracle.edit(changed)
         run, iterator, dataset, used = changed, new, changed.dataset(), used | set(changed.root.children)
@@ -78,7 +92,10 @@ def check_edits(data: st.DataObject, run: Run, kinds: list[str]) -> None:
             assert (edit["step"], edit["rows"]) == (oracle.step, oracle.rows)
             assert edit["before"] != edit["after"]
         count = data.draw(steps)
-        assert delivered(iterator, count) == oracle.take(count)
+        expected = oracle.take(count)
+        assert delivered(iterator, count) == expected
+        if len(expected) < count:
+            return
         iterator = at_state(dataset, iterator.get_state())
     assert delivered(iterator, 8) == oracle.take(8)
 
@@ -96,32 +113,20 @@ def test_an_edited_mix_of_rows_is_that_of_the_oracle(data: st.DataObject, run: R
 
 @several
 @given(st.data(), runs(["documents"], ["first_exhausted"], nested=False, endless=True), kinds)
-def test_an_edited_mix_of_documents_is_that_of_the_oracle(
-    data: st.DataObject, run: Run, kinds: list[str]
-) -> None:
+def test_an_edited_mix_of_documents_is_that_of_the_oracle(data: st.DataObject, run: Run, kinds: list[str]) -> None:
     check_edits(data, same_seed(run, data.draw(st.none() | st.integers(0, 3))), [k for k in kinds if k != "epochs"])
 
 
-@pytest.mark.xfail(reason="the rows of a window are shuffled by the first component's seed, also a new one's", strict=True)
-@several
-@given(st.data(), runs(["documents"], ["first_exhausted"], nested=False, endless=True))
-def test_a_new_first_component_leaves_the_window_in_progress_alone(data: st.DataObject, run: Run) -> None:
-    leaf = Leaf(60, (3, 2) * 5, seed=9)
-    children = {f"x{name}": child for name, child in same_seed(run, 1).root.children.items()}
-    run = replace(run, root=Mixed(children, ((0, dict.fromkeys(children, 1)),)))
-    more = replace(run, root=Mixed({**children, "a": leaf}, ((0, dict.fromkeys([*children, "a"], 1)),)))
-    before = data.draw(steps)
-    oracle, iterator, new = OracleRun(run), iter(run.dataset()), iter(more.dataset())
-    assert delivered(iterator, before) == oracle.take(before)
-    new.set_state(iterator.get_state(), allow={"sources"})
-    seed_of_the_run = replace(more, root=replace(more.root, children={**children, "a": replace(leaf, seed=1)}))
-    row = iterator.get_state()["components"]["*"][1][0][-2]
-    assume(row)
-    left = oracle.feed.ready
-    rest = [oracle.cells(row)["targets"] for row in left]
-    oracle.edit(seed_of_the_run)
-    rows = [r for batch in delivered(new, 10) for r in batch["targets"]]
-    assert sorted(rows[: len(rest)]) == sorted(rest[: len(rows)])
+@pytest.mark.xfail(reason="a window's rows are shuffled by the first component's seed, also a new one's", strict=True)
+def test_a_new_first_component_leaves_the_window_in_progress_alone() -> None:
+    old, new = Leaf(1, (3,) * 40, seed=1), Leaf(2, (3,) * 40, seed=9)
+    run = Run(Mixed({"b": old}, ((0, {"b": 1}),)), "documents", ((0, 1),), window=12)
+    more = replace(run, root=Mixed({"a": new, "b": old}, ((0, {"a": 1, "b": 1}),)))
+    iterator, edited_one = iter(run.dataset()), iter(more.dataset())
+    take(iterator, 2)
+    edited_one.set_state(iterator.get_state(), allow={"sources"})
+
+    assert take(edited_one, 4) == take(iterator, 4)
 
 
 @pytest.mark.xfail(reason="the window in progress is drawn anew, with the new epochs", strict=True)
@@ -150,10 +155,10 @@ def test_a_component_with_more_epochs_is_drawn_from_again() -> None:
     assert new.progress().components["a"].epochs == 2
 
 
-def sequence_of(run: Run, name: str) -> Iterator[list[int]]:
+def sequence_of(run: Run, name: str) -> list[list[int]]:
     """A component's own rows: those of the mix in which it is alone."""
-    alone = replace(run, root=Mixed({name: run.root.children[name]}, ((0, {name: 1}),)), sizes=((0, 1),))
-    return (batch["targets"][0] for batch in delivered(iter(alone.dataset()), 200))
+    alone = replace(run, root=Mixed({name: run.root.children[name]}, ((0, {name: 1}),)), sizes=((0, 16),))
+    return [row for batch in delivered(iter(alone.dataset()), 11) for row in batch["targets"]]
 
 
 @several
@@ -172,7 +177,7 @@ def test_what_each_component_has_delivered_is_a_prefix_of_its_rows(
 
     for k, name in enumerate(names):
         own = [row for row in rows if row[0] // 1000 == k + 1]
-        assert own == list(sequence_of(run, name))[: len(own)]
+        assert own == sequence_of(run, name)[: len(own)]
         assert new.progress().components[name].rows == len(own)
     assert len(rows) == new.progress().rows
 

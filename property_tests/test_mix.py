@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import resumable_data as rd
@@ -16,6 +16,7 @@ from property_tests.mix_oracle import Leaf, Mixed, OracleRun, Run, runs
 from property_tests.running import FIELDS, at_state, joined, raw, take, through_json
 
 LIMIT = 12
+fewer = settings(max_examples=settings.default.max_examples // 4)
 steps = st.integers(0, 6)
 
 
@@ -36,6 +37,7 @@ def test_a_mix_is_that_of_the_oracle(run: Run) -> None:
     assert delivered(iter(run.dataset()), limit) == OracleRun(run).take(limit)
 
 
+@fewer
 @given(runs(), st.lists(st.tuples(steps, st.sampled_from(["fresh", "used", "itself"])), max_size=4))
 def test_interruptions_change_nothing(run: Run, interruptions: list[tuple[int, str]]) -> None:
     whole = take(iter(run.dataset()), LIMIT)
@@ -56,6 +58,7 @@ def test_interruptions_change_nothing(run: Run, interruptions: list[tuple[int, s
     assert found == whole
 
 
+@fewer
 @given(runs(), steps, steps)
 def test_a_position_has_one_state_that_serves_twice(run: Run, before: int, behind: int) -> None:
     dataset = run.dataset()
@@ -67,6 +70,7 @@ def test_a_position_has_one_state_that_serves_twice(run: Run, before: int, behin
     assert json.dumps(straight.get_state()) == json.dumps(first.get_state()) == json.dumps(second.get_state())
 
 
+@fewer
 @given(runs(["rows", "documents"]), st.data())
 def test_processes_together_have_the_global_batch(run: Run, data: st.DataObject) -> None:
     whole = take(iter(run.dataset()), LIMIT)
@@ -86,6 +90,7 @@ def test_processes_together_have_the_global_batch(run: Run, data: st.DataObject)
     assert found == whole
 
 
+@fewer
 @given(runs(), st.integers(1, 5))
 def test_prefetching_changes_nothing(run: Run, ahead: int) -> None:
     plain, prefetching = iter(run.dataset()), iter(run.dataset(prefetch=ahead))
@@ -97,6 +102,7 @@ def test_prefetching_changes_nothing(run: Run, ahead: int) -> None:
             break
 
 
+@fewer
 @given(runs(["rows", "documents"]), steps)
 def test_progress_counts_what_was_delivered_and_survives_a_resume(run: Run, count: int) -> None:
     oracle, iterator = OracleRun(run), iter(run.dataset())
@@ -113,6 +119,7 @@ def test_progress_counts_what_was_delivered_and_survives_a_resume(run: Run, coun
     assert at_state(run.dataset(), iterator.get_state()).progress() == progress
 
 
+@fewer
 @given(runs(["rows"], scheduled=False, nested=False, endless=True), st.integers(1, LIMIT))
 def test_progress_tells_shares_and_epochs(run: Run, count: int) -> None:
     iterator = iter(run.dataset())

@@ -30,7 +30,7 @@ from resumable_data.stages.shard import ProcessRows
 from resumable_data.stages.shift import Shift
 from resumable_data.stages.shuffle import Shuffle
 from resumable_data.stages.source import SourceStage
-from resumable_data.stages.stage import Opening, RowFormat
+from resumable_data.stages.stage import Opening, RowFormat, as_integer
 from resumable_data.stages.weights import Weights, WeightSchedule
 from resumable_data.state import Description
 
@@ -86,6 +86,8 @@ class Dataset(Generic[ElementT]):
         Raises:
             PipelineError: The documents are shuffled or repeated already.
         """
+        seed = as_integer("shuffle: seed", seed)
+        block = None if block is None else as_integer("shuffle: block", block)
         return Dataset(Shuffle(require_documents(self.node, "shuffle"), seed, block))
 
     def repeat(self, epochs: int | None = None) -> Dataset[ElementT]:
@@ -94,6 +96,7 @@ class Dataset(Generic[ElementT]):
         Args:
             epochs: How many; None repeats for ever.
         """
+        epochs = None if epochs is None else as_integer("repeat: epochs", epochs)
         return Dataset(Repeat(require_documents(self.node, "repeat"), epochs))
 
     def map(
@@ -126,6 +129,7 @@ class Dataset(Generic[ElementT]):
 
     def append_eod(self, eod_id: int) -> Dataset[ElementT]:
         """An end-of-document token behind every document, counted in its length."""
+        eod_id = as_integer("append_eod: eod_id", eod_id)
         return Dataset(AppendEod(require_documents(self.node, "append_eod"), eod_id))
 
     def pack(
@@ -153,7 +157,8 @@ class Dataset(Generic[ElementT]):
             PipelineError: A setting is impossible, or the documents' lengths are not known before reading.
         """
         documents = self._documents("pack")
-        return Dataset(Pack(documents, RowFormat(length, eod_id, pad_id), strategy, window, truncate))
+        row_format = _row_format("pack", length, eod_id, pad_id)
+        return Dataset(Pack(documents, row_format, strategy, as_integer("pack: window", window), truncate))
 
     def pad(self, length: int, *, eod_id: int, pad_id: int = 0, truncate: bool = False) -> Dataset[LLMBatch]:
         """Rows of ``length`` tokens, each of one document, in the documents' order.
@@ -167,7 +172,7 @@ class Dataset(Generic[ElementT]):
         Raises:
             PipelineError: A setting is impossible, or the documents' lengths are not known before reading.
         """
-        return Dataset(Pad(self._documents("pad"), RowFormat(length, eod_id, pad_id), truncate))
+        return Dataset(Pad(self._documents("pad"), _row_format("pad", length, eod_id, pad_id), truncate))
 
     def shift(self, what: str = "inputs") -> Dataset[LLMBatch]:
         """Which side is shifted to make inputs and targets of a row's text.
@@ -194,7 +199,7 @@ class Dataset(Generic[ElementT]):
             batch_type: ``LLMBatch``, or behind ``pad`` ``LLMIndexedBatch``, whose ``document_idx`` is the
                 index of the record in its source plus one.
         """
-        schedule = size if isinstance(size, BatchSchedule) else BatchSchedule(size)
+        schedule = size if isinstance(size, BatchSchedule) else BatchSchedule(as_integer("batch: size", size))
         return Dataset(Batch(self._rows("batch"), schedule, drop_remainder, batch_type))
 
     def shard(self, process_index: int, process_count: int) -> Dataset[LLMBatch]:
@@ -262,7 +267,7 @@ class Dataset(Generic[ElementT]):
     def __iter__(self) -> DataIterator[ElementT]:
         node = cast(Node, self.node.parent) if isinstance(self.node, Prefetch) else self.node
         ahead = self.node.ahead if isinstance(self.node, Prefetch) else 0
-        opening = Opening()
+        opening = Opening(with_lengths=not isinstance(node, ChainStage | MixDocuments))
         if isinstance(node, Batch):
             engine: Any = node.engine(opening)
         elif isinstance(node, ChainStage | MixDocuments):
@@ -297,6 +302,14 @@ class Dataset(Generic[ElementT]):
         if not isinstance(batch.view, WholeBatch):
             raise PipelineError(f"{method}: this pipeline is sharded or placed already")
         return Dataset(replace(batch, view=view))
+
+
+def _row_format(stage: str, length: int, eod_id: int, pad_id: int) -> RowFormat:
+    return RowFormat(
+        as_integer(f"{stage}: length", length),
+        as_integer(f"{stage}: eod_id", eod_id),
+        as_integer(f"{stage}: pad_id", pad_id),
+    )
 
 
 def mix(

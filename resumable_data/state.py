@@ -224,4 +224,7 @@ def _split(state: object) -> tuple[dict[str, Any], Position]:
         raise StateError(f"the state is damaged: {error}. Restore an earlier checkpoint") from error
     if checksum != given["checksum"]:
         raise StateError("the state is damaged: its checksum is wrong. Restore an earlier checkpoint")
+    for key in ("step", "rows"):
+        if type(given[key]) is not int or given[key] < 0:
+            raise StateError(f"the state is damaged: {key} is {given[key]!r}. Restore an earlier checkpoint")
     return header, Position(given["step"], given["rows"], at, tuple(given["edits"]))

@@ -8,6 +8,7 @@ import numpy as np
 
 from resumable_data.arrays import Int64Array, Ragged, offsets_of, ranges
 from resumable_data.stages.documents import ChainStage
+from resumable_data.stages.stage import check_token
 from resumable_data.state import Settings
 
 
@@ -20,6 +21,9 @@ class AppendEod(ChainStage):
     """
 
     eod_id: int
+
+    def __post_init__(self) -> None:
+        check_token(self.name, "eod_id", self.eod_id)
 
     @property
     def name(self) -> str:

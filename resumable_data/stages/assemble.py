@@ -66,6 +66,7 @@ def _shifted(
     elif row_format.shift == "targets":
         targets = np.full_like(text, row_format.pad_id)
         targets[:-1] = text[1:]
+        targets[row_format.length - 1 :: row_format.length] = row_format.pad_id
         last = begins + plan.length - 1  # int64[n_spans], the last cell of each span
         targets[last] = row_format.pad_id
         target_segmentation[last] = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from threading import Condition, Thread
+from threading import Condition, Thread, current_thread
 from typing import Generic, Self, TypeVar
 
 ElementT = TypeVar("ElementT")
@@ -45,15 +45,28 @@ class Background(Generic[ElementT], Iterator[ElementT]):
             self._changed.notify_all()
             return element
 
-    def close(self) -> None:
-        """Stops the thread and waits for it to end; what waits is dropped."""
+    @property
+    def is_current_thread(self) -> bool:
+        """Whether the thread is the caller."""
+        return self._thread is current_thread()
+
+    def stop(self) -> None:
+        """Tells the thread to end, and drops what waits."""
         with self._changed:
             self._stopped = True
             self._waiting.clear()
             self._ended = self._ended or StopIteration()
             self._changed.notify_all()
+
+    def join(self) -> None:
+        """Waits for the thread to end."""
         if self._thread is not None:
             self._thread.join()
+
+    def close(self) -> None:
+        """Stops the thread and waits for it."""
+        self.stop()
+        self.join()
 
     def _produce(self) -> None:
         try:

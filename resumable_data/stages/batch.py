@@ -10,7 +10,7 @@ import numpy as np
 
 from resumable_data.arrays import Int64Array
 from resumable_data.batch import LLMBatch, LLMIndexedBatch
-from resumable_data.errors import PipelineError
+from resumable_data.errors import PipelineError, StateError
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.packing.plan import RowPlan, concatenate
 from resumable_data.stages.assemble import assemble
@@ -197,12 +197,19 @@ class BatchEngine:
             rows_before=_rows_of_steps(before, position.edits),
             rows_now=_rows_of_steps(self._stage.schedule, (*position.edits, *resumed.changes)),
         )
+        parent = self._planner.decode(saved)
+        # Without edits the rows follow from the step; the last batch may have been short.
+        step, rows = position.step, position.rows
+        low, high = before.first_row(max(step - 1, 0)), before.first_row(step)
+        possible = bool(position.edits) or rows == high or (low < rows < high and not self._stage.drop_remainder)
+        if self._planner.position(parent) != rows or not possible:
+            raise StateError(f"the state is damaged: step {step} does not go with {rows} rows")
         skips = tuple(
             (cast(int, edit["step"]), cast(int, edit["after"]))
             for edit in position.edits
             if edit["what"] == SKIP and cast(int, edit["step"]) >= position.step
         )
-        return BatchCursor(position.rows, self._planner.decode(saved), skips)
+        return BatchCursor(rows, parent, skips)
 
     def counts(self, cursor: BatchCursor) -> dict[str, Counts]:
         """What each component has delivered, skipped batches included."""

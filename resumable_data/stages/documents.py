@@ -106,7 +106,7 @@ class ChainStage:
         for stage in self.chain():
             opening.describe(path, stage)
             opening.algorithms.update(stage.algorithms())
-        return Stream(self, path, len(opening.readers) - 1, opening.endless)
+        return Stream(self, path, len(opening.readers) - 1, opening.with_lengths, opening.endless)
 
 
 @dataclass(frozen=True)
@@ -125,13 +125,15 @@ class Stream:
         stage: The last stage of the component.
         path: The component's path, which enters every key.
         reader: The component's number among the pipeline's readers.
+        with_lengths: Whether plans say how long documents are.
         endless: Whether it goes on behind its last epoch, in a mix that waits for other components.
     """
 
     stage: ChainStage
     path: str
     reader: int
-    endless: bool = False
+    with_lengths: bool
+    endless: bool
 
     @property
     def epoch_size(self) -> int:
@@ -167,8 +169,10 @@ class Stream:
         ]
         record = np.concatenate(records) if records else np.zeros(0, np.int64)
         reader = np.full(len(record), self.reader)
-        lengths = self.stage.lengths(record) if self.stage.lengths_known else np.zeros(len(record), np.int64)
-        return DocumentPlan(reader, record, lengths), StreamCursor(*divmod(stop, self.epoch_size))
+        lengths = self.stage.lengths(record) if self.with_lengths else np.zeros(len(record))
+        return DocumentPlan(reader, record, np.asarray(lengths, np.int64)), StreamCursor(
+            *divmod(stop, self.epoch_size)
+        )
 
     def finished(self, cursor: StreamCursor) -> bool:
         """Whether every epoch that was asked for is over."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from resumable_data.batch import LLMBatch
-from resumable_data.errors import PipelineError
+from resumable_data.errors import PipelineError, StateError
 from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
 from resumable_data.stages.batch import make_batch
 from resumable_data.stages.iterator import Planned, Resumed
@@ -54,7 +54,7 @@ class RowEngine:
 
     def decode(self, resumed: Resumed) -> Any:
         """The cursor of a state."""
-        return self._planner.decode(_saved(resumed))
+        return _decoded(self._planner, resumed)
 
     def counts(self, cursor: Any) -> dict[str, Counts]:
         """What each component has delivered."""
@@ -99,7 +99,7 @@ class DocumentEngine:
 
     def decode(self, resumed: Resumed) -> Any:
         """The cursor of a state."""
-        return self._planner.decode(_saved(resumed))
+        return _decoded(self._planner, resumed)
 
     def counts(self, cursor: Any) -> dict[str, Counts]:
         """Documents delivered, by component; their tokens are not counted."""
@@ -114,7 +114,13 @@ class DocumentEngine:
         return 0
 
 
-def _saved(resumed: Resumed) -> Saved:
-    """What a state says to planners, where there are no batches and a step is a row or a document."""
+def _decoded(planner: RowPlanner[Any] | DocumentPlanner[Any], resumed: Resumed) -> Any:
+    """The cursor of a state, where there are no batches and a step is a row or a document."""
     position = resumed.position
-    return Saved(resumed.at, position.step, resumed.settings, position.edits, rows_before=int, rows_now=int)
+    saved = Saved(resumed.at, position.step, resumed.settings, position.edits, rows_before=int, rows_now=int)
+    cursor = planner.decode(saved)
+    if planner.position(cursor) != position.step or position.rows:
+        raise StateError(
+            f"the state is damaged: step {position.step} and {position.rows} rows do not go with the rest"
+        )
+    return cursor

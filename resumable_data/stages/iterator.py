@@ -285,7 +285,11 @@ class _Ready(Generic[ElementT]):
 
 def _close(stages: list[Background[Any]]) -> None:
     for stage in stages:
-        stage.close()
+        stage.stop()
+    # The garbage collector may call this in one of the threads, which then end on their own.
+    if not any(stage.is_current_thread for stage in stages):
+        for stage in stages:
+            stage.join()
 
 
 @dataclass(frozen=True)
@@ -310,18 +314,27 @@ def load_ahead(engine: Engine[Any, Any, ElementT], cursor: Any, step: int) -> It
     elements = 1
     while True:
         planned: list[Planned[Any, Any]] = []
+        failure: ResumableDataError | None = None
         spans = tokens = 0
         while len(planned) < elements and spans < _SPANS_AT_ONCE and tokens < _TOKENS_AT_ONCE:
-            following = engine.plan(cursor, step)
+            try:
+                following = engine.plan(cursor, step)
+            except ResumableDataError as error:
+                # What is planned already is delivered first.
+                failure = error
+                break
             if following is None:
                 break
             planned.append(following)
             cursor, step = following.behind, step + 1
             spans, tokens = spans + following.spans, tokens + following.tokens
+        if planned:
+            loaded = _load(engine, [element.plan for element in planned])
+            yield Chunk(loaded, [element.behind for element in planned])
+        if failure is not None:
+            raise failure
         if not planned:
             return
-        loaded = _load(engine, [element.plan for element in planned])
-        yield Chunk(loaded, [element.behind for element in planned])
         elements *= 2
 
 

@@ -294,6 +294,10 @@ class MixedRows:
                 cursor = MixedRowsCursor(block.behind, 0)
         return (concatenate(plans) if plans else RowPlan.empty(0)), cursor
 
+    def position(self, cursor: MixedRowsCursor) -> int:
+        """Rows in front of the cursor."""
+        return cursor.anchor.place + cursor.rows
+
     def finished(self, cursor: MixedRowsCursor) -> bool:
         """Whether the stop policy would have ended the mix."""
         return self._mixer.finished(self._exact(cursor))

@@ -21,6 +21,7 @@ from resumable_data.stages.stage import (
     Opening,
     RowFormat,
     Saved,
+    check_token,
     checked_integers,
 )
 from resumable_data.state import Settings
@@ -251,6 +252,10 @@ class WindowedRows:
                 )
         return cursor
 
+    def position(self, cursor: PackCursor) -> int:
+        """Rows in front of the cursor."""
+        return cursor.rows + cursor.row
+
     def finished(self, cursor: PackCursor) -> bool:
         """Whether every row of all epochs that were asked for is delivered."""
         return self._documents.finished(cursor.documents)
@@ -340,9 +345,8 @@ def check_format(stage: str, row_format: RowFormat) -> None:
     """Raises PipelineError, naming the stage, where rows of this format cannot be."""
     if row_format.length < 1:
         raise PipelineError(f"{stage}: length={row_format.length} must be at least 1 token a row")
-    for name, token in (("eod_id", row_format.eod_id), ("pad_id", row_format.pad_id)):
-        if not 0 <= token < 2**31:
-            raise PipelineError(f"{stage}: {name}={token} is no token that int32 can hold")
+    check_token(stage, "eod_id", row_format.eod_id)
+    check_token(stage, "pad_id", row_format.pad_id)
 
 
 def format_settings(row_format: RowFormat) -> Settings:

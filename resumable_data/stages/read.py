@@ -62,7 +62,9 @@ def read_documents(readers: Sequence[DocumentReader], plan: DocumentPlan) -> lis
 
 def _by_reader(reader: Int64Array) -> Iterator[tuple[int, Int64Array]]:
     """Each reader in use and the places where it is: int64[n]."""
-    if len(reader) and (reader == reader[0]).all():
+    if not len(reader):
+        return
+    if (reader == reader[0]).all():
         yield int(reader[0]), np.arange(len(reader))
         return
     order = np.argsort(reader, kind="stable")

@@ -28,8 +28,6 @@ class Shuffle(ChainStage):
             raise PipelineError("shuffle: these documents are shuffled already")
         if self.parent.epochs != 1:
             raise PipelineError("shuffle goes before repeat, which then shuffles every epoch anew")
-        if type(self.seed) is not int:
-            raise PipelineError(f"shuffle: seed={self.seed!r} must be an int")
         if self.block is not None and self.block < 1:
             raise PipelineError(f"shuffle: block={self.block} must be at least 1")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, SupportsIndex, TypeVar
 
 from resumable_data.arrays import Int64Array, Ragged
-from resumable_data.errors import StateError
+from resumable_data.errors import PipelineError, StateError
 from resumable_data.packing.plan import DocumentPlan, RowPlan
 from resumable_data.state import Edit, Settings, StageDescription
 
@@ -84,6 +85,10 @@ class DocumentPlanner(Protocol[CursorT]):
 
 class RowPlanner(Protocol[CursorT]):
     """Plans rows, in the same way."""
+
+    def position(self, cursor: CursorT) -> int:
+        """Rows in front of the cursor."""
+        ...
 
     def start(self) -> CursorT:
         """The cursor in front of the first row."""
@@ -199,6 +204,7 @@ class Opening:
         components: Descriptions of each component's stages, by path.
         shared: Descriptions of the stages behind a mix.
         algorithms: Versions of the algorithms in use.
+        with_lengths: Whether documents are planned with their lengths.
         endless: Whether components go on behind their last epoch.
         first_row: From a step to its first row, for the mix that is told its weights by step; None within
             other mixes, which know no steps.
@@ -210,6 +216,7 @@ class Opening:
     )
     shared: tuple[StageDescription, ...] = ()
     algorithms: dict[str, int] = field(default_factory=dict[str, int])
+    with_lengths: bool = True
     endless: bool = False
     first_row: Callable[[int], int] | None = int
 
@@ -289,6 +296,24 @@ class RowStage(Stage, Protocol):
     def open(self, opening: Opening, path: str) -> RowPlanner[Any]:
         """The planner of this stage as the component at ``path``."""
         ...
+
+
+def as_integer(what: str, value: SupportsIndex) -> int:
+    """A setting as a Python integer, whatever kind of integer it is.
+
+    Raises:
+        PipelineError: It is none.
+    """
+    try:
+        return operator.index(value)
+    except TypeError as error:
+        raise PipelineError(f"{what}={value!r} must be an integer") from error
+
+
+def check_token(stage: str, name: str, token: int) -> None:
+    """Raises PipelineError, naming the stage and the argument, unless int32 can hold a token."""
+    if not 0 <= token < 2**31:
+        raise PipelineError(f"{stage}: {name}={token} is no token that int32 can hold")
 
 
 def checked_integers(at: Mapping[str, At], path: str, count: int) -> At:

@@ -1,0 +1,93 @@
+from typing import Any
+
+import pytest
+
+from resumable_data.differences import GONE, NEW, Difference, differences, stages_by_name
+
+
+def header(components: dict[str, list[int]], stages: list[Any], shared: list[int] | None = None) -> dict[str, Any]:
+    return {"algorithms": {"mix": 1}, "components": components, "stages": stages, "shared": shared or []}
+
+
+def lines(before: dict[str, Any], now: dict[str, Any]) -> list[tuple[str | None, str]]:
+    return [(difference.edit, str(difference)) for difference in differences(before, now)]
+
+
+WEB = ["source", {"name": "web"}]
+
+
+@pytest.mark.parametrize(
+    ("stage", "before", "now", "expected"),
+    [
+        ("pack", {"length": 2048}, {"length": 4096}, (None, "pack.length was 2048, is 4096")),
+        ("batch", {"size": 8}, {"size": [[0, 8], [5, 16]]}, ("batch", "batch.size was 8, is [[0, 8], [5, 16]]")),
+        ("repeat", {}, {"epochs": 2}, ("epochs", "repeat.epochs was None, is 2")),
+        ("mix", {"stop": "renormalise"}, {"stop": "all"}, (None, "mix.stop was 'renormalise', is 'all'")),
+        (
+            "mix",
+            {"weights": {"points": [[0, {"a": 1, "b": 2}]]}},
+            {"weights": {"points": [[0, {"a": 1, "b": 2}], [9, {"a": 1, "b": 0}]]}},
+            ("weights", "mix.weights was a=1 b=2, is from 0: a=1 b=2, from 9: a=1 b=0"),
+        ),
+        ("mix x", {"weights": 1}, {"weights": 2}, ("weights", "mix x.weights was 1, is 2")),
+        ("batching", {"size": 1}, {"size": 2}, (None, "batching.size was 1, is 2")),
+    ],
+)
+def test_a_setting_that_differs(stage: str, before: Any, now: Any, expected: tuple[str | None, str]) -> None:
+    assert lines(header({"web": [0]}, [[stage, before]]), header({"web": [0]}, [[stage, now]])) == [expected]
+    shared = header({}, [[stage, before]], [0]), header({}, [[stage, now]], [0])
+    assert lines(*shared) == [expected]
+
+
+def test_equal_headers_have_no_difference() -> None:
+    assert lines(header({"web": [0]}, [WEB]), header({"web": [0]}, [WEB])) == []
+
+
+def test_components_come_and_go() -> None:
+    before, now = header({"a": [0], "b": [0]}, [WEB]), header({"a": [0], "c": [0]}, [WEB])
+
+    assert lines(before, now) == [("sources", "component 'b' is gone"), ("sources", "component 'c' is new")]
+    assert differences(before, now)[0].before == GONE
+    assert differences(before, now)[1].after == NEW
+
+
+def test_other_components_bring_other_weights() -> None:
+    stages = [WEB, ["mix", {"weights": 1}], ["mix", {"weights": 2}]]
+    more = lines(header({"a": [0]}, stages, [1]), header({"a": [0], "b": [0]}, stages, [2]))
+
+    assert {edit for edit, _ in more} == {"sources"}
+
+
+def test_among_several_components_a_difference_names_its_own() -> None:
+    stages = [["repeat", {"epochs": 1}], ["repeat", {"epochs": 2}]]
+
+    found = lines(header({"a": [0], "b": [0]}, stages), header({"a": [0], "b": [1]}, stages))
+    assert found == [("epochs", "b: repeat.epochs was 1, is 2")]
+
+
+def test_stages_come_and_go_and_change_places() -> None:
+    stages = [WEB, ["map", {}], ["repeat", {}]]
+
+    assert lines(header({"a": [0]}, stages), header({"a": [0, 2]}, stages)) == [("epochs", "stage repeat is new")]
+    assert lines(header({"a": [0, 1]}, stages), header({"a": [0]}, stages)) == [(None, "stage map is gone")]
+    ((edit, line),) = lines(header({"a": [0, 1, 2]}, stages), header({"a": [0, 2, 1]}, stages))
+    assert edit is None
+    assert line == "the order of the stages was 'source > map > repeat', is 'source > repeat > map'"
+
+
+def test_another_version_of_an_algorithm_is_never_allowed() -> None:
+    before = header({}, [])
+
+    assert lines(before, {**before, "algorithms": {"mix": 2}}) == [(None, "the version of algorithm mix was 1, is 2")]
+
+
+def test_the_second_stage_of_a_name_has_a_number() -> None:
+    assert stages_by_name([["map", {"f": 1}], ["map", {"f": 2}]], [0, 1, 0]) == {
+        "map": {"f": 1},
+        "map#2": {"f": 2},
+        "map#3": {"f": 1},
+    }
+
+
+def test_a_line_is_readable() -> None:
+    assert str(Difference(None, "pack.strategy", "best_fit", None)) == "pack.strategy was 'best_fit', is None"
