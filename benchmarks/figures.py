@@ -50,7 +50,8 @@ class Figure:
         """One line of JSON; four digits are more than a timing deserves."""
         goal = None if self.goal is None else self.goal.bound
         value = float(f"{self.value:.4g}")
-        return json.dumps({"figure": self.name, "value": value, "unit": self.unit, "goal": goal})
+        fields = {"figure": self.name, "value": value, "unit": self.unit, "goal": goal}
+        return json.dumps(fields, ensure_ascii=False)
 
 
 def print_json(figures: Sequence[Figure]) -> None:

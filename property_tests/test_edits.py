@@ -143,7 +143,6 @@ def test_more_epochs_leave_the_window_in_progress_alone() -> None:
     assert found
 
 
-@pytest.mark.xfail(reason="a component that was exhausted stays so, whatever epochs it is given", strict=True)
 def test_a_component_with_more_epochs_is_drawn_from_again() -> None:
     children = {"a": Leaf(1, (6,) * 2, epochs=1, window=2), "b": Leaf(2, (6,) * 9, epochs=1)}
     run = Run(Mixed(children, ((0, {"a": 1, "b": 1}),), stop="renormalise"), sizes=((0, 1),))

@@ -24,12 +24,15 @@ def first_fit(lengths: Int64Array, row_length: int) -> Pieces:
     [0, 1, 0, 1]
     """
     document, offset, length = cut(lengths, row_length)
-    free = np.full(len(length), row_length, np.int64)  # int64[n_rows], tokens free in each row
-    row = np.empty(len(length), np.int64)
-    first_open = 0
-    for piece, tokens in enumerate(length.tolist()):
-        while free[first_open] == 0:
-            first_open += 1
-        row[piece] = found = first_open + int(np.argmax(free[first_open : piece + 1] >= tokens))
+    # int32[n_rows], tokens free in each row; the row behind those that are opened is empty and always fits.
+    free = np.full(len(length) + 1, row_length, np.int32)
+    row: list[int] = []
+    first, opened = 0, 0
+    for tokens in length.tolist():
+        found = first + int((free[first : opened + 1] >= tokens).argmax())
+        row.append(found)
         free[found] -= tokens
-    return Pieces(document, offset, length, row)
+        opened = max(opened, found + 1)
+        while free[first] == 0:
+            first += 1
+    return Pieces(document, offset, length, np.array(row, np.int64))

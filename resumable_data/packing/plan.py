@@ -27,6 +27,10 @@ class DocumentPlan:
     def __len__(self) -> int:
         return len(self.record)
 
+    def slice(self, start: int, stop: int) -> DocumentPlan:
+        """Documents ``start`` to ``stop``, without copying."""
+        return DocumentPlan(self.reader[start:stop], self.record[start:stop], self.length[start:stop])
+
     def take(self, indices: Int64Array) -> DocumentPlan:
         """Any documents in any order: int64[m] places, repeats allowed."""
         return DocumentPlan(self.reader[indices], self.record[indices], self.length[indices])
@@ -34,6 +38,11 @@ class DocumentPlan:
 
 def concatenate_documents(plans: Sequence[DocumentPlan]) -> DocumentPlan:
     """The documents of all plans, one after the other."""
+    if not plans:
+        nothing = np.zeros(0, np.int64)
+        return DocumentPlan(nothing, nothing, nothing)
+    if len(plans) == 1:
+        return plans[0]
     return DocumentPlan(
         np.concatenate([plan.reader for plan in plans]),
         np.concatenate([plan.record for plan in plans]),

@@ -71,6 +71,7 @@ class ArrayRecordSource:
         except ValueError as error:
             raise PipelineError(f"parse=: {error}") from error
         self._parse = parse
+        self._batch_parser = parse if isinstance(parse, BatchParser) else None
         self._index_dir = None if index_dir is None else epath.Path(index_dir)
         self._progress = progress
         self._files = _OpenFiles(find_shards(paths))
@@ -92,10 +93,13 @@ class ArrayRecordSource:
             SourceError: A file cannot be read.
         """
         check_indices(indices, len(self), repr(self))
-        records: list[bytes] = [b""] * len(indices)
         stretches = list(self._by_file(indices))
-        for stretch, found in zip(stretches, self._files.read_all(stretches), strict=True):
-            for place, record in zip(stretch.places.tolist(), found, strict=True):
+        found = self._files.read_all(stretches)
+        if len(found) == 1:
+            return self._parsed(found[0], indices)
+        records: list[bytes] = [b""] * len(indices)
+        for stretch, of_file in zip(stretches, found, strict=True):
+            for place, record in zip(stretch.places.tolist(), of_file, strict=True):
                 records[place] = record
         return self._parsed(records, indices)
 
@@ -178,6 +182,9 @@ class ArrayRecordSource:
         """Splits the indices by the file they lie in."""
         if not len(indices):
             return
+        if len(self._files.paths) == 1:
+            yield _Stretch(0, np.arange(len(indices)), indices)
+            return
         files = np.searchsorted(self._first_record, indices, side="right") - 1
         order = np.argsort(files, kind="stable")
         found, firsts = np.unique(files[order], return_index=True)
@@ -186,8 +193,8 @@ class ArrayRecordSource:
 
     def _parsed(self, records: list[bytes], indices: Int64Array) -> Ragged | list[Any]:
         try:
-            if isinstance(self._parse, BatchParser):
-                return self._parse.batch(records)
+            if self._batch_parser is not None:
+                return self._batch_parser.batch(records)
         except RecordError:
             pass  # One of them is bad: parse one by one, to be able to say which.
         documents: list[Any] = []

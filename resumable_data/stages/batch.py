@@ -155,6 +155,11 @@ class BatchEngine:
         self._planner = planner
         self._readers = readers
 
+    @property
+    def reader_count(self) -> int:
+        """Readers that plans refer to."""
+        return len(self._readers)
+
     def start(self) -> BatchCursor:
         """The cursor in front of the first batch."""
         return BatchCursor(0, self._planner.start())

@@ -30,6 +30,11 @@ class RowEngine:
         self._readers = readers
         self._format = row_format
 
+    @property
+    def reader_count(self) -> int:
+        """Readers that plans refer to."""
+        return len(self._readers)
+
     def start(self) -> Any:
         """The cursor in front of the first row."""
         return self._planner.start()
@@ -75,6 +80,11 @@ class DocumentEngine:
     def __init__(self, planner: DocumentPlanner[Any], readers: Sequence[DocumentReader]) -> None:
         self._planner = planner
         self._readers = readers
+
+    @property
+    def reader_count(self) -> int:
+        """Readers that plans refer to."""
+        return len(self._readers)
 
     def start(self) -> Any:
         """The cursor in front of the first document."""

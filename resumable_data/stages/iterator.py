@@ -20,8 +20,9 @@ CursorT = TypeVar("CursorT")
 ElementT = TypeVar("ElementT")
 ProducedT = TypeVar("ProducedT", covariant=True)
 
-_SPANS_AT_ONCE = 2048
-_TOKENS_AT_ONCE = 2**23
+_SPANS_AT_ONCE = 8192
+_SPANS_AT_ONCE_A_READER = 256
+_TOKENS_AT_ONCE = 2**24
 
 SKIP = "skip"
 """What an edit that skips batches is called."""
@@ -68,6 +69,11 @@ class Resumed:
 
 class Engine(Protocol[PlanT, CursorT, ProducedT]):
     """Plans and loads elements. It keeps no position: a cursor is a value, and planning is pure."""
+
+    @property
+    def reader_count(self) -> int:
+        """Readers that plans refer to."""
+        ...
 
     def start(self) -> CursorT:
         """The cursor in front of the first element."""
@@ -311,12 +317,13 @@ def load_ahead(engine: Engine[Any, Any, ElementT], cursor: Any, step: int) -> It
     Records are cheap when hundreds are read at once, so that several elements are planned and read together:
     one at first, to be quick after a resume, then twice as many each time up to a limit of spans and tokens.
     """
+    most_spans = max(_SPANS_AT_ONCE, _SPANS_AT_ONCE_A_READER * engine.reader_count)
     elements = 1
     while True:
         planned: list[Planned[Any, Any]] = []
         failure: ResumableDataError | None = None
         spans = tokens = 0
-        while len(planned) < elements and spans < _SPANS_AT_ONCE and tokens < _TOKENS_AT_ONCE:
+        while len(planned) < elements and spans < most_spans and tokens < _TOKENS_AT_ONCE:
             try:
                 following = engine.plan(cursor, step)
             except ResumableDataError as error:

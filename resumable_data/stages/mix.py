@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from threading import Lock
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError
 from resumable_data.order import mixture
-from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
-from resumable_data.stages.mixer import Drawn, MixCursor, Mixer
+from resumable_data.stages.mixed import MixedDocuments, MixedRows, join_documents, join_rows
+from resumable_data.stages.mixer import Mixer
 from resumable_data.stages.stage import (
-    At,
-    Counts,
-    DocumentPlanner,
     DocumentStage,
-    Extent,
     Opening,
     RowFormat,
     RowStage,
-    Saved,
 )
 from resumable_data.stages.weights import WeightSchedule
 from resumable_data.state import Settings
@@ -146,7 +137,7 @@ class MixDocuments:
     def open(self, opening: Opening, path: str) -> MixedDocuments:
         """The planner of this mix."""
         first_row, opening.first_row = opening.first_row, int
-        mixer = self.mix.open(self, opening, path, _join_documents)
+        mixer = self.mix.open(self, opening, path, join_documents)
         opening.first_row = first_row
         return MixedDocuments(mixer)
 
@@ -194,160 +185,4 @@ class MixRows:
 
     def open(self, opening: Opening, path: str) -> MixedRows:
         """The planner of this mix."""
-        return MixedRows(self.mix.open(self, opening, path, _join_rows))
-
-
-class MixedDocuments:
-    """Plans documents of a mix; epochs have no meaning behind it."""
-
-    def __init__(self, mixer: Mixer[DocumentPlan]) -> None:
-        self._mixer = mixer
-
-    @property
-    def epoch_size(self) -> int | None:
-        """None."""
-        return None
-
-    @property
-    def components(self) -> Mapping[int, str]:
-        """The components of all children."""
-        children: Sequence[DocumentPlanner[Any]] = self._mixer.children
-        return {reader: path for child in children for reader, path in child.components.items()}
-
-    def start(self) -> MixCursor:
-        """The cursor in front of the first document."""
-        return self._mixer.start()
-
-    def position(self, cursor: MixCursor) -> int:
-        """Documents drawn."""
-        return cursor.place
-
-    def take(self, cursor: MixCursor, count: int) -> tuple[DocumentPlan, MixCursor]:
-        """The next ``count`` documents, or what is left, and the cursor behind them."""
-        drawn = self._mixer.draw(cursor, count)
-        plans = [drawn.plan]
-        while (count := count - len(drawn.components)) and len(drawn.components):
-            drawn = self._mixer.draw(drawn.behind, count)
-            plans.append(drawn.plan)
-        return concatenate_documents(plans), drawn.behind
-
-    def renewed(self, cursor: MixCursor) -> MixCursor:
-        """The cursor with changed weights in force, in mixes within this one too."""
-        renewed = self._mixer.renewed(cursor)
-        children = tuple(c.renewed(at) for c, at in zip(self._mixer.children, cursor.children, strict=True))
-        return renewed if children == renewed.children else replace(renewed, children=children)
-
-    def finished(self, cursor: MixCursor) -> bool:
-        """Whether the stop policy would have ended the mix."""
-        return self._mixer.finished(cursor)
-
-    def extent(self, cursor: MixCursor) -> Extent | None:
-        """How far the mix is."""
-        return self._mixer.extent(cursor)
-
-    def encode(self, cursor: MixCursor) -> dict[str, At]:
-        """The mix's integers and the components'."""
-        return self._mixer.encode(cursor)
-
-    def decode(self, saved: Saved) -> MixCursor:
-        """The cursor of these integers; changed weights wait for the next window."""
-        return self._mixer.decode(saved)
-
-    def counts(self, cursor: MixCursor) -> dict[str, Counts]:
-        """Documents and epochs of each component."""
-        return self._mixer.counts(cursor)
-
-
-@dataclass(frozen=True)
-class MixedRowsCursor:
-    """Rows behind a cursor of the mix, which begins a block of rows that were planned together."""
-
-    anchor: MixCursor
-    rows: int
-
-
-class MixedRows:
-    """Plans rows of a mix, in blocks. Blocks are kept for speed alone; they follow from the cursor."""
-
-    def __init__(self, mixer: Mixer[RowPlan]) -> None:
-        self._mixer = mixer
-        self._blocks: OrderedDict[int, tuple[MixCursor, Drawn[RowPlan]]] = OrderedDict()
-        self._latest: tuple[Drawn[RowPlan], int, MixCursor] | None = None
-        self._lock = Lock()
-
-    def start(self) -> MixedRowsCursor:
-        """The cursor in front of the first row."""
-        return MixedRowsCursor(self._mixer.start(), 0)
-
-    def take(self, cursor: MixedRowsCursor, count: int) -> tuple[RowPlan, MixedRowsCursor]:
-        """The next ``count`` rows, or what is left, and the cursor behind them."""
-        plans: list[RowPlan] = []
-        while count:
-            block = self._block(cursor.anchor)
-            if not len(block.plan):
-                break
-            taken = block.plan.slice(cursor.rows, min(cursor.rows + count, len(block.plan)))
-            plans.append(taken)
-            count -= len(taken)
-            cursor = MixedRowsCursor(cursor.anchor, cursor.rows + len(taken))
-            if cursor.rows == len(block.plan):
-                cursor = MixedRowsCursor(block.behind, 0)
-        return (concatenate(plans) if plans else RowPlan.empty(0)), cursor
-
-    def position(self, cursor: MixedRowsCursor) -> int:
-        """Rows in front of the cursor."""
-        return cursor.anchor.place + cursor.rows
-
-    def finished(self, cursor: MixedRowsCursor) -> bool:
-        """Whether the stop policy would have ended the mix."""
-        return self._mixer.finished(self._exact(cursor))
-
-    def extent(self, cursor: MixedRowsCursor) -> Extent | None:
-        """How far the mix is."""
-        return self._mixer.extent(self._exact(cursor))
-
-    def encode(self, cursor: MixedRowsCursor) -> dict[str, At]:
-        """The mix's integers and the components'."""
-        return self._mixer.encode(self._exact(cursor))
-
-    def decode(self, saved: Saved) -> MixedRowsCursor:
-        """The cursor of these integers, with changed weights in force at once."""
-        return MixedRowsCursor(self._mixer.renewed(self._mixer.decode(saved)), 0)
-
-    def counts(self, cursor: MixedRowsCursor) -> dict[str, Counts]:
-        """What each component has delivered."""
-        return self._mixer.counts(self._exact(cursor))
-
-    def _exact(self, cursor: MixedRowsCursor) -> MixCursor:
-        """The mix's own cursor, the components behind just the rows delivered."""
-        if not cursor.rows:
-            return cursor.anchor
-        block = self._block(cursor.anchor)
-        start, rows = block.start, 0
-        # Most often the cursor asked for lies just behind the one asked for before.
-        if self._latest is not None and self._latest[0] is block and self._latest[1] <= cursor.rows:
-            _, rows, start = self._latest
-        exact = self._mixer.behind(start, block.components[rows : cursor.rows])
-        self._latest = block, cursor.rows, exact
-        return exact
-
-    def _block(self, anchor: MixCursor) -> Drawn[RowPlan]:
-        with self._lock:
-            found = self._blocks.get(id(anchor))
-        if found is None:
-            # The anchor is kept with its block, so that its identity stays its own.
-            found = anchor, self._mixer.draw(anchor, _ROWS_AT_ONCE)
-            with self._lock:
-                self._blocks[id(anchor)] = found
-                while len(self._blocks) > _KEPT_BLOCKS:
-                    self._blocks.popitem(last=False)
-        return found[1]
-
-
-def _join_documents(plans: Sequence[DocumentPlan], order: Int64Array) -> DocumentPlan:
-    nothing = np.zeros(0, np.int64)
-    return concatenate_documents([*plans, DocumentPlan(nothing, nothing, nothing)]).take(order)
-
-
-def _join_rows(plans: Sequence[RowPlan], order: Int64Array) -> RowPlan:
-    return concatenate([*plans, RowPlan.empty(0)]).take(order)
+        return MixedRows(self.mix.open(self, opening, path, join_rows))

@@ -18,7 +18,7 @@ from resumable_data.stages.weights import WeightSchedule
 PlanT = TypeVar("PlanT", DocumentPlan, RowPlan)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MixCursor:
     """Where a mix is.
 
@@ -130,6 +130,10 @@ class Mixer(Generic[PlanT]):
     def behind(self, cursor: MixCursor, components: Int64Array) -> MixCursor:
         """The cursor behind samples of these components."""
         return self._taken(cursor, components)[0].behind
+
+    def waits(self, cursor: MixCursor) -> bool:
+        """Whether a change of the weights waits for the next window."""
+        return cursor.weights != cursor.following
 
     def renewed(self, cursor: MixCursor) -> MixCursor:
         """The cursor with the weights in force that waited: a new regime, if they are others."""
