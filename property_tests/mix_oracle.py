@@ -253,7 +253,7 @@ class PackFeed:
                 if not window:
                     raise
             seeds = [leaf.seed for leaf in leaves(self.run.root)]
-            oracle = Oracle([], "*", None if None in seeds else seeds[0], strategy=self.run.strategy, length=LENGTH)
+            oracle = Oracle([], "*", None if None in seeds else 0, strategy=self.run.strategy, length=LENGTH)
             self.ready.extend(packed(oracle, window, self.number))
             self.number += 1
         return self.ready.popleft()

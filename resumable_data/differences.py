@@ -100,7 +100,7 @@ def _of_stages(
             for setting in sorted(was.keys() | is_now.keys()):
                 if was.get(setting) != is_now.get(setting):
                     # The name of a mix is no setting that a running job could change.
-                    fixed = name.split("#")[0] == "mix" and setting != "weights"
+                    fixed = kind == "mix" and setting != "weights"
                     yield Difference(
                         None if fixed else edit,
                         f"{prefix}{name}.{setting}",

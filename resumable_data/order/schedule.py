@@ -64,7 +64,7 @@ class BatchSchedule:
         by: str = "steps",
         length: int | None = None,
     ) -> None:
-        sizes = {boundary: _scaled(size, boundary, factor) for boundary, factor in (factors or {}).items()}
+        sizes = {boundary: _scaled(size, boundary, factor) for boundary, factor in _sorted(factors or {})}
         if by == "tokens":
             if length is None or length < 1:
                 raise PipelineError("BatchSchedule: boundaries by tokens need length=, the tokens a row")
@@ -141,10 +141,18 @@ class BatchSchedule:
         return [stretch.row for stretch in self.stretches]
 
 
+def _sorted(factors: Mapping[int, float]) -> list[tuple[int, float]]:
+    """The factors by boundary, ascending, so that of two that fall together the later holds."""
+    for boundary in factors:
+        if type(boundary) is not int or boundary < 0:
+            raise PipelineError(f"BatchSchedule: boundary {boundary!r} is no natural number")
+    return sorted(factors.items())
+
+
 def _scaled(size: int, boundary: int, factor: float) -> int:
     try:
         return int(size * Fraction(str(factor)))
-    except ValueError as error:
+    except (ValueError, ZeroDivisionError) as error:
         raise PipelineError(f"BatchSchedule: the factor {factor!r} of boundary {boundary} is no number") from error
 
 
@@ -152,10 +160,11 @@ def _stretches(size: int, sizes: Mapping[int, int], *, in_rows: bool) -> tuple[S
     """Stretches of the sizes that apply from each boundary on, a boundary in steps or in rows."""
     stretches = [Stretch(0, 0, size)]
     for boundary, new_size in sorted(sizes.items()):
-        if type(boundary) is not int or boundary < 0:
-            raise PipelineError(f"BatchSchedule: boundary {boundary!r} is no natural number")
         last = stretches[-1]
-        steps = -(-(boundary - last.row) // last.size) if in_rows else boundary - last.step
+        if last.size < 1:
+            break
+        # A boundary within the step at which the one before it took effect takes effect there too.
+        steps = max(0, -(-(boundary - last.row) // last.size)) if in_rows else boundary - last.step
         if steps == 0:
             stretches.pop()
         if not stretches or stretches[-1].size != new_size:

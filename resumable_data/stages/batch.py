@@ -201,6 +201,7 @@ class BatchEngine:
             edits=position.edits,
             rows_before=_rows_of_steps(before, position.edits),
             rows_now=_rows_of_steps(self._stage.schedule, (*position.edits, *resumed.changes)),
+            epochs_before=resumed.epochs_before,
         )
         parent = self._planner.decode(saved)
         # Without edits the rows follow from the step; the last batch may have been short.

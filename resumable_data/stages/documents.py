@@ -145,6 +145,11 @@ class Stream:
         """Its own path."""
         return {self.reader: self.path}
 
+    @property
+    def asked(self) -> int | None:
+        """Documents of all epochs that were asked for, or None where they are endless."""
+        return None if self.stage.epochs is None else self.stage.epochs * self.epoch_size
+
     def start(self) -> StreamCursor:
         """The cursor in front of the first document."""
         return StreamCursor(0, 0)
@@ -161,8 +166,8 @@ class Stream:
         """The next ``count`` documents, or what is left, and the cursor behind them."""
         start = self.position(cursor)
         stop = start + count
-        if self._asked is not None and not self.endless:
-            stop = max(start, min(stop, self._asked))
+        if self.asked is not None and not self.endless:
+            stop = max(start, min(stop, self.asked))
         records = [
             self.stage.records(self.path, epoch, np.arange(first, last))
             for epoch, first, last in _epochs_between(start, stop, self.epoch_size)
@@ -176,15 +181,20 @@ class Stream:
 
     def finished(self, cursor: StreamCursor) -> bool:
         """Whether every epoch that was asked for is over."""
-        return self._asked is not None and self.position(cursor) >= self._asked
+        return self.asked is not None and self.position(cursor) >= self.asked
 
     def extent(self, cursor: StreamCursor) -> Extent | None:
         """Documents in front of the cursor, and of all epochs that were asked for."""
-        return None if self._asked is None else Extent(self.position(cursor), self._asked)
+        return None if self.asked is None else Extent(self.position(cursor), self.asked)
 
     def encode(self, cursor: StreamCursor) -> dict[str, At]:
         """Epoch and position."""
         return {self.path: (cursor.epoch, cursor.position)}
+
+    def continues(self, behind: StreamCursor, saved: Saved) -> bool:
+        """Whether the end that the saved pipeline had lies behind a cursor."""
+        before = saved.epochs_before.get(self.path)
+        return before is None or self.position(behind) < before * self.epoch_size
 
     def counts(self, cursor: StreamCursor) -> dict[str, Counts]:
         """Documents and epochs in front of the cursor."""
@@ -194,18 +204,13 @@ class Stream:
     def decode(self, saved: Saved) -> StreamCursor:
         """The cursor of epoch and position; a StateError where the stream has no such place."""
         cursor = StreamCursor(*checked_integers(saved.at, self.path, 2))
-        beyond = self._asked is not None and not self.endless and self.position(cursor) > self._asked
+        beyond = self.asked is not None and not self.endless and self.position(cursor) > self.asked
         if cursor.position >= self.epoch_size or beyond:
             raise StateError(
                 f"component {self.path!r} has no document {cursor.position} of epoch {cursor.epoch}: it has "
                 f"{self.epoch_size} documents an epoch and {self.stage.epochs} epochs"
             )
         return cursor
-
-    @property
-    def _asked(self) -> int | None:
-        """Documents of all epochs that were asked for, or None where they are endless."""
-        return None if self.stage.epochs is None else self.stage.epochs * self.epoch_size
 
 
 def _epochs_between(start: int, stop: int, epoch_size: int) -> Iterator[tuple[int, int, int]]:

@@ -127,7 +127,15 @@ class DocumentEngine:
 def _decoded(planner: RowPlanner[Any] | DocumentPlanner[Any], resumed: Resumed) -> Any:
     """The cursor of a state, where there are no batches and a step is a row or a document."""
     position = resumed.position
-    saved = Saved(resumed.at, position.step, resumed.settings, position.edits, rows_before=int, rows_now=int)
+    saved = Saved(
+        resumed.at,
+        position.step,
+        resumed.settings,
+        position.edits,
+        rows_before=int,
+        rows_now=int,
+        epochs_before=resumed.epochs_before,
+    )
     cursor = planner.decode(saved)
     if planner.position(cursor) != position.step or position.rows:
         raise StateError(

@@ -60,6 +60,19 @@ class Resumed:
     changes: tuple[Edit, ...]
 
     @property
+    def epochs_before(self) -> dict[str, int]:
+        """By component path the number of epochs that this restore changes, where it was finite."""
+        paths = list(self.position.at)
+        found: dict[str, int] = {}
+        for change in self.changes:
+            path, _, what = str(change["what"]).rpartition(": ")
+            if what == "repeat.epochs" and isinstance(change["before"], int):
+                found[path or paths[0]] = change["before"]
+            elif what == "stage repeat" and change["after"] == NEW:
+                found[path or paths[0]] = 1
+        return found
+
+    @property
     def at(self) -> dict[str, At]:
         """The position's integers, of a pipeline without logical shards."""
         if any(len(shards) != 1 for shards in self.position.at.values()):

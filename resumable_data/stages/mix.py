@@ -16,6 +16,7 @@ from resumable_data.stages.stage import (
     Opening,
     RowFormat,
     RowStage,
+    is_mix,
 )
 from resumable_data.stages.weights import WeightSchedule
 from resumable_data.state import Settings
@@ -72,7 +73,7 @@ class MixSettings:
         prefix = path.removesuffix("*")
         children: list[Any] = []
         for name, parent in zip(self.names, stage.parents, strict=True):
-            suffix = "/*" if isinstance(parent, MixDocuments | MixRows) else ""
+            suffix = "/*" if is_mix(parent.component) else ""
             children.append(parent.open(opening, f"{prefix}{name}{suffix}"))
         opening.first_row, opening.endless = first_row, endless
         opening.algorithms["mix"] = mixture.VERSION
@@ -130,9 +131,8 @@ class MixDocuments:
 
     @property
     def shuffle_seed(self) -> int | None:
-        """The first component's seed, if all are shuffled."""
-        seeds = [parent.shuffle_seed for parent in self.parents]
-        return None if None in seeds else seeds[0]
+        """0 if all components are shuffled: a component that joins later must not change it."""
+        return None if None in [parent.shuffle_seed for parent in self.parents] else 0
 
     def open(self, opening: Opening, path: str) -> MixedDocuments:
         """The planner of this mix."""

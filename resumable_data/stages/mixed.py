@@ -120,6 +120,11 @@ class MixedDocuments(Blocks[DocumentPlan]):
         return None
 
     @property
+    def asked(self) -> int | None:
+        """None."""
+        return None
+
+    @property
     def components(self) -> Mapping[int, str]:
         """The components of all children."""
         children: Sequence[DocumentPlanner[Any]] = self.mixer.children
@@ -142,6 +147,11 @@ class MixedDocuments(Blocks[DocumentPlan]):
         exact = self.mixer.renewed(self.exact(cursor))
         children = tuple(child.renewed(at) for child, at in zip(self.mixer.children, exact.children, strict=True))
         return BlockCursor(replace(exact, children=children), 0)
+
+    def continues(self, behind: BlockCursor, saved: Saved) -> bool:
+        """Whether no component whose epochs changed ended in front of the cursor."""
+        cursors = self.exact(behind).children
+        return all(child.continues(at, saved) for child, at in zip(self.mixer.children, cursors, strict=True))
 
     def decode(self, saved: Saved) -> BlockCursor:
         """The cursor of these integers; changed weights wait for the next window."""

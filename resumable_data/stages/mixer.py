@@ -144,7 +144,8 @@ class Mixer(Generic[PlanT]):
 
     def finished(self, cursor: MixCursor) -> bool:
         """Whether the stop policy would have ended the mix, if its components were not endless."""
-        done = [child.finished(at) for _, child, at in self._components(cursor)]
+        weights = dict(cursor.weights.points[-1][1])
+        done = [child.finished(at) for name, child, at in self._components(cursor) if weights.get(name)]
         return any(done) if self._stop == "first_exhausted" else all(done)
 
     def extent(self, cursor: MixCursor) -> Extent | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
-from resumable_data.errors import PipelineError, StateError
+from resumable_data.errors import PipelineError, PipelineMismatchError, StateError
 from resumable_data.order import permutation
 from resumable_data.order.windows import Windows
 from resumable_data.packing.plan import RowPlan, concatenate
@@ -244,7 +244,14 @@ class WindowedRows:
             documents = self._documents.renewed(documents)
         cursor = PackCursor(documents, window, size, row, rows, tuple(before))
         if row:
-            packed = self._window(cursor).packed
+            window = self._window(cursor)
+            packed = window.packed
+            if self._documents.epoch_size is None and not self._documents.continues(window.behind, saved):
+                raise PipelineMismatchError(
+                    f"the epochs of {sorted(saved.epochs_before)} cannot be changed here: one of these components "
+                    "ends in the window that is being delivered. Restore an earlier or a later checkpoint",
+                    tuple(f"{path}: repeat.epochs" for path in sorted(saved.epochs_before)),
+                )
             if packed.size != size or row >= len(packed.plan):
                 raise StateError(
                     f"component {self._path!r}: window {window} has {packed.size} documents in "
@@ -316,7 +323,7 @@ class WindowedRows:
 
     def _pack(self, cursor: PackCursor) -> _Window:
         start = self._documents.position(cursor.documents)
-        size = cursor.size or self._windows.stop(start) - start
+        size = cursor.size or self._size_at(start)
         documents, behind = self._documents.take(cursor.documents, size)
         seed = self._shuffle_seed
         shuffle_key = None if seed is None else (seed, self._path, cursor.window)
@@ -324,6 +331,12 @@ class WindowedRows:
             documents, self._length, self._strategy, truncate=self._truncate, shuffle_key=shuffle_key
         )
         return _Window(packed, self._documents.renewed(behind))
+
+    def _size_at(self, start: int) -> int:
+        """Documents of the window that begins at a position: no window goes on behind the last epoch asked for."""
+        stop = self._windows.stop(start)
+        asked = self._documents.asked
+        return (stop if asked is None else min(stop, (start // asked + 1) * asked)) - start
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from resumable_data.stages.stage import Counts
 
 @dataclass(frozen=True)
 class Progress:
-    """What was delivered, or skipped, up to a position.
+    """What was delivered, or skipped, up to a position, of the components that the pipeline has now.
 
     Attributes:
         step: Batches delivered (or rows, or documents, where there are no batches).

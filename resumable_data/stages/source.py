@@ -40,8 +40,8 @@ class SourceStage(ChainStage):
                 f"{type(source).__name__} is no source: it needs __len__, read(indices) and fingerprint(). "
                 "Wrap a list in InMemorySource"
             )
-        if not name:
-            raise PipelineError("a component needs a name: from_source(source, name='…')")
+        if not name or "/" in name or "*" in name:
+            raise PipelineError(f"a component needs a name without / and *: from_source(source, name={name!r})")
         if len(source) == 0:
             raise SourceError(f"component {name!r}: {source!r} has no records")
         return cls(cast(ChainStage, None), source, name, source.fingerprint())

@@ -42,6 +42,11 @@ class DocumentPlanner(Protocol[CursorT]):
         ...
 
     @property
+    def asked(self) -> int | None:
+        """Documents of all epochs that were asked for, or None where they are endless or have no epochs."""
+        ...
+
+    @property
     def components(self) -> Mapping[int, str]:
         """The path of the component behind each reader that its documents come from."""
         ...
@@ -68,6 +73,10 @@ class DocumentPlanner(Protocol[CursorT]):
 
     def extent(self, cursor: CursorT) -> Extent | None:
         """How much of the documents lies in front of the cursor; None where they are endless."""
+        ...
+
+    def continues(self, behind: CursorT, saved: Saved) -> bool:
+        """Whether a window that ends at a cursor is the same with the epochs of the saved pipeline."""
         ...
 
     def counts(self, cursor: CursorT) -> dict[str, Counts]:
@@ -166,6 +175,7 @@ class Saved:
         edits: What was changed before it was saved, oldest first.
         rows_before: From a step to its first row, in the pipeline that was saved.
         rows_now: The same in the pipeline at hand.
+        epochs_before: By component path the number of epochs that this restore changes.
         in_window: Whether a window is delivered in part.
     """
 
@@ -175,6 +185,7 @@ class Saved:
     edits: tuple[Edit, ...]
     rows_before: Callable[[int], int]
     rows_now: Callable[[int], int]
+    epochs_before: Mapping[str, int]
     in_window: bool = False
 
 
@@ -232,7 +243,7 @@ class Opening:
 
 def is_mix(path: str) -> bool:
     """Whether a path is that of a mix: the outermost, ``"*"``, or one within it, ``"name/*"``."""
-    return path.endswith("*")
+    return path == "*" or path.endswith("/*")
 
 
 class Named(Protocol):

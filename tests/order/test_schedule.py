@@ -56,14 +56,12 @@ def test_steps_and_rows_are_those_of_a_running_sum(size: int, by_step: dict[int,
         check(BatchSchedule.from_sizes(by_step.items()), size, by_step, "steps")
 
 
-@pytest.mark.xfail(reason="two boundaries within one step make stretches that run backwards", strict=True)
 @given(st.integers(1, 12), sizes)
 def test_boundaries_in_rows_apply_from_the_first_step_behind_them(size: int, by_row: dict[int, int]) -> None:
     schedule = BatchSchedule(size, factors={b: Fraction(s, size) for b, s in by_row.items()}, by="rows")
     check(schedule, size, by_row, "rows")
 
 
-@pytest.mark.xfail(reason="as by rows; and boundaries within one row hold in the order of writing", strict=True)
 @given(st.integers(1, 12), sizes, st.integers(1, 9))
 def test_boundaries_in_tokens_count_padding(size: int, by_token: dict[int, int], length: int) -> None:
     factors = {boundary: Fraction(new, size) for boundary, new in by_token.items()}
@@ -144,7 +142,6 @@ def test_impossible_schedules_are_refused(arguments: dict[str, object], message:
         BatchSchedule(**arguments)  # type: ignore[arg-type]
 
 
-@pytest.mark.xfail(reason="boundaries are looked at only after they were divided, or sorted", strict=True)
 @pytest.mark.parametrize(
     "arguments",
     [

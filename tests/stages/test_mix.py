@@ -81,9 +81,6 @@ def test_nested_components_have_paths(count: int) -> None:
     assert set(state["components"]) == {"*", "x/*", "y", *(f"x/n{k}" for k in range(count))}
 
 
-@pytest.mark.xfail(
-    reason="a window of a repeated component holds several epochs, also where it is finite", strict=True
-)
 @pytest.mark.parametrize("strategy", ["pad", "pack"])
 def test_all_exhausted_ends_when_every_component_has_been(strategy: str) -> None:
     a, b = (
@@ -94,7 +91,6 @@ def test_all_exhausted_ends_when_every_component_has_been(strategy: str) -> None
     assert len(tokens(rd.mix({"a": a, "b": b}, stop="all_exhausted"))) == 8
 
 
-@pytest.mark.xfail(reason="an inner mix waits for a component without weight", strict=True)
 def test_an_inner_mix_is_exhausted_without_its_components_of_weight_zero() -> None:
     inner = rd.mix({"a": rows(10), "b": rows(50)}, {"a": 1, "b": 0}, stop="all_exhausted")
 
