@@ -420,7 +420,7 @@ def mixes(draw: st.DrawFn, level: str, stops: Sequence[str], depth: int, *, sche
 @st.composite
 def leaves_of(draw: st.DrawFn, *, endless: bool = False) -> Leaf:
     """Any component. A window holds no several epochs, so that it is clear when a finite one is exhausted."""
-    count = draw(st.integers(1, 12))
+    count = draw(st.integers(3, 12))
     return Leaf(
         first=draw(st.integers(1, 50)),
         lengths=tuple(draw(st.lists(st.integers(1, 9), min_size=count, max_size=count))),

@@ -15,7 +15,7 @@ from property_tests.mix_oracle import NAMES, Leaf, Mixed, OracleRun, Run, leaves
 from property_tests.running import at_state, take, through_json
 from property_tests.test_mix import delivered
 
-many = settings(max_examples=settings.default.max_examples // 2)
+many = settings(max_examples=settings.default.max_examples // 4)
 several = settings(max_examples=settings.default.max_examples // 7)
 steps = st.integers(0, 5)
 EDITS = {
