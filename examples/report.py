@@ -136,9 +136,7 @@ def plot_losses(path: Path, uninterrupted: Attempt, attempts: Sequence[Attempt])
         axes.plot(*losses(attempt), linewidth=width, label=f"interrupted, process {number}")
     loss_at = dict(zip(*losses(uninterrupted), strict=True))
     kills, resumptions = killed_after(attempts), resumed_at(attempts)
-    axes.scatter(
-        kills, [loss_at[step] for step in kills], c="tab:red", marker="X", s=90, zorder=3, label="killed"
-    )
+    axes.scatter(kills, [loss_at[step] for step in kills], c="tab:red", marker="X", s=90, zorder=3, label="killed")
     axes.scatter(
         resumptions,
         [loss_at[step] for step in resumptions],

@@ -91,9 +91,7 @@ def run_trainer(run: Run, on_step: Callable[[int], None], kill_after: int | None
     with (
         (run.folder / "steps.jsonl").open("a") as log,
         errors_path.open("a") as errors,
-        subprocess.Popen(
-            run.command(), stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
-        ) as process,
+        subprocess.Popen(run.command(), stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as process,
     ):
         try:
             for line in process.stdout or ():
@@ -161,8 +159,7 @@ def demonstrate(workdir: Path, options: argparse.Namespace, console: Console) ->
     """
     corpus = workdir / "corpus"
     run, other_run = (
-        Run(corpus, workdir / name, options.steps, options.save_every)
-        for name in ("uninterrupted", "interrupted")
+        Run(corpus, workdir / name, options.steps, options.save_every) for name in ("uninterrupted", "interrupted")
     )
     kills = choose_kills(options.seed, other_run, options.kills)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -205,9 +202,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument(
         "--corpus-bytes", type=int, default=CORPUS_BYTES, help="bound on the text used (default: %(default)s)"
     )
-    parser.add_argument(
-        "--workdir", type=Path, help="empty folder to keep everything in (default: a temporary one)"
-    )
+    parser.add_argument("--workdir", type=Path, help="empty folder to keep everything in (default: a temporary one)")
     parser.add_argument("--no-progress", dest="progress", action="store_false", help="show no progress bars")
     options = parser.parse_args()
     if options.kills < 1 or options.save_every < 1:

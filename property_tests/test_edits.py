@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from property_tests.running import at_state, take, through_json
 from property_tests.test_mix import delivered
 
 many = settings(max_examples=settings.default.max_examples // 4)
-several = settings(max_examples=settings.default.max_examples // 7)
+several = settings(max_examples=settings.default.max_examples // 4)
 steps = st.integers(0, 5)
 EDITS = {
     "weights": ("weights",),
@@ -26,6 +27,14 @@ EDITS = {
     "removed": ("sources", "weights"),
     "all": ("batch", "weights"),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_blocks() -> Iterator[None]:
+    """Few rows of a mix are planned at once: that is quicker here, and many a block ends within a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("resumable_data.stages.mixed._ROWS_AT_ONCE", 24)
+        yield
 
 
 def edited(draw: Any, run: Run, kind: str, seed: int | None, used: set[str]) -> Run:

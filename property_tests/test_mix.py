@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -16,8 +17,16 @@ from property_tests.mix_oracle import Leaf, Mixed, OracleRun, Run, runs
 from property_tests.running import FIELDS, at_state, joined, raw, take, through_json
 
 LIMIT = 12
-fewer = settings(max_examples=settings.default.max_examples // 7)
+fewer = settings(max_examples=settings.default.max_examples // 4)
 steps = st.integers(0, 6)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_blocks() -> Iterator[None]:
+    """Few rows of a mix are planned at once: that is quicker here, and many a block ends within a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("resumable_data.stages.mixed._ROWS_AT_ONCE", 24)
+        yield
 
 
 def delivered(iterator: Any, count: int) -> list[Any]:
