@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -74,6 +75,8 @@ class ArrayRecordSource:
         self._batch_parser = parse if isinstance(parse, BatchParser) else None
         self._index_dir = None if index_dir is None else epath.Path(index_dir)
         self._progress = progress
+        listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+        self._patterns = [os.fspath(path) for path in listed]
         self._files = _OpenFiles(find_shards(paths))
         counts = [self._files.count(number) for number in range(len(self._files.paths))]
         self._first_record = offsets_of(np.array(counts, np.int64))  # int64[n_files + 1]
@@ -126,7 +129,8 @@ class ArrayRecordSource:
         missing = [number for number, index in enumerate(indexes) if index.load() is None]
         if not missing:
             return
-        require_single_process(f"resumable-data index {' '.join(str(path) for path in self._files.paths[:1])} …")
+        folder = "" if self._index_dir is None else f" --index-dir {shlex.quote(str(self._index_dir))}"
+        require_single_process(f"resumable-data index {shlex.join(self._patterns)}{folder}")
         total = sum(int(np.diff(self._first_record)[number]) for number in missing)
         with tqdm(total=total, desc="lengths index", unit=" records", disable=not self._progress) as bar:
             for number in missing:
