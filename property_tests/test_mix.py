@@ -79,7 +79,7 @@ def test_a_position_has_one_state_that_serves_twice(run: Run, before: int, behin
     assert json.dumps(straight.get_state()) == json.dumps(first.get_state()) == json.dumps(second.get_state())
 
 
-@fewer
+@settings(max_examples=settings.default.max_examples // 10)
 @given(runs(["rows", "documents"]), st.data())
 def test_processes_together_have_the_global_batch(run: Run, data: st.DataObject) -> None:
     whole = take(iter(run.dataset()), LIMIT)
