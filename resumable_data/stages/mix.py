@@ -23,9 +23,6 @@ from resumable_data.state import Settings
 
 STOPS = ("first_exhausted", "all_exhausted", "renormalise")
 
-_ROWS_AT_ONCE = 1024
-_KEPT_BLOCKS = 2
-
 
 @dataclass(frozen=True)
 class MixSettings:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
-from resumable_data.errors import PipelineError, PipelineMismatchError, StateError
+from resumable_data.errors import PipelineError, PipelineMismatchError, SourceError, StateError
 from resumable_data.order import permutation
 from resumable_data.order.windows import Windows
 from resumable_data.packing.plan import RowPlan, concatenate
@@ -27,6 +27,7 @@ from resumable_data.stages.stage import (
 from resumable_data.state import Settings
 
 _KEPT_WINDOWS = 2
+_EMPTY_DOCUMENTS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -183,11 +184,17 @@ class WindowedRows:
     def take(self, cursor: PackCursor, count: int) -> tuple[RowPlan, PackCursor]:
         """The next ``count`` rows, or what is left, and the cursor behind them."""
         plans: list[RowPlan] = []
+        empty = 0
         while count:
             window = self._window(cursor)
             if not window.packed.size:
                 break
             rows = window.packed.plan
+            empty = 0 if len(rows) else empty + window.packed.size
+            if empty > (self._documents.epoch_size or _EMPTY_DOCUMENTS):
+                raise SourceError(
+                    f"component {self._path!r}: {empty} documents in a row have no token, a whole epoch"
+                )
             taken = rows.slice(cursor.row, min(cursor.row + count, len(rows)))
             plans.append(taken)
             count -= len(taken)

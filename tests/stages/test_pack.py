@@ -122,3 +122,9 @@ def test_impossible_settings_are_refused(settings: dict[str, object], message: s
 def test_the_end_of_document_token_has_to_be_said() -> None:
     with pytest.raises(TypeError, match="eod_id"):
         documents(1).pack(8)  # type: ignore[call-arg]
+
+
+def test_endless_documents_without_a_token_are_refused() -> None:
+    rows = rd.Dataset.from_source(rd.InMemorySource([[], []])).repeat().pack(4, eod_id=0)
+    with pytest.raises(rd.SourceError, match="have no token, a whole epoch"):
+        next(iter(rows))
