@@ -191,10 +191,8 @@ class WindowedRows:
                 break
             rows = window.packed.plan
             empty = 0 if len(rows) else empty + window.packed.size
-            if empty > (self._documents.epoch_size or _EMPTY_DOCUMENTS):
-                raise SourceError(
-                    f"component {self._path!r}: {empty} documents in a row have no token, a whole epoch"
-                )
+            if empty > (self._documents.asked or self._documents.epoch_size or _EMPTY_DOCUMENTS):
+                raise SourceError(f"component {self._path!r}: {empty} documents have no token, a whole epoch of them")
             taken = rows.slice(cursor.row, min(cursor.row + count, len(rows)))
             plans.append(taken)
             count -= len(taken)
