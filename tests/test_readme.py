@@ -1,0 +1,55 @@
+"""The trainer loop of the README, as it stands there: it trains, ends, and resumes behind its last checkpoint."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from array_record.python.array_record_module import ArrayRecordWriter
+from jax.sharding import Mesh
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+class Ended(Exception):
+    """Ends the loop, which runs for ever."""
+
+
+def trained(code: str, steps: int) -> list[bytes]:
+    """Targets of the batches that the loop trains on until it is ended."""
+    seen: list[bytes] = []
+
+    def train_step(state: dict[str, Any], batch: Any) -> dict[str, Any]:
+        if len(seen) == steps:
+            raise Ended
+        seen.append(np.asarray(batch.targets).tobytes())
+        return state
+
+    mesh = Mesh(jax.devices(), "data")
+    with pytest.raises(Ended):
+        exec(code, {"mesh": mesh, "state": {"weights": np.zeros(2)}, "train_step": train_step})
+    return seen
+
+
+def test_the_loop_of_the_readme_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("corpus").mkdir()
+    draw = np.random.default_rng(0)
+    for shard in range(2):
+        writer = ArrayRecordWriter(f"corpus/train_{shard}.arecord", "group_size:1")
+        for length in draw.integers(1, 900, 100):
+            writer.write(draw.integers(1, 100, length).astype("<i4").tobytes())
+        writer.close()
+    code = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)[1]  # type: ignore[index]
+    assert "/checkpoints/run" in code
+    assert "% 1000" in code
+    code = code.replace("/checkpoints/run", str(tmp_path / "run")).replace("% 1000", "% 4")
+
+    first, second = trained(code, 7), trained(code, 5)
+
+    assert second[:3] == first[4:]
+    assert len(set(first + second)) == 9
