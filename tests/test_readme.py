@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 README = Path(__file__).parents[1] / "README.md"
 
 
-class Ended(Exception):
+class EndedError(Exception):
     """Ends the loop, which runs for ever."""
 
 
@@ -25,12 +25,12 @@ def trained(code: str, steps: int) -> list[bytes]:
 
     def train_step(state: dict[str, Any], batch: Any) -> dict[str, Any]:
         if len(seen) == steps:
-            raise Ended
+            raise EndedError
         seen.append(np.asarray(batch.targets).tobytes())
         return state
 
     mesh = Mesh(jax.devices(), "data")
-    with pytest.raises(Ended):
+    with pytest.raises(EndedError):
         exec(code, {"mesh": mesh, "state": {"weights": np.zeros(2)}, "train_step": train_step})
     return seen
 
