@@ -109,8 +109,9 @@ class InterruptedRun(RuleBasedStateMachine):
 
     @rule()
     def save(self) -> None:
-        if len({process.step for process in self.processes}) == 1:
-            self.saved.append(json.dumps(self.processes[0].iterator.get_state()))
+        # Which process met a passing fault depends on their threads, and so may how far each is: save one always, so
+        # that what is drawn from afterwards has the same size in every run.
+        self.saved.append(json.dumps(self.processes[0].iterator.get_state()))
 
     @rule(data=st.data(), prefetch=prefetch_depths)
     def restore_into_new_processes(self, data: st.DataObject, prefetch: int | None) -> None:
