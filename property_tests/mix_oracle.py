@@ -134,8 +134,11 @@ class LeafFeed:
 
     @property
     def finished(self) -> bool:
-        over = self.leaf.epochs is not None and self.epoch >= self.leaf.epochs
-        return over and not self.ready and not self.windows
+        if self.leaf.epochs is None:
+            return False
+        # Once exhausted, it stays so while it repeats and waits for the others.
+        over = self.epoch == self.leaf.epochs and not self.ready and not self.windows
+        return over or self.epoch > self.leaf.epochs
 
     def update(self, leaf: Leaf, to_samples: Callable[[int], int]) -> None:
         self.leaf = leaf
