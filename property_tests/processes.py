@@ -1,0 +1,159 @@
+"""Starting real JAX processes that form one distributed run, ending them, and killing them.
+
+A program is a Python file whose ``main`` part calls ``join_run`` before it uses JAX.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+ROOT = Path(__file__).parents[1]
+TIMEOUT = 240
+_COORDINATOR = "RESUMABLE_DATA_TEST_COORDINATOR"
+_COUNT = "RESUMABLE_DATA_TEST_PROCESS_COUNT"
+_INDEX = "RESUMABLE_DATA_TEST_PROCESS_INDEX"
+
+
+def join_run(heartbeat_timeout: int = 20) -> None:
+    """In a started process: joins the others. A process that dies is noticed after ``heartbeat_timeout`` seconds."""
+    import jax
+
+    jax.distributed.initialize(
+        os.environ[_COORDINATOR],
+        int(os.environ[_COUNT]),
+        int(os.environ[_INDEX]),
+        initialization_timeout=120,
+        heartbeat_timeout_seconds=heartbeat_timeout,
+        shutdown_timeout_seconds=60,
+    )
+
+
+def report(**values: Any) -> None:
+    """In a started process: prints a line of JSON, which ``Run.lines`` and ``Ended.reports`` give back."""
+    print(json.dumps(values), flush=True)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended.
+
+    Attributes:
+        code: Its exit status; below 0 the signal that killed it.
+        output: Its standard output.
+        errors: Its standard error.
+    """
+
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def reports(self) -> list[dict[str, Any]]:
+        """What it reported."""
+        return [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
+
+
+@dataclass
+class Run:
+    """Processes of one run; a context manager that leaves none behind."""
+
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    errors: list[Any] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        for process, errors in zip(self.processes, self.errors, strict=True):
+            if process.stdout is not None:
+                process.stdout.close()
+            errors.close()
+
+    def line(self, index: int) -> dict[str, Any] | None:
+        """The next report of a process as it comes, or None at the end of its output."""
+        stdout = self.processes[index].stdout
+        assert stdout is not None
+        for line in stdout:
+            if line.startswith("{"):
+                return json.loads(line)
+        return None
+
+    def kill(self, index: int) -> None:
+        """SIGKILL, which no process can handle."""
+        self.processes[index].kill()
+
+    def wait(self, timeout: float = TIMEOUT) -> list[Ended]:
+        """How all of them ended; raises TimeoutExpired, with none left running, if one does not."""
+        try:
+            outputs = [process.communicate(timeout=timeout)[0] for process in self.processes]
+        except subprocess.TimeoutExpired:
+            for process in self.processes:
+                process.kill()
+            raise
+        ended: list[Ended] = []
+        for process, output, errors in zip(self.processes, outputs, self.errors, strict=True):
+            errors.seek(0)
+            ended.append(Ended(process.returncode, output, errors.read()))
+        return ended
+
+
+def start(program: Path, arguments: Sequence[str] = (), *, count: int, devices: int = 2) -> Run:
+    """Starts ``count`` processes of a program, with ``devices`` CPU devices each.
+
+    Args:
+        program: A Python file.
+        arguments: Its command line, the same for all processes.
+        count: Number of processes.
+        devices: Devices of each.
+    """
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        coordinator = f"localhost:{free.getsockname()[1]}"
+    run = Run()
+    for index in range(count):
+        # A file takes what a process complains of without ever blocking it.
+        errors = tempfile.TemporaryFile("w+")
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+            "JAX_PLATFORMS": "cpu",
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+            _COORDINATOR: coordinator,
+            _COUNT: str(count),
+            _INDEX: str(index),
+        }
+        run.errors.append(errors)
+        run.processes.append(
+            subprocess.Popen(
+                [sys.executable, str(program), *arguments],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=environment,
+            )
+        )
+    return run
+
+
+def completed(program: Path, arguments: Sequence[str] = (), *, count: int, devices: int = 2) -> list[Ended]:
+    """Runs a program on ``count`` processes to its end; fails, with what they printed, unless all succeed."""
+    with start(program, arguments, count=count, devices=devices) as run:
+        ended = run.wait()
+    for index, process in enumerate(ended):
+        assert process.code == 0, f"process {index} ended with {process.code}:\n{process.output}\n{process.errors}"
+    return ended
