@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import fields, is_dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -37,19 +38,32 @@ def digest(*parts: bytes | str, size: int = 8) -> str:
     return state.hexdigest()
 
 
-def content_digest(record: object) -> str:
+def type_digest(record: object) -> str:
+    """Digest of the name of an object's type."""
+    return digest("object", type(record).__module__, type(record).__qualname__)
+
+
+def content_digest(record: object, other: Callable[[object], str] = type_digest) -> str:
     """Digest of a record's content, the same in every process.
 
-    Arrays count by dtype, shape and bytes; text, bytes, numbers and nests of lists and mappings by their
-    content; any other object by the name of its type alone.
+    Arrays of any library count by dtype, shape and bytes; text, bytes, numbers and nests of lists, sets,
+    mappings and dataclasses by their content.
+
+    Args:
+        record: Anything.
+        other: Gives the digest of whatever is none of these, or raises; by default the name of its type counts.
 
     >>> content_digest([1, 2]) == content_digest([1, 3])
     False
     """
+
+    def inner(value: object) -> str:
+        return content_digest(value, other)
+
     if isinstance(record, np.ndarray | np.generic):
         array = np.asarray(cast(Any, record))
         if array.dtype.hasobject:
-            return digest("objects", str(array.shape), *map(content_digest, array.ravel().tolist()))
+            return digest("objects", str(array.shape), *map(inner, array.ravel().tolist()))
         return digest("array", array.dtype.str, str(array.shape), np.ascontiguousarray(array).tobytes())
     if isinstance(record, bytes | bytearray):
         return digest("bytes", bytes(record))
@@ -57,10 +71,18 @@ def content_digest(record: object) -> str:
         return digest(type(record).__name__, repr(record))
     if isinstance(record, Mapping):
         items = cast(Mapping[object, object], record).items()
-        return digest("mapping", *sorted(content_digest(k) + content_digest(v) for k, v in items))
+        return digest("mapping", *sorted(inner(k) + inner(v) for k, v in items))
     if isinstance(record, Sequence):
-        return digest("sequence", *map(content_digest, cast(Sequence[object], record)))
-    return digest("object", type(record).__module__, type(record).__qualname__)
+        return digest("sequence", *map(inner, cast(Sequence[object], record)))
+    if isinstance(record, Set):
+        return digest("set", *sorted(map(inner, cast(Set[object], record))))
+    if isinstance(record, type):
+        return other(cast(object, record))
+    if is_dataclass(record):
+        return digest("dataclass", type_digest(record), *(inner(getattr(record, f.name)) for f in fields(record)))
+    if hasattr(record, "__array__"):
+        return inner(np.asarray(record))
+    return other(record)
 
 
 def callable_name(function: object, name: str | None, version: str | None) -> str:

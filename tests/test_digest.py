@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import OrderedDict, UserDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -22,6 +23,22 @@ json_values = st.recursive(
 
 def parse(record: bytes) -> bytes:
     return record
+
+
+@dataclass(frozen=True)
+class Page:
+    text: str
+    links: tuple[str, ...] = ()
+
+
+class Tensor:
+    """An array of another library."""
+
+    def __init__(self, values: list[int]) -> None:
+        self.values = values
+
+    def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+        return np.array(self.values)
 
 
 class Parser:
@@ -117,6 +134,12 @@ DIFFERENT_CONTENTS = [
     np.float32(1),
     object(),
     Parser(),
+    Parser,
+    {1},
+    {1, 2},
+    Page("a"),
+    Page("b"),
+    Page("a", ("b",)),
 ]
 
 
@@ -137,10 +160,26 @@ def test_different_contents_have_different_digests() -> None:
         (np.int64(3), np.array(3)),
         (Parser(), Parser()),
         (range(3), [0, 1, 2]),
+        ({1, 9, 17}, frozenset([17, 9, 1])),
+        (Tensor([1, 2]), np.array([1, 2])),
+        (Page("a"), Page("a")),
     ],
 )
 def test_equal_contents_have_equal_digests(one: object, other: object) -> None:
     assert content_digest(one) == content_digest(other)
+
+
+def test_what_cannot_be_seen_into_is_left_to_the_caller() -> None:
+    seen: list[object] = []
+
+    def note(value: object) -> str:
+        seen.append(value)
+        return ""
+
+    one, other = Parser(), object()
+    content_digest({"a": [1, one], "b": (Page(other), Tensor([1]))}, note)  # type: ignore[arg-type]
+
+    assert seen == [one, other]
 
 
 def test_digests_are_the_same_in_every_process() -> None:
