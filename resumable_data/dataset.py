@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 from jax.sharding import Mesh, NamedSharding
 
 from resumable_data.batch import LLMBatch
+from resumable_data.checkpoint.stateful import CheckpointableIterator
 from resumable_data.digest import callable_name
 from resumable_data.errors import PipelineError
 from resumable_data.order.schedule import BatchSchedule
@@ -276,7 +277,8 @@ class Dataset(Generic[ElementT]):
             rows = cast(Rows, node)
             engine = RowEngine(rows.open(opening, rows.component), opening.readers, rows.format)
         description = Description(opening.components, opening.shared, opening.algorithms)
-        return DataIterator(engine, description, ahead)
+        agree = node.view.agree if isinstance(node, Batch) else None
+        return CheckpointableIterator(engine, description, ahead, agree)
 
     def _documents(self, method: str) -> Documents:
         if isinstance(self.node, MixDocuments):

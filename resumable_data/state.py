@@ -158,7 +158,7 @@ def decode(
     unknown = sorted(set(allow) - set(EDITS))
     if unknown:
         raise PipelineError(f"allow={unknown}: there are {', '.join(EDITS)}")
-    header, position = _split(state)
+    header, position = split(state)
     shared = stages_by_name(header["stages"], header["shared"])
     if header == description.header:
         return position, shared, []
@@ -198,8 +198,12 @@ _KEYS = {
 }
 
 
-def _split(state: object) -> tuple[dict[str, Any], Position]:
-    """Header and position of a state whose form and checksum are right."""
+def split(state: object) -> tuple[dict[str, Any], Position]:
+    """Header, as ``Description.header`` has it, and position of a state whose form and checksum are right.
+
+    Raises:
+        StateError: The state is damaged or incomplete, or another release's.
+    """
     if not isinstance(state, Mapping):
         raise StateError(f"a state is a JSON object, got {type(state).__name__}")
     given = dict(cast(Mapping[str, Any], state))

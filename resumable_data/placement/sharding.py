@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from resumable_data.arrays import Int64Array
+from resumable_data.arrays import BoolArray, Int64Array
 from resumable_data.errors import PipelineError
 
 
@@ -35,13 +36,51 @@ def check_shape(sharding: NamedSharding, shape: tuple[int, ...]) -> None:
         ) from error
 
 
-def rows_needed(sharding: NamedSharding, shape: tuple[int, ...]) -> Int64Array:
-    """Rows of a global array of which this process's devices hold any part: int64[m], ascending."""
-    needed = np.zeros(shape[0], np.bool_)
+class Cells(NamedTuple):
+    """Cells of a global array: rows ``[top, bottom)``, columns ``[left, right)``."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+def cells_needed(sharding: NamedSharding, shape: tuple[int, int]) -> tuple[Cells, ...]:
+    """The cells of a global array that this process's devices hold, each rectangle once, in order."""
+    found: set[Cells] = set()
     for index in sharding.addressable_devices_indices_map(shape).values():
         if index is not None:
-            needed[index[0]] = True
+            (top, bottom, _), (left, right, _) = (part.indices(size) for part, size in zip(index, shape, strict=True))
+            found.add(Cells(top, bottom, left, right))
+    return tuple(sorted(found))
+
+
+def rows_of(cells: Collection[Cells], n_rows: int) -> Int64Array:
+    """Rows in which any of the cells lie: int64[m], ascending."""
+    needed = np.zeros(n_rows, np.bool_)
+    for rectangle in cells:
+        needed[rectangle.top : rectangle.bottom] = True
     return np.flatnonzero(needed)
+
+
+def spans_in(cells: Collection[Cells], row: Int64Array, begin: Int64Array, end: Int64Array) -> BoolArray:
+    """Which spans have a token in the cells: bool[n].
+
+    Args:
+        cells: Rectangles of cells.
+        row: int64[n], the global row of each span.
+        begin: int64[n], its first column.
+        end: int64[n], the column behind its last.
+
+    >>> row, begin = np.array([0, 0, 1]), np.array([0, 4, 0])
+    >>> spans_in([Cells(0, 2, 4, 8)], row, begin, end=np.array([4, 6, 8])).tolist()
+    [False, True, True]
+    """
+    needed = np.zeros(len(row), np.bool_)
+    for rectangle in cells:
+        in_rows = (row >= rectangle.top) & (row < rectangle.bottom)
+        needed |= in_rows & (begin < rectangle.right) & (end > rectangle.left)
+    return needed
 
 
 def to_global(rows: Int64Array, local: Any, sharding: NamedSharding, n_rows: int) -> jax.Array:
@@ -61,4 +100,5 @@ def to_global(rows: Int64Array, local: Any, sharding: NamedSharding, n_rows: int
         first = int(np.searchsorted(rows, start))
         return local[(slice(first, first + stop - start), *index[1:])]
 
-    return jax.make_array_from_callback((n_rows, *local.shape[1:]), sharding, shard)
+    # A process without a device of the mesh has nothing to tell the dtype from.
+    return jax.make_array_from_callback((n_rows, *local.shape[1:]), sharding, shard, dtype=local.dtype)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from resumable_data.arrays import Int64Array
+from resumable_data.arrays import BoolArray, Int64Array
 from resumable_data.batch import LLMBatch, LLMIndexedBatch
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.order.schedule import BatchSchedule
@@ -26,7 +26,7 @@ from resumable_data.stages.stage import (
     RowStage,
     Saved,
 )
-from resumable_data.state import Edit, Settings
+from resumable_data.state import Edit, Settings, State
 
 _STEPS_BETWEEN_LOOKS = 16
 
@@ -38,12 +38,20 @@ class View(Protocol):
         """Rows of a global batch of ``n_rows`` that this process needs: int64[m], ascending."""
         ...
 
+    def needs(self, plan: RowPlan, n_rows: int) -> BoolArray | None:
+        """Which spans of these rows it needs the tokens of, bool[n_spans], or None for all."""
+        ...
+
     def finish(self, batch: LLMBatch, n_rows: int) -> LLMBatch:
         """What is handed over, made of a batch of these rows."""
         ...
 
     def struct(self, batch: LLMBatch) -> LLMBatch:
         """Shapes and dtypes of what is handed over, from those of the global batch."""
+        ...
+
+    def agree(self, state: State) -> None:
+        """Called with the state before the first batch of a position: raises where other processes are elsewhere."""
         ...
 
 
@@ -55,6 +63,10 @@ class WholeBatch:
         """All of them."""
         return np.arange(n_rows)
 
+    def needs(self, plan: RowPlan, n_rows: int) -> BoolArray | None:
+        """All of them."""
+        return None
+
     def finish(self, batch: LLMBatch, n_rows: int) -> LLMBatch:
         """The batch as it is."""
         return batch
@@ -62,6 +74,9 @@ class WholeBatch:
     def struct(self, batch: LLMBatch) -> LLMBatch:
         """The global shapes."""
         return batch
+
+    def agree(self, state: State) -> None:
+        """Nothing: there is no other process."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +156,16 @@ class Length:
 
 @dataclass(frozen=True, eq=False)
 class BatchPlan:
-    """The rows of one global batch that this process needs, and the number of rows in the whole of it."""
+    """What this process needs of one global batch.
+
+    Attributes:
+        rows: Its rows of the batch.
+        needed: bool[n_spans], the spans that are to be read.
+        n_rows: Rows of the whole batch.
+    """
 
     rows: RowPlan
+    needed: BoolArray
     n_rows: int
 
 
@@ -173,12 +195,16 @@ class BatchEngine:
             return None
         behind = BatchCursor(cursor.rows + len(rows), parent, cursor.skips)
         local = select_rows(rows.padded(size), self._stage.view.rows(size))
-        return Planned(BatchPlan(local, size), behind, len(local.record), int(local.length.sum()))
+        needed = self._stage.view.needs(local, size)
+        if needed is None:
+            needed = np.ones(len(local.record), np.bool_)
+        spans, tokens = int(np.count_nonzero(needed)), int(local.length[needed].sum())
+        return Planned(BatchPlan(local, needed, size), behind, spans, tokens)
 
     def load(self, plans: Sequence[BatchPlan]) -> Iterator[LLMBatch]:
         """Reads the documents of all plans at once; then assembles one batch after the other."""
         together = concatenate([plan.rows for plan in plans])
-        values, starts = read_spans(self._readers, together)
+        values, starts = read_spans(self._readers, together, np.concatenate([plan.needed for plan in plans]))
         return self._assembled(plans, values, starts)
 
     def skipping(self, cursor: BatchCursor, step: int, count: int) -> BatchCursor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
@@ -135,12 +135,22 @@ class DataIterator(Generic[ElementT]):
         engine: What plans and loads.
         description: What decides the pipeline's data.
         prefetch: Elements that a thread keeps ready, or 0 to load in the calling thread.
+        agree: Called with the state before the first element of a new position is handed over; raises where
+            other processes of the run are elsewhere.
     """
 
-    def __init__(self, engine: Engine[Any, Any, ElementT], description: Description, prefetch: int = 0) -> None:
+    def __init__(
+        self,
+        engine: Engine[Any, Any, ElementT],
+        description: Description,
+        prefetch: int = 0,
+        agree: Callable[[State], None] | None = None,
+    ) -> None:
         self._engine = engine
         self._description = description
         self._prefetch = prefetch
+        self._agree = agree
+        self._agreed = False
         self._step = 0
         self._cursor: Any = engine.start()
         self._edits: tuple[Edit, ...] = ()
@@ -191,6 +201,18 @@ class DataIterator(Generic[ElementT]):
             StateError: The state is damaged, or of a version that this release cannot read.
             PipelineMismatchError: It belongs to another pipeline or to other data.
         """
+        self.check_state(state, allow)()
+
+    def check_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> Callable[[], None]:
+        """Reads and checks a saved position without moving, as ``set_state`` does before it moves.
+
+        Returns:
+            What goes to the position, and cannot fail.
+
+        Raises:
+            StateError: The state is damaged, or of a version that this release cannot read.
+            PipelineMismatchError: It belongs to another pipeline or to other data.
+        """
         position, settings, found = decode(self._description, state, allow)
         _refuse_used_names(position, found)
         changes = tuple(_edit(position.step, position.rows, d.what, d.before, d.after) for d in found)
@@ -198,8 +220,13 @@ class DataIterator(Generic[ElementT]):
         if changes:
             counts = {path: [c.rows, c.documents, c.tokens] for path, c in self._engine.counts(cursor).items()}
             changes = tuple({**change, "counts": counts} for change in changes)
-        self._drop_ready()
-        self._cursor, self._step, self._edits = cursor, position.step, (*position.edits, *changes)
+
+        def move() -> None:
+            self._drop_ready()
+            self._cursor, self._step, self._edits = cursor, position.step, (*position.edits, *changes)
+            self._agreed = False
+
+        return move
 
     def skip(self, count: int, at: int | None = None) -> None:
         """Leaves out batches, as after a loss spike; recorded in the state as an edit.
@@ -222,6 +249,7 @@ class DataIterator(Generic[ElementT]):
         self._drop_ready()
         self._cursor = cursor
         self._edits = (*self._edits, _edit(step, rows, SKIP, None, count))
+        self._agreed = False
 
     @property
     def edits(self) -> tuple[Edit, ...]:
@@ -258,6 +286,10 @@ class DataIterator(Generic[ElementT]):
             raise ValueError("this iterator is closed")
         if self._peeked is not None:
             return self._peeked
+        if not self._agreed:
+            if self._agree is not None:
+                self._agree(self.get_state())
+            self._agreed = True
         if self._ready is None:
             self._ready = _Ready(self._engine, self._cursor, self._step, self._prefetch)
         try:

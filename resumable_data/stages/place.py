@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import jax
+import numpy as np
 from jax.sharding import NamedSharding
 
-from resumable_data.arrays import Int64Array
+from resumable_data.arrays import BoolArray, Int64Array, offsets_of
 from resumable_data.batch import LLMBatch
-from resumable_data.placement.sharding import for_rank, rows_needed, to_global
+from resumable_data.packing.plan import RowPlan
+from resumable_data.placement.agreement import agree, claim_of
+from resumable_data.placement.sharding import Cells, cells_needed, for_rank, rows_of, spans_in, to_global
+from resumable_data.state import State
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,31 @@ class PlacedRows:
     length: int
 
     @cached_property
-    def _rows(self) -> dict[int, Int64Array]:
+    def _needed(self) -> dict[int, tuple[tuple[Cells, ...], Int64Array]]:
         return {}
 
     def rows(self, n_rows: int) -> Int64Array:
         """The rows that this process's devices hold any part of."""
-        if n_rows not in self._rows:
-            self._rows[n_rows] = rows_needed(self.sharding, (n_rows, self.length))
-        return self._rows[n_rows]
+        return self._needed_of(n_rows)[1]
+
+    def needs(self, plan: RowPlan, n_rows: int) -> BoolArray | None:
+        """The spans that have a token in the columns that this process's devices hold, or None for all."""
+        cells, rows = self._needed_of(n_rows)
+        if all(rectangle.left == 0 and rectangle.right == self.length for rectangle in cells):
+            return None
+        spans_of_row = np.diff(plan.rows)
+        ends = np.cumsum(plan.length) - np.repeat(offsets_of(plan.length)[plan.rows[:-1]], spans_of_row)
+        # Inputs have a document's last token once more, in the padding behind it.
+        last = plan.rows[1:][spans_of_row > 0] - 1
+        reaches = ends.copy()
+        reaches[last] = np.minimum(reaches[last] + 1, self.length)
+        return spans_in(cells, np.repeat(rows, spans_of_row), ends - plan.length, reaches)
+
+    def _needed_of(self, n_rows: int) -> tuple[tuple[Cells, ...], Int64Array]:
+        if n_rows not in self._needed:
+            cells = cells_needed(self.sharding, (n_rows, self.length))
+            self._needed[n_rows] = cells, rows_of(cells, n_rows)
+        return self._needed[n_rows]
 
     def finish(self, batch: LLMBatch, n_rows: int) -> LLMBatch:
         """The global batch, of which this process has these rows."""
@@ -53,3 +74,10 @@ class PlacedRows:
             return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
         return jax.tree.map(placed, batch)
+
+    def agree(self, state: State) -> None:
+        """Compares with the other processes that have devices of the mesh."""
+        devices = cast(Any, self.sharding.device_set)
+        processes: list[int] = sorted({device.process_index for device in devices})
+        if jax.process_index() in processes:
+            agree("before the first batch", processes, claim_of(state))

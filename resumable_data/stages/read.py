@@ -7,21 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from resumable_data.arrays import Int32Array, Int64Array
+from resumable_data.arrays import BoolArray, Int32Array, Int64Array
 from resumable_data.errors import RecordError
 from resumable_data.packing.plan import DocumentPlan, RowPlan
 from resumable_data.stages.stage import DocumentReader
 
 
-def read_spans(readers: Sequence[DocumentReader], plan: RowPlan) -> tuple[Int32Array, Int64Array]:
+def read_spans(
+    readers: Sequence[DocumentReader], plan: RowPlan, needed: BoolArray | None = None
+) -> tuple[Int32Array, Int64Array]:
     """Tokens of the documents that a plan's spans come from.
 
     Args:
         readers: The pipeline's readers, to which the plan refers.
         plan: The rows.
+        needed: bool[n_spans], the spans to read; all by default.
 
     Returns:
-        The tokens read, int32[m], and where in them each span begins, int64[n_spans].
+        The tokens read, int32[m], and where in them each span begins, int64[n_spans]; 0 for those not needed.
 
     Raises:
         RecordError: A document has another length than it was planned with.
@@ -29,7 +32,8 @@ def read_spans(readers: Sequence[DocumentReader], plan: RowPlan) -> tuple[Int32A
     values: list[Int32Array] = []
     starts = np.zeros(len(plan.record), np.int64)
     before = 0
-    for number, spans in _by_reader(plan.reader):
+    places = np.arange(len(plan.record)) if needed is None else np.flatnonzero(needed)
+    for number, spans in _by_reader(plan.reader, places):
         records, documents_of_spans = np.unique(plan.record[spans], return_inverse=True)
         documents = readers[number].read_tokens(records)
         lengths = documents.lengths[documents_of_spans]
@@ -47,26 +51,28 @@ def read_spans(readers: Sequence[DocumentReader], plan: RowPlan) -> tuple[Int32A
         before += len(documents.values)
     if len(values) == 1:
         return values[0], starts
-    return np.concatenate(values) if values else np.zeros(0, np.int32), starts
+    # One cell at least, for spans that are not needed to point to.
+    return np.concatenate([*values, np.zeros(1, np.int32)]), starts
 
 
 def read_documents(readers: Sequence[DocumentReader], plan: DocumentPlan) -> list[Any]:
     """The documents of a plan, in its order, whatever they are."""
     documents: list[Any] = [None] * len(plan)
-    for number, places in _by_reader(plan.reader):
+    for number, places in _by_reader(plan.reader, np.arange(len(plan))):
         found = readers[number].read(plan.record[places])
         for place, document in zip(places.tolist(), found, strict=True):
             documents[place] = document
     return documents
 
 
-def _by_reader(reader: Int64Array) -> Iterator[tuple[int, Int64Array]]:
-    """Each reader in use and the places where it is: int64[n]."""
-    if not len(reader):
+def _by_reader(reader: Int64Array, places: Int64Array) -> Iterator[tuple[int, Int64Array]]:
+    """Each reader that is in use at int64[n] places, and those where it is."""
+    if not len(places):
         return
+    reader = reader[places]
     if (reader == reader[0]).all():
-        yield int(reader[0]), np.arange(len(reader))
+        yield int(reader[0]), places
         return
     order = np.argsort(reader, kind="stable")
     numbers, firsts = np.unique(reader[order], return_index=True)
-    yield from zip(numbers.tolist(), np.split(order, firsts[1:]), strict=True)
+    yield from zip(numbers.tolist(), np.split(places[order], firsts[1:]), strict=True)

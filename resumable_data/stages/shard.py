@@ -10,9 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from resumable_data.arrays import Int64Array
+from resumable_data.arrays import BoolArray, Int64Array
 from resumable_data.batch import LLMBatch
 from resumable_data.errors import PipelineError
+from resumable_data.packing.plan import RowPlan
+from resumable_data.state import State
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class ProcessRows:
         share = n_rows // self.process_count
         return np.arange(self.process_index * share, (self.process_index + 1) * share)
 
+    def needs(self, plan: RowPlan, n_rows: int) -> BoolArray | None:
+        """All spans of these rows."""
+        return None
+
     def finish(self, batch: LLMBatch, n_rows: int) -> LLMBatch:
         """The batch of these rows."""
         return batch
@@ -57,3 +63,6 @@ class ProcessRows:
             return jax.ShapeDtypeStruct((leaf.shape[0] // self.process_count, *leaf.shape[1:]), leaf.dtype)
 
         return jax.tree.map(shared, batch)
+
+    def agree(self, state: State) -> None:
+        """Nothing: the processes counted here need not be those of JAX."""

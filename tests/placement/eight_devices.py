@@ -7,7 +7,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import resumable_data as rd
-from resumable_data.placement.sharding import rows_needed
+from resumable_data.placement.sharding import cells_needed, rows_of
 
 DEVICES = np.array(jax.devices())
 ORDERS = {"as they are": DEVICES, "reversed": DEVICES[::-1], "interleaved": DEVICES.reshape(2, 4).T.reshape(-1)}
@@ -42,7 +42,7 @@ def main() -> None:
         on_mesh = next(iter(data.place(mesh)))
         jax.tree.map(np.testing.assert_array_equal, on_mesh, plain)
         assert len({str(shard.index) for shard in on_mesh.document_idx.addressable_shards}) == 8
-        assert rows_needed(sharding, plain.inputs.shape).tolist() == list(range(8))
+        assert rows_of(cells_needed(sharding, plain.inputs.shape), 8).tolist() == list(range(8))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import resumable_data as rd
-from resumable_data.placement.sharding import as_sharding, rows_needed, to_global
+from resumable_data.placement.sharding import as_sharding, cells_needed, rows_of, to_global
 
 DEVICES = np.array(jax.devices())
 SHUFFLED = DEVICES[[5, 2, 7, 0, 3, 6, 1, 4]]
@@ -76,14 +76,14 @@ def test_every_size_of_a_ramp_has_to_fit() -> None:
 
 
 def test_the_rows_of_some_devices_are_all_that_is_needed() -> None:
-    every = rows_needed(SHARDINGS["data parallel"], (16, 4))
-    assert every.tolist() == list(range(16))
-    assert rows_needed(SHARDINGS["some devices"], (4, 4)).tolist() == [0, 1, 2, 3]
+    every = cells_needed(SHARDINGS["data parallel"], (16, 4))
+    assert rows_of(every, 16).tolist() == list(range(16))
+    assert rows_of(cells_needed(SHARDINGS["some devices"], (4, 4)), 4).tolist() == [0, 1, 2, 3]
 
 
 def test_arrays_are_formed_from_the_rows_that_are_there() -> None:
     sharding = SHARDINGS["devices in another order"]
-    local = np.arange(32).reshape(16, 2)
+    local = np.arange(32, dtype=np.int32).reshape(16, 2)
     array = to_global(np.arange(16), local, sharding, 16)
     np.testing.assert_array_equal(np.asarray(array), local)
 

@@ -1,0 +1,158 @@
+"""The files of a saved position: what is in them, writing them, and reading them back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol, cast, runtime_checkable
+
+import jax
+from etils import epath
+
+from resumable_data.errors import ResumableDataError, StateError
+from resumable_data.placement.agreement import Claim, agree, claim_of
+from resumable_data.state import Edit, State
+
+STATE_FILE = "state.json"
+PIPELINE_FILE = "pipeline.json"
+EDITS_FILE = "edits.json"
+FILES = (STATE_FILE, PIPELINE_FILE, EDITS_FILE)
+
+Texts = Mapping[str, str]
+
+
+class SavedIterator(Protocol):
+    """What can be saved: a ``DataIterator``, or an iterator around one."""
+
+    @property
+    def step(self) -> int:
+        """Batches delivered."""
+        ...
+
+    @property
+    def edits(self) -> Sequence[Edit]:
+        """What was changed about the pipeline while it ran."""
+        ...
+
+    def description(self) -> dict[str, Any]:
+        """What decides the pipeline's data."""
+        ...
+
+    def get_state(self) -> State:
+        """The position, as JSON values."""
+        ...
+
+    def set_state(self, state: State, allow: Collection[str] = ()) -> None:
+        """Goes to a position: whole, or not at all."""
+        ...
+
+
+@runtime_checkable
+class Checking(Protocol):
+    """An iterator that can check a state without going there."""
+
+    def check_state(self, state: State, allow: Collection[str] = ()) -> Callable[[], None]:
+        """Raises if the state is wrong; otherwise returns what goes there."""
+        ...
+
+
+def texts_of(item: SavedIterator, expect_step: int | None = None) -> Texts:
+    """The files of an iterator's present position, by name.
+
+    Raises:
+        StateError: The iterator is at another step than is expected.
+    """
+    if expect_step is not None and expect_step != item.step:
+        raise StateError(
+            f"the data iterator is at step {item.step}, but step {expect_step} is saved: "
+            "save after the step's batch was taken and before the next"
+        )
+    contents = {STATE_FILE: item.get_state(), PIPELINE_FILE: item.description(), EDITS_FILE: list(item.edits)}
+    return {name: json.dumps(content, indent=1) for name, content in contents.items()}
+
+
+def write(directory: epath.Path, texts: Texts) -> None:
+    """Writes the files, the state last: where it stands, the others do too.
+
+    Raises:
+        StateError: The disk is full, or the file cannot be written for another reason.
+    """
+    for name in reversed(FILES):
+        if name in texts:
+            try:
+                (directory / name).write_text(texts[name])
+            except OSError as error:
+                raise StateError(
+                    f"{directory / name} cannot be written: {error}. The checkpoint is not committed, and the one "
+                    "before it stays the latest"
+                ) from error
+
+
+def check_complete(directory: epath.Path) -> None:
+    """Raises StateError unless every file is there."""
+    missing = [name for name in FILES if not (directory / name).exists()]
+    if missing:
+        raise StateError(f"the data item in {directory} lacks {', '.join(missing)}; the checkpoint is not committed")
+
+
+def read_state(directory: epath.Path) -> State:
+    """The state in an item's directory.
+
+    Raises:
+        StateError: The file is missing or is no JSON object.
+    """
+    state = read_json(directory / STATE_FILE)
+    if not isinstance(state, dict):
+        raise StateError(
+            f"{directory / STATE_FILE} is damaged: it holds no JSON object. Restore an earlier checkpoint"
+        )
+    return cast(State, state)
+
+
+def read_json(path: epath.Path) -> Any:
+    """The content of one file.
+
+    Raises:
+        StateError: It is missing, unreadable or damaged.
+    """
+    if not path.exists():
+        raise StateError(
+            f"{path} is missing: the checkpoint has no complete data item. Restore an earlier checkpoint"
+        )
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise StateError(f"{path} is damaged: {error}. Restore an earlier checkpoint") from error
+
+
+def checked_restore(directory: epath.Path, item: SavedIterator, allow: Collection[str]) -> Callable[[], None]:
+    """Reads and checks a position on all processes; returns what goes there.
+
+    Nothing has moved when this raises, on any process: each says what it found before one of them goes on.
+
+    Raises:
+        StateError: The item is incomplete or damaged.
+        PipelineMismatchError: The position is of another pipeline or other data, or the processes differ.
+    """
+    try:
+        state = read_state(directory)
+        if isinstance(item, Checking):
+            apply = item.check_state(state, allow)
+        else:
+
+            def apply() -> None:
+                item.set_state(state, allow)
+
+    except ResumableDataError as error:
+        _agree_on_restore(Claim(None, 0, "", failure=f"{type(error).__name__}: {error}"), error)
+        raise
+    _agree_on_restore(claim_of(state))
+    return apply
+
+
+def _agree_on_restore(claim: Claim, own: ResumableDataError | None = None) -> None:
+    try:
+        agree("restoring the data", range(jax.process_count()), claim)
+    except ResumableDataError as error:
+        # What went wrong here says more than that something went wrong here.
+        raise error if own is None else own from error
