@@ -13,6 +13,7 @@ from resumable_data.errors import (
 )
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.sources.array_record import ArrayRecordSource
+from resumable_data.sources.grain_source import GrainSource
 from resumable_data.sources.in_memory import InMemorySource
 from resumable_data.sources.parse import parse_int32_tokens
 from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
@@ -29,6 +30,7 @@ __all__ = [
     "BatchSchedule",
     "DataIterator",
     "Dataset",
+    "GrainSource",
     "InMemorySource",
     "LLMBatch",
     "LLMIndexedBatch",

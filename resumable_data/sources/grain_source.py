@@ -1,0 +1,170 @@
+"""Records of a Grain dataset, or of any object with random access."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, cast, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from resumable_data.arrays import Int64Array
+from resumable_data.digest import content_digest, digest
+from resumable_data.errors import PipelineError, RecordError, SourceError
+from resumable_data.sources.source import check_indices, evenly_spaced
+
+_SAMPLED_RECORDS = 1024
+# Grain gives what repeats for ever a length of about 2**63; stages behind the repeat divide it.
+_ENDLESS = 2**48
+_BATCHED_READS = ("__getitems__", "_getitems")
+
+
+@runtime_checkable
+class RandomAccess(Protocol):
+    """What Grain calls a data source: a length and records by index."""
+
+    def __len__(self) -> int:
+        """Number of records."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Any:
+        """The record at an index."""
+        ...
+
+
+class GrainSource:
+    """A ``grain.MapDataset``, or any object with ``len`` and ``[index]``, such as Grain's data sources.
+
+    What the dataset does to its records belongs to the source: its length is the epoch, and its own shuffle is
+    the order of the records. Where ``__getitems__`` is offered, hundreds of records are read in one call, so
+    pass a data source itself rather than ``MapDataset.source`` of it, which reads one by one.
+
+    Args:
+        source: The records, of any kind.
+        lengths: Tokens of each record, int[n], where they are known; documents need them to be packed.
+        fingerprint: What the content counts by instead of sampled records. Change it whenever they change.
+        name: What error messages call this source.
+
+    Raises:
+        PipelineError: ``source`` has no random access, or ``lengths`` are not one natural number a record.
+        SourceError: There are no records, or endlessly many.
+
+    >>> source = GrainSource(range(10, 20), lengths=[1] * 10)
+    >>> source.read(np.array([3, 0])), source.lengths(np.array([3, 0])).tolist()
+    ([13, 10], [1, 1])
+    """
+
+    def __init__(
+        self,
+        source: RandomAccess,
+        *,
+        lengths: npt.ArrayLike | None = None,
+        fingerprint: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        if not isinstance(cast(object, source), RandomAccess):
+            raise PipelineError(
+                f"{type(source).__name__} has no random access: GrainSource needs len(source) and source[index]. "
+                "A grain.IterDataset has none; give the MapDataset that it is made from"
+            )
+        self._source = source
+        self._name = name or f"Grain source {type(source).__name__}"
+        self._given_fingerprint = fingerprint
+        self._count = len(source)
+        if self._count == 0:
+            raise SourceError(f"{self._name} has no records")
+        if self._count >= _ENDLESS:
+            raise SourceError(
+                f"{self._name} is endless: its length is {self._count}. Leave out its .repeat(), and call "
+                ".repeat() of the pipeline that is built from the source"
+            )
+        self._known_lengths = None if lengths is None else _checked_lengths(lengths, self._count)
+        if self._known_lengths is not None:
+            # Only a source that knows lengths has this method: stages look for it.
+            self.lengths = self._lengths
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __repr__(self) -> str:
+        return f"{self._name} ({len(self)} records)"
+
+    def read(self, indices: Int64Array) -> list[Any]:
+        """Records at int64[n] indices.
+
+        Raises:
+            RecordError: A record is bad, or None, which is how Grain leaves one out.
+            SourceError: The storage fails.
+        """
+        check_indices(indices, len(self), repr(self))
+        wanted = indices.tolist()
+        records = self._read_together(wanted)
+        if records is None:
+            records = [self._read_one(index) for index in wanted]
+        for index, record in zip(wanted, records, strict=True):
+            if record is None:
+                raise RecordError(
+                    f"{self!r}, record {index} is None, which is how Grain's filter leaves a record out. Take the "
+                    "filter out of the Grain dataset, or let its source have the wanted records alone"
+                )
+        return records
+
+    def fingerprint(self) -> str:
+        """Digest of the record count, of up to 1,024 records, spread evenly, and of the lengths given.
+
+        Raises:
+            SourceError: A record holds an object whose content cannot be seen, or the storage fails.
+            RecordError: A sampled record is bad.
+        """
+        lengths = b"" if self._known_lengths is None else self._known_lengths.astype("<i8").tobytes()
+        if self._given_fingerprint is not None:
+            return digest("grain", str(len(self)), lengths, self._given_fingerprint)
+        sampled = evenly_spaced(len(self), _SAMPLED_RECORDS)
+        contents = map(self._content_digest, sampled.tolist(), self.read(sampled))
+        return digest("grain", str(len(self)), lengths, *contents)
+
+    def _lengths(self, indices: Int64Array) -> Int64Array:
+        check_indices(indices, len(self), repr(self))
+        assert self._known_lengths is not None
+        return self._known_lengths[indices]
+
+    def _read_together(self, indices: list[int]) -> list[Any] | None:
+        """All records in one call; None where the source has none for this, or where it fails."""
+        read_many = next(
+            (getattr(self._source, name) for name in _BATCHED_READS if hasattr(self._source, name)), None
+        )
+        if read_many is None:
+            return None
+        try:
+            records = list(cast(Callable[[list[int]], Sequence[Any]], read_many)(indices))
+        except Exception:
+            return None  # Read one by one, to be able to say which.
+        if len(records) != len(indices):
+            raise SourceError(f"{self!r} gave {len(records)} records where {len(indices)} were asked for")
+        return records
+
+    def _read_one(self, index: int) -> Any:
+        try:
+            return self._source[index]
+        except OSError as error:
+            raise SourceError(f"{self!r}, record {index} cannot be read: {error!r}") from error
+        except Exception as error:
+            raise RecordError(f"{self!r}, record {index} is bad: {error!r}") from error
+
+    def _content_digest(self, index: int, record: object) -> str:
+        def refuse(unseen: object) -> str:
+            raise SourceError(
+                f"{self!r}, record {index} holds a {type(unseen).__qualname__}, whose content cannot be seen to tell "
+                "data that changed: pass fingerprint='…' with a name of the data, and another when they change"
+            )
+
+        return content_digest(record, refuse)
+
+
+def _checked_lengths(lengths: npt.ArrayLike, count: int) -> Int64Array:
+    given = np.asarray(lengths)
+    if given.shape != (count,) or not np.issubdtype(given.dtype, np.integer) or given.min() < 0:
+        raise PipelineError(
+            f"lengths= is {given.dtype}{list(given.shape)}; it holds one natural number for each of {count} records"
+        )
+    return given.astype(np.int64)
