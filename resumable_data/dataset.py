@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from jax.sharding import Mesh, NamedSharding
 
 from resumable_data.batch import LLMBatch
 from resumable_data.checkpoint.stateful import CheckpointableIterator
-from resumable_data.digest import callable_name
 from resumable_data.errors import PipelineError
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.placement.sharding import as_sharding, check_shape
@@ -21,6 +20,7 @@ from resumable_data.stages.documents import ChainStage, require_documents
 from resumable_data.stages.elements import DocumentEngine, RowEngine
 from resumable_data.stages.iterator import DataIterator
 from resumable_data.stages.map import Map
+from resumable_data.stages.mapped_function import mapped_function
 from resumable_data.stages.mix import MixDocuments, MixRows, MixSettings
 from resumable_data.stages.pack import Pack, PackingReport
 from resumable_data.stages.pad import Pad
@@ -34,6 +34,9 @@ from resumable_data.stages.source import SourceStage
 from resumable_data.stages.stage import Opening, RowFormat, as_integer
 from resumable_data.stages.weights import Weights, WeightSchedule
 from resumable_data.state import Description
+
+if TYPE_CHECKING:
+    import grain
 
 ElementT = TypeVar("ElementT")
 Rows = Pack | Pad | Shift | MixRows
@@ -102,7 +105,7 @@ class Dataset(Generic[ElementT]):
 
     def map(
         self,
-        function: Callable[[Any], Any],
+        function: Callable[[Any], Any] | grain.transforms.Map,
         *,
         preserves_length: bool = False,
         name: str | None = None,
@@ -113,20 +116,19 @@ class Dataset(Generic[ElementT]):
         It counts in the pipeline's fingerprint by its qualified name; what a closure holds cannot be seen.
 
         Args:
-            function: From a document to a document. It must not change its argument.
+            function: From a document to a document. It must not change its argument. A ``grain.transforms.Map``
+                counts by its class and its settings: dataclass fields, else public attributes.
             preserves_length: Promise that the number of tokens stays, which is checked at every read; without
                 it the documents cannot be packed.
             name: What it counts by instead; needed for a lambda.
             version: Change it whenever the function comes to do something else.
 
         Raises:
-            PipelineError: The function has no name that lasts, and none is given.
+            PipelineError: The function has no name that lasts, and none is given, or it is another kind of
+                Grain's transformations.
         """
-        try:
-            function_name = callable_name(function, name, version)
-        except ValueError as error:
-            raise PipelineError(f"map: {error}") from error
-        return Dataset(Map(require_documents(self.node, "map"), function, function_name, preserves_length))
+        applied, function_name = mapped_function(function, name, version)
+        return Dataset(Map(require_documents(self.node, "map"), applied, function_name, preserves_length))
 
     def append_eod(self, eod_id: int) -> Dataset[ElementT]:
         """An end-of-document token behind every document, counted in its length."""
