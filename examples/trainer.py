@@ -5,6 +5,11 @@ standard output as one line of JSON: the step, a digest of all the batch's bytes
 
     python examples/trainer.py --corpus CORPUS --checkpoints CHECKPOINTS --steps 300
 
+Several processes train together when each is started with the address of one of them, and its own number:
+
+    python examples/trainer.py … --coordinator HOST:PORT --processes 4 --process 0
+
+Each reads and holds only its own rows, and another number of processes can go on with the run.
 `train_lm.py` writes the corpus and proves that interruptions leave no trace.
 """
 
@@ -22,6 +27,7 @@ import optax
 import orbax.checkpoint as ocp
 from corpus import EOD_TOKEN
 from flax import nnx
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from model import ModelConfig, Transformer, mean_loss
 from tokenizers import Tokenizer
@@ -108,9 +114,11 @@ def digest(batch: LLMBatch) -> str:
 
 
 def report(step: int, batch: LLMBatch, loss: jax.Array) -> None:
-    """Prints the line of JSON of one step; the loss is in hexadecimal, which rounds nothing."""
-    line = {"step": step, "batch": digest(batch), "loss": float(loss).hex()}
-    print(json.dumps(line), flush=True)
+    """Prints the line of JSON of one step, once a run; the loss is in hexadecimal, which rounds nothing."""
+    whole = multihost_utils.process_allgather(batch, tiled=True)
+    if jax.process_index() == 0:
+        line = {"step": step, "batch": digest(whole), "loss": float(loss).hex()}
+        print(json.dumps(line), flush=True)
 
 
 def train(corpus: Path, checkpoints: Path, *, steps: int, save_every: int) -> None:
@@ -146,7 +154,12 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder to save to and resume from")
     parser.add_argument("--steps", type=int, default=300, help="total number of steps")
     parser.add_argument("--save-every", type=int, default=25, help="steps from one checkpoint to the next")
+    parser.add_argument("--coordinator", help="HOST:PORT at which process 0 waits for the others")
+    parser.add_argument("--processes", type=int, help="number of processes that train together")
+    parser.add_argument("--process", type=int, help="number of this process, from 0")
     options = parser.parse_args()
+    if options.coordinator is not None:
+        jax.distributed.initialize(options.coordinator, options.processes, options.process)
     train(options.corpus, options.checkpoints, steps=options.steps, save_every=options.save_every)
 
 
