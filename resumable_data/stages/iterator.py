@@ -301,9 +301,10 @@ class DataIterator(Generic[ElementT]):
 
     def _drop_ready(self) -> None:
         self._peeked = None
-        if self._ready is not None:
-            self._ready.close()
-            self._ready = None
+        # Forgotten first: a Ctrl-C while closing waits must not leave behind what looks like the end of the data.
+        ready, self._ready = self._ready, None
+        if ready is not None:
+            ready.close()
 
 
 class _Ready(Generic[ElementT]):
