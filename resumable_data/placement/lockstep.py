@@ -1,0 +1,272 @@
+"""Processes that take their batches in lockstep: they agree that there is one, on its shapes, and on the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from enum import IntEnum
+from typing import Any, cast
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from resumable_data.digest import digest
+from resumable_data.errors import PipelineError, PipelineMismatchError
+from resumable_data.placement.agreement import Claim, agree
+from resumable_data.placement.exchange import read_exchange, start_exchange
+from resumable_data.placement.look_ahead import LookAhead
+from resumable_data.placement.padding import pad_to, padding_value
+from resumable_data.placement.process_rows import canonical, form_global, processes_of
+
+Shape = tuple[int, ...]
+
+
+class Status(IntEnum):
+    """What a process has: a batch, no further one, or an error instead of it."""
+
+    READY = 0
+    ENDED = 1
+    FAILED = 2
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a process says of its next batch, in integers from 0 to below 2³¹.
+
+    Attributes:
+        status: Whether there is one.
+        step: Which it is in its epoch.
+        length: Batches an epoch, or 0 where that is not known.
+        structure: Digest of the names, dtypes and ranks of its arrays.
+        shapes: Digest of their shapes.
+    """
+
+    status: int
+    step: int
+    length: int
+    structure: int = 0
+    shapes: int = 0
+
+
+def judge(reports: Mapping[int, Report]) -> Status:
+    """What the processes do next, all of them the same.
+
+    Args:
+        reports: By process, ascending.
+
+    Returns:
+        READY only if all are; ENDED where one has ended; FAILED where one has failed.
+
+    Raises:
+        PipelineMismatchError: They are not at the same step, or do not have the same arrays.
+
+    >>> judge({0: Report(Status.READY, 7, 0), 1: Report(Status.ENDED, 7, 0)}).name
+    'ENDED'
+    """
+    for what in ("length", "step"):
+        _check_equal({process: getattr(report, what) for process, report in reports.items()}, what)
+    status = Status(max(report.status for report in reports.values()))
+    if status is Status.READY:
+        _check_equal({process: report.structure for process, report in reports.items()}, "structure")
+    return status
+
+
+_ADVICE = {
+    "length": "iterator_length is {}: give all processes the same",
+    "step": "they are at batch {} of the epoch: restore all of them from the same checkpoint, or none",
+    "structure": "digests of the arrays' names, dtypes and ranks are {}: give all processes the same kind of batch",
+}
+
+
+def _check_equal(numbers: Mapping[int, int], what: str) -> None:
+    if len(set(numbers.values())) > 1:
+        each = tuple(f"{number} on process {process}" for process, number in numbers.items())
+        raise PipelineMismatchError(f"the processes differ: {_ADVICE[what].format(', '.join(each))}", each)
+
+
+def common_shapes(shapes: Mapping[int, Sequence[Shape]]) -> list[Shape]:
+    """The least shapes that hold the arrays of every process.
+
+    >>> common_shapes({0: [(4, 8), (4,)], 1: [(2, 9), (2,)]})
+    [(4, 9), (4,)]
+    """
+    return [tuple(map(max, *same)) for same in zip(*shapes.values(), strict=True)]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """This process's part of a batch.
+
+    Attributes:
+        names: Of its arrays, such as ``.inputs`` or ``['tokens']``.
+        arrays: They themselves, in dtypes that JAX has.
+        structure: What they are leaves of.
+    """
+
+    names: list[str]
+    arrays: list[np.ndarray[Any, Any]]
+    structure: Any
+
+    @property
+    def shapes(self) -> list[Shape]:
+        return [array.shape for array in self.arrays]
+
+    def report(self, step: int, length: int | None) -> Report:
+        structure = digest(*(f"{name} {a.dtype} {a.ndim}" for name, a in zip(self.names, self.arrays, strict=True)))
+        shapes = digest(*map(str, self.shapes))
+        return Report(Status.READY, step, length or 0, _below_2_to_31(structure), _below_2_to_31(shapes))
+
+
+@dataclass(frozen=True)
+class _Announced:
+    """What was said about the next batch: the exchange under way, this process's part, or the error in its place."""
+
+    started: jax.Array
+    part: _Part | None
+    failure: Exception | None
+
+
+class Lockstep:
+    """The next global batch, if every process has its part of it.
+
+    A process alone goes by itself. Several exchange a few integers a batch, on their devices. ``announce`` starts the
+    exchange of the following batch early, so that it is over when it is asked for, and no device waits for it.
+
+    Args:
+        local: Gives this process's part of each batch, a pytree of arrays.
+        mesh: Where the batches lie; the processes that own its devices take part.
+        pad_value: Pads the arrays of all processes to one shape, and their rows so that the devices can divide
+            them; None to refuse what differs.
+
+    Raises:
+        PipelineError: The mesh cannot be used by this process.
+    """
+
+    def __init__(self, local: LookAhead[Any], mesh: Mesh, pad_value: float | None) -> None:
+        self._local = local
+        self._mesh = mesh
+        self._pad_value = pad_value
+        self._processes = processes_of(mesh)
+        self._announced: _Announced | None = None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other process takes part."""
+        return len(self._processes) == 1
+
+    def take(self, step: int, length: int | None) -> Any:
+        """The next global batch. An error, or the end, leaves every process where it was.
+
+        Args:
+            step: Which one it is in its epoch.
+            length: Batches an epoch, if that is known.
+
+        Raises:
+            StopIteration: At least one process has no further batch.
+            PipelineMismatchError: The processes differ, or another one failed.
+            PipelineError: The arrays cannot be laid out on the mesh.
+        """
+        if self.is_alone:
+            part = self._look()
+            shapes = part.shapes
+        else:
+            part, shapes = self._agreed(step, length)
+        formed = self._formed(part, shapes)
+        self._local.take()
+        return formed
+
+    def announce(self, step: int, length: int | None) -> None:
+        """Looks at this process's part of the next batch and starts to tell the others. Alone it does nothing."""
+        if self.is_alone or self._announced is not None:
+            return
+        part: _Part | None = None
+        failure: Exception | None = None
+        try:
+            part = self._look()
+            report = part.report(step, length)
+        except StopIteration:
+            report = Report(Status.ENDED, step, length or 0)
+        except Exception as error:
+            # The others wait to hear of it; it is raised when all know.
+            failure, report = error, Report(Status.FAILED, step, length or 0)
+        self._announced = _Announced(start_exchange(self._mesh, astuple(report)), part, failure)
+
+    def forget(self) -> None:
+        """Drops what was announced: the position has changed, on all processes."""
+        self._announced = None
+
+    def _look(self) -> _Part:
+        batch = self._local.look()
+        named = cast("list[tuple[Any, Any]]", jax.tree_util.tree_flatten_with_path(batch)[0])
+        names = [jax.tree_util.keystr(path) or "the array" for path, _ in named]
+        arrays: list[np.ndarray[Any, Any]] = []
+        for name, (_, leaf) in zip(names, named, strict=True):
+            try:
+                arrays.append(canonical(leaf))
+                if self._pad_value is not None:
+                    padding_value(arrays[-1].dtype, self._pad_value)
+            except PipelineError as error:
+                raise PipelineError(f"{name}: {error}") from error
+        return _Part(names, arrays, jax.tree.structure(batch))
+
+    def _agreed(self, step: int, length: int | None) -> tuple[_Part, list[Shape]]:
+        self.announce(step, length)
+        announced, self._announced = self._announced, None
+        assert announced is not None
+        numbers = read_exchange(self._mesh, announced.started)
+        reports = {process: Report(*map(int, row)) for process, row in numbers.items()}
+        status = judge(reports)
+        if status is Status.ENDED:
+            raise StopIteration
+        if status is Status.FAILED:
+            self._raise_failure(step, announced.failure)
+        part = announced.part
+        assert part is not None
+        differ = len({report.shapes for report in reports.values()}) > 1
+        return part, self._common(part) if differ else part.shapes
+
+    def _raise_failure(self, step: int, own: Exception | None) -> None:
+        failure = "" if own is None else f"{type(own).__name__}: {own}"
+        try:
+            agree("reading the next batch", self._processes, Claim(None, step, "", failure))
+        except PipelineMismatchError as error:
+            raise error if own is None else own from error
+
+    def _common(self, part: _Part) -> list[Shape]:
+        """The shapes to be padded to; raises where they differ and nothing is padded."""
+        exchange = start_exchange(self._mesh, [size for shape in part.shapes for size in shape])
+        ends = np.cumsum([len(shape) for shape in part.shapes])[:-1]
+        shapes = {
+            process: [tuple(map(int, sizes)) for sizes in np.split(numbers, ends)]
+            for process, numbers in read_exchange(self._mesh, exchange).items()
+        }
+        if self._pad_value is None:
+            lines = tuple(
+                f"{name}: " + ", ".join(f"{shapes[process][place]} on process {process}" for process in shapes)
+                for place, name in enumerate(part.names)
+                if len({shapes[process][place] for process in shapes}) > 1
+            )
+            raise PipelineMismatchError(
+                "the processes' batches have different shapes; pad them (pad_shapes=True), or make them equal:\n"
+                + "\n".join(lines),
+                lines,
+            )
+        return common_shapes(shapes)
+
+    def _formed(self, part: _Part, shapes: Sequence[Shape]) -> Any:
+        n_devices = self._mesh.devices.size // len(self._processes)
+        formed: list[jax.Array] = []
+        for name, array, shape in zip(part.names, part.arrays, shapes, strict=True):
+            try:
+                if self._pad_value is not None and shape:
+                    rows = -(-shape[0] // n_devices) * n_devices
+                    array = pad_to(array, (rows, *shape[1:]), self._pad_value)
+                formed.append(form_global(array, self._mesh))
+            except PipelineError as error:
+                raise PipelineError(f"{name}: {error}") from error
+        return jax.tree.unflatten(part.structure, formed)
+
+
+def _below_2_to_31(hexadecimal: str) -> int:
+    return int(hexadecimal, 16) % 2**31

@@ -1,0 +1,41 @@
+"""Arrays padded at the end of their axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from resumable_data.errors import PipelineError
+
+
+def pad_to(array: Any, shape: Sequence[int], value: float = 0) -> np.ndarray[Any, Any]:
+    """The array with ``value`` behind it on every axis, up to ``shape``.
+
+    Raises:
+        PipelineError: The shape has other axes or is smaller, or the array's dtype cannot hold the value.
+
+    >>> pad_to(np.array([[1, 2]]), (2, 3)).tolist()
+    [[1, 2, 0], [0, 0, 0]]
+    """
+    array, shape = np.asarray(array), tuple(shape)
+    if len(shape) != array.ndim or any(is_ > to_be for is_, to_be in zip(array.shape, shape, strict=True)):
+        raise PipelineError(f"an array of shape {array.shape} cannot be padded to shape {shape}")
+    if array.shape == shape:
+        return array
+    padded = np.full(shape, padding_value(array.dtype, value), array.dtype)
+    padded[tuple(slice(size) for size in array.shape)] = array
+    return padded
+
+
+def padding_value(dtype: np.dtype[Any], value: float) -> np.ndarray[Any, Any]:
+    """The value in an array's dtype.
+
+    Raises:
+        PipelineError: It is none of that dtype, as -1 is none of uint8.
+    """
+    converted = np.asarray(value).astype(dtype)
+    if dtype.kind in "iub" and converted != value:
+        raise PipelineError(f"pad_value={value} is not a value of {dtype}")
+    return converted
