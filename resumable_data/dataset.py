@@ -33,6 +33,7 @@ from resumable_data.stages.shuffle import Shuffle
 from resumable_data.stages.source import SourceStage
 from resumable_data.stages.stage import Opening, RowFormat, as_integer
 from resumable_data.stages.weights import Weights, WeightSchedule
+from resumable_data.stages.worker import Worker, WorkerEngine
 from resumable_data.state import Description
 
 if TYPE_CHECKING:
@@ -267,7 +268,33 @@ class Dataset(Generic[ElementT]):
         """
         return self._batch("length").engine(Opening()).length(at_most)
 
+    def to_grain(self) -> grain.IterDataset[ElementT]:
+        """The same elements as a dataset of Grain, for its transformations, prefetching and checkpoints.
+
+        The order is the same, also with ``mp_prefetch``, whose workers each plan everything and read their own
+        elements. The state is the same too, but where a transformation of Grain wraps it in its own.
+
+        Raises:
+            PipelineError: Grain is not installed.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.InMemorySource([[1, 2], [3], [4, 5]])).shuffle(seed=1)
+        >>> list(documents.to_grain().map(sum))
+        [3, 9, 3]
+        """
+        try:
+            from resumable_data.stages.grain_dataset import PipelineIterDataset
+        except ModuleNotFoundError as error:
+            raise PipelineError("to_grain needs Grain: pip install 'resumable_data[grain]'") from error
+        node = self.node.parent if isinstance(self.node, Prefetch) else self.node
+        placed = isinstance(node, Batch) and isinstance(node.view, PlacedRows)
+        return PipelineIterDataset(self._open, placed)
+
     def __iter__(self) -> DataIterator[ElementT]:
+        return self._open(Worker(0, 1))
+
+    def _open(self, worker: Worker) -> DataIterator[ElementT]:
+        """An iterator over all elements, of which those of other workers are None."""
         node = cast(Node, self.node.parent) if isinstance(self.node, Prefetch) else self.node
         ahead = self.node.ahead if isinstance(self.node, Prefetch) else 0
         opening = Opening(with_lengths=not isinstance(node, ChainStage | MixDocuments))
@@ -279,6 +306,8 @@ class Dataset(Generic[ElementT]):
             rows = cast(Rows, node)
             engine = RowEngine(rows.open(opening, rows.component), opening.readers, rows.format)
         description = Description(opening.components, opening.shared, opening.algorithms)
+        if worker.count > 1:
+            engine = WorkerEngine(engine, worker)
         agree = node.view.agree if isinstance(node, Batch) else None
         return CheckpointableIterator(engine, description, ahead, agree)
 

@@ -88,6 +88,10 @@ class ArrayRecordSource:
         paths = self._files.paths
         return f"ArrayRecord source {paths[0].name}{' …' if len(paths) > 1 else ''} ({len(self)} records)"
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process maps the lengths itself, instead of being sent them.
+        return {name: value for name, value in self.__dict__.items() if name != "_lengths"}
+
     def read(self, indices: Int64Array) -> Ragged | list[Any]:
         """Documents at int64[n] indices: a ``Ragged`` where ``parse`` reads batches, else a list.
 
@@ -238,6 +242,10 @@ class _OpenFiles:
         self._readers: OrderedDict[int, _Reader] = OrderedDict()
         self._lock = Lock()
         self._threads: ThreadPoolExecutor | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Open files stay with their process; a copy opens its own.
+        return _OpenFiles, (self.paths,)
 
     def count(self, number: int) -> int:
         """Number of records in a file, of which there must be some."""

@@ -1,4 +1,5 @@
 import os
+import pickle
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -463,3 +464,19 @@ def test_another_order_of_the_files_has_another_fingerprint(folder: Path) -> Non
 def test_a_source_says_what_it_is(folder: Path) -> None:
     assert repr(open_tokens(f"{folder}/*.arecord")) == "ArrayRecord source shard_1.arecord … (7 records)"
     assert repr(open_tokens(folder / "shard_1.arecord")) == "ArrayRecord source shard_1.arecord (2 records)"
+
+
+def test_a_pickled_source_opens_files_and_lengths_of_its_own(folder: Path) -> None:
+    source = open_tokens(folder / "*.arecord")
+    everything = range(len(DOCUMENTS))
+    assert read(source, everything) == DOCUMENTS
+    source.lengths(np.arange(len(DOCUMENTS)))
+
+    text = pickle.dumps(source)
+    source.close()
+    copy = pickle.loads(text)
+
+    assert "_lengths" not in copy.__dict__
+    assert read(copy, everything) == DOCUMENTS
+    assert copy.lengths(np.arange(len(DOCUMENTS))).tolist() == LENGTHS
+    assert copy.fingerprint() == source.fingerprint()
