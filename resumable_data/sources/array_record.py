@@ -136,13 +136,14 @@ class ArrayRecordSource:
         folder = "" if self._index_dir is None else f" --index-dir {shlex.quote(str(self._index_dir))}"
         require_single_process(f"resumable-data index {shlex.join(self._patterns)}{folder}")
         total = sum(int(np.diff(self._first_record)[number]) for number in missing)
-        with tqdm(total=total, desc="lengths index", unit=" records", disable=not self._progress) as bar:
+        with _ProgressBar(total=total, desc="lengths index", unit=" records", disable=not self._progress) as bar:
             for number in missing:
                 indexes[number].build(self._count_lengths(number, bar))
 
     def close(self) -> None:
-        """Closes the files; they are opened again when needed."""
+        """Closes the files and the lengths indexes; they are opened again when needed."""
         self._files.close()
+        self.__dict__.pop("_lengths", None)
 
     @cached_property
     def _lengths(self) -> list[LengthArray]:
@@ -219,6 +220,12 @@ class ArrayRecordSource:
         return f"record {index} (record {inside} of {self._files.paths[file]})"
 
 
+class _ProgressBar(tqdm):  # pyright: ignore[reportMissingTypeArgument]
+    """A bar that leaves no thread behind; tqdm's own watches for bars that stand still."""
+
+    monitor_interval = 0
+
+
 @dataclass(frozen=True, eq=False)
 class _Stretch:
     """Part of a request that lies in one file.
@@ -241,7 +248,6 @@ class _OpenFiles:
         self.paths = paths
         self._readers: OrderedDict[int, _Reader] = OrderedDict()
         self._lock = Lock()
-        self._threads: ThreadPoolExecutor | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Open files stay with their process; a copy opens its own.
@@ -261,17 +267,14 @@ class _OpenFiles:
         """Records of every stretch, the files read side by side."""
         if len(stretches) == 1:
             return [self._read(stretches[0])]
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "array-record")
-        return list(self._threads.map(self._read, stretches))
+        # Kept threads would outlive the iterators that read; starting some costs little beside a read.
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1, len(stretches)), "array-record") as threads:
+            return list(threads.map(self._read, stretches))
 
     def close(self) -> None:
-        """Closes every file and ends the threads."""
+        """Closes every file."""
         with self._lock:
             readers, self._readers = self._readers, OrderedDict()
-            threads, self._threads = self._threads, None
-        if threads is not None:
-            threads.shutdown()
         for reader in readers.values():
             with suppress(RuntimeError):  # of a read that failed before, and was reported then
                 reader.close()
