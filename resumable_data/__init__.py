@@ -4,6 +4,7 @@ from resumable_data import checkpoint
 from resumable_data.batch import Batch, LLMBatch, LLMIndexedBatch
 from resumable_data.dataset import Dataset, mix
 from resumable_data.errors import (
+    PeerError,
     PipelineError,
     PipelineMismatchError,
     RecordError,
@@ -34,6 +35,7 @@ __all__ = [
     "InMemorySource",
     "LLMBatch",
     "LLMIndexedBatch",
+    "PeerError",
     "PipelineError",
     "PipelineMismatchError",
     "Progress",

@@ -31,3 +31,7 @@ class PipelineMismatchError(ResumableDataError, ValueError):
     def __init__(self, message: str, differences: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.differences = differences
+
+
+class PeerError(ResumableDataError, RuntimeError):
+    """Another process of the run cannot go on, did not come in time, or cannot be reached; the message names it."""

@@ -6,11 +6,9 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, cast, runtime_checkable
 
-import jax
 from etils import epath
 
-from resumable_data.errors import ResumableDataError, StateError
-from resumable_data.placement.agreement import Claim, agree, claim_of
+from resumable_data.errors import StateError
 from resumable_data.state import Edit, State
 
 STATE_FILE = "state.json"
@@ -56,8 +54,8 @@ class Checking(Protocol):
         ...
 
 
-def texts_of(item: SavedIterator, expect_step: int | None = None) -> Texts:
-    """The files of an iterator's present position, by name.
+def texts_of(item: SavedIterator, state: State, expect_step: int | None = None) -> Texts:
+    """The files of an iterator's present position, whose state is given, by name.
 
     Raises:
         StateError: The iterator is at another step than is expected.
@@ -67,7 +65,7 @@ def texts_of(item: SavedIterator, expect_step: int | None = None) -> Texts:
             f"the data iterator is at step {item.step}, but step {expect_step} is saved: "
             "save after the step's batch was taken and before the next"
         )
-    contents = {STATE_FILE: item.get_state(), PIPELINE_FILE: item.description(), EDITS_FILE: list(item.edits)}
+    contents = {STATE_FILE: state, PIPELINE_FILE: item.description(), EDITS_FILE: list(item.edits)}
     return {name: json.dumps(content, indent=1) for name, content in contents.items()}
 
 
@@ -78,14 +76,22 @@ def write(directory: epath.Path, texts: Texts) -> None:
         StateError: The disk is full, or the file cannot be written for another reason.
     """
     for name in reversed(FILES):
-        if name in texts:
-            try:
-                (directory / name).write_text(texts[name])
-            except OSError as error:
-                raise StateError(
-                    f"{directory / name} cannot be written: {error}. The checkpoint is not committed, and the one "
-                    "before it stays the latest"
-                ) from error
+        try:
+            (directory / name).write_text(texts[name])
+        except OSError as error:
+            raise StateError(
+                f"{directory / name} cannot be written: {error}. The checkpoint is not committed, and the one "
+                "before it stays the latest"
+            ) from error
+
+
+def label_of(directory: epath.Path) -> str:
+    """An item's directory as all processes call it, wherever their disks are: ``"1000/data"``.
+
+    >>> label_of(epath.Path("/disk0/run/1000.orbax-checkpoint-tmp/data.orbax-checkpoint-tmp"))
+    '1000/data'
+    """
+    return "/".join(part.partition(".orbax-checkpoint-tmp")[0] for part in directory.parts[-2:])
 
 
 def check_complete(directory: epath.Path) -> None:
@@ -123,36 +129,3 @@ def read_json(path: epath.Path) -> Any:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise StateError(f"{path} is damaged: {error}. Restore an earlier checkpoint") from error
-
-
-def checked_restore(directory: epath.Path, item: SavedIterator, allow: Collection[str]) -> Callable[[], None]:
-    """Reads and checks a position on all processes; returns what goes there.
-
-    Nothing has moved when this raises, on any process: each says what it found before one of them goes on.
-
-    Raises:
-        StateError: The item is incomplete or damaged.
-        PipelineMismatchError: The position is of another pipeline or other data, or the processes differ.
-    """
-    try:
-        state = read_state(directory)
-        if isinstance(item, Checking):
-            apply = item.check_state(state, allow)
-        else:
-
-            def apply() -> None:
-                item.set_state(state, allow)
-
-    except ResumableDataError as error:
-        _agree_on_restore(Claim(None, 0, "", failure=f"{type(error).__name__}: {error}"), error)
-        raise
-    _agree_on_restore(claim_of(state))
-    return apply
-
-
-def _agree_on_restore(claim: Claim, own: ResumableDataError | None = None) -> None:
-    try:
-        agree("restoring the data", range(jax.process_count()), claim)
-    except ResumableDataError as error:
-        # What went wrong here says more than that something went wrong here.
-        raise error if own is None else own from error

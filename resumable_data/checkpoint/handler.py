@@ -8,37 +8,36 @@ from typing import Any
 
 import orbax.checkpoint as ocp
 from etils import epath
-from orbax.checkpoint import multihost
 from orbax.checkpoint.future import CommitFutureAwaitingContractedSignals, Future
 
-from resumable_data.checkpoint.files import (
-    PIPELINE_FILE,
-    SavedIterator,
-    Texts,
-    check_complete,
-    checked_restore,
-    read_json,
-    read_state,
-    texts_of,
-    write,
-)
+from resumable_data.checkpoint.files import PIPELINE_FILE, SavedIterator, check_complete, read_json, read_state
+from resumable_data.checkpoint.group import Group, Snapshot
 from resumable_data.errors import StateError
+from resumable_data.placement.agreement import TIMEOUT_SECONDS
 
 
 class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
     """Saves and restores a data iterator, beside the model in one ``CheckpointManager`` step.
 
-    The position is taken before ``save`` returns; the files are written in the background, by one process alone.
-    A state that is damaged, incomplete or of another pipeline is refused on restore, on every process, and the
-    iterators stay where they were.
+    The position is taken before ``save`` returns; the files are written in the background, by one process alone, and
+    the step is committed only if all processes save the same position. A state that is damaged, incomplete or of
+    another pipeline is refused on restore, on every process, and the iterators stay where they were.
+
+    Orbax makes one itself where the manager has Orbax's default ``MultiprocessingOptions``; otherwise register one
+    with the same options.
 
     Args:
-        primary_host: The process that writes, as in Orbax's ``MultiprocessingOptions``; None where every process
-            keeps checkpoints on a disk of its own.
+        multiprocessing_options: Which processes take part, and which writes; as the manager's.
+        timeout_seconds: How long processes wait for each other.
     """
 
-    def __init__(self, primary_host: int | None = 0) -> None:
-        self._primary_host = primary_host
+    def __init__(
+        self,
+        multiprocessing_options: ocp.options.MultiprocessingOptions | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._options = multiprocessing_options or ocp.options.MultiprocessingOptions()
+        self._timeout_seconds = timeout_seconds
 
     async def async_save(self, directory: epath.Path, args: DataSave) -> list[Future]:
         """Takes the position now, and returns the future of its writing."""
@@ -50,10 +49,9 @@ class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
             future.result()
 
     def _start_saving(self, directory: epath.Path, args: DataSave) -> list[Future]:
-        # Every process plans all rows, so that all have the same position and one of them writes it.
-        texts = texts_of(args.item, args.expect_step)
-        writes = multihost.is_primary_host(self._primary_host)
-        return [CommitFutureAwaitingContractedSignals(_write(directory, texts if writes else {}), name="data")]
+        group = self._group()
+        snapshot = group.snapshot(directory, args.item, args.expect_step)
+        return [CommitFutureAwaitingContractedSignals(_save(group, directory, snapshot), name="data")]
 
     def restore(self, directory: epath.Path, args: DataRestore | None = None) -> SavedIterator:
         """Sets the iterator to the saved position, and returns it.
@@ -62,10 +60,11 @@ class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
             StateError: The item is incomplete or damaged, or no iterator was given.
             PipelineMismatchError: The position belongs to another pipeline or to other data, or the processes
                 differ in what they restore.
+            PeerError: Another process cannot restore, or does not.
         """
         if args is None:
             raise StateError("pass the iterator to restore: args=Composite(data=DataRestore(iterator))")
-        checked_restore(directory, args.item, args.allow)()
+        self._group().restore(directory, args.item, args.allow)()
         return args.item
 
     def metadata(self, directory: epath.Path) -> dict[str, Any]:
@@ -75,6 +74,9 @@ class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
     def finalize(self, directory: epath.Path) -> None:
         """Refuses to commit an item with a file missing."""
         check_complete(directory)
+
+    def _group(self) -> Group:
+        return Group.of(self._options, self._timeout_seconds)
 
 
 @ocp.args.register_with_handler(DataCheckpointHandler, for_save=True)
@@ -105,5 +107,5 @@ class DataRestore(ocp.args.CheckpointArgs):
     allow: Collection[str] = ()
 
 
-async def _write(directory: epath.Path, texts: Texts) -> None:
-    write(directory, texts)
+async def _save(group: Group, directory: epath.Path, snapshot: Snapshot) -> None:
+    group.save(directory, snapshot)

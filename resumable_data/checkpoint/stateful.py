@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Collection
 from typing import TYPE_CHECKING, TypeVar
 
 from etils import epath
-from orbax.checkpoint import multihost
 
-from resumable_data.checkpoint.files import SavedIterator, Texts, check_complete, checked_restore, texts_of, write
+# Orbax offers no public name for the context in force, whose options say who writes.
+from orbax.checkpoint.experimental.v1._src.context.context import get_context
+
+from resumable_data.checkpoint.files import SavedIterator
+from resumable_data.checkpoint.group import Group, Snapshot
 from resumable_data.stages.iterator import DataIterator
 
 if TYPE_CHECKING:
@@ -36,8 +40,10 @@ class Checkpointable:
 
     async def save(self, directory: v1.path.PathAwaitingCreation) -> Awaitable[None]:
         """Takes the position now; what is returned writes it."""
-        texts = texts_of(self._item, self._expect_step)
-        return _write(directory, texts if multihost.is_primary_host(0) else {})
+        context = get_context()
+        group = Group.of(context.multiprocessing_options, context.async_options.timeout_secs)
+        snapshot = group.snapshot(epath.Path(directory.path), self._item, self._expect_step)
+        return _save(group, directory, snapshot)
 
     async def load(self, directory: v1.path.Path) -> Awaitable[None]:
         """Checks the saved position now, on all processes; what is returned goes there.
@@ -46,8 +52,11 @@ class Checkpointable:
             StateError: The item is incomplete or damaged.
             PipelineMismatchError: The position belongs to another pipeline or to other data, or the processes
                 differ in what they load.
+            PeerError: Another process cannot load, or does not.
         """
-        apply = checked_restore(epath.Path(directory), self._item, self._allow)
+        group = Group.of(get_context().multiprocessing_options)
+        # Other items load meanwhile, which may have to wait for the other processes too.
+        apply = await asyncio.to_thread(group.restore, epath.Path(directory), self._item, self._allow)
 
         async def go() -> None:
             apply()
@@ -74,8 +83,6 @@ class CheckpointableIterator(DataIterator[ElementT]):
         return await Checkpointable(self).load(directory)
 
 
-async def _write(directory: v1.path.PathAwaitingCreation, texts: Texts) -> None:
+async def _save(group: Group, directory: v1.path.PathAwaitingCreation, snapshot: Snapshot) -> None:
     path = epath.Path(await directory.await_creation())
-    write(path, texts)
-    if texts:
-        check_complete(path)
+    await asyncio.to_thread(group.save, path, snapshot)

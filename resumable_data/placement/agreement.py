@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import jax
@@ -15,12 +17,13 @@ from orbax.checkpoint import multihost
 
 from resumable_data.differences import differences
 from resumable_data.digest import Json, canonical_json, digest
-from resumable_data.errors import PipelineMismatchError
+from resumable_data.errors import PeerError, PipelineMismatchError
 from resumable_data.state import FORMAT, State, split
 from resumable_data.version import VERSION
 
 TIMEOUT_SECONDS = 300
 _rounds: Counter[str] = Counter()
+_counting = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -62,56 +65,144 @@ def claim_of(state: State) -> Claim:
     return Claim(header, position.step, digest(canonical_json([position.rows, shared, position.edits])))
 
 
-def agree(purpose: str, processes: Sequence[int], claim: Claim) -> None:
+def failure_of(error: BaseException) -> Claim:
+    """The claim of a process that cannot go on."""
+    return Claim(None, 0, "", failure=f"{type(error).__name__}: {error}")
+
+
+def agree(purpose: str, processes: Sequence[int], claim: Claim, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
     """Waits until all the given processes have made the same claim.
 
-    Each of them has to call this equally often for a purpose.
+    Each of them has to call this equally often for a purpose. A process that claims a failure tells the others of it
+    and does not wait for them.
 
     Args:
         purpose: What an error says that they were about to do.
         processes: The processes that take part, ascending; the present one among them.
         claim: What this process says.
+        timeout_seconds: How long to wait for the others.
 
     Raises:
-        PipelineMismatchError: On every process, where one differs from the first or cannot go on.
-        TimeoutError: A process did not come; the message says how many did.
+        PipelineMismatchError: On every process, where one differs from the first.
+        PeerError: Another process claims a failure, did not come in time, or cannot be reached.
     """
     if len(processes) < 2:
         return
-    client = cast(Any, multihost.get_jax_distributed_client())
-    everyone = digest(json.dumps(list(processes)))
-    _rounds[purpose + everyone] += 1
-    key = f"resumable_data/{purpose}/{everyone}/{_rounds[purpose + everyone]}"
-    client.key_value_set(f"{key}/claims/{jax.process_index()}", json.dumps(claim.to_json()))
-    milliseconds = TIMEOUT_SECONDS * 1000
+    meeting = _Meeting(
+        cast(Any, multihost.get_jax_distributed_client()),
+        tuple(processes),
+        _place(purpose, processes),
+        timeout_seconds,
+    )
     try:
-        client.wait_at_barrier(f"{key}/all", milliseconds, process_ids=list(processes))
-        if jax.process_index() == processes[0]:
-            claims = {int(k.rsplit("/", 1)[1]): json.loads(v) for k, v in client.key_value_dir_get(f"{key}/claims")}
-            client.key_value_set(f"{key}/verdict", json.dumps([_compared(claims), claim.pipeline]))
-        verdict: str = client.blocking_key_value_get(f"{key}/verdict", milliseconds)
+        verdict = meeting.verdict(claim)
     except cast(Any, jax.errors).JaxRuntimeError as error:
-        raise TimeoutError(
-            f"{purpose}: not all of the {len(processes)} processes that take part came within {TIMEOUT_SECONDS} s. "
-            f"See what the others report, or whether all of them get here. {error}"
-        ) from error
-    lines, pipeline = cast(tuple[list[str], Any], json.loads(verdict))
-    if lines:
-        own = differences(pipeline, cast(Any, claim.pipeline)) if pipeline != claim.pipeline else []
-        lines += [f"here, against process {processes[0]}: {difference}" for difference in own]
-        raise PipelineMismatchError(
-            f"{purpose}: the processes differ:\n" + "\n".join(f"  {line}" for line in lines), tuple(lines)
+        raise PeerError(f"{purpose}: the run's other processes cannot be reached: {error}") from error
+    if verdict.failures:
+        raise PeerError("\n  ".join([f"{purpose}: another process cannot go on:", *verdict.failures]))
+    if verdict.absent:
+        raise PeerError(
+            f"{purpose}: of the {len(processes)} processes that take part, process "
+            f"{', '.join(map(str, verdict.absent))} did not come within {timeout_seconds:g} s. "
+            "See what it reports, and whether the program does this on every process"
         )
+    if verdict.lines:
+        own = differences(cast(Any, verdict.pipeline), cast(Any, claim.pipeline))
+        lines = [*verdict.lines, *(f"here, against process {processes[0]}: {difference}" for difference in own)]
+        raise PipelineMismatchError("\n  ".join([f"{purpose}: the processes differ:", *lines]), tuple(lines))
 
 
-def _compared(claims: dict[int, dict[str, Any]]) -> list[str]:
-    """What is wrong with each process, in words; nothing where all agree with the first."""
+def _place(purpose: str, processes: Sequence[int]) -> str:
+    """Where the processes meet this time."""
+    name = digest(json.dumps([purpose, *processes]))
+    with _counting:
+        _rounds[name] += 1
+        return f"resumable_data/{name}/{_rounds[name]}"
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """What the comparison found.
+
+    Attributes:
+        failures: Processes that cannot go on, with their reasons.
+        absent: Processes that did not come.
+        lines: What differs.
+        pipeline: The first process's, where anything differs.
+    """
+
+    failures: Sequence[str] = ()
+    absent: Sequence[int] = ()
+    lines: Sequence[str] = ()
+    pipeline: Json = None
+
+
+@dataclass(frozen=True)
+class _Meeting:
+    """One comparison: each process leaves its claim with JAX's coordination service, and the first one compares."""
+
+    client: Any
+    processes: tuple[int, ...]
+    place: str
+    timeout_seconds: float
+
+    def verdict(self, claim: Claim) -> _Verdict:
+        """What the first process found; of this one's own failure nothing is said to itself."""
+        own = jax.process_index()
+        if own != self.processes[0]:
+            self._put(self._claim_place(own), claim.to_json())
+            if claim.failure:
+                return _Verdict()
+            found = self._awaited(self._verdict_place, time.monotonic() + self.timeout_seconds)
+            return _Verdict(absent=self._absent()) if found is None else _Verdict(**found)
+        verdict = _Verdict([f"process {own}: {claim.failure}"]) if claim.failure else self._compared(claim)
+        self._put(self._verdict_place, asdict(verdict))
+        return _Verdict() if claim.failure else verdict
+
+    def _compared(self, claim: Claim) -> _Verdict:
+        """What the first process finds when all have come, or the time is up."""
+        deadline = time.monotonic() + self.timeout_seconds
+        claims = {process: self._awaited(self._claim_place(process), deadline) for process in self.processes[1:]}
+        come = {self.processes[0]: claim.to_json(), **{process: c for process, c in claims.items() if c is not None}}
+        if failures := [f"process {process}: {c['failure']}" for process, c in come.items() if c["failure"]]:
+            return _Verdict(failures)
+        if absent := [process for process in self.processes if process not in come]:
+            return _Verdict(absent=absent)
+        # A long run meets often, and the service keeps what nobody deletes.
+        self.client.key_value_delete(f"{self.place}/claims/")
+        lines = _differing(come)
+        return _Verdict(lines=lines, pipeline=claim.pipeline if lines else None)
+
+    def _absent(self) -> list[int]:
+        """Who has not come, as one sees it who waited in vain for the first process."""
+        come = {int(key.rsplit("/", 1)[1]) for key, _ in self.client.key_value_dir_get(f"{self.place}/claims/")}
+        return [process for process in self.processes if process not in come]
+
+    def _claim_place(self, process: int) -> str:
+        return f"{self.place}/claims/{process}"
+
+    @property
+    def _verdict_place(self) -> str:
+        return f"{self.place}/verdict"
+
+    def _put(self, key: str, value: Any) -> None:
+        self.client.key_value_set(key, json.dumps(value))
+
+    def _awaited(self, key: str, deadline: float) -> Any:
+        """What stands there, or None if nothing does in time."""
+        milliseconds = max(1, round((deadline - time.monotonic()) * 1000))
+        try:
+            return json.loads(self.client.blocking_key_value_get(key, milliseconds))
+        except cast(Any, jax.errors).JaxRuntimeError as error:
+            if "DEADLINE_EXCEEDED" not in str(error):
+                raise
+            return None
+
+
+def _differing(claims: dict[int, dict[str, Any]]) -> list[str]:
+    """What differs from the first process, in words; nothing where all agree."""
     first, *others = sorted(claims)
-    found = [
-        f"process {process}: {claims[process]['failure']}" for process in sorted(claims) if claims[process]["failure"]
-    ]
-    if found:
-        return found
+    found: list[str] = []
     expected = claims[first]
     for process in others:
         claim = claims[process]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
+from etils import epath
 
 import resumable_data as rd
-from resumable_data.checkpoint import handler as handler_module
 
 
 def pipeline(seed: int = 7, length: int = 32) -> rd.Dataset[rd.LLMBatch]:
@@ -64,26 +64,28 @@ def test_restore_continues_where_save_was_called(manager: ocp.CheckpointManager,
         assert [content(next(restored)) for _ in range(4)] == following
 
 
-def test_the_position_is_that_of_the_call_even_if_the_file_is_written_later(
-    manager: ocp.CheckpointManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    moved_on = threading.Event()
-    write = handler_module._write
+class Held(rd.checkpoint.DataCheckpointHandler):
+    """Writes the state into a pipe, which holds the write up until it is read."""
 
-    async def write_late(directory: Any, texts: dict[str, str]) -> None:
-        assert moved_on.wait(60)
-        await write(directory, texts)
+    async def async_save(self, directory: epath.Path, args: rd.checkpoint.DataSave) -> Any:
+        os.mkfifo(directory / "state.json")
+        return await super().async_save(directory, args)
 
-    monkeypatch.setattr(handler_module, "_write", write_late)
+
+def test_the_position_is_that_of_the_call_even_if_the_file_is_written_later(tmp_path: Path) -> None:
+    registry = ocp.handlers.DefaultCheckpointHandlerRegistry()
+    registry.add("data", rd.checkpoint.DataSave, Held())
+    options = ocp.CheckpointManagerOptions(
+        async_options=ocp.options.AsyncOptions(create_directories_asynchronously=False)
+    )
     iterator = iter(pipeline())
     next(iterator)
-    save(manager, 1, iterator)
-    expected = content(next(iterator))
-    moved_on.set()
-    manager.wait_until_finished()
-    restored = iter(pipeline())
-    restore(manager, 1, restored)
-    assert content(next(restored)) == expected
+    with ocp.CheckpointManager(tmp_path, options=options, handler_registry=registry) as manager:
+        before = iterator.get_state()
+        manager.save(1, args=ocp.args.Composite(data=rd.checkpoint.DataSave(iterator)))
+        next(iterator)
+        (pipe,) = tmp_path.glob("1.*/data*/state.json")
+        assert json.loads(pipe.read_text()) == before
 
 
 def test_a_registered_handler_knows_the_item_s_metadata(tmp_path: Path) -> None:
@@ -190,7 +192,7 @@ def test_an_item_without_its_pipeline_file_is_not_committed(tmp_path: Path) -> N
     handler = rd.checkpoint.DataCheckpointHandler()
     (tmp_path / "state.json").write_text("{}")
     with pytest.raises(rd.StateError, match=r"lacks pipeline\.json"):
-        handler.finalize(handler_module.epath.Path(tmp_path))
+        handler.finalize(epath.Path(tmp_path))
 
 
 def test_a_synchronous_save_is_complete_when_it_returns(tmp_path: Path) -> None:
@@ -206,4 +208,4 @@ def test_a_synchronous_save_is_complete_when_it_returns(tmp_path: Path) -> None:
 def test_restore_without_an_iterator_says_what_to_pass(tmp_path: Path) -> None:
     handler = rd.checkpoint.DataCheckpointHandler()
     with pytest.raises(rd.StateError, match="pass the iterator"):
-        handler.restore(handler_module.epath.Path(tmp_path))
+        handler.restore(epath.Path(tmp_path))

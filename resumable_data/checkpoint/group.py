@@ -1,0 +1,144 @@
+"""The processes that save or restore one item together: who writes, and that all of them mean the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+import jax
+from etils import epath
+from orbax.checkpoint import multihost
+
+from resumable_data.checkpoint.files import (
+    Checking,
+    SavedIterator,
+    Texts,
+    check_complete,
+    label_of,
+    read_state,
+    texts_of,
+    write,
+)
+from resumable_data.placement.agreement import TIMEOUT_SECONDS, Claim, agree, claim_of, failure_of
+from resumable_data.state import State
+
+
+class MultiprocessingOptions(Protocol):
+    """What both of Orbax's APIs call so."""
+
+    @property
+    def primary_host(self) -> int | None:
+        """The process that writes, or None where each has a disk of its own."""
+        ...
+
+    @property
+    def active_processes(self) -> Collection[int] | None:
+        """The processes that take part, or None for all."""
+        ...
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A position that is about to be saved.
+
+    Attributes:
+        state: The position.
+        texts: Its files by name.
+    """
+
+    state: State
+    texts: Texts
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes that save and restore together.
+
+    Attributes:
+        processes: They, ascending.
+        primary_host: The one that writes, or None if each writes, to a disk of its own.
+        timeout_seconds: How long they wait for each other.
+    """
+
+    processes: tuple[int, ...]
+    primary_host: int | None
+    timeout_seconds: float = TIMEOUT_SECONDS
+
+    @classmethod
+    def of(cls, options: MultiprocessingOptions, timeout_seconds: float = TIMEOUT_SECONDS) -> Group:
+        """The group that Orbax's options name."""
+        active = range(jax.process_count()) if options.active_processes is None else options.active_processes
+        return cls(tuple(sorted(active)), options.primary_host, timeout_seconds)
+
+    def snapshot(self, directory: epath.Path, item: SavedIterator, expect_step: int | None) -> Snapshot:
+        """The present position; if it cannot be taken, the others hear of it.
+
+        Raises:
+            StateError: The iterator is at another step than is expected.
+        """
+        try:
+            # Every process plans all rows, so that all have the same position and one of them writes it.
+            state = item.get_state()
+            return Snapshot(state, texts_of(item, state, expect_step))
+        except Exception as error:
+            self._agree(_saving(directory), failure_of(error))
+            raise
+
+    def save(self, directory: epath.Path, snapshot: Snapshot) -> None:
+        """Writes a position, if this process is one that writes, and waits until all have done their part.
+
+        The processes compare positions, so that an item which one of them leaves out, or saves at another step, is
+        not committed.
+
+        Raises:
+            StateError: A file cannot be written.
+            PipelineMismatchError: The processes are at different positions.
+            PeerError: Another process failed, or leaves the item out.
+        """
+        try:
+            if multihost.is_primary_host(self.primary_host):
+                write(directory, snapshot.texts)
+                check_complete(directory)
+            claim = claim_of(snapshot.state)
+        except Exception as error:
+            self._agree(_saving(directory), failure_of(error))
+            raise
+        self._agree(_saving(directory), claim)
+
+    def restore(self, directory: epath.Path, item: SavedIterator, allow: Collection[str]) -> Callable[[], None]:
+        """Reads and checks a position on all processes; returns what goes there.
+
+        Nothing has moved when this raises, on any process: each says what it found before one of them goes on.
+
+        Raises:
+            StateError: The item is incomplete or damaged.
+            PipelineMismatchError: The position is of another pipeline or other data, or the processes differ.
+            PeerError: Another process cannot restore, or does not.
+        """
+        try:
+            state = read_state(directory)
+            apply = _checked(item, state, allow)
+            claim = claim_of(state)
+        except Exception as error:
+            self._agree(_restoring(directory), failure_of(error))
+            raise
+        self._agree(_restoring(directory), claim)
+        return apply
+
+    def _agree(self, purpose: str, claim: Claim) -> None:
+        agree(purpose, self.processes, claim, self.timeout_seconds)
+
+
+def _saving(directory: epath.Path) -> str:
+    return f"saving {label_of(directory)}"
+
+
+def _restoring(directory: epath.Path) -> str:
+    return f"restoring {label_of(directory)}"
+
+
+def _checked(item: SavedIterator, state: State, allow: Collection[str]) -> Callable[[], None]:
+    if isinstance(item, Checking):
+        return item.check_state(state, allow)
+    return lambda: item.set_state(state, allow)
