@@ -15,6 +15,7 @@ from resumable_data.errors import (
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.sources.array_record import ArrayRecordSource
 from resumable_data.sources.grain_source import GrainSource
+from resumable_data.sources.hugging_face import HuggingFaceSource
 from resumable_data.sources.in_memory import InMemorySource
 from resumable_data.sources.parse import parse_int32_tokens
 from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
@@ -32,6 +33,7 @@ __all__ = [
     "DataIterator",
     "Dataset",
     "GrainSource",
+    "HuggingFaceSource",
     "InMemorySource",
     "LLMBatch",
     "LLMIndexedBatch",

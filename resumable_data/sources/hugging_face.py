@@ -1,0 +1,251 @@
+"""Records of a Hugging Face dataset, which lies in memory-mapped Arrow files."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import PurePath
+from typing import Any, cast
+
+import numpy as np
+from etils import epath
+
+from resumable_data.arrays import Int64Array
+from resumable_data.digest import digest
+from resumable_data.errors import PipelineError, SourceError
+from resumable_data.sources.array_record import find_shards
+from resumable_data.sources.arrow_column import ArrowColumn, layout_of
+from resumable_data.sources.hugging_face_records import Records, TokenRecords, records_of
+from resumable_data.sources.source import check_indices, evenly_spaced
+
+_SAMPLED_RECORDS = 1024
+_LENGTHS_AT_ONCE = 1 << 20
+_READERS = {
+    ".parquet": "from_parquet",
+    ".jsonl": "from_json",
+    ".ndjson": "from_json",
+    ".json": "from_json",
+    ".txt": "from_text",
+}
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+
+
+class HuggingFaceSource:
+    """A ``datasets.Dataset``: its token column, its text column, or whole records.
+
+    A column of integer lists gives token documents whose lengths are known. A column of text, or of bytes that are
+    UTF-8, gives strings. Without ``column`` a record is a dictionary of Python values, as ``dataset[index]``
+    is. The dataset may be sharded, concatenated, selected from, sorted or shuffled: records come in its order.
+
+    The content counts by the records themselves: their number, their size, and a sample. The dataset's own
+    fingerprint has no part in it, because it changes with the folder and the time of the files, and stays where a
+    saved dataset's files are replaced.
+
+    Args:
+        dataset: One split, with random access and without a transform of its own.
+        column: The column that holds the documents; None for whole records.
+        name: What error messages call this source.
+
+    Raises:
+        PipelineError: It is no such dataset, or the package ``datasets`` is not installed.
+        SourceError: There are no records, or the column is missing or holds neither tokens nor text.
+
+    >>> import datasets
+    >>> source = HuggingFaceSource(datasets.Dataset.from_dict({"tokens": [[1, 2, 3], [4, 5]]}), "tokens")
+    >>> [tokens.tolist() for tokens in source.read(np.array([1, 0]))], source.lengths(np.array([1, 0])).tolist()
+    ([[4, 5], [1, 2, 3]], [2, 3])
+    """
+
+    def __init__(self, dataset: Any, column: str | None = None, *, name: str = "Hugging Face dataset") -> None:
+        _require_dataset(dataset, name)
+        self._dataset = dataset
+        self._column = column
+        self._name = name
+        self._records: Records = records_of(dataset, column, name)
+        self._rows = _row_mapping(dataset, name)
+        if isinstance(self._records, TokenRecords):
+            # Only a source that knows lengths has this method: stages look for it.
+            self.lengths = self._token_lengths
+
+    @classmethod
+    def from_files(
+        cls,
+        paths: epath.PathLike | Sequence[epath.PathLike],
+        column: str | None = None,
+        *,
+        cache_dir: epath.PathLike | None = None,
+    ) -> HuggingFaceSource:
+        """Opens Parquet, JSON Lines or text files, compressed or not; a text file has a column ``text``, a record a line.
+
+        ``datasets`` converts them to Arrow files in its cache once a host, and maps those into memory.
+
+        Args:
+            paths: A glob pattern, a file, or a list of either, all of one kind. The files of a pattern come in
+                natural order (``part_10`` behind ``part_2``); a list keeps its own.
+            column: As in the class.
+            cache_dir: Where the Arrow files lie; in the cache of ``datasets`` by default.
+
+        Raises:
+            SourceError: A file is missing, empty, damaged, or of another kind.
+        """
+        listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+        if not listed:
+            raise SourceError("no files were given")
+        files = find_shards(listed)
+        reader = getattr(_import_datasets().Dataset, _reader_of(files))
+        # Brackets in the name of a folder are no pattern.
+        escaped = [glob.escape(os.fspath(file)) for file in files]
+        cache = None if cache_dir is None else os.fspath(cache_dir)
+        name = f"{files[0].name}{' …' if len(files) > 1 else ''}"
+        try:
+            dataset = reader(escaped, cache_dir=cache)
+        except Exception as error:
+            raise SourceError(f"{name} cannot be read: {error.__cause__ or error!r}") from error
+        return cls(dataset, column, name=name)
+
+    @classmethod
+    def from_disk(cls, path: epath.PathLike, column: str | None = None) -> HuggingFaceSource:
+        """Opens a folder that ``Dataset.save_to_disk`` wrote.
+
+        Args:
+            path: The folder.
+            column: As in the class.
+
+        Raises:
+            SourceError: There is no such dataset.
+        """
+        folder = os.fspath(path)
+        try:
+            dataset = _import_datasets().load_from_disk(folder)
+        except Exception as error:
+            raise SourceError(f"{folder} cannot be read as a dataset of save_to_disk: {error!r}") from error
+        return cls(dataset, column, name=epath.Path(folder).name)
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __repr__(self) -> str:
+        column = "" if self._column is None else f", column {self._column!r}"
+        return f"{self._name}{column} ({len(self)} records)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What is known of the memory holds in this process alone.
+        return _reopened, (self._dataset, self._column, self._name)
+
+    def read(self, indices: Int64Array) -> Sequence[Any]:
+        """Records at int64[n] indices: a ``Ragged`` of tokens, or a list of texts or dictionaries.
+
+        Raises:
+            RecordError: A record is null, is no UTF-8 text, or holds a token that int32 cannot.
+            SourceError: The Arrow data is damaged.
+        """
+        return self._records.read(self._rows_at(indices), lambda place: self._name_of(int(indices[place])))
+
+    def fingerprint(self) -> str:
+        """Digest of the record count, of the total length, and of up to 1,024 records, spread evenly.
+
+        The same records have the same fingerprint, whatever files, chunks and integer types they lie in.
+
+        Raises:
+            RecordError: A sampled record is bad.
+        """
+        sampled = evenly_spaced(len(self), _SAMPLED_RECORDS)
+        digests = self._records.digests(self._rows_at(sampled), lambda place: self._name_of(int(sampled[place])))
+        return digest("hugging-face", self._records.kind, str(len(self)), str(self._total_length()), *digests)
+
+    def _token_lengths(self, indices: Int64Array) -> Int64Array:
+        """Tokens of each record, int64[n], from the Arrow offsets.
+
+        Raises:
+            RecordError: A record is null.
+        """
+        records = cast(TokenRecords, self._records)
+        return records.lengths(self._rows_at(indices), lambda place: self._name_of(int(indices[place])))
+
+    def _rows_at(self, indices: Int64Array) -> Int64Array:
+        check_indices(indices, len(self), repr(self))
+        return indices if self._rows is None else self._rows.integers(indices, "u8").astype(np.int64)
+
+    def _name_of(self, index: int) -> str:
+        return f"{self!r}, record {index}"
+
+    def _total_length(self) -> int:
+        """Tokens or bytes of all records; 0 for whole records."""
+        column = self._records.column
+        if column is None:
+            return 0
+        if self._rows is None:
+            return column.size
+        blocks = (
+            np.arange(start, min(start + _LENGTHS_AT_ONCE, len(self)))
+            for start in range(0, len(self), _LENGTHS_AT_ONCE)
+        )
+        return sum(int(column.extents(self._rows_at(block)).lengths.sum()) for block in blocks)
+
+
+def _reopened(dataset: Any, column: str | None, name: str) -> HuggingFaceSource:
+    return HuggingFaceSource(dataset, column, name=name)
+
+
+def _row_mapping(dataset: Any, name: str) -> ArrowColumn | None:
+    """Rows of the table at the dataset's indices, where they differ, as ``select`` and ``shuffle`` leave them."""
+    mapping = dataset._indices
+    if mapping is None:
+        return None
+    column = mapping.column(0)
+    layout = layout_of(column.type)
+    assert layout is not None
+    return ArrowColumn(column, layout, f"{name}, indices mapping")
+
+
+def _reader_of(files: Sequence[epath.Path]) -> str:
+    """Name of the method of ``datasets.Dataset`` that reads such files."""
+    suffixes = {_suffix_of(file) for file in files}
+    kinds = {_READERS.get(suffix) for suffix in suffixes}
+    if len(kinds) > 1 or None in kinds:
+        found = ", ".join(sorted(suffix or "without a suffix" for suffix in suffixes))
+        raise SourceError(f"files of one kind are read, out of {', '.join(_READERS)}; these are {found}")
+    for file in files:
+        if file.stat().length == 0:
+            raise SourceError(f"{file} is empty (0 bytes, no records); write or copy it again, or leave it out")
+    return cast(str, kinds.pop())
+
+
+def _suffix_of(file: epath.Path) -> str:
+    """What says the kind of a file, under that of a compression."""
+    name = file.name.lower()
+    for compressed in _COMPRESSED:
+        name = name.removesuffix(compressed)
+    return PurePath(name).suffix
+
+
+def _require_dataset(dataset: Any, name: str) -> None:
+    """Refuses whatever is no dataset with random access, or is more than its records."""
+    datasets = _import_datasets()
+    if isinstance(dataset, dict):
+        raise PipelineError(
+            f"{name} has the splits {', '.join(cast(dict[str, Any], dataset))}: pass one, as dataset['train'] is"
+        )
+    if not isinstance(dataset, datasets.Dataset):
+        raise PipelineError(
+            f"{type(dataset).__name__} is no datasets.Dataset. One that streams (IterableDataset) has no random "
+            "access: load it without streaming=True"
+        )
+    if dataset.format["type"] == "custom":
+        raise PipelineError(
+            f"{name} has a transform (with_transform), which this source would leave out: take it off with "
+            "dataset.with_format(None), and pass the function to map() of the pipeline"
+        )
+    if len(dataset) == 0:
+        raise SourceError(f"{name} has no records")
+
+
+def _import_datasets() -> Any:
+    try:
+        return import_module("datasets")
+    except ModuleNotFoundError as error:
+        raise PipelineError(
+            "HuggingFaceSource needs the package datasets: pip install 'resumable_data[hugging-face]'"
+        ) from error

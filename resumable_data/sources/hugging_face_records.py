@@ -1,0 +1,194 @@
+"""What becomes of a Hugging Face dataset's rows: tokens, text, or whole records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from resumable_data.arrays import Int32Array, Int64Array, Ragged, offsets_of
+from resumable_data.digest import content_digest
+from resumable_data.errors import RecordError, SourceError
+from resumable_data.sources.arrow_column import ArrowColumn, Extents, layout_of
+
+_INT32 = np.iinfo(np.int32)
+
+NameOf = Callable[[int], str]  # What an error calls the row at a place of the request.
+
+
+class Records(Protocol):
+    """The rows of a table as records of one kind.
+
+    Attributes:
+        kind: What the kind is called in a fingerprint.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def column(self) -> ArrowColumn | None:
+        """The column that holds them, or None for whole records."""
+        ...
+
+    def read(self, rows: Int64Array, name: NameOf) -> Sequence[Any]:
+        """The records at int64[n] rows."""
+        ...
+
+    def digests(self, rows: Int64Array, name: NameOf) -> list[str]:
+        """A digest of each record's content."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class TokenRecords:
+    """A column of integer lists.
+
+    Attributes:
+        column: The column.
+        dtype: NumPy's name of its integers.
+    """
+
+    column: ArrowColumn
+    dtype: str
+    kind: ClassVar[str] = "tokens"
+
+    def read(self, rows: Int64Array, name: NameOf) -> Ragged:
+        """Tokens of the records, with a free cell behind each."""
+        extents = _valid_extents(self.column, rows, name)
+        gap = bytes(np.dtype(self.dtype).itemsize)
+        values = np.frombuffer(bytearray(gap).join([*self.column.pieces(extents), b""]), self.dtype)
+        starts = offsets_of(extents.lengths + 1)[:-1]
+        return Ragged(self._as_int32(values, starts, name), starts, extents.lengths, spare=1)
+
+    def lengths(self, rows: Int64Array, name: NameOf) -> Int64Array:
+        """Tokens of each record, from the Arrow offsets."""
+        return _valid_extents(self.column, rows, name).lengths
+
+    def digests(self, rows: Int64Array, name: NameOf) -> list[str]:
+        """Of each record's int32 tokens."""
+        return [content_digest(tokens.astype("<i4")) for tokens in self.read(rows, name)]
+
+    def _as_int32(self, values: npt.NDArray[Any], starts: Int64Array, name: NameOf) -> Int32Array:
+        if values.size and (values.min() < _INT32.min or values.max() > _INT32.max):
+            wrong = int(np.flatnonzero((values < _INT32.min) | (values > _INT32.max))[0])
+            place = int(np.searchsorted(starts, [wrong], side="right")[0]) - 1
+            raise RecordError(f"{name(place)} holds the token {int(values[wrong])}, which int32 cannot hold")
+        return values.astype(np.int32, copy=False)
+
+
+@dataclass(frozen=True, eq=False)
+class TextRecords:
+    """A column of text, or of bytes that are UTF-8.
+
+    Attributes:
+        column: The column.
+    """
+
+    column: ArrowColumn
+    kind: ClassVar[str] = "text"
+
+    def read(self, rows: Int64Array, name: NameOf) -> list[str]:
+        """The texts."""
+        extents = _valid_extents(self.column, rows, name)
+        try:
+            return [str(piece, "utf-8") for piece in self.column.pieces(extents)]
+        except UnicodeDecodeError:
+            for place, piece in enumerate(self.column.pieces(extents)):
+                try:
+                    str(piece, "utf-8")
+                except UnicodeDecodeError as error:
+                    raise RecordError(
+                        f"{name(place)} is no UTF-8 text: {error.reason} {error.object[error.start]:#04x} at byte "
+                        f"{error.start} of {len(piece)}"
+                    ) from error
+            raise
+
+    def digests(self, rows: Int64Array, name: NameOf) -> list[str]:
+        """Of each text."""
+        return list(map(content_digest, self.read(rows, name)))
+
+
+@dataclass(frozen=True, eq=False)
+class WholeRecords:
+    """Every column of a table, as dictionaries.
+
+    Attributes:
+        table: The ``datasets.table.Table``.
+        features: The ``datasets.Features``, which decode what is stored encoded, such as images.
+    """
+
+    table: Any
+    features: Any
+    kind: ClassVar[str] = "records"
+
+    @property
+    def column(self) -> None:
+        """None: there is no one column."""
+        return None
+
+    def read(self, rows: Int64Array, name: NameOf) -> list[dict[str, Any]]:
+        """The records, decoded."""
+        try:
+            return self._decoded(rows)
+        except Exception:
+            for place in range(len(rows)):  # One of them is bad: read one by one, to be able to say which.
+                try:
+                    self._decoded(rows[place : place + 1])
+                except Exception as error:
+                    raise RecordError(f"{name(place)} cannot be decoded: {error!r}") from error
+            raise
+
+    def digests(self, rows: Int64Array, name: NameOf) -> list[str]:
+        """Of each record as it is stored."""
+        return [content_digest(repr(record)) for record in _as_dictionaries(self._columns(rows))]
+
+    def _decoded(self, rows: Int64Array) -> list[dict[str, Any]]:
+        return _as_dictionaries(self.features.decode_batch(self._columns(rows)))
+
+    def _columns(self, rows: Int64Array) -> dict[str, list[Any]]:
+        return self.table.fast_gather(rows).to_pydict() if len(rows) else {}
+
+
+def records_of(dataset: Any, column: str | None, name: str) -> Records:
+    """The records of a ``datasets.Dataset``: of a column, or whole ones.
+
+    Raises:
+        SourceError: The column is missing, or holds neither tokens nor text.
+    """
+    if column is None:
+        return WholeRecords(dataset.data, dataset.features)
+    schema = dataset.data.schema
+    columns = ", ".join(f"{field.name} ({field.type})" for field in schema)
+    if column not in schema.names:
+        raise SourceError(f"{name} has no column {column!r}; its columns are {columns}")
+    types: Any = import_module("pyarrow").types
+    arrow_type = schema.field(column).type
+    layout = layout_of(arrow_type)
+    if layout is None or types.is_integer(arrow_type):
+        raise SourceError(
+            f"{name}: column {column!r} is {arrow_type}, neither tokens (a list of integers) nor text (string, "
+            f"binary); its columns are {columns}. Cast it with dataset.cast_column, or read whole records with "
+            "column=None and take from them what you need in a map"
+        )
+    memory = ArrowColumn(dataset.data.column(column), layout, f"{name}, column {column!r}")
+    if layout.nested:
+        return TokenRecords(memory, np.dtype(arrow_type.value_type.to_pandas_dtype()).str)
+    return TextRecords(memory)
+
+
+def _valid_extents(column: ArrowColumn, rows: Int64Array, name: NameOf) -> Extents:
+    null = np.flatnonzero(column.invalid(rows))
+    if null.size:
+        raise RecordError(
+            f"{name(int(null[0]))} is null, or holds a null. Leave such records out before the source is built, "
+            "with dataset.filter"
+        )
+    return column.extents(rows)
+
+
+def _as_dictionaries(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
