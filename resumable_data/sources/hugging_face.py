@@ -77,9 +77,10 @@ class HuggingFaceSource:
         *,
         cache_dir: epath.PathLike | None = None,
     ) -> HuggingFaceSource:
-        """Opens Parquet, JSON Lines or text files, compressed or not; a text file has a column ``text``, a record a line.
+        """Opens Parquet, JSON Lines or text files, compressed or not.
 
-        ``datasets`` converts them to Arrow files in its cache once a host, and maps those into memory.
+        A text file has one column, ``text``, and a record a line. ``datasets`` converts the files to Arrow
+        in its cache, once a host, and maps those into memory.
 
         Args:
             paths: A glob pattern, a file, or a list of either, all of one kind. The files of a pattern come in
@@ -116,9 +117,9 @@ class HuggingFaceSource:
         Raises:
             SourceError: There is no such dataset.
         """
-        folder = os.fspath(path)
+        datasets, folder = _import_datasets(), os.fspath(path)
         try:
-            dataset = _import_datasets().load_from_disk(folder)
+            dataset = datasets.load_from_disk(folder)
         except Exception as error:
             raise SourceError(f"{folder} cannot be read as a dataset of save_to_disk: {error!r}") from error
         return cls(dataset, column, name=epath.Path(folder).name)
