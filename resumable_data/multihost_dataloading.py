@@ -111,7 +111,8 @@ def get_next_batch_sharded(
 
     Raises:
         StopIteration: At least one process has no further batch.
-        PipelineMismatchError: The processes differ, or another one failed.
+        PipelineMismatchError: The processes differ.
+        PeerError: Another process failed.
         PipelineError: The arrays cannot be laid out on the mesh.
 
     >>> mesh = Mesh(np.array(jax.devices()), "data")
@@ -226,7 +227,8 @@ class MultiHostDataLoadIterator:
 
         Raises:
             StopIteration: The epoch is over.
-            PipelineMismatchError: The processes differ, or another one failed.
+            PipelineMismatchError: The processes differ.
+        PeerError: Another process failed.
             PipelineError: The arrays cannot be laid out on the mesh, or no data is left.
         """
         if self._closed:

@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from resumable_data.digest import digest
-from resumable_data.errors import PipelineError, PipelineMismatchError
+from resumable_data.errors import PipelineError, PipelineMismatchError, ResumableDataError
 from resumable_data.placement.agreement import Claim, agree
 from resumable_data.placement.exchange import read_exchange, start_exchange
 from resumable_data.placement.look_ahead import LookAhead
@@ -59,30 +59,22 @@ def judge(reports: Mapping[int, Report]) -> Status:
         READY only if all are; ENDED where one has ended; FAILED where one has failed.
 
     Raises:
-        PipelineMismatchError: They are not at the same step, or do not have the same arrays.
+        PipelineMismatchError: They are not at the same step of equal epochs.
 
     >>> judge({0: Report(Status.READY, 7, 0), 1: Report(Status.ENDED, 7, 0)}).name
     'ENDED'
     """
-    for what in ("length", "step"):
-        _check_equal({process: getattr(report, what) for process, report in reports.items()}, what)
-    status = Status(max(report.status for report in reports.values()))
-    if status is Status.READY:
-        _check_equal({process: report.structure for process, report in reports.items()}, "structure")
-    return status
+    lengths = {process: report.length or None for process, report in reports.items()}
+    _check_equal(lengths, "iterator_length is {}: give all processes the same")
+    steps = {process: report.step for process, report in reports.items()}
+    _check_equal(steps, "they are at batch {} of the epoch: restore all of them from the same checkpoint, or none")
+    return Status(max(report.status for report in reports.values()))
 
 
-_ADVICE = {
-    "length": "iterator_length is {}: give all processes the same",
-    "step": "they are at batch {} of the epoch: restore all of them from the same checkpoint, or none",
-    "structure": "digests of the arrays' names, dtypes and ranks are {}: give all processes the same kind of batch",
-}
-
-
-def _check_equal(numbers: Mapping[int, int], what: str) -> None:
-    if len(set(numbers.values())) > 1:
-        each = tuple(f"{number} on process {process}" for process, number in numbers.items())
-        raise PipelineMismatchError(f"the processes differ: {_ADVICE[what].format(', '.join(each))}", each)
+def _check_equal(values: Mapping[int, Any], advice: str) -> None:
+    if len(set(values.values())) > 1:
+        each = tuple(f"{value} on process {process}" for process, value in values.items())
+        raise PipelineMismatchError(f"the processes differ: {advice.format(', '.join(each))}", each)
 
 
 def common_shapes(shapes: Mapping[int, Sequence[Shape]]) -> list[Shape]:
@@ -109,12 +101,15 @@ class _Part:
     structure: Any
 
     @property
+    def kinds(self) -> list[str]:
+        return [f"{name} {a.dtype} of {a.ndim} axes" for name, a in zip(self.names, self.arrays, strict=True)]
+
+    @property
     def shapes(self) -> list[Shape]:
         return [array.shape for array in self.arrays]
 
     def report(self, step: int, length: int | None) -> Report:
-        structure = digest(*(f"{name} {a.dtype} {a.ndim}" for name, a in zip(self.names, self.arrays, strict=True)))
-        shapes = digest(*map(str, self.shapes))
+        structure, shapes = digest(*self.kinds), digest(*map(str, self.shapes))
         return Report(Status.READY, step, length or 0, _below_2_to_31(structure), _below_2_to_31(shapes))
 
 
@@ -164,7 +159,8 @@ class Lockstep:
 
         Raises:
             StopIteration: At least one process has no further batch.
-            PipelineMismatchError: The processes differ, or another one failed.
+            PipelineMismatchError: The processes differ.
+            PeerError: Another process failed.
             PipelineError: The arrays cannot be laid out on the mesh.
         """
         if self.is_alone:
@@ -223,15 +219,19 @@ class Lockstep:
             self._raise_failure(step, announced.failure)
         part = announced.part
         assert part is not None
+        _check_structure(reports, part)
         differ = len({report.shapes for report in reports.values()}) > 1
         return part, self._common(part) if differ else part.shapes
 
     def _raise_failure(self, step: int, own: Exception | None) -> None:
-        failure = "" if own is None else f"{type(own).__name__}: {own}"
+        claim = Claim(None, step, "", failure="" if own is None else f"{type(own).__name__}: {own}")
         try:
-            agree("reading the next batch", self._processes, Claim(None, step, "", failure))
-        except PipelineMismatchError as error:
+            agree("reading the next batch", self._processes, claim)
+        except ResumableDataError as error:
+            # What went wrong here says more than that something went wrong here.
             raise error if own is None else own from error
+        if own is not None:
+            raise own
 
     def _common(self, part: _Part) -> list[Shape]:
         """The shapes to be padded to; raises where they differ and nothing is padded."""
@@ -266,6 +266,16 @@ class Lockstep:
             except PipelineError as error:
                 raise PipelineError(f"{name}: {error}") from error
         return jax.tree.unflatten(part.structure, formed)
+
+
+def _check_structure(reports: Mapping[int, Report], part: _Part) -> None:
+    own = reports[jax.process_index()].structure
+    others = [f"process {process}" for process, report in reports.items() if report.structure != own]
+    if others:
+        raise PipelineMismatchError(
+            f"the processes' batches are of different kinds. {', '.join(others)} has other arrays than this process, "
+            f"{jax.process_index()}, which has {'; '.join(part.kinds)}"
+        )
 
 
 def _below_2_to_31(hexadecimal: str) -> int:
