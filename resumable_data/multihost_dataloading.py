@@ -228,7 +228,7 @@ class MultiHostDataLoadIterator:
         Raises:
             StopIteration: The epoch is over.
             PipelineMismatchError: The processes differ.
-        PeerError: Another process failed.
+            PeerError: Another process failed.
             PipelineError: The arrays cannot be laid out on the mesh, or no data is left.
         """
         if self._closed:

@@ -12,6 +12,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from resumable_data.errors import PipelineError
 from resumable_data.placement.sharding import as_sharding, to_global
 
+# Kinds of NumPy dtypes: objects, bytes, text, differences of time, times.
+_NO_NUMBERS = "OSUmM"
+
 
 def processes_of(mesh: Mesh) -> tuple[int, ...]:
     """The processes that own devices of a mesh, ascending.
@@ -94,10 +97,9 @@ def canonical(local: Any) -> np.ndarray[Any, Any]:
     if isinstance(local, jax.Array) and not local.is_fully_addressable:
         raise PipelineError("this is a global array already: give what this process has, of a pipeline not placed")
     array = np.asarray(local)
-    try:
-        dtype = jax.dtypes.canonicalize_dtype(array.dtype)
-    except TypeError as error:
-        raise PipelineError(f"dtype {array.dtype} cannot be put on a device: {error}") from error
+    if array.dtype.kind in _NO_NUMBERS or array.dtype.names:
+        raise PipelineError(f"dtype {array.dtype} cannot be put on a device: give numbers")
+    dtype = jax.dtypes.canonicalize_dtype(array.dtype)
     converted = array.astype(dtype, copy=False)
     if array.dtype.kind in "iu" and converted.dtype != array.dtype and not np.array_equal(converted, array):
         raise PipelineError(
