@@ -117,6 +117,7 @@ def ends(mesh: Mesh) -> None:
     report(what="behind the end", error=failing(lambda: list(once)))
 
     again = MultiHostDataLoadIterator(local, mesh, reset_after_epoch=True)
+    next(again)
     report(what="epochs", batches=[[everywhere(batch)[:, 0].tolist() for batch in again] for _ in range(2)])
 
     counted = MultiHostDataLoadIterator(Counted(local), mesh, iterator_length=9)
@@ -176,6 +177,7 @@ def states(mesh: Mesh) -> None:
     next(original), next(original)
     state = through_json(original.get_state())
     restored = MultiHostDataLoadIterator(Counted(local), mesh, iterator_length=5)
+    next(restored)
     restored.set_state(state)
     following = [[everywhere(batch).tolist() for batch in batches] for batches in (original, restored)]
     report(what="state", state=state, following=following)
