@@ -9,7 +9,8 @@ Several processes train together when each is started with the address of one of
 
     python examples/trainer.py … --coordinator HOST:PORT --processes 4 --process 0
 
-Each reads and holds only its own rows, and another number of processes can go on with the run.
+Each reads and holds only its own rows, and another number of processes can go on with the run. On SIGTERM, to any of
+them, all finish the same step, save it and end.
 `train_lm.py` writes the corpus and proves that interruptions leave no trace.
 """
 
@@ -30,6 +31,7 @@ from flax import nnx
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from model import ModelConfig, Transformer, mean_loss
+from preemption_notice import PreemptionNotice
 from tokenizers import Tokenizer
 
 import resumable_data as rd
@@ -130,6 +132,7 @@ def train(corpus: Path, checkpoints: Path, *, steps: int, save_every: int) -> No
         steps: Total number of steps, those before an interruption included.
         save_every: Number of steps from one checkpoint to the next.
     """
+    notice = PreemptionNotice()
     tokenizer = Tokenizer.from_file(str(corpus / "tokenizer.json"))
     mesh = Mesh(np.array(jax.devices()), ("data",))
     rows_over_devices = NamedSharding(mesh, PartitionSpec("data"))
@@ -143,8 +146,11 @@ def train(corpus: Path, checkpoints: Path, *, steps: int, save_every: int) -> No
             batch = next(batches)
             loss = train_step(state.model, state.optimizer, batch)
             report(step, batch, loss)
-            if batches.step % save_every == 0:
+            leaves = notice.asks_to_leave(manager, batches.step)
+            if leaves or batches.step % save_every == 0:
                 save(manager, state, batches)
+            if leaves:
+                break  # the manager waits for what it writes before it is closed
 
 
 def main() -> None:
