@@ -175,6 +175,8 @@ def test_the_end_of_an_iterator_is_not_asked_for_twice() -> None:
     batches = MultiHostDataLoadIterator(foreign, MESH)
     assert numbers(batches) == [0, 1]
     assert next(batches, None) is None
+    with pytest.raises(rd.PipelineError, match="the data has ended"):
+        list(batches)
     assert foreign.calls_behind_the_end == 1
 
 
@@ -241,6 +243,14 @@ def test_a_state_continues_exactly(kind: str, length: int | None, resets: bool) 
             assert not restored.state_set
         for iterator in (original, fresh, used):
             iterator.close()
+
+
+def test_a_restored_epoch_goes_on_in_a_loop_behind_a_first_batch() -> None:
+    batches = MultiHostDataLoadIterator(Foreign(), MESH, iterator_length=5, reset_after_epoch=True)
+    batches.set_state({"step": 1, "iterator_length": 5, "iterator": {"next": 1}})
+    assert numbers([next(batches)]) == [1]
+    assert numbers(batches) == [2, 3, 4]
+    assert numbers(batches) == [0, 1, 2, 3, 4]
 
 
 def test_a_state_behind_the_end_of_the_data_begins_the_next_epoch() -> None:
