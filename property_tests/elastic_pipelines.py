@@ -1,0 +1,102 @@
+"""Pipelines that are saved by some processes and continued by others, and what there is to compare of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from array_record.python.array_record_module import ArrayRecordWriter
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+import resumable_data as rd
+from property_tests.running import FIELDS
+
+STEP = 3
+"""When the pipelines are saved."""
+STEPS = 7
+"""How many batches are compared, those before the save included."""
+LENGTH = 32
+
+Place = list[list[int]]
+Shards = list[tuple[Place, str]]
+
+
+def write_corpus(folder: Path) -> None:
+    """Real ArrayRecord shards with their lengths indexes, which runs of several processes do not build."""
+    folder.mkdir()
+    for shard, count in {"web_0": 170, "web_1": 130, "code_0": 60}.items():
+        writer = ArrayRecordWriter(str(folder / f"{shard}.arecord"), "group_size:1")
+        for record in range(count):
+            tokens = np.arange(1 + record * 37 % 83, dtype="<i4") * (record + 3) % 997 + 1
+            writer.write(tokens.tobytes())
+        writer.close()
+    for kind in ("web", "code"):
+        source_of(folder, kind).build_index()
+
+
+def source_of(corpus: Path, kind: str) -> rd.ArrayRecordSource:
+    """The documents of one kind."""
+    return rd.ArrayRecordSource(str(corpus / f"{kind}_*.arecord"), parse=rd.parse_int32_tokens, progress=False)
+
+
+def pipelines(corpus: Path) -> dict[str, rd.Dataset[rd.LLMBatch]]:
+    """One of each kind by name; the batches of all can be laid out over eight devices."""
+
+    def documents(kind: str) -> rd.Dataset[Any]:
+        return rd.Dataset.from_source(source_of(corpus, kind), name=kind).shuffle(7).repeat().append_eod(0)
+
+    def packed(kind: str) -> rd.Dataset[rd.LLMBatch]:
+        return documents(kind).pack(LENGTH, window=64, eod_id=0)
+
+    weights = rd.WeightSchedule({0: {"web": 3, "code": 1}, 4: {"web": 1, "code": 1}}, between="linear")
+    mixed_documents = rd.mix({"web": documents("web"), "code": documents("code")}, {"web": 2, "code": 1})
+    return {
+        "packed": packed("web").batch(8),
+        "mixed": rd.mix({"web": packed("web"), "code": packed("code")}, weights).batch(16),
+        "ramped": packed("web").batch(rd.BatchSchedule(8, factors={2: 2, 4: 2})),
+        "sequence-sharded": mixed_documents.pack(LENGTH, strategy="concat_split", window=64, eod_id=0).batch(16),
+    }
+
+
+def shardings() -> dict[str, NamedSharding]:
+    """Where each pipeline's batches lie, over all devices of the run."""
+    devices = np.array(jax.devices())
+    with_tensor = Mesh(devices.reshape(-1, 2), ("fsdp", "tensor"))
+    reversed_data = Mesh(devices[::-1], ("data",))
+    sequence = Mesh(devices.reshape(2, -1).T, ("data", "sequence"))
+    return {
+        "packed": NamedSharding(Mesh(devices, ("data",)), PartitionSpec("data")),
+        "mixed": NamedSharding(with_tensor, PartitionSpec("fsdp")),
+        "ramped": NamedSharding(reversed_data, PartitionSpec("data")),
+        "sequence-sharded": NamedSharding(sequence, PartitionSpec("data", "sequence")),
+    }
+
+
+def shards_of(batch: rd.LLMBatch) -> Shards:
+    """The place of each part of a batch that this process holds, and a digest of its bytes in all fields."""
+    shape = batch.inputs.shape
+    parts = zip(*(getattr(batch, name).addressable_shards for name in FIELDS), strict=True)
+    return [(place_of(part[0].index, shape), digest_of([np.asarray(s.data) for s in part])) for part in parts]
+
+
+def place_of(index: tuple[slice, ...], shape: tuple[int, ...]) -> Place:
+    """The first and the last but one of its rows, and of its columns."""
+    return [list(part.indices(size)[:2]) for part, size in zip(index, shape, strict=True)]
+
+
+def digest_at(batch: rd.LLMBatch, place: Place) -> str:
+    """The digest that a part of a plain batch should have."""
+    (top, bottom), (left, right) = place
+    return digest_of([getattr(batch, name)[top:bottom, left:right] for name in FIELDS])
+
+
+def digest_of(arrays: Sequence[np.ndarray[Any, Any]]) -> str:
+    """A digest of dtypes, shapes and bytes."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,85 @@
+"""The table of saves and restores in the docs: what a test run found of each.
+
+``RESUMABLE_DATA_WRITE_TABLES=1 pytest -n 0 property_tests/test_elastic_processes.py`` writes it anew, times included.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from property_tests.processes import ROOT
+
+DOCUMENT = ROOT / "docs" / "elastic_resume.md"
+WRITES = os.environ.get("RESUMABLE_DATA_WRITE_TABLES") == "1"
+
+_HEAD = """# Elastic resume
+
+A position that N processes saved is restored by M. Each row is part of a test
+(`property_tests/test_elastic_processes.py`): real processes of `jax.distributed` with two CPU devices each, an Orbax
+`CheckpointManager`, ArrayRecord files, batches laid out over all devices of the run. Every process reports a digest
+of each part of each global batch that its devices hold; *equal* means that all parts of all batches behind the
+restore, of all processes, have the bytes of those rows and columns in a run of one process that was never
+interrupted. The test fails where a verdict differs from this table; the times are those of the run that wrote it.
+
+"""
+
+_LEGEND = """
+- **packed**: best fit, batches of 8 rows over all devices.
+- **mixed**: packed rows of two components with weights that change, replicated over a tensor axis.
+- **ramped**: batches of 8, 16 and 32 rows; the save is in the middle of the ramp; devices in reverse order.
+- **sequence-sharded**: a mix of documents, cut where rows end; rows over one axis of the mesh, columns over the
+  other, whose neighbours are of different processes.
+- **v0 to v1**: all four saved with `DataSave` and loaded with `v1.load_checkpointables`; **v1 to v0**: saved with
+  `v1.save_checkpointables` and restored with `DataRestore`.
+- The times are of all four pipelines together, of the slowest process, beyond the start of Python and
+  `jax.distributed`: opening the data files and the checkpoints; the restore itself, in which all processes compare
+  what they are about to restore; and loading the first batches behind it. What one process had saved is restored
+  first, and pays once for what Python and Orbax set up on first use. All processes shared two cores.
+
+"""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was found of one number of processes that saved, and one that restored.
+
+    Attributes:
+        saved_by: Number of processes that saved.
+        restored_by: Number of processes that restored.
+        verdicts: For each comparison whether it is equal.
+        seconds: Opening, restoring, and loading the first batches.
+    """
+
+    saved_by: int
+    restored_by: int
+    verdicts: Mapping[str, bool]
+    seconds: Sequence[float]
+
+    def verdict_row(self) -> str:
+        """The part of its line that is the same in every run."""
+        verdicts = ("equal" if equal else "**differs**" for equal in self.verdicts.values())
+        return f"| {self.saved_by} | {self.restored_by} | {' | '.join(verdicts)} |"
+
+    def row(self) -> str:
+        """Its line of the table."""
+        return self.verdict_row() + "".join(f" {1000 * seconds:.0f} ms |" for seconds in self.seconds)
+
+
+def documented_verdicts() -> list[str]:
+    """The lines of the committed table without their times."""
+    lines = DOCUMENT.read_text().splitlines() if DOCUMENT.exists() else []
+    return [
+        "|".join(line.split("|")[:-4]) + "|" for line in lines if line.startswith(tuple(f"| {n} | " for n in "124"))
+    ]
+
+
+def document(found: Sequence[Restored], state_bytes: Mapping[str, int]) -> None:
+    """Writes the table."""
+    columns = ["saved by", "restored by", *found[0].verdicts, "opening", "restore", "first batches"]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *(restored.row() for restored in found)]
+    sizes = ["| pipeline | `state.json` |", "|---|---|", *(f"| {name} | {n} B |" for name, n in state_bytes.items())]
+    between = "The state files are the same to the byte, whatever the number of processes that saved them:\n\n"
+    DOCUMENT.write_text(_HEAD + "\n".join(lines) + "\n" + _LEGEND + between + "\n".join(sizes) + "\n")

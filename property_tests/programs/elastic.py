@@ -1,0 +1,89 @@
+"""Run by test_elastic_processes.py: saves pipelines or goes on with them, and reports what it holds of each batch."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import orbax.checkpoint as ocp
+from orbax.checkpoint import v1
+
+import resumable_data as rd
+from property_tests.elastic_pipelines import STEP, STEPS, pipelines, shardings, shards_of
+from property_tests.processes import join_run, report
+
+Iterators = dict[str, rd.DataIterator[rd.LLMBatch]]
+
+
+@contextmanager
+def opened(corpus: Path) -> Iterator[Iterators]:
+    """The pipelines on all devices of this run, at their start."""
+    where = shardings()
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(iter(data.place(where[name]).prefetch(2)))
+            for name, data in pipelines(corpus).items()
+        }
+
+
+def save(corpus: Path, checkpoints: Path, processes: str) -> None:
+    """Saves by both of Orbax's APIs, and reports the batches before."""
+    with opened(corpus) as iterators, ocp.CheckpointManager(checkpoints / processes) as manager:
+        for step in range(STEP):
+            report(step=step, shards={name: shards_of(next(iterator)) for name, iterator in iterators.items()})
+        items = {name: rd.checkpoint.DataSave(iterator, expect_step=STEP) for name, iterator in iterators.items()}
+        manager.save(STEP, args=ocp.args.Composite(**items))
+        for iterator in iterators.values():
+            next(iterator)
+    with opened(corpus) as iterators:
+        for iterator in iterators.values():
+            for _ in range(STEP):
+                next(iterator)
+        v1.save_checkpointables(checkpoints / f"{processes} v1", iterators)
+
+
+def restore(corpus: Path, checkpoints: Path, *saved_by: str) -> None:
+    """Goes on with what was saved by other numbers of processes, and reports the batches behind."""
+    for processes in saved_by:
+        start = time.perf_counter()
+        with opened(corpus) as iterators, ocp.CheckpointManager(checkpoints / processes) as manager:
+            open_at = time.perf_counter()
+            restore_all(manager, iterators)
+            restored_at = time.perf_counter()
+            first = {name: shards_of(next(iterator)) for name, iterator in iterators.items()}
+            seconds = [open_at - start, restored_at - open_at, time.perf_counter() - restored_at]
+            report(saved_by=processes, api="v0", step=STEP, shards=first, seconds=seconds)
+            report_following(iterators, saved_by=processes, api="v0")
+        with opened(corpus) as iterators:
+            v1.load_checkpointables(checkpoints / processes / str(STEP), iterators)
+            report_following(iterators, saved_by=processes, api="v0 to v1")
+        with opened(corpus) as iterators:
+            for name, iterator in iterators.items():
+                checkpointer = ocp.Checkpointer(rd.checkpoint.DataCheckpointHandler())
+                directory = checkpoints / f"{processes} v1" / name
+                checkpointer.restore(directory, args=rd.checkpoint.DataRestore(iterator))
+            report_following(iterators, saved_by=processes, api="v1 to v0")
+
+
+def restore_all(manager: ocp.CheckpointManager, iterators: Iterators) -> None:
+    items = {name: rd.checkpoint.DataRestore(iterator) for name, iterator in iterators.items()}
+    manager.restore(STEP, args=ocp.args.Composite(**items))
+
+
+def report_following(iterators: Iterators, **values: Any) -> None:
+    first = next(iter(iterators.values())).step
+    for step in range(first, STEPS):
+        report(**values, step=step, shards={name: shards_of(next(iterator)) for name, iterator in iterators.items()})
+
+
+def main(action: str, corpus: str, checkpoints: str, *arguments: str) -> None:
+    join_run()
+    {"save": save, "restore": restore}[action](Path(corpus), Path(checkpoints), *arguments)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
