@@ -71,9 +71,8 @@ class Restored:
 def documented_verdicts() -> list[str]:
     """The lines of the committed table without their times."""
     lines = DOCUMENT.read_text().splitlines() if DOCUMENT.exists() else []
-    return [
-        "|".join(line.split("|")[:-4]) + "|" for line in lines if line.startswith(tuple(f"| {n} | " for n in "124"))
-    ]
+    rows = [line for line in lines if re.match(r"\| \d+ \| \d+ \|", line)]
+    return ["|".join(row.split("|")[:-4]) + "|" for row in rows]
 
 
 def document(found: Sequence[Restored], state_bytes: Mapping[str, int]) -> None:
