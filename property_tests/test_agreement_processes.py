@@ -1,0 +1,121 @@
+"""One of four real processes differs: all of them end with an error that names it, and none has moved."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import orbax.checkpoint as ocp
+import pytest
+from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
+
+import resumable_data as rd
+from property_tests.elastic_pipelines import digest_at, write_corpus
+from property_tests.processes import completed
+from property_tests.programs.disagreeing import pipeline
+
+PROGRAM = Path(__file__).with_name("programs") / "disagreeing.py"
+PROCESSES = range(4)
+
+Reports = list[dict[str, dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("run")
+    write_corpus(directory / "corpus")
+    write_other_corpus(directory / "corpus", directory / "other corpus")
+    write_copies(directory / "corpus", directory / "copies")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def reports(directory: Path) -> Reports:
+    """By process, what it reported of each case."""
+    ended = completed(PROGRAM, [str(directory)], count=len(PROCESSES))
+    return [{report["case"]: report for report in process.reports} for process in ended]
+
+
+def write_other_corpus(corpus: Path, other: Path) -> None:
+    """Files of the same names with documents of the same lengths, but for one token of one of them."""
+    shutil.copytree(corpus, other)
+    records = ArrayRecordReader(str(corpus / "web_0.arecord")).read_all()
+    records[40] = records[40][:-1] + b"\x01"
+    writer = ArrayRecordWriter(str(other / "web_0.arecord"), "group_size:1")
+    for record in records:
+        writer.write(record)
+    writer.close()
+
+
+def write_copies(corpus: Path, copies: Path) -> None:
+    """Checkpoints of step 2 for each process; in each case but one a process has another."""
+
+    def save(directory: Path, steps: int, seed: int = 7) -> None:
+        with iter(pipeline(corpus, seed)) as iterator:
+            for _ in range(steps):
+                next(iterator)
+            checkpointer = ocp.Checkpointer(rd.checkpoint.DataCheckpointHandler())
+            checkpointer.save(directory / "data", args=rd.checkpoint.DataSave(iterator), force=True)
+
+    for process in PROCESSES:
+        for case in ("sound", "damaged copy", "missing copy", "copy of another step", "copy of another pipeline"):
+            (copies / str(process) / case).mkdir(parents=True)
+            save(copies / str(process) / case, steps=2)
+    damaged = copies / "2" / "damaged copy" / "data" / "state.json"
+    damaged.write_text(damaged.read_text().replace('"step": 2', '"step": 3'))
+    (copies / "0" / "missing copy" / "data" / "state.json").unlink()
+    save(copies / "3" / "copy of another step", steps=4)
+    save(copies / "1" / "copy of another pipeline", steps=2, seed=8)
+
+
+@pytest.mark.parametrize(
+    ("case", "line"),
+    [
+        ("seed", "process 2 has another pipeline, or other data, than process 0"),
+        ("data", "process 1 has another pipeline, or other data, than process 0"),
+        ("step", "process 3 has step 1, process 0 2"),
+        ("edit", "process 1 is at another position than process 0, or had other edits"),
+        ("copy of another step", "process 3 has step 4, process 0 2"),
+    ],
+)
+def test_all_are_told_which_process_differs(reports: Reports, case: str, line: str) -> None:
+    for process in PROCESSES:
+        found = reports[process][case]
+        assert found["error"].startswith("PipelineMismatchError: ")
+        assert found["differences"][0] == line
+        assert not found["moved"]
+
+
+@pytest.mark.parametrize(
+    ("case", "culprit", "reason"),
+    [
+        ("damaged copy", 2, "StateError: the state is damaged: its checksum is wrong"),
+        ("missing copy", 0, "StateError: "),
+        ("copy of another pipeline", 1, "PipelineMismatchError: the state belongs to another pipeline"),
+    ],
+)
+def test_all_are_told_which_process_cannot_restore(reports: Reports, case: str, culprit: int, reason: str) -> None:
+    for process in PROCESSES:
+        found = reports[process][case]
+        if process == culprit:
+            assert found["error"].startswith(reason)
+        else:
+            assert found["error"].startswith("PeerError: ")
+            assert f"process {culprit}: {reason}" in found["error"]
+        assert not found["moved"]
+
+
+def test_the_process_that_differs_is_told_in_what(reports: Reports) -> None:
+    assert reports[2]["seed"]["differences"][1:] == ["here, against process 0: shuffle.seed was 7, is 8"]
+    assert "source" in reports[1]["data"]["differences"][1]
+    assert all(len(reports[process]["seed"]["differences"]) == 1 for process in (0, 1, 3))
+
+
+def test_the_run_goes_on_where_all_agree_again(reports: Reports, directory: Path) -> None:
+    plain = [batch for _, batch in zip(range(4), iter(pipeline(directory / "corpus")), strict=False)]
+    for case, step in {"goes on": 2, "stays": 1, "restored": 2}.items():
+        for of_process in reports:
+            assert of_process[case]["step"] == step + 1
+            assert len(of_process[case]["shards"]) == 2
+            assert all(digest == digest_at(plain[step], place) for place, digest in of_process[case]["shards"])
