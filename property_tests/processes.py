@@ -24,8 +24,13 @@ _COUNT = "RESUMABLE_DATA_TEST_PROCESS_COUNT"
 _INDEX = "RESUMABLE_DATA_TEST_PROCESS_INDEX"
 
 
-def join_run(heartbeat_timeout: int = 20) -> None:
-    """In a started process: joins the others. A process that dies is noticed after ``heartbeat_timeout`` seconds."""
+def join_run(heartbeat_timeout: int = 20, shutdown_timeout: int = 60) -> None:
+    """In a started process: joins the others.
+
+    Args:
+        heartbeat_timeout: Seconds after which a process that died is noticed.
+        shutdown_timeout: Seconds that a process which ends waits for the others.
+    """
     import jax
 
     jax.distributed.initialize(
@@ -34,7 +39,7 @@ def join_run(heartbeat_timeout: int = 20) -> None:
         int(os.environ[_INDEX]),
         initialization_timeout=120,
         heartbeat_timeout_seconds=heartbeat_timeout,
-        shutdown_timeout_seconds=60,
+        shutdown_timeout_seconds=shutdown_timeout,
     )
 
 
@@ -127,7 +132,7 @@ def start(program: Path, arguments: Sequence[str] = (), *, count: int, devices: 
     run = Run()
     for index in range(count):
         # A file takes what a process complains of without ever blocking it.
-        errors = tempfile.TemporaryFile("w+")
+        errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - Run closes it
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),

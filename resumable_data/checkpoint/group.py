@@ -11,6 +11,7 @@ from etils import epath
 from orbax.checkpoint import multihost
 
 from resumable_data.checkpoint.files import (
+    STATE_FILE,
     Checking,
     SavedIterator,
     Texts,
@@ -20,6 +21,7 @@ from resumable_data.checkpoint.files import (
     texts_of,
     write,
 )
+from resumable_data.errors import StateError
 from resumable_data.placement.agreement import TIMEOUT_SECONDS, Claim, agree, claim_of, failure_of
 from resumable_data.state import State
 
@@ -45,10 +47,12 @@ class Snapshot:
     Attributes:
         state: The position.
         texts: Its files by name.
+        failure: Why there is no position to save, or None.
     """
 
     state: State
     texts: Texts
+    failure: Exception | None = None
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,8 @@ class Group:
         active = range(jax.process_count()) if options.active_processes is None else options.active_processes
         return cls(tuple(sorted(active)), options.primary_host, timeout_seconds)
 
-    def snapshot(self, directory: epath.Path, item: SavedIterator, expect_step: int | None) -> Snapshot:
-        """The present position; if it cannot be taken, the others hear of it.
+    def snapshot(self, item: SavedIterator, expect_step: int | None) -> Snapshot:
+        """The present position.
 
         Raises:
             StateError: The iterator is at another step than is expected.
@@ -82,8 +86,10 @@ class Group:
             state = item.get_state()
             return Snapshot(state, texts_of(item, state, expect_step))
         except Exception as error:
-            self._agree(_saving(directory), failure_of(error))
-            raise
+            # One process that stops here alone would leave the others in Orbax's collectives, out of step with it.
+            if len(self.processes) < 2:
+                raise
+            return Snapshot({}, {}, error)
 
     def save(self, directory: epath.Path, snapshot: Snapshot) -> None:
         """Writes a position, if this process is one that writes, and waits until all have done their part.
@@ -92,19 +98,24 @@ class Group:
         not committed.
 
         Raises:
-            StateError: A file cannot be written.
+            StateError: A file cannot be written, or the iterator is at another step than is expected.
             PipelineMismatchError: The processes are at different positions.
             PeerError: Another process failed, or leaves the item out.
         """
         try:
-            if multihost.is_primary_host(self.primary_host):
-                write(directory, snapshot.texts)
-                check_complete(directory)
+            self._write(directory, snapshot)
             claim = claim_of(snapshot.state)
         except Exception as error:
             self._agree(_saving(directory), failure_of(error))
             raise
         self._agree(_saving(directory), claim)
+
+    def _write(self, directory: epath.Path, snapshot: Snapshot) -> None:
+        if snapshot.failure is not None:
+            raise snapshot.failure
+        if multihost.is_primary_host(self.primary_host):
+            write(directory, snapshot.texts)
+            check_complete(directory)
 
     def restore(self, directory: epath.Path, item: SavedIterator, allow: Collection[str]) -> Callable[[], None]:
         """Reads and checks a position on all processes; returns what goes there.
@@ -118,7 +129,7 @@ class Group:
         """
         try:
             state = read_state(directory)
-            apply = _checked(item, state, allow)
+            apply = _checked(directory, item, state, allow)
             claim = claim_of(state)
         except Exception as error:
             self._agree(_restoring(directory), failure_of(error))
@@ -138,7 +149,10 @@ def _restoring(directory: epath.Path) -> str:
     return f"restoring {label_of(directory)}"
 
 
-def _checked(item: SavedIterator, state: State, allow: Collection[str]) -> Callable[[], None]:
-    if isinstance(item, Checking):
+def _checked(directory: epath.Path, item: SavedIterator, state: State, allow: Collection[str]) -> Callable[[], None]:
+    if not isinstance(item, Checking):
+        return lambda: item.set_state(state, allow)
+    try:
         return item.check_state(state, allow)
-    return lambda: item.set_state(state, allow)
+    except StateError as error:
+        raise StateError(f"{directory / STATE_FILE}: {error}") from error

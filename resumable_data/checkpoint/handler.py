@@ -50,7 +50,7 @@ class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
 
     def _start_saving(self, directory: epath.Path, args: DataSave) -> list[Future]:
         group = self._group()
-        snapshot = group.snapshot(directory, args.item, args.expect_step)
+        snapshot = group.snapshot(args.item, args.expect_step)
         return [CommitFutureAwaitingContractedSignals(_save(group, directory, snapshot), name="data")]
 
     def restore(self, directory: epath.Path, args: DataRestore | None = None) -> SavedIterator:

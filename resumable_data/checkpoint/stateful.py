@@ -42,7 +42,7 @@ class Checkpointable:
         """Takes the position now; what is returned writes it."""
         context = get_context()
         group = Group.of(context.multiprocessing_options, context.async_options.timeout_secs)
-        snapshot = group.snapshot(epath.Path(directory.path), self._item, self._expect_step)
+        snapshot = group.snapshot(self._item, self._expect_step)
         return _save(group, directory, snapshot)
 
     async def load(self, directory: v1.path.Path) -> Awaitable[None]:

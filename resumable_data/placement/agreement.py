@@ -88,12 +88,9 @@ def agree(purpose: str, processes: Sequence[int], claim: Claim, timeout_seconds:
     """
     if len(processes) < 2:
         return
-    meeting = _Meeting(
-        cast(Any, multihost.get_jax_distributed_client()),
-        tuple(processes),
-        _place(purpose, processes),
-        timeout_seconds,
-    )
+    client = cast(Any, multihost.get_jax_distributed_client())
+    place = _place(purpose, processes)
+    meeting = _Meeting(client, jax.process_index(), tuple(processes), place, timeout_seconds)
     try:
         verdict = meeting.verdict(claim)
     except cast(Any, jax.errors).JaxRuntimeError as error:
@@ -142,22 +139,26 @@ class _Meeting:
     """One comparison: each process leaves its claim with JAX's coordination service, and the first one compares."""
 
     client: Any
+    own: int
     processes: tuple[int, ...]
     place: str
     timeout_seconds: float
 
     def verdict(self, claim: Claim) -> _Verdict:
         """What the first process found; of this one's own failure nothing is said to itself."""
-        own = jax.process_index()
-        if own != self.processes[0]:
-            self._put(self._claim_place(own), claim.to_json())
-            if claim.failure:
-                return _Verdict()
-            found = self._awaited(self._verdict_place, time.monotonic() + self.timeout_seconds)
-            return _Verdict(absent=self._absent()) if found is None else _Verdict(**found)
-        verdict = _Verdict([f"process {own}: {claim.failure}"]) if claim.failure else self._compared(claim)
-        self._put(self._verdict_place, asdict(verdict))
-        return _Verdict() if claim.failure else verdict
+        # The first process leaves its claim too: it shows the others that it came.
+        self._put(self._claim_place(self.own), claim.to_json())
+        if self.own == self.processes[0]:
+            verdict = _Verdict([f"process {self.own}: {claim.failure}"]) if claim.failure else self._compared(claim)
+            self._put(self._verdict_place, asdict(verdict))
+            if not verdict.failures and not verdict.absent:
+                # A long run meets often, and the service keeps what nobody deletes.
+                self.client.key_value_delete(f"{self.place}/claims/")
+            return _Verdict() if claim.failure else verdict
+        if claim.failure:
+            return _Verdict()
+        found = self._awaited(self._verdict_place, time.monotonic() + self.timeout_seconds)
+        return _Verdict(absent=self._absent()) if found is None else _Verdict(**found)
 
     def _compared(self, claim: Claim) -> _Verdict:
         """What the first process finds when all have come, or the time is up."""
@@ -168,15 +169,13 @@ class _Meeting:
             return _Verdict(failures)
         if absent := [process for process in self.processes if process not in come]:
             return _Verdict(absent=absent)
-        # A long run meets often, and the service keeps what nobody deletes.
-        self.client.key_value_delete(f"{self.place}/claims/")
         lines = _differing(come)
         return _Verdict(lines=lines, pipeline=claim.pipeline if lines else None)
 
     def _absent(self) -> list[int]:
-        """Who has not come, as one sees it who waited in vain for the first process."""
+        """Who has not come, as a process sees it that waited in vain for the first one."""
         come = {int(key.rsplit("/", 1)[1]) for key, _ in self.client.key_value_dir_get(f"{self.place}/claims/")}
-        return [process for process in self.processes if process not in come]
+        return [process for process in self.processes if process not in come] or [self.processes[0]]
 
     def _claim_place(self, process: int) -> str:
         return f"{self.place}/claims/{process}"

@@ -1,0 +1,79 @@
+"""The table of faults in the docs: what a test run saw of each.
+
+``RESUMABLE_DATA_WRITE_TABLES=1 pytest -n 0 property_tests/test_faults.py`` writes it anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from property_tests.processes import ROOT
+
+DOCUMENT = ROOT / "docs" / "faults.md"
+WRITES = os.environ.get("RESUMABLE_DATA_WRITE_TABLES") == "1"
+
+_HEAD = """# Faults
+
+What happens to a saved position when something breaks. Each row is a test (`property_tests/test_faults.py`) with a
+real process that is killed or a real file that is damaged. The last column is what the test run saw, and the tests
+fail where it no longer is so.
+
+*Restored* means that the batches which follow are the same bit for bit. An iterator that refuses a position stays
+where it was; every test checks that. In a run of several processes a step is committed only if all of them save the
+same position; they wait for each other no longer than `timeout_seconds` of the `DataCheckpointHandler`.
+
+| fault | what is done | what happens |
+|---|---|---|
+"""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row of the table.
+
+    Attributes:
+        name: What goes wrong.
+        done: How the test makes it so.
+    """
+
+    name: str
+    done: str
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Faults that one run of a test goes through.
+
+    Attributes:
+        run: Does it in an empty directory, checks it, and gives for each fault what happened.
+        faults: What goes wrong, in this order.
+    """
+
+    run: Callable[[Path], Sequence[str]]
+    faults: tuple[Fault, ...]
+
+
+def row_of(fault: Fault, happened: str, directory: Path) -> str:
+    """A line of the table, without what differs from run to run."""
+    text = happened.replace(f"{directory}/", "")
+    text = re.sub(r"line \d+ column \d+ \(char \d+\)", "line …", text)
+    text = re.sub(r"\b[0-9a-f]{16,}\b", "…", text)
+    return f"| {fault.name} | {fault.done} | {' '.join(text.split())} |"
+
+
+def documented() -> dict[str, str]:
+    """The lines of the committed table by the names of their faults, in its order."""
+    lines = DOCUMENT.read_text().splitlines() if DOCUMENT.exists() else []
+    return {
+        line.split(" | ")[0].removeprefix("| "): line for line in lines if line.startswith("| ") and line not in _HEAD
+    }
+
+
+def document(rows: dict[str, str], order: Sequence[Fault]) -> None:
+    """Writes the lines into the table, beside those that it has already."""
+    known = {**documented(), **rows}
+    DOCUMENT.write_text(_HEAD + "\n".join(known[fault.name] for fault in order if fault.name in known) + "\n")

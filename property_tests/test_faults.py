@@ -1,0 +1,30 @@
+"""What happens when something breaks: each row of ``docs/faults.md`` is a real fault, gone through here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from property_tests import damaged_files, failing_processes
+from property_tests.fault_table import WRITES, Scenario, document, documented, row_of
+
+SCENARIOS = failing_processes.SCENARIOS + damaged_files.SCENARIOS
+FAULTS = [fault for scenario in SCENARIOS for fault in scenario.faults]
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pipes, limits and devices of Linux")
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.faults[0].name)
+def test_fault(scenario: Scenario, tmp_path: Path) -> None:
+    happened = scenario.run(tmp_path)
+    rows = {fault.name: row_of(fault, text, tmp_path) for fault, text in zip(scenario.faults, happened, strict=True)}
+    if WRITES:
+        document(rows, FAULTS)
+    found = documented()
+    assert {name: found.get(name) for name in rows} == rows, "write the table anew: see fault_table.py"
+
+
+def test_the_table_has_no_other_rows() -> None:
+    assert list(documented()) == [fault.name for fault in FAULTS]

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from etils import epath
+
+import resumable_data as rd
+from resumable_data.checkpoint.files import (
+    FILES,
+    Checking,
+    check_complete,
+    label_of,
+    read_json,
+    read_state,
+    texts_of,
+    write,
+)
+
+
+def iterator() -> rd.DataIterator[rd.LLMBatch]:
+    source = rd.SyntheticSource(50, lengths=[3, 9], vocabulary=50)
+    return iter(rd.Dataset.from_source(source, name="toy").shuffle(7).pad(9, eod_id=0).batch(2))
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> epath.Path:
+    return epath.Path(tmp_path)
+
+
+def test_what_is_written_is_read_back(directory: epath.Path) -> None:
+    at = iterator()
+    next(at)
+    write(directory, texts_of(at, at.get_state()))
+    check_complete(directory)
+    assert sorted(path.name for path in directory.iterdir()) == sorted(FILES)
+    assert read_state(directory) == at.get_state()
+    assert read_json(directory / "pipeline.json")["components"]["toy"][1] == {"stage": "shuffle", "seed": 7}
+    assert read_json(directory / "edits.json") == []
+
+
+def test_a_step_that_is_not_expected_is_refused() -> None:
+    at = iterator()
+    assert texts_of(at, at.get_state(), 0).keys() == set(FILES)
+    with pytest.raises(rd.StateError, match="at step 0, but step 1 is saved"):
+        texts_of(at, at.get_state(), 1)
+
+
+@pytest.mark.parametrize("missing", FILES)
+def test_a_missing_file_is_named(directory: epath.Path, missing: str) -> None:
+    for name in FILES:
+        if name != missing:
+            (directory / name).write_text("{}")
+    with pytest.raises(rd.StateError, match=f"lacks {missing};"):
+        check_complete(directory)
+
+
+def test_the_state_is_written_last(directory: epath.Path) -> None:
+    (directory / "pipeline.json").mkdir()
+    with pytest.raises(rd.StateError, match=r"pipeline\.json cannot be written"):
+        write(directory, dict.fromkeys(FILES, "{}"))
+    assert not (directory / "state.json").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", '"state"', "[]", "\udc80"])
+def test_what_is_no_state_is_refused_with_the_path(directory: epath.Path, text: str) -> None:
+    (directory / "state.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(rd.StateError, match=r"/state\.json is damaged: .*Restore an earlier checkpoint"):
+        read_state(directory)
+
+
+def test_files_are_json_for_people(directory: epath.Path) -> None:
+    at = iterator()
+    texts = texts_of(at, at.get_state())
+    assert all(json.loads(text) is not None for text in texts.values())
+    assert texts["pipeline.json"].count("\n") > 5
+
+
+@pytest.mark.parametrize(
+    "path", ["/a/run/5.orbax-checkpoint-tmp/data.orbax-checkpoint-tmp", "/other/5/data", "/gone/run/5/data"]
+)
+def test_an_item_is_called_the_same_wherever_it_lies(path: str) -> None:
+    assert label_of(epath.Path(path)) == "5/data"
+
+
+def test_our_iterators_can_check_without_moving() -> None:
+    assert isinstance(iterator(), Checking)
