@@ -154,7 +154,7 @@ class HuggingFaceSource:
         """
         sampled = evenly_spaced(len(self), _SAMPLED_RECORDS)
         digests = self._records.digests(self._rows_at(sampled), lambda place: self._name_of(int(sampled[place])))
-        return digest("hugging-face", self._records.kind, str(len(self)), str(self._total_length()), *digests)
+        return digest("hugging-face", str(len(self)), str(self._total_length()), *digests)
 
     def _token_lengths(self, indices: Int64Array) -> Int64Array:
         """Tokens of each record, int64[n], from the Arrow offsets.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +21,7 @@ NameOf = Callable[[int], str]  # What an error calls the row at a place of the r
 
 
 class Records(Protocol):
-    """The rows of a table as records of one kind.
-
-    Attributes:
-        kind: What the kind is called in a fingerprint.
-    """
-
-    kind: ClassVar[str]
+    """The rows of a table as records of one kind."""
 
     @property
     def column(self) -> ArrowColumn | None:
@@ -54,7 +48,6 @@ class TokenRecords:
 
     column: ArrowColumn
     dtype: str
-    kind: ClassVar[str] = "tokens"
 
     def read(self, rows: Int64Array, name: NameOf) -> Ragged:
         """Tokens of the records, with a free cell behind each."""
@@ -89,7 +82,6 @@ class TextRecords:
     """
 
     column: ArrowColumn
-    kind: ClassVar[str] = "text"
 
     def read(self, rows: Int64Array, name: NameOf) -> list[str]:
         """The texts."""
@@ -123,7 +115,6 @@ class WholeRecords:
 
     table: Any
     features: Any
-    kind: ClassVar[str] = "records"
 
     @property
     def column(self) -> None:

@@ -85,6 +85,15 @@ def test_lists_whose_values_are_a_slice() -> None:
     assert pieces(column_of([fixed], fixed.type), [0]) == [np.array([3, 4], np.int32).tobytes()]
 
 
+def test_nulls_among_lists_whose_values_are_a_slice() -> None:
+    values = pyarrow.array([9, None, 9, 1, 2, None, 4], pyarrow.int32()).slice(3)
+    varying = pyarrow.ListArray.from_arrays(pyarrow.array([0, 1, 3, 4], pyarrow.int32()), values)
+    assert column_of([varying], varying.type).invalid(np.arange(3)).tolist() == [False, True, False]
+    fixed = pyarrow.FixedSizeListArray.from_arrays(values, 2)
+    assert column_of([fixed], fixed.type).invalid(np.arange(2)).tolist() == [False, True]
+    assert column_of([fixed.slice(1)], fixed.type).invalid(np.arange(1)).tolist() == [True]
+
+
 nullable_lists = st.lists(st.none() | st.lists(st.none() | st.integers(0, 9), max_size=4), min_size=1, max_size=20)
 
 
@@ -158,12 +167,13 @@ def test_there_may_be_nothing_to_read(records: list[str]) -> None:
     assert column.size == 0
 
 
-@pytest.mark.parametrize("offsets", [[0, 50, 2, 3], [0, -5, 1, 3], [0, 3, 1, 3]])
-def test_offsets_outside_their_chunk_are_refused(offsets: list[int]) -> None:
+@pytest.mark.parametrize(("offsets", "row"), [([0, 50, 2, 3], 0), ([0, -5, 1, 3], 1), ([0, 3, 1, 3], 1)])
+def test_offsets_outside_their_chunk_are_refused(offsets: list[int], row: int) -> None:
     buffers = [None, pyarrow.py_buffer(np.array(offsets, np.int32)), pyarrow.py_buffer(b"abc")]
-    damaged = pyarrow.Array.from_buffers(pyarrow.string(), 3, buffers)
-    with pytest.raises(SourceError, match=r"toy is damaged: the Arrow offsets of row [01] point outside its chunk"):
-        column_of([damaged], damaged.type).extents(np.arange(3))
+    damaged = column_of([pyarrow.Array.from_buffers(pyarrow.string(), 3, buffers)], pyarrow.string())
+    assert pieces(damaged, [2]) == [b"c" if offsets[2] == 2 else b"bc"]
+    with pytest.raises(SourceError, match=f"toy is damaged: the Arrow offsets of row {row} point outside its chunk"):
+        damaged.extents(np.array([2, row]))
 
 
 @pytest.mark.parametrize(

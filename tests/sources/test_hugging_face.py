@@ -231,6 +231,7 @@ def test_folder_and_time_of_a_file_do_not_count(tmp_path: Path) -> None:
     "changed",
     [
         [[1, 2, 3], [], [4], [5, 6], [7, 8, 9, 10], [12]],
+        [[1, 2, 3], [], [4], [5, 6], [7, 8, 10, 10], [11]],
         [[1, 2, 3], [], [4], [5, 6], [7, 8, 9, 10]],
         [[1, 2, 3], [4], [], [5, 6], [7, 8, 9, 10], [11]],
         [[1, 2], [3], [4], [5, 6], [7, 8, 9, 10], [11]],
@@ -309,6 +310,7 @@ def test_compressed_files(tmp_path: Path) -> None:
 def test_a_file_written_anew_is_converted_anew(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "a.jsonl", [{"text": "old"}])
     HuggingFaceSource.from_files(path, "text", cache_dir=tmp_path / "cache")
+    assert list((tmp_path / "cache").rglob("*.arrow"))
     write_lines(path, [{"text": "new"}])
     os.utime(path, (2 * 10**9, 2 * 10**9))
     assert read(HuggingFaceSource.from_files(path, "text", cache_dir=tmp_path / "cache")) == ["new"]
