@@ -5,9 +5,10 @@ It shares the keyed permutation with the package, whose own tests are elsewhere,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import count, islice
+from dataclasses import dataclass, replace
+from itertools import count, islice, pairwise
 
 import numpy as np
 
@@ -59,9 +60,11 @@ class Oracle:
     shift: str = "inputs"
     batch_size: int = 1
     drop_remainder: bool = True
+    shards: int = 1
+    shard: int = 0
 
     def stream(self) -> Iterator[Document]:
-        """All documents, epoch by epoch."""
+        """All documents of the shard, epoch by epoch."""
         for epoch in self._epoch_numbers():
             yield from self._epoch(epoch)
 
@@ -72,17 +75,18 @@ class Oracle:
             if self.seed is None or self.strategy == "pad":
                 yield from rows
             else:
-                places = _keyed_order(len(rows), "pack.rows", self.seed, self.path, number)
+                of_shard = () if self.shards == 1 else (self.shard,)
+                places = _keyed_order(len(rows), "pack.rows", self.seed, self.path, number, *of_shard)
                 yield from (row for _, row in sorted(zip(places, rows, strict=True), key=lambda pair: pair[0]))
 
     def batched_rows(self) -> Iterator[list[Row]]:
         """The rows of every batch; those that fill up the last one are empty."""
-        rows = self.rows()
-        while batch := list(islice(rows, self.batch_size)):
-            missing = self.batch_size - len(batch)
-            if missing and self.drop_remainder:
+        share = self.batch_size // self.shards
+        rows_of_shards = [replace(self, shard=shard).rows() for shard in range(self.shards)]
+        while any(parts := [list(islice(rows, share)) for rows in rows_of_shards]):
+            if self.drop_remainder and any(len(part) < share for part in parts):
                 return
-            yield batch + [[] for _ in range(missing)]
+            yield [row for part in parts for row in part + [[] for _ in range(share - len(part))]]
 
     def batches(self) -> Iterator[Fields]:
         """All batches: the six fields of an ``LLMBatch`` as nested lists."""
@@ -128,7 +132,8 @@ class Oracle:
         return iter(count() if self.epochs is None else range(self.epochs))
 
     def _epoch(self, epoch: int) -> list[Document]:
-        records = self._order(epoch)
+        positions = enumerate(self._order(epoch), start=epoch * len(self.documents))
+        records = [record for position, record in positions if position % self.shards == self.shard]
         return [Document(epoch, record, self.documents[record]) for record in records]
 
     def _order(self, epoch: int) -> list[int]:
@@ -144,17 +149,25 @@ class Oracle:
         return order
 
     def _windows(self) -> Iterator[list[Document]]:
-        size = len(self.documents)
-        epochs = self._epoch_numbers()
-        if size <= self.window / 2:  # whole epochs, as many as fit
-            while several := list(islice(epochs, self.window // size)):
-                yield [document for epoch in several for document in self._epoch(epoch)]
+        size, in_shards = len(self.documents), self.window * self.shards
+        epochs = (documents for epoch in self._epoch_numbers() if (documents := self._epoch(epoch)))
+        if size <= in_shards / 2:  # whole epochs, as many as fit
+            fitting, end = in_shards // size, 0
+            for first in epochs:
+                epoch = first[0].epoch
+                if epoch >= end:
+                    end = epoch + fitting if self.epochs is None else min(epoch + fitting, self.epochs)
+                    later = (document for number in range(epoch + 1, end) for document in self._epoch(number))
+                    yield [*first, *later]
         else:
-            windows = -(-size // self.window)
-            for epoch in epochs:
-                documents = self._epoch(epoch)
-                for number in range(windows):
-                    yield documents[number * size // windows : (number + 1) * size // windows]
+            first_window = math.ceil(self.window * (self.shard + 1) / self.shards)
+            for number, documents in enumerate(epochs):
+                if number == 0 and self.shards > 1 and first_window < len(documents):
+                    yield documents[:first_window]
+                    documents = documents[first_window:]
+                windows = math.ceil(len(documents) / self.window)
+                cuts = [cut * len(documents) // windows for cut in range(windows + 1)]
+                yield from (documents[begin:end] for begin, end in pairwise(cuts))
 
     def _truncated(self, document: Document) -> Document:
         kept = document.tokens[: self.length] if self.truncate else document.tokens

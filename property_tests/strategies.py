@@ -25,13 +25,34 @@ PLACES = 64
 RAISE = 4096
 """What ``raised`` adds to a token; no record makes a token as large."""
 
-SOURCES = ("memory", "arrays", "synthetic", "array_record")
+SOURCES = ("memory", "arrays", "synthetic", "array_record", "unmeasured")
 LEVELS = ("documents", "rows", "batches")
 
 
 def raised(document: Sequence[int]) -> list[int]:
     """A map that keeps lengths."""
     return [int(token) + RAISE for token in document]
+
+
+class Unmeasured:
+    """A source whose lengths show only when it is read."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __repr__(self) -> str:
+        return "unmeasured source"
+
+    def read(self, indices: Any) -> Any:
+        """The records."""
+        return self._source.read(indices)
+
+    def fingerprint(self) -> str:
+        """That of the records."""
+        return self._source.fingerprint()
 
 
 @dataclass(frozen=True)
@@ -58,6 +79,7 @@ class Pipeline:
     batch_size: int = 1
     drop_remainder: bool = True
     prefetch: int | None = None
+    shards: int = 1
 
     def source(self) -> Any:
         """The source of the records."""
@@ -69,7 +91,7 @@ class Pipeline:
         if self.level != "documents":
             data = self._rows(data)
         if self.level == "batches":
-            data = data.batch(self.batch_size, drop_remainder=self.drop_remainder)
+            data = data.batch(self.batch_size, drop_remainder=self.drop_remainder, shards=self.shards)
         if process is not None:
             data = data.shard(*process)
         return data if self.prefetch is None else data.prefetch(self.prefetch)
@@ -104,6 +126,7 @@ class Pipeline:
             shift=self.shift or "inputs",
             batch_size=self.batch_size,
             drop_remainder=self.drop_remainder,
+            shards=self.shards if self.level == "batches" else 1,
         )
 
     def _documents(self, source: Any) -> rd.Dataset[Any]:
@@ -147,6 +170,7 @@ def pipelines(
     lengths = draw(st.lists(st.integers(0, 50), min_size=count, max_size=count))
     if "repeat" in stages and epochs is None and "append_eod" not in stages and not any(lengths):
         lengths[0] = 1  # endless documents without a token make no row, ever
+    batch_size = draw(st.integers(1, 4) | st.integers(1, 12))
     return Pipeline(
         lengths=tuple(lengths),
         source_kind=draw(st.sampled_from(list(sources))),
@@ -162,9 +186,10 @@ def pipelines(
         eod_id=draw(st.sampled_from([0, 99_999])),
         pad_id=draw(st.sampled_from([0, 99_998])),
         shift=draw(st.sampled_from([None, "inputs", "targets", "none"])),
-        batch_size=draw(st.integers(1, 4) | st.integers(1, 12)),
+        batch_size=batch_size,
         drop_remainder=draw(st.booleans()),
         prefetch=draw(st.none() | st.integers(1, 5)),
+        shards=draw(st.just(1) | st.sampled_from([n for n in range(1, batch_size + 1) if batch_size % n == 0])),
     )
 
 
@@ -183,6 +208,8 @@ def _source(kind: str, lengths: tuple[int, ...]) -> Any:
     documents = [[1 + record * PLACES + place for place in range(length)] for record, length in enumerate(lengths)]
     if kind == "memory":
         return rd.InMemorySource(documents)
+    if kind == "unmeasured":
+        return Unmeasured(rd.InMemorySource(documents))
     if kind == "arrays":
         return rd.InMemorySource([np.array(document, np.int64) for document in documents])
     return _array_record_source(documents)

@@ -22,6 +22,7 @@ from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
 from resumable_data.stages.iterator import DataIterator
 from resumable_data.stages.progress import Progress
 from resumable_data.stages.weights import WeightSchedule
+from resumable_data.state import merge_states
 from resumable_data.version import VERSION
 
 __version__ = VERSION
@@ -49,6 +50,7 @@ __all__ = [
     "WeightSchedule",
     "checkpoint",
     "log_normal_lengths",
+    "merge_states",
     "mix",
     "parse_int32_tokens",
 ]

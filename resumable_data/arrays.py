@@ -63,6 +63,7 @@ class Ragged(Sequence[Int32Array]):
         lengths: int64[n], its number of tokens.
         spare: Cells of ``values`` behind each document that belong to it and are free, so that a stage can
             append to every document without moving any.
+        dropped: bool[n], the documents that a stage left out, which have no tokens; None where there are none.
 
     >>> documents = Ragged.from_records([[1, 2, 3], [], [4]])
     >>> documents.values.tolist(), documents.starts.tolist(), documents.lengths.tolist()
@@ -75,6 +76,7 @@ class Ragged(Sequence[Int32Array]):
     starts: Int64Array
     lengths: Int64Array
     spare: int = 0
+    dropped: BoolArray | None = None
 
     @classmethod
     def from_records(cls, records: Sequence[Any], name: Callable[[int], str] = "record {}".format) -> Ragged:
@@ -106,7 +108,8 @@ class Ragged(Sequence[Int32Array]):
     def __getitem__(self, index: slice) -> Ragged: ...
     def __getitem__(self, index: int | slice) -> Int32Array | Ragged:
         if isinstance(index, slice):
-            return Ragged(self.values, self.starts[index], self.lengths[index], self.spare)
+            dropped = None if self.dropped is None else self.dropped[index]
+            return Ragged(self.values, self.starts[index], self.lengths[index], self.spare, dropped)
         start = self.starts[index]
         return self.values[start : start + self.lengths[index]]
 

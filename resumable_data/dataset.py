@@ -12,6 +12,7 @@ from resumable_data.batch import LLMBatch
 from resumable_data.checkpoint.stateful import CheckpointableIterator
 from resumable_data.errors import PipelineError
 from resumable_data.order.schedule import BatchSchedule
+from resumable_data.order.shards import default_shards
 from resumable_data.placement.sharding import as_sharding, check_shape
 from resumable_data.sources.source import Source
 from resumable_data.stages.append_eod import AppendEod
@@ -38,6 +39,9 @@ from resumable_data.state import Description
 
 if TYPE_CHECKING:
     import grain
+
+_WINDOW = 4096
+_WINDOW_TO_READ = 256
 
 ElementT = TypeVar("ElementT")
 Rows = Pack | Pad | Shift | MixRows
@@ -142,7 +146,7 @@ class Dataset(Generic[ElementT]):
         *,
         eod_id: int,
         strategy: str = "best_fit",
-        window: int = 4096,
+        window: int | None = None,
         pad_id: int = 0,
         truncate: bool = False,
     ) -> Dataset[LLMBatch]:
@@ -153,15 +157,18 @@ class Dataset(Generic[ElementT]):
             eod_id: The first input of every document. ``pack`` adds it to no document; see ``append_eod``.
             strategy: ``"best_fit"`` (decreasing; fills best), ``"first_fit"`` (keeps the order) or
                 ``"concat_split"`` (no padding, documents cut where a row ends).
-            window: Documents that are packed together; more fill better.
+            window: Documents that are packed together; more fill better. By default 4096, or 256 where lengths are
+                known only by reading: so many are read again on resume, of each logical shard.
             pad_id: What fills a row up.
             truncate: Cut a document longer than a row, instead of splitting it over several.
 
         Raises:
-            PipelineError: A setting is impossible, or the documents' lengths are not known before reading.
+            PipelineError: A setting is impossible.
         """
         documents = self._documents("pack")
         row_format = _row_format("pack", length, eod_id, pad_id)
+        if window is None:
+            window = _WINDOW if documents.lengths_known else _WINDOW_TO_READ
         return Dataset(Pack(documents, row_format, strategy, as_integer("pack: window", window), truncate))
 
     def pad(self, length: int, *, eod_id: int, pad_id: int = 0, truncate: bool = False) -> Dataset[LLMBatch]:
@@ -174,7 +181,7 @@ class Dataset(Generic[ElementT]):
             truncate: Cut a document longer than a row, instead of giving it several.
 
         Raises:
-            PipelineError: A setting is impossible, or the documents' lengths are not known before reading.
+            PipelineError: A setting is impossible.
         """
         return Dataset(Pad(self._documents("pad"), _row_format("pad", length, eod_id, pad_id), truncate))
 
@@ -193,6 +200,7 @@ class Dataset(Generic[ElementT]):
         *,
         drop_remainder: bool = True,
         batch_type: type[LLMBatch] = LLMBatch,
+        shards: int | None = None,
     ) -> Dataset[LLMBatch]:
         """Global batches.
 
@@ -202,9 +210,16 @@ class Dataset(Generic[ElementT]):
                 rows that carry no scored token. ``progress().dropped_rows`` counts what was left out.
             batch_type: ``LLMBatch``, or behind ``pad`` ``LLMIndexedBatch``, whose ``document_idx`` is the
                 index of the record in its source plus one.
+            shards: Number of logical shards, each of which is planned on its own and owns an equal part of every
+                batch. By default 1 where the lengths of documents are known; where they have to be read to be known,
+                the largest power of two up to 64 that divides every batch, so that no process reads what others
+                need. It decides the order, and the number of processes does not.
         """
         schedule = size if isinstance(size, BatchSchedule) else BatchSchedule(as_integer("batch: size", size))
-        return Dataset(Batch(self._rows("batch"), schedule, drop_remainder, batch_type))
+        rows = self._rows("batch")
+        if shards is None:
+            shards = 1 if rows.lengths_known else default_shards(schedule.sizes)
+        return Dataset(Batch(rows, schedule, drop_remainder, batch_type, as_integer("batch: shards", shards)))
 
     def shard(self, process_index: int, process_count: int) -> Dataset[LLMBatch]:
         """The rows of one process, in NumPy: ``[i * G / n, (i + 1) * G / n)`` of every batch of G rows.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -107,32 +107,87 @@ class Position:
         step: Elements delivered: batches, or rows or documents where there are no batches.
         rows: Rows delivered.
         at: For each component path a list of integers a logical shard, whose meaning the component's stages
-            define.
+            define; None for a shard that another process runs.
         edits: What was changed about the pipeline while it ran, oldest first.
     """
 
     step: int
     rows: int
-    at: Mapping[str, tuple[tuple[int, ...], ...]]
+    at: Mapping[str, tuple[tuple[int, ...] | None, ...]]
     edits: tuple[Edit, ...] = ()
 
 
 def encode(description: Description, position: Position) -> State:
     """A state: JSON values only, the same for the same position, sharing nothing with the pipeline."""
-    header = description.header
+    return _joined(description.header, description.header_text, json.loads(description.stages_text), position)
+
+
+def _joined(header: Mapping[str, Any], header_text: str, stages: Any, position: Position) -> State:
     where = _where(position.step, position.rows, position.at, position.edits)
     return {
         "format": FORMAT,
         "version": VERSION,
-        "algorithms": dict(description.algorithms),
-        "stages": json.loads(description.stages_text),
-        "shared": list(cast(list[int], header["shared"])),
-        "components": _with_positions(cast(Mapping[str, list[int]], header["components"]), position.at),
+        "algorithms": dict(header["algorithms"]),
+        "stages": stages,
+        "shared": list(header["shared"]),
+        "components": _with_positions(header["components"], position.at),
         "step": position.step,
         "rows": position.rows,
         "edits": json.loads(canonical_json(position.edits)) if position.edits else [],
-        "checksum": digest(description.header_text, canonical_json(where)),
+        "checksum": digest(header_text, canonical_json(where)),
     }
+
+
+def merge_states(states: Sequence[Mapping[str, Any]]) -> State:
+    """Joins the states of all processes of a run, each with the logical shards that it runs, into one.
+
+    Where the lengths of documents are known there are no such shards, and every process has the whole state.
+
+    Args:
+        states: What ``get_state`` gave on each process, at the same step.
+
+    Returns:
+        A state that can be set on any number of processes.
+
+    Raises:
+        StateError: A state is damaged, the states are of different positions, or a shard is in none of them.
+        PipelineMismatchError: They are of different pipelines.
+    """
+    if not states:
+        raise StateError("merge_states: there are no states")
+    headers, positions = zip(*map(split, states), strict=True)
+    header, first = headers[0], positions[0]
+    for number, (other, position) in enumerate(zip(headers, positions, strict=True)):
+        if other != header:
+            lines = tuple(map(str, differences(header, other))) or ("the pipeline's digest",)
+            raise PipelineMismatchError(
+                f"merge_states: state {number} is of another pipeline than state 0: {'; '.join(lines)}", lines
+            )
+        for what in ("step", "rows", "edits"):
+            if getattr(position, what) != getattr(first, what):
+                raise StateError(
+                    f"merge_states: state {number} has {what} {getattr(position, what)}, state 0 has "
+                    f"{getattr(first, what)}; take all states at the same step"
+                )
+    at = {path: _merged(path, [position.at[path] for position in positions]) for path in first.at}
+    text = canonical_json(header)
+    return _joined(header, text, json.loads(canonical_json(header["stages"])), replace(first, at=at))
+
+
+def _merged(path: str, ats: Sequence[Sequence[tuple[int, ...] | None]]) -> tuple[tuple[int, ...], ...]:
+    """One component's integers of every shard."""
+    merged: list[tuple[int, ...]] = []
+    for shard, found in enumerate(zip(*ats, strict=True)):
+        given = {at for at in found if at is not None}
+        if not given:
+            raise StateError(
+                f"merge_states: logical shard {shard} of {len(ats[0])} is in none of the {len(ats)} states "
+                f"(component {path!r}); the state of a process is missing"
+            )
+        if len(given) > 1:
+            raise StateError(f"merge_states: the states differ in logical shard {shard} of component {path!r}")
+        merged.append(given.pop())
+    return tuple(merged)
 
 
 def _where(step: Any, rows: Any, at: Any, edits: Any) -> dict[str, Json]:
@@ -140,9 +195,14 @@ def _where(step: Any, rows: Any, at: Any, edits: Any) -> dict[str, Json]:
     return {"step": step, "rows": rows, "at": at, "edits": edits}
 
 
-def _with_positions(stages: Mapping[str, list[int]], at: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, Any]:
+def _with_positions(
+    stages: Mapping[str, list[int]], at: Mapping[str, Sequence[Sequence[int] | None]]
+) -> dict[str, Any]:
     """For each component, and each mix, the numbers of its stages and the integers of its logical shards."""
-    return {path: [list(stages.get(path, ())), [list(shard) for shard in at[path]]] for path in sorted(at)}
+    return {
+        path: [list(stages.get(path, ())), [None if shard is None else list(shard) for shard in at[path]]]
+        for path in sorted(at)
+    }
 
 
 def decode(
@@ -216,8 +276,9 @@ def split(state: object) -> tuple[dict[str, Any], Position]:
         raise StateError(f"the state is damaged: keys missing {missing}, unknown {unknown}")
     try:
         stages = {path: numbers for path, (numbers, _) in given["components"].items()}
-        at: dict[str, tuple[tuple[int, ...], ...]] = {
-            path: tuple(tuple(shard) for shard in shards) for path, (_, shards) in given["components"].items()
+        at: dict[str, tuple[tuple[int, ...] | None, ...]] = {
+            path: tuple(None if shard is None else tuple(shard) for shard in shards)
+            for path, (_, shards) in given["components"].items()
         }
         header = {key: given[key] for key in ("format", "version", "algorithms", "shared", "stages")}
         # A mix has a position, but its settings stand among those of the stages that components share.

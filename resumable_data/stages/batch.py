@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -12,17 +13,17 @@ from resumable_data.arrays import BoolArray, Int64Array
 from resumable_data.batch import LLMBatch, LLMIndexedBatch
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.order.schedule import BatchSchedule
+from resumable_data.order.shards import Share
 from resumable_data.packing.plan import RowPlan, concatenate
 from resumable_data.stages.assemble import assemble
 from resumable_data.stages.iterator import SKIP, Planned, Resumed
 from resumable_data.stages.read import read_spans
+from resumable_data.stages.shards import ShardedAt, ShardedRows
 from resumable_data.stages.stage import (
-    At,
     Counts,
     DocumentReader,
     Opening,
     RowFormat,
-    RowPlanner,
     RowStage,
     Saved,
 )
@@ -89,6 +90,7 @@ class Batch:
         drop_remainder: Whether rows that do not fill the last batch are left out, rather than filled up with
             rows that carry no scored token.
         batch_type: ``LLMBatch`` or ``LLMIndexedBatch``.
+        shards: Number of logical shards, which divides every batch size.
         view: What this process sees of a batch.
     """
 
@@ -96,11 +98,18 @@ class Batch:
     schedule: BatchSchedule
     drop_remainder: bool
     batch_type: type[LLMBatch]
+    shards: int
     view: View = WholeBatch()
 
     def __post_init__(self) -> None:
         if issubclass(self.batch_type, LLMIndexedBatch) and not self.parent.one_document_a_row:
             raise PipelineError("batch: an LLMIndexedBatch has one document a row; use pad(…) instead of pack(…)")
+        if self.shards < 1 or any(size % self.shards for size in self.schedule.sizes):
+            sizes = ", ".join(map(str, self.schedule.sizes))
+            raise PipelineError(
+                f"batch: batches of {sizes} rows cannot be divided among shards={self.shards} logical shards; "
+                f"they can among the divisors of {math.gcd(*self.schedule.sizes)}"
+            )
 
     @property
     def name(self) -> str:
@@ -108,10 +117,11 @@ class Batch:
         return "batch"
 
     def settings(self) -> Settings:
-        """Sizes by the step from which they apply, and the remainder."""
+        """Sizes by the step from which they apply, the remainder, and logical shards if there are several."""
         stretches = self.schedule.stretches
         size = stretches[0].size if len(stretches) == 1 else [[s.step, s.size] for s in stretches]
-        return {"size": size, "drop_remainder": self.drop_remainder}
+        shards = self.shards if self.shards > 1 else None
+        return {"size": size, "drop_remainder": self.drop_remainder, "shards": shards}
 
     def struct(self, step: int) -> LLMBatch:
         """Shapes and dtypes of the batch of a step that this process is handed."""
@@ -120,10 +130,27 @@ class Batch:
 
     def engine(self, opening: Opening) -> BatchEngine:
         """What an iterator of these batches drives."""
-        opening.first_row = self.schedule.first_row
-        planner = self.parent.open(opening, self.parent.component)
+        schedule, shards = self.schedule, self.shards
+        opening.share = Share(0, shards)
+        opening.first_row = schedule.first_row if shards == 1 else lambda step: schedule.first_row(step) // shards
+        first = self.parent.open(opening, self.parent.component)
         opening.describe("*", self)
-        return BatchEngine(self, planner, opening.readers)
+        # Where data ends, every process has to know when the shards of the others do.
+        endless = first.extent(first.start()) is None
+        here = self.shards_of(self.view) if endless else range(shards)
+        others = {
+            shard: self.parent.open(opening.of_shard(Share(shard, shards)), self.parent.component)
+            for shard in here
+            if shard != 0
+        }
+        planners = {0: first, **others} if 0 in here else others
+        rows = ShardedRows(planners, first.encode(first.start()), shards, drop_remainder=self.drop_remainder)
+        return BatchEngine(self, rows, opening.readers)
+
+    def shards_of(self, view: View) -> Sequence[int]:
+        """The logical shards whose rows a process sees, ascending; the same for every batch size."""
+        size = self.schedule.sizes[0]
+        return cast(list[int], np.unique(view.rows(size) * self.shards // size).tolist())
 
 
 @dataclass(frozen=True)
@@ -170,9 +197,9 @@ class BatchPlan:
 
 
 class BatchEngine:
-    """Plans and loads batches. Planning covers every row, loading those that this process needs."""
+    """Plans and loads batches. Planning covers every row of the shards at hand, loading what this process needs."""
 
-    def __init__(self, stage: Batch, planner: RowPlanner[Any], readers: Sequence[DocumentReader]) -> None:
+    def __init__(self, stage: Batch, planner: ShardedRows, readers: Sequence[DocumentReader]) -> None:
         self._stage = stage
         self._planner = planner
         self._readers = readers
@@ -211,7 +238,12 @@ class BatchEngine:
         """The cursor that will skip ``count`` batches in front of the batch of a step."""
         return BatchCursor(cursor.rows, cursor.parent, (*cursor.skips, (step, count)))
 
-    def encode(self, cursor: BatchCursor) -> tuple[int, dict[str, At]]:
+    @property
+    def shards(self) -> int:
+        """Number of logical shards."""
+        return self._stage.shards
+
+    def encode(self, cursor: BatchCursor) -> tuple[int, ShardedAt]:
         """Rows delivered or skipped, and the components' integers. Skips stand among the edits."""
         return cursor.rows, self._planner.encode(cursor.parent)
 
@@ -221,7 +253,7 @@ class BatchEngine:
         sizes = [(0, size)] if isinstance(size, int) else cast(list[tuple[int, int]], size)
         before = BatchSchedule.from_sizes(sizes)
         saved = Saved(
-            at=resumed.at,
+            at={},
             rows=position.rows,
             settings=resumed.settings,
             edits=position.edits,
@@ -229,12 +261,12 @@ class BatchEngine:
             rows_now=_rows_of_steps(self._stage.schedule, (*position.edits, *resumed.changes)),
             epochs_before=resumed.epochs_before,
         )
-        parent = self._planner.decode(saved)
+        parent = self._planner.decode(lambda shard: replace(saved, at=resumed.at(shard, self._stage.shards)))
         # Without edits the rows follow from the step; the last batch may have been short.
         step, rows = position.step, position.rows
         low, high = before.first_row(max(step - 1, 0)), before.first_row(step)
         possible = bool(position.edits) or rows == high or (low < rows < high and not self._stage.drop_remainder)
-        if self._planner.position(parent) != rows or not possible:
+        if not possible or not self._planner.stands_at(parent, rows):
             raise StateError(f"the state is damaged: step {step} does not go with {rows} rows")
         skips = tuple(
             (cast(int, edit["step"]), cast(int, edit["after"]))
@@ -250,7 +282,7 @@ class BatchEngine:
     def remainder(self, cursor: BatchCursor, step: int) -> int:
         """Rows behind the cursor that fill no batch, if it is the last; 0 otherwise."""
         size = self._stage.schedule.size(step)
-        left = len(self._planner.take(cursor.parent, size)[0])
+        left = self._planner.left(cursor.parent, size)
         return left if left < size and self._stage.drop_remainder else 0
 
     def length(self, at_most: int) -> Length:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,9 @@ import numpy as np
 
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError, StateError
+from resumable_data.order.shards import Share
 from resumable_data.packing.plan import DocumentPlan
+from resumable_data.stages.measured import Measured
 from resumable_data.stages.stage import (
     At,
     Counts,
@@ -80,7 +82,7 @@ class ChainStage:
         return self.parent.records(path, epoch, positions)
 
     def lengths(self, records: Int64Array) -> Int64Array:
-        """Tokens of the documents made from int64[n] records."""
+        """Tokens of the documents made from int64[n] records; -1 for one that is dropped."""
         return self.parent.lengths(records)
 
     def read(self, records: Int64Array) -> Sequence[Any]:
@@ -102,16 +104,20 @@ class ChainStage:
 
     def open(self, opening: Opening, path: str) -> DocumentPlanner[Any]:
         """The planner of this component."""
-        opening.readers.append(self)
+        if path not in opening.numbers:
+            opening.numbers[path] = len(opening.readers)
+            opening.readers.append(self if self.lengths_known or not opening.with_lengths else Measured(self))
         for stage in self.chain():
             opening.describe(path, stage)
             opening.algorithms.update(stage.algorithms())
-        return Stream(self, path, len(opening.readers) - 1, opening.with_lengths, opening.endless)
+        reader = opening.numbers[path]
+        measure = opening.readers[reader].lengths if opening.with_lengths else None
+        return Stream(self, path, reader, measure, opening.endless, opening.share)
 
 
 @dataclass(frozen=True)
 class StreamCursor:
-    """Where a component's stream is: document ``position`` of ``epoch``."""
+    """Where a component's stream is: in front of document ``position`` of ``epoch``, the next of its shard."""
 
     epoch: int
     position: int
@@ -119,26 +125,33 @@ class StreamCursor:
 
 @dataclass(frozen=True)
 class Stream:
-    """The documents of a component, epoch by epoch.
+    """The documents of a component, epoch by epoch, or those of them that belong to a logical shard.
 
     Attributes:
         stage: The last stage of the component.
         path: The component's path, which enters every key.
         reader: The component's number among the pipeline's readers.
-        with_lengths: Whether plans say how long documents are.
+        measure: From records to the lengths that plans state, or None where they state none.
         endless: Whether it goes on behind its last epoch, in a mix that waits for other components.
+        share: The positions that are the shard's.
     """
 
     stage: ChainStage
     path: str
     reader: int
-    with_lengths: bool
+    measure: Callable[[Int64Array], Int64Array] | None
     endless: bool
+    share: Share
 
     @property
     def epoch_size(self) -> int:
-        """Documents an epoch."""
+        """Documents an epoch, of all logical shards."""
         return self.stage.epoch_size
+
+    @property
+    def epochs(self) -> int | None:
+        """Epochs that were asked for, or None where they are endless."""
+        return self.stage.epochs
 
     @property
     def components(self) -> Mapping[int, str]:
@@ -148,11 +161,11 @@ class Stream:
     @property
     def asked(self) -> int | None:
         """Documents of all epochs that were asked for, or None where they are endless."""
-        return None if self.stage.epochs is None else self.stage.epochs * self.epoch_size
+        return None if self.epochs is None else self.share.count(self.epochs * self.epoch_size)
 
     def start(self) -> StreamCursor:
         """The cursor in front of the first document."""
-        return StreamCursor(0, 0)
+        return self._cursor(0)
 
     def renewed(self, cursor: StreamCursor) -> StreamCursor:
         """The same cursor: nothing waits."""
@@ -160,7 +173,7 @@ class Stream:
 
     def position(self, cursor: StreamCursor) -> int:
         """Documents in front of the cursor."""
-        return cursor.epoch * self.epoch_size + cursor.position
+        return self.share.count(cursor.epoch * self.epoch_size + cursor.position)
 
     def take(self, cursor: StreamCursor, count: int) -> tuple[DocumentPlan, StreamCursor]:
         """The next ``count`` documents, or what is left, and the cursor behind them."""
@@ -168,16 +181,22 @@ class Stream:
         stop = start + count
         if self.asked is not None and not self.endless:
             stop = max(start, min(stop, self.asked))
+        first, last = self.share.position(start), self.share.position(stop)
         records = [
-            self.stage.records(self.path, epoch, np.arange(first, last))
-            for epoch, first, last in _epochs_between(start, stop, self.epoch_size)
+            self.stage.records(self.path, epoch, np.arange(begin, end, self.share.shards))
+            for epoch, begin, end in _epochs_between(first, last, self.epoch_size, self.share.shards)
         ]
         record = np.concatenate(records) if records else np.zeros(0, np.int64)
         reader = np.full(len(record), self.reader)
-        lengths = self.stage.lengths(record) if self.with_lengths else np.zeros(len(record))
-        return DocumentPlan(reader, record, np.asarray(lengths, np.int64)), StreamCursor(
-            *divmod(stop, self.epoch_size)
-        )
+        lengths = np.zeros(len(record), np.int64)
+        if self.measure is not None:
+            # A document that is dropped keeps its position, without a token.
+            lengths = np.maximum(np.asarray(self.measure(record), np.int64), 0)
+        return DocumentPlan(reader, record, lengths), self._cursor(stop)
+
+    def _cursor(self, position: int) -> StreamCursor:
+        """The cursor in front of the shard's document ``position``."""
+        return StreamCursor(*divmod(self.share.position(position), self.epoch_size))
 
     def finished(self, cursor: StreamCursor) -> bool:
         """Whether every epoch that was asked for is over."""
@@ -194,7 +213,7 @@ class Stream:
     def continues(self, behind: StreamCursor, saved: Saved) -> bool:
         """Whether the end that the saved pipeline had lies behind a cursor."""
         before = saved.epochs_before.get(self.path)
-        return before is None or self.position(behind) < before * self.epoch_size
+        return before is None or self.position(behind) < self.share.count(before * self.epoch_size)
 
     def counts(self, cursor: StreamCursor) -> dict[str, Counts]:
         """Documents and epochs in front of the cursor."""
@@ -205,7 +224,9 @@ class Stream:
         """The cursor of epoch and position; a StateError where the stream has no such place."""
         cursor = StreamCursor(*checked_integers(saved.at, self.path, 2))
         beyond = self.asked is not None and not self.endless and self.position(cursor) > self.asked
-        if cursor.position >= self.epoch_size or beyond:
+        place = cursor.epoch * self.epoch_size + cursor.position
+        foreign = place % self.share.shards != self.share.shard
+        if cursor.position >= self.epoch_size or beyond or foreign:
             raise StateError(
                 f"component {self.path!r} has no document {cursor.position} of epoch {cursor.epoch}: it has "
                 f"{self.epoch_size} documents an epoch and {self.stage.epochs} epochs"
@@ -213,13 +234,13 @@ class Stream:
         return cursor
 
 
-def _epochs_between(start: int, stop: int, epoch_size: int) -> Iterator[tuple[int, int, int]]:
-    """Epoch, first and last position in it, for each epoch that [start, stop) touches."""
+def _epochs_between(start: int, stop: int, epoch_size: int, stride: int) -> Iterator[tuple[int, int, int]]:
+    """Epoch, first position and end in it, for each epoch that has one of start, start + stride, … before stop."""
     while start < stop:
         epoch, first = divmod(start, epoch_size)
         last = min(epoch_size, first + stop - start)
         yield epoch, first, last
-        start += last - first
+        start += -(-(last - first) // stride) * stride
 
 
 def require_documents(stage: Named, method: str) -> ChainStage:

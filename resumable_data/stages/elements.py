@@ -11,8 +11,8 @@ from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, conc
 from resumable_data.stages.batch import make_batch
 from resumable_data.stages.iterator import Planned, Resumed
 from resumable_data.stages.read import read_documents, read_spans
+from resumable_data.stages.shards import ShardedAt
 from resumable_data.stages.stage import (
-    At,
     Counts,
     DocumentPlanner,
     DocumentReader,
@@ -49,9 +49,14 @@ class RowEngine:
         together = concatenate(plans)
         return iter(make_batch(LLMBatch, together, *read_spans(self._readers, together), self._format))
 
-    def encode(self, cursor: Any) -> tuple[int, dict[str, At]]:
+    @property
+    def shards(self) -> int:
+        """One: rows stand in the order of a single shard."""
+        return 1
+
+    def encode(self, cursor: Any) -> tuple[int, ShardedAt]:
         """The components' integers."""
-        return 0, self._planner.encode(cursor)
+        return 0, {path: (at,) for path, at in self._planner.encode(cursor).items()}
 
     def skipping(self, cursor: Any, step: int, count: int) -> Any:
         """Refused."""
@@ -99,9 +104,14 @@ class DocumentEngine:
         """The planned documents, read together."""
         return iter(read_documents(self._readers, concatenate_documents(plans)))
 
-    def encode(self, cursor: Any) -> tuple[int, dict[str, At]]:
+    @property
+    def shards(self) -> int:
+        """One: documents stand in the order of a single shard."""
+        return 1
+
+    def encode(self, cursor: Any) -> tuple[int, ShardedAt]:
         """No rows, and the components' integers."""
-        return 0, self._planner.encode(cursor)
+        return 0, {path: (at,) for path, at in self._planner.encode(cursor).items()}
 
     def skipping(self, cursor: Any, step: int, count: int) -> Any:
         """Refused."""
@@ -128,7 +138,7 @@ def _decoded(planner: RowPlanner[Any] | DocumentPlanner[Any], resumed: Resumed) 
     """The cursor of a state, where there are no batches and a step is a row or a document."""
     position = resumed.position
     saved = Saved(
-        resumed.at,
+        resumed.at(0, 1),
         position.step,
         resumed.settings,
         position.edits,

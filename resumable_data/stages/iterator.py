@@ -12,6 +12,7 @@ from resumable_data.differences import GONE, NEW, Difference
 from resumable_data.errors import PipelineError, PipelineMismatchError, ResumableDataError, StateError
 from resumable_data.stages.background import Background
 from resumable_data.stages.progress import Progress
+from resumable_data.stages.shards import ShardedAt
 from resumable_data.stages.stage import At, Counts
 from resumable_data.state import Description, Edit, Position, Settings, State, decode, encode
 
@@ -72,12 +73,29 @@ class Resumed:
                 found[path or paths[0]] = 1
         return found
 
-    @property
-    def at(self) -> dict[str, At]:
-        """The position's integers, of a pipeline without logical shards."""
-        if any(len(shards) != 1 for shards in self.position.at.values()):
-            raise StateError("the state has logical shards, this pipeline has none")
-        return {path: shard for path, (shard,) in self.position.at.items()}
+    def at(self, shard: int, shards: int) -> dict[str, At]:
+        """The position's integers of one logical shard.
+
+        Raises:
+            PipelineMismatchError: The saved pipeline had another number of shards.
+            StateError: The state is that of a process that does not run this shard.
+        """
+        saved = self.settings.get("batch", {}).get("shards", 1)
+        if saved != shards:
+            line = f"batch.shards was {saved}, is {shards}"
+            raise PipelineMismatchError(f"{line}; say batch(…, shards={saved}) to keep it", (line,))
+        found: dict[str, At] = {}
+        for path, ats in self.position.at.items():
+            if len(ats) != shards:
+                raise StateError(f"component {path!r}: the state has {len(ats)} logical shards, not {shards}")
+            at = ats[shard]
+            if at is None:
+                raise StateError(
+                    f"the state is that of a process without logical shard {shard}, which is needed here. Join the "
+                    "states of all processes with resumable_data.merge_states"
+                )
+            found[path] = at
+        return found
 
 
 class Engine(Protocol[PlanT, CursorT, ProducedT]):
@@ -100,8 +118,13 @@ class Engine(Protocol[PlanT, CursorT, ProducedT]):
         """Reads what the plans name, then gives their elements one by one."""
         ...
 
-    def encode(self, cursor: CursorT) -> tuple[int, dict[str, At]]:
-        """Rows delivered, and integers by component path."""
+    @property
+    def shards(self) -> int:
+        """Number of logical shards."""
+        ...
+
+    def encode(self, cursor: CursorT) -> tuple[int, ShardedAt]:
+        """Rows delivered, and integers by component path and logical shard, None for shards that run elsewhere."""
         ...
 
     def decode(self, resumed: Resumed) -> CursorT:
@@ -185,8 +208,7 @@ class DataIterator(Generic[ElementT]):
     def get_state(self) -> State:
         """The position behind the last element handed over, as plain JSON values."""
         rows, at = self._engine.encode(self._cursor)
-        shards = {path: (shard,) for path, shard in at.items()}
-        return encode(self._description, Position(self._step, rows, shards, self._edits))
+        return encode(self._description, Position(self._step, rows, at, self._edits))
 
     def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
         """Goes to a saved position. It is applied whole, or an error leaves the iterator where it was.
@@ -217,7 +239,7 @@ class DataIterator(Generic[ElementT]):
         _refuse_used_names(position, found)
         changes = tuple(_edit(position.step, position.rows, d.what, d.before, d.after) for d in found)
         cursor = self._engine.decode(Resumed(position, settings, changes))
-        if changes:
+        if changes and self._engine.shards == 1:
             counts = {path: [c.rows, c.documents, c.tokens] for path, c in self._engine.counts(cursor).items()}
             changes = tuple({**change, "counts": counts} for change in changes)
 

@@ -171,6 +171,11 @@ class MixRows:
         return "*"
 
     @property
+    def lengths_known(self) -> bool:
+        """Whether those of every component are."""
+        return all(parent.lengths_known for parent in self.parents)
+
+    @property
     def one_document_a_row(self) -> bool:
         """False: a document's index says nothing without its component."""
         return False

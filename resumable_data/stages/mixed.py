@@ -120,7 +120,7 @@ class MixedDocuments(Blocks[DocumentPlan]):
         return None
 
     @property
-    def asked(self) -> int | None:
+    def epochs(self) -> int | None:
         """None."""
         return None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from resumable_data.errors import PipelineError, PipelineMismatchError, SourceError, StateError
 from resumable_data.order import permutation
+from resumable_data.order.shards import Share
 from resumable_data.order.windows import Windows
 from resumable_data.packing.plan import RowPlan, concatenate
 from resumable_data.packing.window import VERSIONS, PackedWindow, pack_window
@@ -54,7 +55,6 @@ class Pack:
             raise PipelineError(f"pack: strategy={self.strategy!r}; there are best_fit, first_fit and concat_split")
         if self.window < 1:
             raise PipelineError(f"pack: window={self.window} must be at least 1 document")
-        require_lengths(self.name, self.parent)
 
     @property
     def name(self) -> str:
@@ -65,6 +65,11 @@ class Pack:
     def component(self) -> str:
         """The name given with the source."""
         return self.parent.component
+
+    @property
+    def lengths_known(self) -> bool:
+        """Whether token counts are known without reading."""
+        return self.parent.lengths_known
 
     @property
     def one_document_a_row(self) -> bool:
@@ -95,6 +100,7 @@ class Pack:
             self.window,
             self.truncate,
             self.parent.shuffle_seed,
+            opening.share,
         )
 
 
@@ -154,6 +160,7 @@ class WindowedRows:
         window: Documents a window.
         truncate: Whether long documents lose their tail.
         shuffle_seed: Seed of the order of a window's rows, or None to keep it.
+        share: The logical shard whose rows these are.
     """
 
     def __init__(
@@ -165,6 +172,7 @@ class WindowedRows:
         window: int,
         truncate: bool,
         shuffle_seed: int | None,
+        share: Share,
     ) -> None:
         self._documents = documents
         self._path = path
@@ -172,7 +180,8 @@ class WindowedRows:
         self._strategy = strategy
         self._truncate = truncate
         self._shuffle_seed = shuffle_seed
-        self._windows = Windows(window, documents.epoch_size)
+        self._share = share
+        self._windows = Windows(window, documents.epoch_size, documents.epochs, share)
         self._packed: OrderedDict[PackCursor, _Window] = OrderedDict()
         self._lock = Lock()
 
@@ -191,7 +200,7 @@ class WindowedRows:
                 break
             rows = window.packed.plan
             empty = 0 if len(rows) else empty + window.packed.size
-            if empty > (self._documents.asked or self._documents.epoch_size or _EMPTY_DOCUMENTS):
+            if empty > self._most_empty:
                 raise SourceError(f"component {self._path!r}: {empty} documents have no token, a whole epoch of them")
             taken = rows.slice(cursor.row, min(cursor.row + count, len(rows)))
             plans.append(taken)
@@ -328,20 +337,23 @@ class WindowedRows:
 
     def _pack(self, cursor: PackCursor) -> _Window:
         start = self._documents.position(cursor.documents)
-        size = cursor.size or self._size_at(start)
+        size = cursor.size or self._windows.stop(start) - start
         documents, behind = self._documents.take(cursor.documents, size)
         seed = self._shuffle_seed
         shuffle_key = None if seed is None else (seed, self._path, cursor.window)
+        if shuffle_key is not None and self._share.shards > 1:
+            shuffle_key += (self._share.shard,)
         packed = pack_window(
             documents, self._length, self._strategy, truncate=self._truncate, shuffle_key=shuffle_key
         )
         return _Window(packed, self._documents.renewed(behind))
 
-    def _size_at(self, start: int) -> int:
-        """Documents of the window that begins at a position: no window goes on behind the last epoch asked for."""
-        stop = self._windows.stop(start)
-        asked = self._documents.asked
-        return (stop if asked is None else min(stop, (start // asked + 1) * asked)) - start
+    @property
+    def _most_empty(self) -> int:
+        """Documents without a token that may follow each other: a shard's part of what was asked for."""
+        if self._documents.epoch_size is None:
+            return _EMPTY_DOCUMENTS
+        return (self._documents.epochs or 1) * self._documents.epoch_size // self._share.shards + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -370,12 +382,3 @@ def check_format(stage: str, row_format: RowFormat) -> None:
 def format_settings(row_format: RowFormat) -> Settings:
     """The settings of a row format."""
     return {"length": row_format.length, "eod_id": row_format.eod_id, "pad_id": row_format.pad_id}
-
-
-def require_lengths(stage: str, documents: DocumentStage) -> None:
-    """Raises PipelineError, naming the stage, where the documents' lengths are unknown before reading."""
-    if not documents.lengths_known:
-        raise PipelineError(
-            f"{stage}: the lengths of component {documents.component!r} are not known before reading. "
-            "A map in front of it needs preserves_length=True, and the source a lengths(indices) method"
-        )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resumable_data.packing.window import VERSIONS
-from resumable_data.stages.pack import WindowedRows, check_format, format_settings, require_lengths
+from resumable_data.stages.pack import WindowedRows, check_format, format_settings
 from resumable_data.stages.stage import DocumentStage, Opening, RowFormat
 from resumable_data.state import Settings
 
-# Rows keep the order of the documents, so that the window decides nothing but how many are planned at once.
+# Rows keep the order of the documents, so that the window decides nothing but how many are planned at once, or
+# have to be read to be planned.
 _WINDOW = 1024
+_WINDOW_TO_READ = 64
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,6 @@ class Pad:
 
     def __post_init__(self) -> None:
         check_format(self.name, self.format)
-        require_lengths(self.name, self.parent)
 
     @property
     def name(self) -> str:
@@ -40,6 +41,11 @@ class Pad:
     def component(self) -> str:
         """The name given with the source."""
         return self.parent.component
+
+    @property
+    def lengths_known(self) -> bool:
+        """Whether token counts are known without reading."""
+        return self.parent.lengths_known
 
     @property
     def one_document_a_row(self) -> bool:
@@ -55,4 +61,7 @@ class Pad:
         documents = self.parent.open(opening, path)
         opening.describe(path, self)
         opening.algorithms["one_a_row"] = VERSIONS["one_a_row"]
-        return WindowedRows(documents, path, self.format.length, "one_a_row", _WINDOW, self.truncate, None)
+        window = _WINDOW if self.lengths_known else _WINDOW_TO_READ
+        return WindowedRows(
+            documents, path, self.format.length, "one_a_row", window, self.truncate, None, opening.share
+        )

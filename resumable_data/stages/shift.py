@@ -47,6 +47,11 @@ class Shift:
         return replace(self.parent.format, shift=self.what)
 
     @property
+    def lengths_known(self) -> bool:
+        """Whether token counts are known without reading."""
+        return self.parent.lengths_known
+
+    @property
     def one_document_a_row(self) -> bool:
         """As the parent's."""
         return self.parent.one_document_a_row

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, SupportsIndex, TypeVar
 
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError, StateError
+from resumable_data.order.shards import WHOLE, Share
 from resumable_data.packing.plan import DocumentPlan, RowPlan
 from resumable_data.state import Edit, Settings, StageDescription
 
@@ -28,6 +29,10 @@ class DocumentReader(Protocol):
         """The same as tokens."""
         ...
 
+    def lengths(self, records: Int64Array) -> Int64Array:
+        """Tokens of the documents of int64[n] records; -1 for one that is dropped."""
+        ...
+
     def name_of(self, record: int) -> str:
         """What an error calls a record."""
         ...
@@ -38,12 +43,12 @@ class DocumentPlanner(Protocol[CursorT]):
 
     @property
     def epoch_size(self) -> int | None:
-        """Documents an epoch, or None where epochs have no meaning."""
+        """Documents an epoch, of all logical shards, or None where epochs have no meaning."""
         ...
 
     @property
-    def asked(self) -> int | None:
-        """Documents of all epochs that were asked for, or None where they are endless or have no epochs."""
+    def epochs(self) -> int | None:
+        """Epochs that were asked for, or None where they are endless or have no meaning."""
         ...
 
     @property
@@ -150,6 +155,17 @@ class Counts:
     share: float = 1.0
     target: float = 1.0
 
+    def plus(self, other: Counts) -> Counts:
+        """Both together, as of two logical shards of one component; shares are those of the first."""
+        return replace(
+            self,
+            documents=self.documents + other.documents,
+            tokens=self.tokens + other.tokens,
+            truncated=self.truncated + other.truncated,
+            rows=self.rows + other.rows,
+            epochs=self.epochs + other.epochs,
+        )
+
 
 @dataclass(frozen=True)
 class Extent:
@@ -211,7 +227,9 @@ class Opening:
     """What is gathered while a graph of stages is opened.
 
     Attributes:
+        share: The logical shard that planners are opened for.
         readers: The reading side of each component; plans refer to them by number.
+        numbers: These numbers by component path.
         components: Descriptions of each component's stages, by path.
         shared: Descriptions of the stages behind a mix.
         algorithms: Versions of the algorithms in use.
@@ -221,7 +239,9 @@ class Opening:
             other mixes, which know no steps.
     """
 
+    share: Share = WHOLE
     readers: list[DocumentReader] = field(default_factory=list[DocumentReader])
+    numbers: dict[str, int] = field(default_factory=dict[str, int])
     components: dict[str, tuple[StageDescription, ...]] = field(
         default_factory=dict[str, tuple[StageDescription, ...]]
     )
@@ -230,6 +250,17 @@ class Opening:
     with_lengths: bool = True
     endless: bool = False
     first_row: Callable[[int], int] | None = int
+
+    def of_shard(self, share: Share) -> Opening:
+        """What gathers the planners of another logical shard, whose readers are the same."""
+        return Opening(
+            share,
+            self.readers,
+            self.numbers,
+            with_lengths=self.with_lengths,
+            endless=self.endless,
+            first_row=self.first_row,
+        )
 
     def describe(self, path: str, stage: Stage) -> None:
         """Adds a stage to the component at ``path``, or to what components share if that is a mix."""
@@ -297,6 +328,11 @@ class RowStage(Stage, Protocol):
     @property
     def format(self) -> RowFormat:
         """How its rows become arrays."""
+        ...
+
+    @property
+    def lengths_known(self) -> bool:
+        """Whether token counts are known without reading."""
         ...
 
     @property

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from resumable_data.stages.iterator import Engine, Planned, Resumed
-from resumable_data.stages.stage import At, Counts
+from resumable_data.stages.shards import ShardedAt
+from resumable_data.stages.stage import Counts
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,12 @@ class WorkerEngine:
         loaded = self._engine.load(own) if own else iter(())
         return (None if plan is None else next(loaded) for plan in plans)
 
-    def encode(self, cursor: Any) -> tuple[int, dict[str, At]]:
+    @property
+    def shards(self) -> int:
+        """Number of logical shards."""
+        return self._engine.shards
+
+    def encode(self, cursor: Any) -> tuple[int, ShardedAt]:
         """Rows in front of the cursor, and integers by component path."""
         return self._engine.encode(cursor)
 
