@@ -39,6 +39,17 @@ _LEGEND = """
   what they are about to restore; and loading the first batches behind it. What one process had saved is restored
   first, and pays once for what Python and Orbax set up on first use. All processes shared two cores.
 
+The state files are the same to the byte, whatever the number of processes that saved them:
+
+"""
+
+_LOSSES = """
+## Losses
+
+The example trainer (`property_tests/test_trainer_processes.py`), saved by two processes with two devices each, and
+restored by as many with as many: the losses are equal to the bit. Restored by one process with four devices: the
+batches are equal, and the losses within 1e-5 of their size, since devices add up gradients in another order. After 12
+steps, with one to four processes and one to four devices, they were apart by at most 2.3e-7 of it.
 """
 
 
@@ -80,5 +91,4 @@ def document(found: Sequence[Restored], state_bytes: Mapping[str, int]) -> None:
     columns = ["saved by", "restored by", *found[0].verdicts, "opening", "restore", "first batches"]
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *(restored.row() for restored in found)]
     sizes = ["| pipeline | `state.json` |", "|---|---|", *(f"| {name} | {n} B |" for name, n in state_bytes.items())]
-    between = "The state files are the same to the byte, whatever the number of processes that saved them:\n\n"
-    DOCUMENT.write_text(_HEAD + "\n".join(lines) + "\n" + _LEGEND + between + "\n".join(sizes) + "\n")
+    DOCUMENT.write_text(_HEAD + "\n".join(lines) + "\n" + _LEGEND + "\n".join(sizes) + "\n" + _LOSSES)
