@@ -17,10 +17,10 @@ from etils import epath
 import resumable_data as rd
 
 
-def pipeline(seed: int = 7, length: int = 32) -> rd.Dataset[rd.LLMBatch]:
+def pipeline(seed: int = 7, length: int = 32, batch: int = 4) -> rd.Dataset[rd.LLMBatch]:
     source = rd.SyntheticSource(500, lengths=[3, 9, 20, 41], vocabulary=50)
     documents = rd.Dataset.from_source(source, name="toy").shuffle(seed).repeat().append_eod(0)
-    return documents.pack(length, window=64, eod_id=0).batch(4)
+    return documents.pack(length, window=64, eod_id=0).batch(batch)
 
 
 def content(batch: rd.LLMBatch) -> list[bytes]:
@@ -177,6 +177,20 @@ def test_another_pipeline_is_refused_with_the_difference(manager: ocp.Checkpoint
     with pytest.raises(rd.PipelineMismatchError, match=r"pack\.length was 32, is 64") as caught:
         restore(manager, 1, iter(pipeline(seed=8, length=64)))
     assert caught.value.differences == ("shuffle.seed was 7, is 8", "pack.length was 32, is 64")
+
+
+def test_an_allowed_edit_is_restored_and_recorded(manager: ocp.CheckpointManager) -> None:
+    iterator, edited = iter(pipeline()), iter(pipeline(batch=8))
+    next(iterator)
+    save(manager, 1, iterator)
+    manager.wait_until_finished()
+    with pytest.raises(rd.PipelineMismatchError, match=r"allow=\{'batch'\}"):
+        restore(manager, 1, edited)
+    assert edited.step == 0
+    args = ocp.args.Composite(data=rd.checkpoint.DataRestore(edited, allow={"batch"}))
+    manager.restore(1, args=args)
+    assert edited.step == 1
+    assert len(edited.edits) == 1
 
 
 def test_a_step_without_the_item_does_not_start_afresh(manager: ocp.CheckpointManager) -> None:

@@ -106,6 +106,14 @@ def test_without_the_first_process_the_others_name_it(meet: Meet) -> None:
     assert second.absent == third.absent == [0]
 
 
+def test_a_first_process_that_came_and_does_not_decide_is_named_too(
+    clients: list[Any], request: pytest.FixtureRequest
+) -> None:
+    place = request.node.name
+    clients[0].key_value_set(f"{place}/claims/0", json.dumps(HERE.to_json()))
+    assert _Meeting(clients[1], 1, (0, 1), place, SHORT).verdict(HERE).absent == [0]
+
+
 def test_one_process_alone_agrees_without_a_service() -> None:
     agree("before the first batch", [0], HERE)
     agree("before the first batch", [0], failure_of(OSError()))
