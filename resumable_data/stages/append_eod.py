@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from resumable_data.arrays import Int64Array, Ragged, offsets_of, ranges
 from resumable_data.stages.documents import ChainStage
+from resumable_data.stages.dropped import with_dropped
 from resumable_data.stages.stage import check_token
 from resumable_data.state import Settings
 
@@ -35,14 +38,20 @@ class AppendEod(ChainStage):
         return {"eod_id": self.eod_id}
 
     def lengths(self, records: Int64Array) -> Int64Array:
-        """One more than before."""
-        return self.parent.lengths(records) + 1
+        """One more than before, but of documents that are left out."""
+        lengths = self.parent.lengths(records)
+        return lengths + (lengths >= 0)
 
-    def read(self, records: Int64Array) -> Ragged:
+    def read(self, records: Int64Array) -> Sequence[Any]:
         """The documents with the token behind each."""
+        return with_dropped(self.read_tokens(records))
+
+    def read_tokens(self, records: Int64Array) -> Ragged:
+        """The same, as tokens."""
         documents = with_room(self.parent.read_tokens(records))
         documents.values[documents.starts + documents.lengths] = self.eod_id
-        return Ragged(documents.values, documents.starts, documents.lengths + 1, documents.spare - 1)
+        added = 1 if documents.dropped is None else ~documents.dropped
+        return replace(documents, lengths=documents.lengths + added, spare=documents.spare - 1)
 
 
 def with_room(documents: Ragged) -> Ragged:
@@ -53,4 +62,4 @@ def with_room(documents: Ragged) -> Ragged:
     starts = offsets_of(cells)[:-1]
     values = np.zeros(int(cells.sum()), np.int32)
     values[ranges(starts, documents.lengths)] = documents.values[ranges(documents.starts, documents.lengths)]
-    return Ragged(values, starts, documents.lengths, spare=1)
+    return Ragged(values, starts, documents.lengths, spare=1, dropped=documents.dropped)

@@ -12,6 +12,7 @@ from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.order.shards import Share
 from resumable_data.packing.plan import DocumentPlan
+from resumable_data.stages.dropped import as_ragged
 from resumable_data.stages.measured import Measured
 from resumable_data.stages.stage import (
     At,
@@ -86,12 +87,12 @@ class ChainStage:
         return self.parent.lengths(records)
 
     def read(self, records: Int64Array) -> Sequence[Any]:
-        """The documents made from int64[n] records."""
+        """The documents made from int64[n] records; ``DROPPED`` for one that is left out."""
         return self.parent.read(records)
 
     def read_tokens(self, records: Int64Array) -> Ragged:
         """The same, as tokens."""
-        return Ragged.from_records(self.read(records), lambda place: self.name_of(int(records[place])))
+        return as_ragged(self.read(records), lambda place: self.name_of(int(records[place])))
 
     def name_of(self, record: int) -> str:
         """What an error calls a record."""

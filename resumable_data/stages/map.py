@@ -9,6 +9,7 @@ from typing import Any
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import RecordError
 from resumable_data.stages.documents import ChainStage
+from resumable_data.stages.dropped import DROPPED
 from resumable_data.state import Settings
 
 
@@ -52,6 +53,8 @@ class Map(ChainStage):
         ]
 
     def _apply(self, document: Any, record: int) -> Any:
+        if document is DROPPED:
+            return DROPPED
         try:
             mapped = self.function(document)
         except Exception as error:
