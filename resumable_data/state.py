@@ -16,6 +16,7 @@ from typing import Any, cast
 from resumable_data.differences import EDITS, Difference, differences, stages_by_name
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.errors import PipelineError, PipelineMismatchError, StateError
+from resumable_data.shard_text import from_text, to_text
 
 FORMAT = "resumable_data"
 VERSION = 1
@@ -196,13 +197,21 @@ def _where(step: Any, rows: Any, at: Any, edits: Any) -> dict[str, Json]:
 
 
 def _with_positions(
-    stages: Mapping[str, list[int]], at: Mapping[str, Sequence[Sequence[int] | None]]
+    stages: Mapping[str, list[int]], at: Mapping[str, Sequence[tuple[int, ...] | None]]
 ) -> dict[str, Any]:
     """For each component, and each mix, the numbers of its stages and the integers of its logical shards."""
-    return {
-        path: [list(stages.get(path, ())), [None if shard is None else list(shard) for shard in at[path]]]
-        for path in sorted(at)
-    }
+    return {path: [list(stages.get(path, ())), _shards_to_json(at[path])] for path in sorted(at)}
+
+
+def _shards_to_json(shards: Sequence[tuple[int, ...] | None]) -> Any:
+    """A list where there is one shard, a short text where there are many."""
+    if len(shards) == 1 and shards[0] is not None:
+        return [list(shards[0])]
+    return to_text(shards)
+
+
+def _shards_from_json(given: Any) -> tuple[tuple[int, ...] | None, ...]:
+    return from_text(given) if isinstance(given, str) else tuple(tuple(shard) for shard in given)
 
 
 def decode(
@@ -270,15 +279,17 @@ def split(state: object) -> tuple[dict[str, Any], Position]:
     if given.get("format") != FORMAT:
         raise StateError(f"this is no state of resumable_data: its format is {given.get('format')!r}")
     if given.get("version") != VERSION:
-        raise StateError(f"the state has version {given.get('version')!r}; this release reads version {VERSION}")
+        raise StateError(
+            f"the state has version {given.get('version')!r}; this release reads version {VERSION}. "
+            "Restore it with the release that wrote it"
+        )
     missing, unknown = sorted(_KEYS - given.keys()), sorted(given.keys() - _KEYS)
     if missing or unknown:
         raise StateError(f"the state is damaged: keys missing {missing}, unknown {unknown}")
     try:
         stages = {path: numbers for path, (numbers, _) in given["components"].items()}
         at: dict[str, tuple[tuple[int, ...] | None, ...]] = {
-            path: tuple(None if shard is None else tuple(shard) for shard in shards)
-            for path, (_, shards) in given["components"].items()
+            path: _shards_from_json(shards) for path, (_, shards) in given["components"].items()
         }
         header = {key: given[key] for key in ("format", "version", "algorithms", "shared", "stages")}
         # A mix has a position, but its settings stand among those of the stages that components share.

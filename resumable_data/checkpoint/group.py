@@ -155,4 +155,4 @@ def _checked(directory: epath.Path, item: SavedIterator, state: State, allow: Co
     try:
         return item.check_state(state, allow)
     except StateError as error:
-        raise StateError(f"{directory / STATE_FILE}: {error}") from error
+        raise StateError(f"{error} ({directory / STATE_FILE})") from error
