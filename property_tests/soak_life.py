@@ -1,0 +1,125 @@
+"""One life of a run of trainer processes: started, followed, and ended at a chosen moment by a chosen signal."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from property_tests.processes import ROOT, Run, start
+
+TRAINER = ROOT / "property_tests/programs/small_trainer.py"
+DEVICES = 4  # of a run, whatever its number of processes, so that its arithmetic is the same
+SAVE_EVERY = 5
+PATIENCE = 300  # seconds that a life may take on a busy machine
+STARTING, STEPPING, SAVING = "while starting", "between steps", "while saving"
+KILL_ONE, KILL_ALL, NOTICE = "SIGKILL to one process", "SIGKILL to all processes", "SIGTERM to one process"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a life is to end.
+
+    Attributes:
+        processes: How many there are.
+        signal: ``KILL_ONE``, ``KILL_ALL`` or ``NOTICE``.
+        victim: The process that gets it, where only one does.
+        moment: ``STARTING``, ``STEPPING`` or ``SAVING``.
+        after: Steps reported before.
+        delay: Seconds from then, or where no step is awaited from the start.
+        grace: Seconds until the others of a process that was killed are killed too.
+    """
+
+    processes: int
+    signal: str
+    victim: int
+    moment: str
+    after: int
+    delay: float
+    grace: float
+
+
+class UnexpectedEndError(AssertionError):
+    """A trainer ended by itself, or not as it should have."""
+
+
+def live(corpus: Path, checkpoints: Path, plan: Plan, on_step: Callable[[dict[str, Any]], None]) -> None:
+    """Starts the processes, gives every reported step to ``on_step``, and ends them as planned.
+
+    Raises:
+        UnexpectedEndError: They ended before, or not with 0 after SIGTERM.
+    """
+    arguments = [str(corpus), str(checkpoints), str(SAVE_EVERY), str(plan.processes)]
+    with start(TRAINER, arguments, count=plan.processes, devices=DEVICES // plan.processes) as run:
+        signalled = threading.Event()
+        # Whatever hangs ends with all processes killed, and is reported as an end before the signal.
+        watchdog = threading.Timer(PATIENCE, _kill_all, [run])
+        watchdog.start()
+        starting = threading.Timer(plan.delay, _send, [run, plan, signalled])
+        if plan.moment == STARTING:
+            starting.start()
+        reported = 0
+        while (line := run.line(0)) is not None:
+            on_step(line)
+            reported += 1
+            due = plan.moment != STARTING and reported >= plan.after and not signalled.is_set()
+            if due and (plan.moment == STEPPING or _saves(checkpoints, line["step"])):
+                time.sleep(plan.delay)
+                _send(run, plan, signalled)
+        if plan.moment == STARTING:
+            starting.join()
+        early = not signalled.is_set()
+        ended = run.wait(PATIENCE)
+        watchdog.cancel()
+    codes = [process.code for process in ended]
+    if early or (plan.signal == NOTICE and any(codes)):
+        errors = "\n".join(process.errors[-3000:] for process in ended)
+        raise UnexpectedEndError(
+            f"the trainers ended with {codes} {'before' if early else 'after'} {plan}:\n{errors}"
+        )
+
+
+def keep_what_is_compiled(set_variable: Callable[[str, str], None], folder: Path) -> None:
+    """Makes trainers that are started from now on compile only what none has compiled before."""
+    set_variable("JAX_COMPILATION_CACHE_DIR", str(folder))
+    set_variable("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    set_variable("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+def committed(checkpoints: Path) -> int:
+    """The step of the latest complete checkpoint, or 0."""
+    folders = checkpoints.iterdir() if checkpoints.exists() else ()
+    return max((int(folder.name) for folder in folders if folder.name.isdecimal()), default=0)
+
+
+def _saves(checkpoints: Path, step: int) -> bool:
+    """Whether the trainer is writing a checkpoint behind a step; waits for the first that shows of it."""
+    if (step + 1) % SAVE_EVERY:
+        return False
+    until = time.monotonic() + 1
+    while time.monotonic() < until and committed(checkpoints) < step + 1:
+        if any(not folder.name.isdecimal() for folder in checkpoints.iterdir()):
+            return True
+    return False
+
+
+def _send(run: Run, plan: Plan, signalled: threading.Event) -> None:
+    signalled.set()
+    if plan.signal == KILL_ALL:
+        _kill_all(run)
+    elif plan.signal == NOTICE:
+        run.processes[plan.victim].send_signal(signal.SIGTERM)
+    else:
+        run.kill(plan.victim)
+        if plan.grace:
+            time.sleep(plan.grace)
+        _kill_all(run)
+
+
+def _kill_all(run: Run) -> None:
+    for process in run.processes:
+        process.kill()
