@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 import resumable_data as rd
 
 PATIENCE = 20  # seconds after which a test that hangs fails
-KINDS = ("documents", "rows", "batches", "placed")
+KINDS = ("documents", "rows", "measured rows", "batches", "placed")
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +33,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def first_half(document: np.ndarray) -> np.ndarray:
+    """A map after which lengths are known only once the documents are read."""
+    return document[: len(document) // 2 + 1]
+
+
 def pipelines(source: rd.ArrayRecordSource) -> dict[str, rd.Dataset]:
     documents = rd.Dataset.from_source(source).shuffle(seed=1).repeat()
     rows = documents.pack(length=64, eod_id=0, window=128)
+    measured_rows = documents.map(first_half).pack(length=64, eod_id=0, window=128)
     batches = rows.batch(8)
     placed = batches.place(Mesh(np.array(jax.devices()), "data"))
-    return dict(zip(KINDS, (documents, rows, batches, placed), strict=True))
+    return dict(zip(KINDS, (documents, rows, measured_rows, batches, placed), strict=True))
 
 
 def open_corpus(folder: Path) -> rd.ArrayRecordSource:
