@@ -33,6 +33,7 @@ from resumable_data.stages.shift import Shift
 from resumable_data.stages.shuffle import Shuffle
 from resumable_data.stages.source import SourceStage
 from resumable_data.stages.stage import Opening, RowFormat, as_integer
+from resumable_data.stages.unbatch import Unbatch
 from resumable_data.stages.weights import Weights, WeightSchedule
 from resumable_data.stages.worker import Worker, WorkerEngine
 from resumable_data.state import Description
@@ -46,7 +47,7 @@ _WINDOW_TO_READ = 256
 ElementT = TypeVar("ElementT")
 Rows = Pack | Pad | Shift | MixRows
 Documents = ChainStage | MixDocuments
-Node = Documents | Rows | Batch | Prefetch
+Node = Documents | Rows | Batch | Unbatch | Prefetch
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,29 @@ class Dataset(Generic[ElementT]):
             check_shape(sharding, (size, batch.parent.format.length))
         return self._viewed("place", PlacedRows(sharding, batch.parent.format.length))
 
+    def unbatch(self, steps: int | None = None) -> Dataset[LLMBatch]:
+        """The rows of these batches one by one, for those who make batches themselves.
+
+        Behind ``shard`` these are the rows of one process, ``G / n`` of every batch of G. What does not fill a
+        batch is dropped or filled up as in ``batch``.
+
+        Args:
+            steps: Leave off behind so many batches; by default behind the last.
+
+        Raises:
+            PipelineError: The batches are placed, or of several sizes.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.InMemorySource([[1], [2], [3], [4], [5]]))
+        >>> batches = documents.pad(2, eod_id=0).batch(4)
+        >>> [row.targets.tolist() for row in batches.shard(1, 2).unbatch()]
+        [[3, 0], [4, 0]]
+        """
+        steps = None if steps is None else as_integer("unbatch: steps", steps)
+        if isinstance(self.node, Prefetch):
+            raise PipelineError("unbatch comes before prefetch")
+        return Dataset(Unbatch(self._batch("unbatch"), steps))
+
     def prefetch(self, buffer_size: int = 16) -> Dataset[ElementT]:
         """Loads up to ``buffer_size`` elements ahead in a thread, from the first ``next`` on."""
         if isinstance(self.node, Prefetch):
@@ -313,7 +337,7 @@ class Dataset(Generic[ElementT]):
         node = cast(Node, self.node.parent) if isinstance(self.node, Prefetch) else self.node
         ahead = self.node.ahead if isinstance(self.node, Prefetch) else 0
         opening = Opening(with_lengths=not isinstance(node, ChainStage | MixDocuments))
-        if isinstance(node, Batch):
+        if isinstance(node, Batch | Unbatch):
             engine: Any = node.engine(opening)
         elif isinstance(node, ChainStage | MixDocuments):
             engine = DocumentEngine(node.open(opening, node.component), opening.readers)
