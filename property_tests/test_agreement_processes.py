@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import orbax.checkpoint as ocp
-import pytest
 from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 
 import resumable_data as rd
@@ -18,23 +18,34 @@ from property_tests.programs.disagreeing import pipeline
 PROGRAM = Path(__file__).with_name("programs") / "disagreeing.py"
 PROCESSES = range(4)
 
+DIFFERENCES = {
+    "seed": "process 2 has another pipeline, or other data, than process 0",
+    "data": "process 1 has another pipeline, or other data, than process 0",
+    "step": "process 3 has step 1, process 0 2",
+    "edit": "process 1 is at another position than process 0, or had other edits",
+    "copy of another step": "process 3 has step 4, process 0 2",
+}
+FAILURES = {
+    "damaged copy": (2, "StateError: "),
+    "missing copy": (0, "StateError: "),
+    "copy of another pipeline": (1, "PipelineMismatchError: the state belongs to another pipeline"),
+}
+
 Reports = list[dict[str, dict[str, Any]]]
 
 
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("run")
-    write_corpus(directory / "corpus")
-    write_other_corpus(directory / "corpus", directory / "other corpus")
-    write_copies(directory / "corpus", directory / "copies")
-    return directory
-
-
-@pytest.fixture(scope="module")
-def reports(directory: Path) -> Reports:
-    """By process, what it reported of each case."""
-    ended = completed(PROGRAM, [str(directory)], count=len(PROCESSES))
-    return [{report["case"]: report for report in process.reports} for process in ended]
+def test_all_are_told_which_process_differs(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "corpus")
+    write_other_corpus(tmp_path / "corpus", tmp_path / "other corpus")
+    write_copies(tmp_path / "corpus", tmp_path / "copies")
+    ended = completed(PROGRAM, [str(tmp_path)], count=len(PROCESSES))
+    reports = [{report["case"]: report for report in process.reports} for process in ended]
+    for case, line in DIFFERENCES.items():
+        the_difference_is_named(reports, case, line)
+    for case, (culprit, reason) in FAILURES.items():
+        the_process_that_cannot_restore_is_named(reports, case, culprit, reason)
+    the_process_that_differs_is_told_in_what(reports)
+    the_run_goes_on_where_all_agree_again(reports, tmp_path / "corpus")
 
 
 def write_other_corpus(corpus: Path, other: Path) -> None:
@@ -69,17 +80,7 @@ def write_copies(corpus: Path, copies: Path) -> None:
     save(copies / "1" / "copy of another pipeline", steps=2, seed=8)
 
 
-@pytest.mark.parametrize(
-    ("case", "line"),
-    [
-        ("seed", "process 2 has another pipeline, or other data, than process 0"),
-        ("data", "process 1 has another pipeline, or other data, than process 0"),
-        ("step", "process 3 has step 1, process 0 2"),
-        ("edit", "process 1 is at another position than process 0, or had other edits"),
-        ("copy of another step", "process 3 has step 4, process 0 2"),
-    ],
-)
-def test_all_are_told_which_process_differs(reports: Reports, case: str, line: str) -> None:
+def the_difference_is_named(reports: Reports, case: str, line: str) -> None:
     for process in PROCESSES:
         found = reports[process][case]
         assert found["error"].startswith("PipelineMismatchError: ")
@@ -87,15 +88,7 @@ def test_all_are_told_which_process_differs(reports: Reports, case: str, line: s
         assert not found["moved"]
 
 
-@pytest.mark.parametrize(
-    ("case", "culprit", "reason"),
-    [
-        ("damaged copy", 2, "StateError: the state is damaged: its checksum is wrong"),
-        ("missing copy", 0, "StateError: "),
-        ("copy of another pipeline", 1, "PipelineMismatchError: the state belongs to another pipeline"),
-    ],
-)
-def test_all_are_told_which_process_cannot_restore(reports: Reports, case: str, culprit: int, reason: str) -> None:
+def the_process_that_cannot_restore_is_named(reports: Reports, case: str, culprit: int, reason: str) -> None:
     for process in PROCESSES:
         found = reports[process][case]
         if process == culprit:
@@ -106,14 +99,14 @@ def test_all_are_told_which_process_cannot_restore(reports: Reports, case: str, 
         assert not found["moved"]
 
 
-def test_the_process_that_differs_is_told_in_what(reports: Reports) -> None:
+def the_process_that_differs_is_told_in_what(reports: Reports) -> None:
     assert reports[2]["seed"]["differences"][1:] == ["here, against process 0: shuffle.seed was 7, is 8"]
     assert "source" in reports[1]["data"]["differences"][1]
     assert all(len(reports[process]["seed"]["differences"]) == 1 for process in (0, 1, 3))
 
 
-def test_the_run_goes_on_where_all_agree_again(reports: Reports, directory: Path) -> None:
-    plain = [batch for _, batch in zip(range(4), iter(pipeline(directory / "corpus")), strict=False)]
+def the_run_goes_on_where_all_agree_again(reports: Reports, corpus: Path) -> None:
+    plain = list(islice(iter(pipeline(corpus)), 4))
     for case, step in {"goes on": 2, "stays": 1, "restored": 2}.items():
         for of_process in reports:
             assert of_process[case]["step"] == step + 1
