@@ -17,7 +17,7 @@ class DocumentPlan:
     Attributes:
         reader: int64[n], which of the pipeline's readers holds each document.
         record: int64[n], its index in that reader's source.
-        length: int64[n], its tokens.
+        length: int64[n], its tokens; -1 for one that is dropped, which keeps its place but gives no row a token.
     """
 
     reader: Int64Array

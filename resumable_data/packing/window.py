@@ -34,15 +34,22 @@ class PackedWindow:
         size: Number of documents.
         split: Those that lie in more than one row.
         truncated: int64[n_spans], tokens cut off the document that begins with each span; 0 where none does.
+        dropped: int64[n_dropped], the readers of the documents that are dropped.
     """
 
     plan: RowPlan
     size: int
     split: int
     truncated: Int64Array
+    dropped: Int64Array
 
-    def delivered(self, row: int, reader: int) -> tuple[int, int, int]:
-        """Documents that begin in the rows before ``row``, their tokens, and tokens cut off, of one reader."""
+    def delivered(self, row: int, reader: int) -> tuple[int, int, int, int]:
+        """What the rows before ``row`` deliver, of one reader.
+
+        Returns:
+            Documents that begin in them, their tokens, tokens cut off, and documents that are dropped. These lie
+            in no row, and count with the last of the window.
+        """
         spans = slice(0, int(self.plan.rows[row]))
         here = self.plan.reader[spans] == reader
         begins = here & (self.plan.offset[spans] == 0)
@@ -50,6 +57,7 @@ class PackedWindow:
             int(begins.sum()),
             int(self.plan.length[spans][here].sum()),
             int(self.truncated[spans][here].sum()),
+            int(np.count_nonzero(self.dropped == reader)) if row == len(self.plan) else 0,
         )
 
 
@@ -76,7 +84,9 @@ def pack_window(
     Returns:
         The rows with their counts.
     """
-    kept = np.minimum(documents.length, row_length) if truncate else documents.length
+    dropped = documents.length < 0
+    whole = np.where(dropped, 0, documents.length)
+    kept = np.minimum(whole, row_length) if truncate else whole
     pieces = STRATEGIES[strategy](kept, row_length)
     order, row_of_span = _arrange(pieces.row, shuffle_key)
     document, offset = pieces.document[order], pieces.offset[order]
@@ -86,14 +96,15 @@ def pack_window(
         record=documents.record[document],
         offset=offset,
         length=pieces.length[order],
-        document_length=documents.length[document],
+        document_length=whole[document],
     )
     return PackedWindow(
         plan,
         size=len(documents),
         split=int(np.count_nonzero(np.bincount(document) > 1)),
         # A document that is cut short may still be split, and counts once.
-        truncated=np.where(offset == 0, (documents.length - kept)[document], 0),
+        truncated=np.where(offset == 0, (whole - kept)[document], 0),
+        dropped=documents.reader[dropped],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,11 @@ class ChainStage:
     def lengths_known(self) -> bool:
         """Whether token counts are known without reading."""
         return self.parent.lengths_known
+
+    @property
+    def drops(self) -> bool:
+        """Whether documents may be left out, each of which keeps its position."""
+        return self.parent.drops
 
     def records(self, path: str, epoch: int, positions: Int64Array) -> Int64Array:
         """Records of the source that stand at int64[n] positions of an epoch of the component at ``path``."""
@@ -160,6 +165,11 @@ class Stream:
         return {self.reader: self.path}
 
     @property
+    def dropping(self) -> Collection[int]:
+        """Its own reader, if that may leave documents out."""
+        return [self.reader] if self.stage.drops else []
+
+    @property
     def asked(self) -> int | None:
         """Documents of all epochs that were asked for, or None where they are endless."""
         return None if self.epochs is None else self.share.count(self.epochs * self.epoch_size)
@@ -191,8 +201,7 @@ class Stream:
         reader = np.full(len(record), self.reader)
         lengths = np.zeros(len(record), np.int64)
         if self.measure is not None:
-            # A document that is dropped keeps its position, without a token.
-            lengths = np.maximum(np.asarray(self.measure(record), np.int64), 0)
+            lengths = np.asarray(self.measure(record), np.int64)
         return DocumentPlan(reader, record, lengths), self._cursor(stop)
 
     def _cursor(self, position: int) -> StreamCursor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, Generic
@@ -129,6 +129,12 @@ class MixedDocuments(Blocks[DocumentPlan]):
         """The components of all children."""
         children: Sequence[DocumentPlanner[Any]] = self.mixer.children
         return {reader: path for child in children for reader, path in child.components.items()}
+
+    @property
+    def dropping(self) -> Collection[int]:
+        """Those of all children."""
+        children: Sequence[DocumentPlanner[Any]] = self.mixer.children
+        return [reader for child in children for reader in child.dropping]
 
     def take(self, cursor: BlockCursor, count: int) -> tuple[DocumentPlan, BlockCursor]:
         """The next ``count`` documents, or what is left, and the cursor behind them."""

@@ -111,7 +111,8 @@ class PackingReport:
     Attributes:
         windows: Windows that were packed.
         rows: Their rows.
-        documents: Their documents.
+        documents: Their documents, less those that are dropped.
+        dropped: Documents that a filter or a bad record leaves out.
         split: Documents that lie in more than one row.
         tokens: Tokens in the rows.
         truncated: Tokens that truncation cut off.
@@ -121,10 +122,14 @@ class PackingReport:
     windows: int
     rows: int
     documents: int
+    dropped: int
     split: int
     tokens: int
     truncated: int
     padding: float
+
+
+Delivered = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,8 @@ class PackCursor:
             afterwards begins with the next window. 0 before that.
         row: Rows of it that are delivered.
         rows: Rows delivered before the window.
-        before: Documents, tokens and truncated tokens before the window, of each component.
+        before: What was delivered before the window of each component: documents, tokens, truncated tokens, and
+            documents dropped.
     """
 
     documents: Any
@@ -146,7 +152,7 @@ class PackCursor:
     size: int
     row: int
     rows: int
-    before: tuple[tuple[int, int, int], ...]
+    before: tuple[Delivered, ...]
 
 
 class WindowedRows:
@@ -187,29 +193,28 @@ class WindowedRows:
 
     def start(self) -> PackCursor:
         """The cursor in front of the first row."""
-        nothing = ((0, 0, 0),) * len(self._documents.components)
+        nothing = ((0, 0, 0, 0),) * len(self._documents.components)
         return PackCursor(self._documents.start(), 0, 0, 0, 0, nothing)
 
     def take(self, cursor: PackCursor, count: int) -> tuple[RowPlan, PackCursor]:
         """The next ``count`` rows, or what is left, and the cursor behind them."""
         plans: list[RowPlan] = []
-        empty = 0
+        empty = dropped = 0
         while count:
             window = self._window(cursor)
             if not window.packed.size:
                 break
             rows = window.packed.plan
             empty = 0 if len(rows) else empty + window.packed.size
+            dropped = 0 if len(rows) else dropped + len(window.packed.dropped)
             if empty > self._most_empty:
-                raise SourceError(f"component {self._path!r}: {empty} documents have no token, a whole epoch of them")
+                raise SourceError(no_document(self._path, empty, dropped))
             taken = rows.slice(cursor.row, min(cursor.row + count, len(rows)))
             plans.append(taken)
             count -= len(taken)
             cursor = replace(cursor, row=cursor.row + len(taken), size=window.packed.size)
             if cursor.row == len(rows):
-                # One position has one cursor: behind the last row is in front of the next window.
-                delivered = self._delivered(cursor)
-                cursor = PackCursor(window.behind, cursor.window + 1, 0, 0, cursor.rows + len(rows), delivered)
+                cursor = self._behind(cursor, window)
         return (concatenate(plans) if plans else RowPlan.empty(0)), cursor
 
     def report(self, windows: int) -> PackingReport:
@@ -222,12 +227,14 @@ class WindowedRows:
                 break
             packed.append(window.packed)
             cursor = replace(cursor, documents=window.behind, window=cursor.window + 1)
+        dropped = sum(len(window.dropped) for window in packed)
         rows = sum(len(window.plan) for window in packed)
         tokens = sum(int(window.plan.length.sum()) for window in packed)
         return PackingReport(
             windows=len(packed),
             rows=rows,
-            documents=sum(window.size for window in packed),
+            documents=sum(window.size for window in packed) - dropped,
+            dropped=dropped,
             split=sum(window.split for window in packed),
             tokens=tokens,
             truncated=sum(int(window.truncated.sum()) for window in packed),
@@ -238,18 +245,18 @@ class WindowedRows:
         """The documents' integers; then window, size, row and rows; then each component's counts."""
         at = self._documents.encode(cursor.documents)
         at[self._path] = (*at[self._path], cursor.window, cursor.size, cursor.row, cursor.rows)
-        for path, counts in zip(self._documents.components.values(), cursor.before, strict=True):
-            at[path] = (*at[path], *counts)
+        for (reader, path), counts in zip(self._documents.components.items(), cursor.before, strict=True):
+            at[path] = (*at[path], *counts[: self._counted(reader)])
         return at
 
     def decode(self, saved: Saved) -> PackCursor:
         """The cursor of these integers; a StateError where there is no such window or row."""
         at = dict(saved.at)
-        before: list[tuple[int, int, int]] = []
-        for path in self._documents.components.values():
+        before: list[Delivered] = []
+        for reader, path in self._documents.components.items():
             # A component that was added since has delivered nothing.
-            own = _last_integers(at, path, 3) if path in at else (0, 0, 0)
-            before.append((own[0], own[1], own[2]))
+            own = _last_integers(at, path, self._counted(reader)) if path in at else (0, 0, 0)
+            before.append((own[0], own[1], own[2], own[3] if len(own) > 3 else 0))
         window, size, row, rows = _last_integers(at, self._path, 4)
         if bool(row) != bool(size):
             raise StateError(f"component {self._path!r}: {row} rows of a window of {size} documents")
@@ -291,36 +298,60 @@ class WindowedRows:
 
     def counts(self, cursor: PackCursor) -> dict[str, Counts]:
         """What each component has delivered up to the cursor."""
+        if self._documents.dropping and not cursor.row:
+            cursor = self._behind_empty(cursor)
         window = self._window(cursor) if cursor.row else None
         share = cursor.row / len(window.packed.plan) if window else 0.0
         at_start = self._documents.counts(cursor.documents)
         at_end = self._documents.counts(window.behind) if window else at_start
         counted: dict[str, Counts] = {}
         components = self._documents.components.values()
-        for path, (documents, tokens, truncated) in zip(components, self._delivered(cursor), strict=True):
+        for path, delivered in zip(components, self._delivered(cursor, window), strict=True):
             start, end = at_start[path], at_end[path]
+            documents, tokens, truncated, dropped = delivered
             counted[path] = replace(
                 end,
                 documents=documents,
                 tokens=tokens,
                 truncated=truncated,
+                dropped=dropped,
                 rows=cursor.rows + cursor.row if path == self._path else 0,
                 epochs=start.epochs + share * (end.epochs - start.epochs),
             )
         return counted
 
-    def _delivered(self, cursor: PackCursor) -> tuple[tuple[int, int, int], ...]:
-        """Documents, tokens and truncated tokens up to the cursor, of each component."""
-        if not cursor.row:
+    def _behind(self, cursor: PackCursor, window: _Window) -> PackCursor:
+        """The cursor behind a window, whose last row is that in front of ``cursor``.
+
+        One position has one cursor: behind the last row is in front of the next window.
+        """
+        delivered = self._delivered(cursor, window)
+        return PackCursor(window.behind, cursor.window + 1, 0, 0, cursor.rows + cursor.row, delivered)
+
+    def _behind_empty(self, cursor: PackCursor) -> PackCursor:
+        """The cursor behind the windows without rows that follow, of which no row will tell that they are over."""
+        empty = 0
+        while empty <= self._most_empty:
+            window = self._window(cursor)
+            if not window.packed.size or len(window.packed.plan):
+                break
+            empty += window.packed.size
+            cursor = self._behind(cursor, window)
+        return cursor
+
+    def _delivered(self, cursor: PackCursor, window: _Window | None) -> tuple[Delivered, ...]:
+        """What was delivered up to the cursor of each component; ``window`` is None in front of one."""
+        if window is None:
             return cursor.before
-        packed = self._window(cursor).packed
+        found = [window.packed.delivered(cursor.row, reader) for reader in self._documents.components]
         return tuple(
-            (before[0] + documents, before[1] + tokens, before[2] + truncated)
-            for before, (documents, tokens, truncated) in (
-                (before, packed.delivered(cursor.row, reader))
-                for before, reader in zip(cursor.before, self._documents.components, strict=True)
-            )
+            (before[0] + own[0], before[1] + own[1], before[2] + own[2], before[3] + own[3])
+            for before, own in zip(cursor.before, found, strict=True)
         )
+
+    def _counted(self, reader: int) -> int:
+        """How many integers say what was delivered of a component: that it drops nothing needs none."""
+        return 4 if reader in self._documents.dropping else 3
 
     def _window(self, cursor: PackCursor) -> _Window:
         """The window of a cursor, packed."""
@@ -354,6 +385,17 @@ class WindowedRows:
         if self._documents.epoch_size is None:
             return _EMPTY_DOCUMENTS
         return (self._documents.epochs or 1) * self._documents.epoch_size // self._share.shards + 1
+
+
+def no_document(path: str, documents: int, dropped: int) -> str:
+    """What an error says about a component of which a whole epoch gives nothing to deliver."""
+    text = f"component {path!r}: {documents} documents have no token, a whole epoch of them"
+    if dropped:
+        text += (
+            f"; {dropped} of them are left out by filter or skip_bad_records. Iterate over the documents in front of "
+            "the filter, and look at what its predicate says of them"
+        )
+    return text
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ class Progress:
         documents: Documents that began in these rows.
         tokens: Tokens in them, padding excluded.
         truncated: Tokens that truncation cut off these documents.
+        dropped: Documents that were left out, by a filter or as bad records.
         padding: Share of the rows' cells that hold padding, 0 to 1.
         dropped_rows: Rows behind the position that never fill a batch, if it is the end; 0 before it.
         components: For each component path its documents, tokens, epochs, and its share in the mix beside the
@@ -29,6 +30,7 @@ class Progress:
     documents: int
     tokens: int
     truncated: int
+    dropped: int
     padding: float
     dropped_rows: int
     components: Mapping[str, Counts]
@@ -43,6 +45,7 @@ class Progress:
             documents=sum(counts.documents for counts in components.values()),
             tokens=tokens,
             truncated=sum(counts.truncated for counts in components.values()),
+            dropped=sum(counts.dropped for counts in components.values()),
             padding=1 - tokens / cells if cells else 0.0,
             dropped_rows=dropped_rows,
             components=components,

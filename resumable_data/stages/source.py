@@ -80,6 +80,11 @@ class SourceStage(ChainStage):
         """Whether the source knows them."""
         return isinstance(self.source, SourceWithLengths)
 
+    @property
+    def drops(self) -> bool:
+        """False: every record is a document."""
+        return False
+
     def records(self, path: str, epoch: int, positions: Int64Array) -> Int64Array:
         """The positions themselves."""
         return positions

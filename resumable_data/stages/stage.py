@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, SupportsIndex, TypeVar
 
@@ -54,6 +54,11 @@ class DocumentPlanner(Protocol[CursorT]):
     @property
     def components(self) -> Mapping[int, str]:
         """The path of the component behind each reader that its documents come from."""
+        ...
+
+    @property
+    def dropping(self) -> Collection[int]:
+        """Those of these readers that may leave documents out."""
         ...
 
     def start(self) -> CursorT:
@@ -141,6 +146,8 @@ class Counts:
         documents: Documents that began in the rows delivered.
         tokens: Tokens in them, padding excluded.
         truncated: Tokens that truncation cut off these documents.
+        dropped: Documents that were left out, by a filter or as bad records; they count with the last row of their
+            window, or with the next document where there are no rows.
         rows: Rows; 0 for a component of a mix of documents, which share their rows.
         epochs: Epochs of the source that were delivered, as a fraction.
         share: Its share of what its mix has drawn since the weights last changed; 1 outside a mix.
@@ -150,6 +157,7 @@ class Counts:
     documents: int = 0
     tokens: int = 0
     truncated: int = 0
+    dropped: int = 0
     rows: int = 0
     epochs: float = 0.0
     share: float = 1.0
@@ -162,6 +170,7 @@ class Counts:
             documents=self.documents + other.documents,
             tokens=self.tokens + other.tokens,
             truncated=self.truncated + other.truncated,
+            dropped=self.dropped + other.dropped,
             rows=self.rows + other.rows,
             epochs=self.epochs + other.epochs,
         )

@@ -38,7 +38,7 @@ class Window:
 @st.composite
 def windows(draw: st.DrawFn, shuffle_keys: tuple = (None, SHUFFLE_KEY)) -> Window:
     row_length = draw(st.integers(1, 12))
-    edges = st.sampled_from([0, row_length, row_length + 1])
+    edges = st.sampled_from([-1, 0, row_length, row_length + 1])
     lengths = draw(st.lists(st.integers(0, 3 * row_length) | edges, max_size=25))
     strategy = draw(st.sampled_from(sorted(STRATEGIES)))
     return Window(lengths, row_length, strategy, draw(st.booleans()), draw(st.sampled_from(shuffle_keys)))
@@ -87,7 +87,8 @@ def test_rows_and_their_spans_stand_in_the_order_of_the_documents(window: Window
 
 @given(windows(shuffle_keys=(None,)))
 def test_the_strategy_decides_which_spans_share_a_row(window: Window) -> None:
-    kept = [min(n, window.row_length) if window.truncate else n for n in window.lengths]
+    lengths = [max(n, 0) for n in window.lengths]
+    kept = [min(n, window.row_length) if window.truncate else n for n in lengths]
     pieces = STRATEGIES[window.strategy](np.array(kept, np.int64), window.row_length)
     together: dict[int, list[tuple[int, int, int]]] = {}
     columns = (pieces.row, pieces.document, pieces.offset, pieces.length)
@@ -122,7 +123,9 @@ def test_what_the_rows_before_a_row_deliver_is_counted_by_reader(window: Window)
             begun = [document for document, offset, _ in before if offset == 0]
             tokens = sum(length for *_, length in before)
             lost = sum(max(window.lengths[document] - window.row_length, 0) for document in begun)
-            expected = (len(begun), tokens, lost if window.truncate else 0)
+            of_reader = window.lengths[reader::3] if reader < 3 else []
+            dropped = of_reader.count(-1) if row == len(rows) else 0
+            expected = (len(begun), tokens, lost if window.truncate else 0, dropped)
             assert packed.delivered(row, reader) == expected
 
 
@@ -130,9 +133,10 @@ def test_what_the_rows_before_a_row_deliver_is_counted_by_reader(window: Window)
 def test_no_token_goes_missing_uncounted(window: Window) -> None:
     packed = window.pack()
     delivered = [packed.delivered(len(packed.plan), reader) for reader in range(3)]
-    documents, tokens, truncated = map(sum, zip(*delivered, strict=True))
+    documents, tokens, truncated, dropped = map(sum, zip(*delivered, strict=True))
     assert documents == sum(tokens > 0 for tokens in window.lengths)
-    assert tokens + truncated == sum(window.lengths)
+    assert tokens + truncated == sum(length for length in window.lengths if length > 0)
+    assert dropped == window.lengths.count(-1)
     assert packed.size == len(window.lengths)
 
 
@@ -147,13 +151,13 @@ def test_split_counts_the_documents_in_more_than_one_row(window: Window) -> None
 
 
 @pytest.mark.parametrize("strategy", sorted(STRATEGIES))
-@pytest.mark.parametrize("lengths", [[], [0], [0, 0, 0]])
+@pytest.mark.parametrize("lengths", [[], [0], [0, 0, 0], [-1, 0, -1]])
 @pytest.mark.parametrize("shuffle_key", [None, SHUFFLE_KEY])
 def test_a_window_without_tokens_has_no_rows(strategy: str, lengths: list[int], shuffle_key: tuple | None) -> None:
     packed = Window(lengths, 4, strategy, False, shuffle_key).pack()
     assert len(packed.plan) == packed.split == len(packed.truncated) == 0
     assert packed.size == len(lengths)
-    assert packed.delivered(0, 0) == (0, 0, 0)
+    assert packed.delivered(0, 0) == (0, 0, 0, lengths[:1].count(-1))
 
 
 def test_every_strategy_has_a_version() -> None:
