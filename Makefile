@@ -1,8 +1,8 @@
-# make demo, make test, make check, make bench: each sets up .venv first, if need be.
+# make demo, make test, make check, make bench, make tables: each sets up .venv first, if need be.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench tables clean
 .NOTPARALLEL:
 
 demo: .venv/ready
@@ -20,6 +20,10 @@ check: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/packed_array_record.py
+
+# The tables of docs/elastic_resume.md and docs/faults.md, from what their tests find.
+tables: .venv/ready
+	RESUMABLE_DATA_WRITE_TABLES=1 $(BIN)/python -m pytest -n 0 property_tests/test_elastic_processes.py property_tests/test_faults.py
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -1,6 +1,6 @@
 """The table of saves and restores in the docs: what a test run found of each.
 
-``RESUMABLE_DATA_WRITE_TABLES=1 pytest -n 0 property_tests/test_elastic_processes.py`` writes it anew, times included.
+``make tables`` writes it anew, times included.
 """
 
 from __future__ import annotations
