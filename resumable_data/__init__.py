@@ -16,6 +16,7 @@ from resumable_data.order.schedule import BatchSchedule
 from resumable_data.sources.array_record import ArrayRecordSource
 from resumable_data.sources.grain_source import GrainSource
 from resumable_data.sources.hugging_face import HuggingFaceSource
+from resumable_data.sources.hugging_face_stream import HuggingFaceStream
 from resumable_data.sources.in_memory import InMemorySource
 from resumable_data.sources.parse import parse_int32_tokens
 from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
@@ -35,6 +36,7 @@ __all__ = [
     "Dataset",
     "GrainSource",
     "HuggingFaceSource",
+    "HuggingFaceStream",
     "InMemorySource",
     "LLMBatch",
     "LLMIndexedBatch",

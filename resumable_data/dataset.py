@@ -14,6 +14,7 @@ from resumable_data.errors import PipelineError
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import default_shards
 from resumable_data.placement.sharding import as_sharding, check_shape
+from resumable_data.sources.sequential import SequentialSource
 from resumable_data.sources.source import Source
 from resumable_data.stages.append_eod import AppendEod
 from resumable_data.stages.batch import Batch, Length, View, WholeBatch
@@ -28,6 +29,7 @@ from resumable_data.stages.pad import Pad
 from resumable_data.stages.place import PlacedRows
 from resumable_data.stages.prefetch import Prefetch
 from resumable_data.stages.repeat import Repeat
+from resumable_data.stages.sequential import SequentialStage
 from resumable_data.stages.shard import ProcessRows
 from resumable_data.stages.shift import Shift
 from resumable_data.stages.shuffle import Shuffle
@@ -72,17 +74,19 @@ class Dataset(Generic[ElementT]):
     node: Node
 
     @classmethod
-    def from_source(cls, source: Source, name: str = "data") -> Dataset[Any]:
+    def from_source(cls, source: Source | SequentialSource, name: str = "data") -> Dataset[Any]:
         """A pipeline over the records of a source.
 
         Args:
-            source: The records.
+            source: The records: with random access, or of a stream, which can only be read in its own order.
             name: The component's name, which enters the keys of its order; a mix gives it the mix's name.
 
         Raises:
             PipelineError: ``source`` is no source, or ``name`` is empty.
             SourceError: The source has no records.
         """
+        if isinstance(source, SequentialSource):
+            return Dataset(SequentialStage.of(source, name))
         return Dataset(SourceStage.of(source, name))
 
     def shuffle(self, seed: int, block: int | None = None) -> Dataset[ElementT]:
@@ -98,7 +102,7 @@ class Dataset(Generic[ElementT]):
         """
         seed = as_integer("shuffle: seed", seed)
         block = None if block is None else as_integer("shuffle: block", block)
-        return Dataset(Shuffle(require_documents(self.node, "shuffle"), seed, block))
+        return Dataset(Shuffle(self._random_access("shuffle"), seed, block))
 
     def repeat(self, epochs: int | None = None) -> Dataset[ElementT]:
         """Several epochs, or endless ones; each in its own order below a ``shuffle``.
@@ -107,7 +111,7 @@ class Dataset(Generic[ElementT]):
             epochs: How many; None repeats for ever.
         """
         epochs = None if epochs is None else as_integer("repeat: epochs", epochs)
-        return Dataset(Repeat(require_documents(self.node, "repeat"), epochs))
+        return Dataset(Repeat(self._random_access("repeat"), epochs))
 
     def map(
         self,
@@ -219,7 +223,8 @@ class Dataset(Generic[ElementT]):
         schedule = size if isinstance(size, BatchSchedule) else BatchSchedule(as_integer("batch: size", size))
         rows = self._rows("batch")
         if shards is None:
-            shards = 1 if rows.lengths_known else default_shards(schedule.sizes)
+            one = rows.lengths_known or _is_stream(rows)
+            shards = 1 if one else default_shards(schedule.sizes)
         return Dataset(Batch(rows, schedule, drop_remainder, batch_type, as_integer("batch: shards", shards)))
 
     def shard(self, process_index: int, process_count: int) -> Dataset[LLMBatch]:
@@ -350,6 +355,15 @@ class Dataset(Generic[ElementT]):
         agree = node.view.agree if isinstance(node, Batch) else None
         return CheckpointableIterator(engine, description, ahead, agree)
 
+    def _random_access(self, method: str) -> ChainStage:
+        documents = require_documents(self.node, method)
+        if _is_stream(documents):
+            raise PipelineError(
+                f"{method}: component {documents.component!r} is a stream without random access; "
+                f"{method} it in the dataset itself"
+            )
+        return documents
+
     def _documents(self, method: str) -> Documents:
         if isinstance(self.node, MixDocuments):
             return self.node
@@ -374,6 +388,13 @@ class Dataset(Generic[ElementT]):
         if not isinstance(batch.view, WholeBatch):
             raise PipelineError(f"{method}: this pipeline is sharded or placed already")
         return Dataset(replace(batch, view=view))
+
+
+def _is_stream(node: Documents | Rows) -> bool:
+    """Whether the documents come from a source without random access, which no mix takes."""
+    while not isinstance(node, ChainStage | MixDocuments | MixRows):
+        node = cast(Documents | Rows, node.parent)
+    return isinstance(node, ChainStage) and not node.random_access
 
 
 def _row_format(stage: str, length: int, eod_id: int, pad_id: int) -> RowFormat:
@@ -416,6 +437,12 @@ def mix(
         schedule = WeightSchedule({0: cast(Weights | None, weights) or dict.fromkeys(names, 1)})
     settings = MixSettings(names, schedule, stop)
     nodes = tuple(datasets[name].node for name in names)
+    for name, node in zip(names, nodes, strict=True):
+        if isinstance(node, Documents | Rows) and _is_stream(node):
+            raise PipelineError(
+                f"mix: component {name!r} is a stream without random access; mix streams with datasets' own "
+                "interleave_datasets, or convert it to a dataset with random access"
+            )
     if all(isinstance(node, ChainStage | MixDocuments) for node in nodes):
         return Dataset(MixDocuments(cast(tuple[Documents, ...], nodes), settings))
     if all(isinstance(node, Pack | Pad | Shift | MixRows) for node in nodes):

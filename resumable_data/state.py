@@ -22,6 +22,9 @@ FORMAT = "resumable_data"
 VERSION = 1
 
 State = dict[str, Any]
+At = tuple[int | str, ...]
+"""Where a component, or a logical shard of it, is: a few integers; for a stream also a text."""
+
 Settings = Mapping[str, Json]
 
 
@@ -114,7 +117,7 @@ class Position:
 
     step: int
     rows: int
-    at: Mapping[str, tuple[tuple[int, ...] | None, ...]]
+    at: Mapping[str, tuple[At | None, ...]]
     edits: tuple[Edit, ...] = ()
 
 
@@ -175,9 +178,9 @@ def merge_states(states: Sequence[Mapping[str, Any]]) -> State:
     return _joined(header, text, json.loads(canonical_json(header["stages"])), replace(first, at=at))
 
 
-def _merged(path: str, ats: Sequence[Sequence[tuple[int, ...] | None]]) -> tuple[tuple[int, ...], ...]:
+def _merged(path: str, ats: Sequence[Sequence[At | None]]) -> tuple[At, ...]:
     """One component's integers of every shard."""
-    merged: list[tuple[int, ...]] = []
+    merged: list[At] = []
     for shard, found in enumerate(zip(*ats, strict=True)):
         given = {at for at in found if at is not None}
         if not given:
@@ -196,21 +199,19 @@ def _where(step: Any, rows: Any, at: Any, edits: Any) -> dict[str, Json]:
     return {"step": step, "rows": rows, "at": at, "edits": edits}
 
 
-def _with_positions(
-    stages: Mapping[str, list[int]], at: Mapping[str, Sequence[tuple[int, ...] | None]]
-) -> dict[str, Any]:
+def _with_positions(stages: Mapping[str, list[int]], at: Mapping[str, Sequence[At | None]]) -> dict[str, Any]:
     """For each component, and each mix, the numbers of its stages and the integers of its logical shards."""
     return {path: [list(stages.get(path, ())), _shards_to_json(at[path])] for path in sorted(at)}
 
 
-def _shards_to_json(shards: Sequence[tuple[int, ...] | None]) -> Any:
+def _shards_to_json(shards: Sequence[At | None]) -> Any:
     """A list where there is one shard, a short text where there are many."""
     if len(shards) == 1 and shards[0] is not None:
         return [list(shards[0])]
-    return to_text(shards)
+    return to_text(cast(Sequence[tuple[int, ...] | None], shards))
 
 
-def _shards_from_json(given: Any) -> tuple[tuple[int, ...] | None, ...]:
+def _shards_from_json(given: Any) -> tuple[At | None, ...]:
     return from_text(given) if isinstance(given, str) else tuple(tuple(shard) for shard in given)
 
 
@@ -288,7 +289,7 @@ def split(state: object) -> tuple[dict[str, Any], Position]:
         raise StateError(f"the state is damaged: keys missing {missing}, unknown {unknown}")
     try:
         stages = {path: numbers for path, (numbers, _) in given["components"].items()}
-        at: dict[str, tuple[tuple[int, ...] | None, ...]] = {
+        at: dict[str, tuple[At | None, ...]] = {
             path: _shards_from_json(shards) for path, (_, shards) in given["components"].items()
         }
         header = {key: given[key] for key in ("format", "version", "algorithms", "shared", "stages")}

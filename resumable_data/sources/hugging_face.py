@@ -232,7 +232,7 @@ def _require_dataset(dataset: Any, name: str) -> None:
     if not isinstance(dataset, datasets.Dataset):
         raise PipelineError(
             f"{type(dataset).__name__} is no datasets.Dataset. One that streams (IterableDataset) has no random "
-            "access: load it without streaming=True"
+            "access: load it without streaming=True, or use HuggingFaceStream"
         )
     if dataset.format["type"] == "custom":
         raise PipelineError(

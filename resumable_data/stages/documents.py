@@ -79,6 +79,11 @@ class ChainStage:
         return self.parent.lengths_known
 
     @property
+    def random_access(self) -> bool:
+        """Whether records can be read in any order."""
+        return self.parent.random_access
+
+    @property
     def drops(self) -> bool:
         """Whether documents may be left out, each of which keeps its position."""
         return self.parent.drops
@@ -118,7 +123,18 @@ class ChainStage:
             opening.algorithms.update(stage.algorithms())
         reader = opening.numbers[path]
         measure = opening.readers[reader].lengths if opening.with_lengths else None
-        return Stream(self, path, reader, measure, opening.endless, opening.share)
+        return next(self.chain()).planner(self, path, reader, measure, opening)
+
+    def planner(
+        self,
+        top: ChainStage,
+        path: str,
+        reader: int,
+        measure: Callable[[Int64Array], Int64Array] | None,
+        opening: Opening,
+    ) -> DocumentPlanner[Any]:
+        """Of the stage of a source: what plans the documents of the chain up to ``top``."""
+        return Stream(top, path, reader, measure, opening.endless, opening.share)
 
 
 @dataclass(frozen=True)

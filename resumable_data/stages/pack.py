@@ -406,7 +406,7 @@ class _Window:
     behind: Any
 
 
-def _last_integers(at: dict[str, At], path: str, count: int) -> At:
+def _last_integers(at: dict[str, At], path: str, count: int) -> tuple[int, ...]:
     """Takes the last ``count`` integers of a path away, and returns them."""
     given = at.get(path, ())
     at[path] = given[: len(given) - count]

@@ -81,6 +81,11 @@ class SourceStage(ChainStage):
         return isinstance(self.source, SourceWithLengths)
 
     @property
+    def random_access(self) -> bool:
+        """True."""
+        return True
+
+    @property
     def drops(self) -> bool:
         """False: every record is a document."""
         return False

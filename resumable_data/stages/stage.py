@@ -11,11 +11,9 @@ from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.order.shards import WHOLE, Share
 from resumable_data.packing.plan import DocumentPlan, RowPlan
-from resumable_data.state import Edit, Settings, StageDescription
+from resumable_data.state import At, Edit, Settings, StageDescription
 
 CursorT = TypeVar("CursorT")
-At = tuple[int, ...]
-"""What a component's cursors are in a state: a few integers."""
 
 
 class DocumentReader(Protocol):
@@ -372,13 +370,14 @@ def check_token(stage: str, name: str, token: int) -> None:
         raise PipelineError(f"{stage}: {name}={token} is no token that int32 can hold")
 
 
-def checked_integers(at: Mapping[str, At], path: str, count: int) -> At:
+def checked_integers(at: Mapping[str, At], path: str, count: int) -> tuple[int, ...]:
     """The ``count`` integers that a state has for a component.
 
     Raises:
         StateError: There are others, or they are no natural numbers.
     """
     found = at.get(path)
-    if found is None or len(found) != count or not all(type(value) is int and value >= 0 for value in found):
+    integers = tuple(value for value in found or () if type(value) is int and value >= 0)
+    if found is None or len(found) != count or len(integers) != count:
         raise StateError(f"component {path!r}: the state's position {found} is not {count} natural numbers")
-    return found
+    return integers

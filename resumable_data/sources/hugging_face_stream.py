@@ -1,0 +1,128 @@
+"""Records of a streamed Hugging Face dataset, which has no random access."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator
+from typing import Any, cast
+
+from resumable_data.digest import Json, digest
+from resumable_data.errors import PipelineError, RecordError, SourceError, StateError
+
+
+class HuggingFaceStream:
+    """A ``datasets.IterableDataset``, with its own ``state_dict`` as the position.
+
+    What the other sources promise holds only in part, and a warning says so when it is made. The order is that of the
+    stream; every process reads and tokenises all of it; a resume costs what the dataset's own does; and that each
+    record occurs once an epoch is up to the dataset. It cannot be shuffled, repeated or mixed here: use the dataset's
+    own methods, but for a shuffle with a buffer, whose content its state does not hold.
+
+    Args:
+        dataset: A streamed split whose ``state_dict`` is complete.
+        column: The column that holds the documents; None for whole records.
+        name: What error messages call this source.
+
+    Raises:
+        PipelineError: It is no such dataset, or is shuffled with a buffer.
+
+    >>> import warnings, datasets
+    >>> stream = datasets.Dataset.from_dict({"text": ["one", "two", "three"]}).to_iterable_dataset()
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     source = HuggingFaceStream(stream, "text")
+    >>> reader = source.open_at(None)
+    >>> next(iter(reader)), list(source.open_at(reader.state()))
+    ('one', ['two', 'three'])
+    """
+
+    def __init__(self, dataset: Any, column: str | None = None, *, name: str = "Hugging Face stream") -> None:
+        if not all(hasattr(dataset, method) for method in ("state_dict", "load_state_dict", "__iter__")):
+            raise PipelineError(f"{name}: {type(dataset).__name__} is no datasets.IterableDataset")
+        buffered = _buffered_shuffle(getattr(dataset, "_ex_iterable", None))
+        if buffered:
+            raise PipelineError(
+                f"{name}: shuffle(buffer_size={buffered}) cannot be resumed exactly, because the dataset's state does "
+                "not hold the buffer. Shuffle with buffer_size=1, which shuffles the order of the files, or convert "
+                "the dataset to one with random access"
+            )
+        self._dataset = dataset
+        self._column = column
+        self._name = name
+        warnings.warn(
+            f"{name} is a stream: all processes read all of it, and its order and its resume are the dataset's own. "
+            "HuggingFaceSource over a dataset with random access has no such limits",
+            stacklevel=2,
+        )
+
+    def open_at(self, state: Json) -> HuggingFaceReader:
+        """A reader at a state, or at the beginning if it is None.
+
+        Raises:
+            StateError: The dataset cannot be set to this state.
+        """
+        # A copy: a dataset's state is that of its latest iterator. The file systems are for all to share: each copy
+        # of one would enter the table that is being copied.
+        shared = {id(value): value for name, value in vars(self._dataset).items() if name.endswith("hffs_cache")}
+        dataset = copy.deepcopy(self._dataset, shared)
+        if state is not None:
+            try:
+                dataset.load_state_dict(state)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise StateError(f"{self._name}: the dataset cannot be set to its saved state: {error!r}") from error
+        return HuggingFaceReader(dataset, self._column, self._name)
+
+    def fingerprint(self) -> str:
+        """The names and types of the columns, as far as the dataset knows them, and the column that is read."""
+        features = {name: str(kind) for name, kind in (self._dataset.features or {}).items()}
+        return digest("hugging face stream", repr(sorted(features.items())), self._column or "")
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+class HuggingFaceReader:
+    """Reads a streamed dataset forward.
+
+    Args:
+        dataset: At the state to begin with; used by nobody else.
+        column: The column to read, or None for whole records.
+        name: What error messages call the source.
+    """
+
+    def __init__(self, dataset: Any, column: str | None, name: str) -> None:
+        self._dataset = dataset
+        self._column = column
+        self._name = name
+
+    def __iter__(self) -> Iterator[Any]:
+        records = iter(self._dataset)
+        while True:
+            try:
+                record = cast(dict[str, Any], next(records))
+            except StopIteration:
+                return
+            except Exception as error:
+                raise SourceError(f"{self._name}: the dataset fails: {error!r}") from error
+            if self._column is not None and record.get(self._column) is None:
+                raise RecordError(
+                    f"{self._name}: a record has no {self._column!r}; it has {', '.join(map(repr, record))}"
+                )
+            yield record if self._column is None else record[self._column]
+
+    def state(self) -> Json:
+        """The dataset's own ``state_dict``, copied."""
+        return copy.deepcopy(self._dataset.state_dict())
+
+
+def _buffered_shuffle(examples: Any) -> int | None:
+    """The buffer of a shuffle anywhere in a stream, if it holds more than one record.
+
+    ``datasets`` shows this in the classes of its iterables alone.
+    """
+    if examples is None:
+        return None
+    if type(examples).__name__ == "BufferShuffledExamplesIterable" and examples.buffer_size > 1:
+        return examples.buffer_size
+    below = [getattr(examples, "ex_iterable", None), *getattr(examples, "ex_iterables", ())]
+    return next(filter(None, map(_buffered_shuffle, below)), None)
