@@ -35,6 +35,8 @@ from resumable_data.stages.shift import Shift
 from resumable_data.stages.shuffle import Shuffle
 from resumable_data.stages.source import SourceStage
 from resumable_data.stages.stage import Opening, RowFormat, as_integer
+from resumable_data.stages.supplied_eod import supplied_eod
+from resumable_data.stages.tokenize import Tokenize
 from resumable_data.stages.unbatch import Unbatch
 from resumable_data.stages.weights import Weights, WeightSchedule
 from resumable_data.stages.worker import Worker, WorkerEngine
@@ -145,11 +147,65 @@ class Dataset(Generic[ElementT]):
         eod_id = as_integer("append_eod: eod_id", eod_id)
         return Dataset(AppendEod(require_documents(self.node, "append_eod"), eod_id))
 
+    def tokenize(
+        self,
+        tokenizer: Any,
+        *,
+        column: str | None = None,
+        add_bos: bool = False,
+        add_eos: bool = False,
+        add_eod: bool = True,
+        eod_id: int | None = None,
+        max_length: int | None = None,
+    ) -> Dataset[Any]:
+        """Text into tokens, when it is read: int32[n] a document.
+
+        Hundreds of documents are tokenised in one call, in the threads of the tokenizer. Nothing is added or cut but
+        what is asked for here, whatever the tokenizer is set to. It counts in the pipeline's fingerprint by what
+        decides its tokens, not by its name or path.
+
+        Args:
+            tokenizer: A fast tokenizer of ``transformers``, a ``tokenizers.Tokenizer``, the path of a
+                ``tokenizer.json``, or a folder or name for ``AutoTokenizer.from_pretrained``.
+            column: Where the text is in records that are dictionaries. Text is ``str``, or bytes that are UTF-8.
+            add_bos: Put the tokenizer's BOS token in front of every document.
+            add_eos: Put its EOS token behind every document, also behind one that is cut.
+            add_eod: Close every document with ``eod_id``, but not one that is cut, or that fills ``max_length``
+                without it: whoever sees the token knows that the document was whole.
+            eod_id: The end-of-document token, the tokenizer's EOS by default. ``pack`` and ``pad`` take it over.
+            max_length: Cut what is longer, all added tokens counted. By default nothing is: ``pack`` splits or
+                truncates what is longer than a row.
+
+        Raises:
+            PipelineError: The tokenizer cannot be used, or has no token of the kind that is asked for.
+
+        >>> import resumable_data as rd
+        >>> from tokenizers import Tokenizer, models, pre_tokenizers
+        >>> words = Tokenizer(models.WordLevel({"?": 0, "one": 1, "two": 2}, unk_token="?"))
+        >>> words.pre_tokenizer = pre_tokenizers.Whitespace()
+        >>> documents = rd.Dataset.from_source(rd.InMemorySource(["one two", "", "two"])).tokenize(words, eod_id=9)
+        >>> [tokens.tolist() for tokens in documents]
+        [[1, 2, 9], [9], [2, 9]]
+        >>> next(iter(documents.pack(6, strategy="first_fit").batch(1))).inputs.tolist()
+        [[9, 1, 2, 9, 9, 2]]
+        """
+        stage = Tokenize.of(
+            require_documents(self.node, "tokenize"),
+            tokenizer,
+            column,
+            add_bos=add_bos,
+            add_eos=add_eos,
+            add_eod=add_eod,
+            eod_id=None if eod_id is None else as_integer("tokenize: eod_id", eod_id),
+            max_length=None if max_length is None else as_integer("tokenize: max_length", max_length),
+        )
+        return Dataset(stage)
+
     def pack(
         self,
         length: int,
         *,
-        eod_id: int,
+        eod_id: int | None = None,
         strategy: str = "best_fit",
         window: int | None = None,
         pad_id: int = 0,
@@ -159,7 +215,8 @@ class Dataset(Generic[ElementT]):
 
         Args:
             length: Tokens a row.
-            eod_id: The first input of every document. ``pack`` adds it to no document; see ``append_eod``.
+            eod_id: The first input of every document; by default that of ``tokenize`` or ``append_eod``. ``pack``
+                adds it to no document.
             strategy: ``"best_fit"`` (decreasing; fills best), ``"first_fit"`` (keeps the order) or
                 ``"concat_split"`` (no padding, documents cut where a row ends).
             window: Documents that are packed together; more fill better. By default 4096, or 256 where lengths are
@@ -171,24 +228,27 @@ class Dataset(Generic[ElementT]):
             PipelineError: A setting is impossible.
         """
         documents = self._documents("pack")
-        row_format = _row_format("pack", length, eod_id, pad_id)
+        row_format = _row_format("pack", documents, length, eod_id, pad_id)
         if window is None:
             window = _WINDOW if documents.lengths_known else _WINDOW_TO_READ
         return Dataset(Pack(documents, row_format, strategy, as_integer("pack: window", window), truncate))
 
-    def pad(self, length: int, *, eod_id: int, pad_id: int = 0, truncate: bool = False) -> Dataset[LLMBatch]:
+    def pad(
+        self, length: int, *, eod_id: int | None = None, pad_id: int = 0, truncate: bool = False
+    ) -> Dataset[LLMBatch]:
         """Rows of ``length`` tokens, each of one document, in the documents' order.
 
         Args:
             length: Tokens a row.
-            eod_id: The first input of every document.
+            eod_id: The first input of every document; by default that of ``tokenize`` or ``append_eod``.
             pad_id: What fills a row up.
             truncate: Cut a document longer than a row, instead of giving it several.
 
         Raises:
             PipelineError: A setting is impossible.
         """
-        return Dataset(Pad(self._documents("pad"), _row_format("pad", length, eod_id, pad_id), truncate))
+        documents = self._documents("pad")
+        return Dataset(Pad(documents, _row_format("pad", documents, length, eod_id, pad_id), truncate))
 
     def shift(self, what: str = "inputs") -> Dataset[LLMBatch]:
         """Which side is shifted to make inputs and targets of a row's text.
@@ -397,10 +457,10 @@ def _is_stream(node: Documents | Rows) -> bool:
     return isinstance(node, ChainStage) and not node.random_access
 
 
-def _row_format(stage: str, length: int, eod_id: int, pad_id: int) -> RowFormat:
+def _row_format(stage: str, documents: Documents, length: int, eod_id: int | None, pad_id: int) -> RowFormat:
     return RowFormat(
         as_integer(f"{stage}: length", length),
-        as_integer(f"{stage}: eod_id", eod_id),
+        supplied_eod(documents, stage) if eod_id is None else as_integer(f"{stage}: eod_id", eod_id),
         as_integer(f"{stage}: pad_id", pad_id),
     )
 

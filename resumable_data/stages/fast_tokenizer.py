@@ -1,0 +1,169 @@
+"""Fast tokenizers of Hugging Face as this library uses them: text in, tokens out, and nothing added or cut."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from typing import Any, cast
+
+from etils import epath
+
+from resumable_data.digest import Json, canonical_json, digest
+from resumable_data.errors import PipelineError
+
+# What a tokenizer keeps of a text until its tokens are taken is a hundred bytes a token.
+_CHARACTERS_AT_ONCE = 2**22
+_DECIDES_TOKENS = ("normalizer", "pre_tokenizer", "model", "added_tokens")
+
+
+class FastTokenizer:
+    """A copy of a tokenizer's backend, without its truncation, padding and post-processor.
+
+    Those would cut documents or add tokens that nobody asked for. Texts are tokenised in the backend's own
+    threads, which obey ``TOKENIZERS_PARALLELISM``.
+
+    Args:
+        definition: The backend as JSON.
+        splits_special: Whether the text of a special token is tokenised like any other.
+        bos_id: The beginning-of-sequence token, or None.
+        eos_id: The end-of-sequence token, or None.
+
+    Raises:
+        PipelineError: The tokenizer draws at random, so that no text has one tokenisation.
+    """
+
+    def __init__(self, definition: str, splits_special: bool, bos_id: int | None, eos_id: int | None) -> None:
+        backend = _import("tokenizers").Tokenizer.from_str(definition)
+        backend.no_truncation()
+        backend.no_padding()
+        backend.post_processor = None
+        backend.encode_special_tokens = splits_special
+        self._backend = backend
+        self._splits_special = splits_special
+        self.bos_id = bos_id
+        self.eos_id = eos_id
+        parts = cast(dict[str, Json], json.loads(backend.to_str()))
+        model = cast(dict[str, Json], parts["model"])
+        if model.get("dropout"):
+            raise PipelineError(
+                f"tokenize: the tokenizer's model has dropout={model['dropout']}, which draws other tokens every "
+                "time: set tokenizer.model.dropout = None"
+            )
+        decisive = {name: _without_defaults(parts.get(name)) for name in _DECIDES_TOKENS}
+        self.fingerprint = digest("fast-tokenizer", canonical_json(decisive), str(splits_special))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FastTokenizer, (self._backend.to_str(), self._splits_special, self.bos_id, self.eos_id)
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> FastTokenizer:
+        """The copy of a tokenizer, which is not changed.
+
+        Args:
+            tokenizer: A fast tokenizer of ``transformers``, a ``tokenizers.Tokenizer``, the path of a
+                ``tokenizer.json``, or what ``AutoTokenizer.from_pretrained`` takes.
+
+        Raises:
+            PipelineError: It is none of these, cannot be loaded or copied, or its package is not installed.
+        """
+        if isinstance(tokenizer, str | os.PathLike):
+            tokenizer = _load(os.fspath(cast(str, tokenizer)))
+        if isinstance(tokenizer, _import("tokenizers").Tokenizer):
+            return cls(_definition(tokenizer), tokenizer.encode_special_tokens, None, None)
+        kind = type(tokenizer).__name__
+        if not getattr(tokenizer, "is_fast", False):
+            advice = "a fast tokenizer of transformers, a tokenizers.Tokenizer, or the path of one"
+            if hasattr(tokenizer, "is_fast"):
+                raise PipelineError(
+                    f"tokenize takes {advice}; {kind} is a slow one, written in Python. Load its fast version "
+                    "with AutoTokenizer.from_pretrained, or pass its call to map"
+                )
+            raise PipelineError(f"tokenize takes {advice}; {kind} is none of them")
+        definition = _definition(tokenizer.backend_tokenizer)
+        return cls(definition, tokenizer.split_special_tokens, tokenizer.bos_token_id, tokenizer.eos_token_id)
+
+    def encode(self, texts: Sequence[str]) -> Iterator[list[list[int]]]:
+        """The tokens of all texts, part by part.
+
+        A part's tokens are taken from the backend while the next part is tokenised.
+        """
+        parts = list(_parts(texts))
+        if len(parts) < 2:
+            yield from map(_ids, map(self._encode, parts))
+            return
+        with ThreadPoolExecutor(1, "tokenize") as thread:
+            tokenised = thread.submit(self._encode, parts[0])
+            for part in parts[1:]:
+                encodings, tokenised = tokenised.result(), thread.submit(self._encode, part)
+                yield _ids(encodings)
+            yield _ids(tokenised.result())
+
+    def _encode(self, texts: list[str]) -> list[Any]:
+        return self._backend.encode_batch_fast(texts, add_special_tokens=False)
+
+
+def _ids(encodings: list[Any]) -> list[list[int]]:
+    return [encoding.ids for encoding in encodings]
+
+
+def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in parts that do not hold too many characters."""
+    part: list[str] = []
+    characters = 0
+    for text in texts:
+        if part and characters + len(text) > _CHARACTERS_AT_ONCE:
+            yield part
+            part, characters = [], 0
+        part.append(text)
+        characters += len(text)
+    if part:
+        yield part
+
+
+def _definition(backend: Any) -> str:
+    try:
+        return backend.to_str()
+    except Exception as error:
+        raise PipelineError(
+            f"tokenize: the tokenizer cannot be copied: {error}. One with parts written in Python can be "
+            "called in a map"
+        ) from error
+
+
+def _load(name: str) -> Any:
+    """The tokenizer at a path, or of a name."""
+    path = epath.Path(name)
+    try:
+        if path.is_file():
+            return _import("tokenizers").Tokenizer.from_str(path.read_text())
+        if path.suffix != ".json":
+            return _import("transformers").AutoTokenizer.from_pretrained(name)
+    except PipelineError:
+        raise
+    except Exception as error:
+        raise PipelineError(f"tokenize: the tokenizer {name} cannot be loaded: {error}") from error
+    raise PipelineError(f"tokenize: there is no file {name}")
+
+
+def _import(package: str) -> Any:
+    try:
+        return import_module(package)
+    except ModuleNotFoundError as error:
+        raise PipelineError(f"tokenize needs the package {package}: pip install 'resumable_data[text]'") from error
+
+
+def _without_defaults(value: Json) -> Json:
+    """A definition in the one form that releases of the package agree on.
+
+    They write merges as pairs or as text, and add settings that are null or false where they change nothing.
+    """
+    if isinstance(value, dict):
+        kept = {name: _without_defaults(member) for name, member in value.items()}
+        merges = kept.get("merges")
+        if isinstance(merges, list):
+            kept["merges"] = [merge.split(" ") if isinstance(merge, str) else merge for merge in merges]
+        return {name: member for name, member in kept.items() if member is not None and member is not False}
+    return [_without_defaults(member) for member in value] if isinstance(value, list) else value

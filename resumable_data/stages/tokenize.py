@@ -1,0 +1,197 @@
+"""The tokenize stage: documents of text into tokens, when they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, cast
+
+import numpy as np
+
+from resumable_data.arrays import Int64Array, Ragged, offsets_of
+from resumable_data.errors import PipelineError, RecordError
+from resumable_data.stages.documents import ChainStage
+from resumable_data.stages.dropped import DROPPED, with_dropped
+from resumable_data.stages.fast_tokenizer import FastTokenizer
+from resumable_data.stages.stage import check_token
+from resumable_data.state import Settings
+
+
+@dataclass(frozen=True)
+class Tokenize(ChainStage):
+    """Tokenises text, hundreds of documents in one call.
+
+    Attributes:
+        tokenizer: The tokenizer.
+        column: Where the text is in records that are mappings; None where records are the text.
+        bos_id: The token in front of every document, or None.
+        eos_id: The token behind every document, cut or not, or None.
+        eod_id: The end-of-document token, or None where it is not known.
+        add_eod: Whether it closes the documents that it does not make longer than ``max_length``.
+        max_length: Most tokens of a document, or None to cut none.
+    """
+
+    tokenizer: FastTokenizer
+    column: str | None
+    bos_id: int | None
+    eos_id: int | None
+    eod_id: int | None
+    add_eod: bool
+    max_length: int | None
+
+    def __post_init__(self) -> None:
+        if self.eod_id is not None:
+            check_token(self.name, "eod_id", self.eod_id)
+        if self._room is not None and self._room < 1:
+            raise PipelineError(f"tokenize: max_length={self.max_length} leaves no room for a token of the text")
+
+    @classmethod
+    def of(
+        cls,
+        parent: ChainStage,
+        tokenizer: Any,
+        column: str | None,
+        *,
+        add_bos: bool,
+        add_eos: bool,
+        add_eod: bool,
+        eod_id: int | None,
+        max_length: int | None,
+    ) -> Tokenize:
+        """The stage of a tokenizer, with the tokenizer's own tokens for what is to be added.
+
+        Raises:
+            PipelineError: The tokenizer cannot be used, or lacks a token that is asked for.
+        """
+        fast = FastTokenizer.of(tokenizer)
+        if eod_id is None:
+            eod_id = fast.eos_id
+        for asked, token, what, instead in (
+            (add_bos, fast.bos_id, "BOS", "add_bos=False"),
+            (add_eos, fast.eos_id, "EOS", "add_eos=False"),
+            (add_eod, eod_id, "EOS", "eod_id=…, the end-of-document token, or add_eod=False"),
+        ):
+            if asked and token is None:
+                raise PipelineError(
+                    f"tokenize: the tokenizer names no {what} token: pass {instead}. A tokenizers.Tokenizer or a "
+                    "tokenizer.json names none at all; transformers.PreTrainedTokenizerFast(tokenizer_object=…, "
+                    "bos_token=…, eos_token=…) does"
+                )
+        bos_id, eos_id = fast.bos_id if add_bos else None, fast.eos_id if add_eos else None
+        return cls(parent, fast, column, bos_id, eos_id, eod_id, add_eod, max_length)
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return "tokenize"
+
+    def settings(self) -> Settings:
+        """Fingerprint of the tokenizer, the column, and what is added and cut."""
+        return {
+            "tokenizer": self.tokenizer.fingerprint,
+            "column": self.column,
+            "bos_id": self.bos_id,
+            "eos_id": self.eos_id,
+            "eod_id": self.eod_id if self.add_eod else None,
+            "max_length": self.max_length,
+        }
+
+    @property
+    def lengths_known(self) -> bool:
+        """False: they show when the text is tokenised."""
+        return False
+
+    def read(self, records: Int64Array) -> Sequence[Any]:
+        """The documents' tokens, int32[n] each."""
+        return with_dropped(self.read_tokens(records))
+
+    def read_tokens(self, records: Int64Array) -> Ragged:
+        """The same, tokenised in one call.
+
+        Raises:
+            RecordError: A record has no text, or text that is no Unicode.
+        """
+        documents = self.parent.read(records)
+        kept = np.fromiter((document is not DROPPED for document in documents), np.bool_, len(documents))
+        numbers = records[kept].tolist()
+        texts = [
+            self._text(document, record)
+            for document, record in zip((d for d in documents if d is not DROPPED), numbers, strict=True)
+        ]
+        lengths = np.zeros(len(documents), np.int64)
+        lengths[kept], values = self._tokenised(texts, numbers)
+        return Ragged(values, offsets_of(lengths)[:-1], lengths, dropped=None if kept.all() else ~kept)
+
+    def _tokenised(self, texts: list[str], records: list[int]) -> tuple[Int64Array, Any]:
+        """Lengths and tokens of the texts of records, one after the other."""
+        lengths, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
+        try:
+            for part in self.tokenizer.encode(texts):
+                documents = [self._closed(ids) for ids in part]
+                lengths.append(np.fromiter(map(len, documents), np.int64, len(documents)))
+                values.append(np.fromiter(chain.from_iterable(documents), np.int32, int(lengths[-1].sum())))
+        except Exception:
+            for text, record in zip(texts, records, strict=True):
+                try:
+                    text.encode()
+                except UnicodeEncodeError as error:
+                    raise RecordError(f"tokenize: {self.name_of(record)} is no Unicode text: {error}") from error
+            raise
+        return np.concatenate(lengths), np.concatenate(values)
+
+    @property
+    def _room(self) -> int | None:
+        """Most tokens of a document's text."""
+        if self.max_length is None:
+            return None
+        return self.max_length - (self.bos_id is not None) - (self.eos_id is not None)
+
+    def _closed(self, ids: list[int]) -> list[int]:
+        """A document of the tokens of its text, which may be changed."""
+        room = self._room
+        if room is not None and len(ids) > room:
+            del ids[room:]
+        if self.bos_id is not None:
+            ids.insert(0, self.bos_id)
+        if self.eos_id is not None:
+            ids.append(self.eos_id)
+        if self.add_eod and (self.max_length is None or len(ids) < self.max_length):
+            ids.append(cast(int, self.eod_id))
+        return ids
+
+    def _text(self, document: Any, record: int) -> str:
+        if self.column is not None:
+            document = self._column(document, record)
+        elif isinstance(document, Mapping):
+            columns = ", ".join(map(repr, cast(Mapping[str, Any], document)))
+            raise RecordError(
+                f"tokenize: {self.name_of(record)} has the columns {columns}: pass column=, one of them"
+            )
+        if isinstance(document, str):
+            return document
+        if not isinstance(document, bytes | bytearray):
+            where = "" if self.column is None else f", column {self.column!r},"
+            raise RecordError(
+                f"tokenize: {self.name_of(record)}{where} is a {type(document).__name__}, neither text (str) nor "
+                "UTF-8 (bytes)"
+            )
+        try:
+            return str(document, "utf-8")
+        except UnicodeDecodeError as error:
+            raise RecordError(
+                f"tokenize: {self.name_of(record)} is no UTF-8 text: {error.reason} {error.object[error.start]:#04x} "
+                f"at byte {error.start} of {len(error.object)}. Repair it, or decode it as you see fit in a map below"
+            ) from error
+
+    def _column(self, document: Any, record: int) -> Any:
+        if not isinstance(document, Mapping):
+            raise RecordError(
+                f"tokenize: {self.name_of(record)} is a {type(document).__name__}, which has no column "
+                f"{self.column!r}: leave column= out where records are the text themselves"
+            )
+        columns = cast(Mapping[str, Any], document)
+        if self.column not in columns:
+            found = ", ".join(map(repr, columns))
+            raise RecordError(f"tokenize: {self.name_of(record)} has no column {self.column!r}, only {found}")
+        return columns[cast(str, self.column)]
