@@ -32,14 +32,14 @@ class Ledger:
     """
 
     expected: Iterator[str]
-    losses: dict[tuple[int, bytes], str] = field(default_factory=dict)
+    losses: dict[tuple[int, bytes], str] = field(default_factory=dict[tuple[int, bytes], str])
     verified: int = 0
     redone: int = 0
     equal_losses: int = 0
     _wanted: list[bytes] = field(default_factory=lambda: [START])
     _delivered: list[bytes] = field(default_factory=lambda: [START])
     _history: list[bytes] = field(default_factory=lambda: [START])
-    _latest: list[str] = field(default_factory=list)
+    _latest: list[str] = field(default_factory=list[str])
 
     @property
     def steps(self) -> int:

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,14 +55,16 @@ def live(corpus: Path, checkpoints: Path, plan: Plan, on_step: Callable[[dict[st
         UnexpectedEndError: They ended before, or not with 0 after SIGTERM.
     """
     arguments = [str(corpus), str(checkpoints), str(SAVE_EVERY), str(plan.processes)]
-    with start(TRAINER, arguments, count=plan.processes, devices=DEVICES // plan.processes) as run:
+    with ExitStack() as stack:
+        run = stack.enter_context(start(TRAINER, arguments, count=plan.processes, devices=DEVICES // plan.processes))
         signalled = threading.Event()
         # Whatever hangs ends with all processes killed, and is reported as an end before the signal.
         watchdog = threading.Timer(PATIENCE, _kill_all, [run])
-        watchdog.start()
         starting = threading.Timer(plan.delay, _send, [run, plan, signalled])
-        if plan.moment == STARTING:
-            starting.start()
+        for timer in [watchdog, *([starting] if plan.moment == STARTING else [])]:
+            timer.start()
+            stack.callback(timer.join)
+            stack.callback(timer.cancel)
         reported = 0
         while (line := run.line(0)) is not None:
             on_step(line)
@@ -70,11 +73,8 @@ def live(corpus: Path, checkpoints: Path, plan: Plan, on_step: Callable[[dict[st
             if due and (plan.moment == STEPPING or _saves(checkpoints, line["step"])):
                 time.sleep(plan.delay)
                 _send(run, plan, signalled)
-        if plan.moment == STARTING:
-            starting.join()
         early = not signalled.is_set()
         ended = run.wait(PATIENCE)
-        watchdog.cancel()
     codes = [process.code for process in ended]
     if early or (plan.signal == NOTICE and any(codes)):
         errors = "\n".join(process.errors[-3000:] for process in ended)
