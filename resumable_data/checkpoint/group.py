@@ -23,7 +23,7 @@ from resumable_data.checkpoint.files import (
 )
 from resumable_data.errors import StateError
 from resumable_data.placement.agreement import TIMEOUT_SECONDS, Claim, agree, claim_of, failure_of
-from resumable_data.state import State
+from resumable_data.state import FORMAT, State, split
 
 
 class MultiprocessingOptions(Protocol):
@@ -113,6 +113,12 @@ class Group:
     def _write(self, directory: epath.Path, snapshot: Snapshot) -> None:
         if snapshot.failure is not None:
             raise snapshot.failure
+        if self.primary_host is not None and len(self.processes) > 1 and _has_gaps(snapshot.state):
+            raise StateError(
+                "the state holds the logical shards of this process alone, and process "
+                f"{self.primary_host} cannot write those of the others: save with primary_host=None, "
+                "where every process has a directory of its own"
+            )
         if multihost.is_primary_host(self.primary_host):
             write(directory, snapshot.texts)
             check_complete(directory)
@@ -147,6 +153,11 @@ def _saving(directory: epath.Path) -> str:
 
 def _restoring(directory: epath.Path) -> str:
     return f"restoring {label_of(directory)}"
+
+
+def _has_gaps(state: State) -> bool:
+    """Whether logical shards are missing, which other processes run."""
+    return state.get("format") == FORMAT and any(None in shards for shards in split(state)[1].at.values())
 
 
 def _checked(directory: epath.Path, item: SavedIterator, state: State, allow: Collection[str]) -> Callable[[], None]:

@@ -12,7 +12,9 @@ from etils import epath
 from orbax.checkpoint import v1
 
 import resumable_data as rd
-from resumable_data.checkpoint.group import Group
+from resumable_data.checkpoint.files import FILES
+from resumable_data.checkpoint.group import Group, Snapshot
+from resumable_data.state import Description, Position, StageDescription, encode
 
 
 class Foreign:
@@ -70,6 +72,21 @@ def test_nothing_moves_before_all_is_checked(tmp_path: Path) -> None:
 def test_one_process_alone_hears_at_once_that_its_step_is_wrong() -> None:
     with pytest.raises(rd.StateError, match="step 4, but step 5"):
         ALONE.snapshot(Foreign(4), expect_step=5)
+
+
+def state_of_one_shard() -> Any:
+    """A state as a process has it that runs the first of two logical shards."""
+    stage = StageDescription("source", {"records": 9})
+    return encode(Description({"toy": (stage,)}, (), {}), Position(4, 8, {"toy": ((0, 5), None)}))
+
+
+def test_logical_shards_of_one_process_are_not_saved_for_all(tmp_path: Path) -> None:
+    snapshot = Snapshot(state_of_one_shard(), dict.fromkeys(FILES, "{}"))
+    with pytest.raises(rd.StateError, match="logical shards of this process alone"):
+        Group((0, 1), 0)._write(epath.Path(tmp_path), snapshot)
+    assert list(tmp_path.iterdir()) == []
+    Group((0, 1), None)._write(epath.Path(tmp_path), snapshot)
+    assert len(list(tmp_path.iterdir())) == len(FILES)
 
 
 def test_one_of_several_keeps_its_failure_until_the_others_can_hear_it() -> None:
