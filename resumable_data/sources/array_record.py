@@ -265,8 +265,8 @@ class _OpenFiles:
 
     def read_all(self, stretches: Sequence[_Stretch]) -> list[list[bytes]]:
         """Records of every stretch, the files read side by side."""
-        if len(stretches) == 1:
-            return [self._read(stretches[0])]
+        if len(stretches) < 2:
+            return [self._read(stretch) for stretch in stretches]
         # Kept threads would outlive the iterators that read; starting some costs little beside a read.
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1, len(stretches)), "array-record") as threads:
             return list(threads.map(self._read, stretches))
