@@ -45,15 +45,14 @@ class FastTokenizer:
         self._splits_special = splits_special
         self.bos_id = bos_id
         self.eos_id = eos_id
-        parts = cast(dict[str, Json], json.loads(backend.to_str()))
-        model = cast(dict[str, Json], parts["model"])
-        if model.get("dropout"):
+        definition = backend.to_str()
+        dropout = json.loads(definition)["model"].get("dropout")
+        if dropout:
             raise PipelineError(
-                f"tokenize: the tokenizer's model has dropout={model['dropout']}, which draws other tokens every "
-                "time: set tokenizer.model.dropout = None"
+                f"tokenize: the tokenizer's model has dropout={dropout}, which draws other tokens every time: set "
+                "tokenizer.model.dropout = None"
             )
-        decisive = {name: _without_defaults(parts.get(name)) for name in _DECIDES_TOKENS}
-        self.fingerprint = digest("fast-tokenizer", canonical_json(decisive), str(splits_special))
+        self.fingerprint = digest("fast-tokenizer", canonical_definition(definition), str(splits_special))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FastTokenizer, (self._backend.to_str(), self._splits_special, self.bos_id, self.eos_id)
@@ -155,11 +154,22 @@ def _import(package: str) -> Any:
         raise PipelineError(f"tokenize needs the package {package}: pip install 'resumable_data[text]'") from error
 
 
-def _without_defaults(value: Json) -> Json:
-    """A definition in the one form that releases of the package agree on.
+def canonical_definition(definition: str) -> str:
+    """What decides the tokens of a text, in the one form that releases of ``tokenizers`` agree on.
 
     They write merges as pairs or as text, and add settings that are null or false where they change nothing.
+
+    Args:
+        definition: What ``tokenizers.Tokenizer.to_str`` gives.
+
+    >>> canonical_definition('{"model": {"merges": ["a b"], "dropout": null}, "truncation": null}')
+    '{"model":{"merges":[["a","b"]]}}'
     """
+    parts = cast(dict[str, Json], json.loads(definition))
+    return canonical_json({name: _without_defaults(parts[name]) for name in _DECIDES_TOKENS if parts.get(name)})
+
+
+def _without_defaults(value: Json) -> Json:
     if isinstance(value, dict):
         kept = {name: _without_defaults(member) for name, member in value.items()}
         merges = kept.get("merges")
