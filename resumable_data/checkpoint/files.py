@@ -66,7 +66,12 @@ def texts_of(item: SavedIterator, state: State, expect_step: int | None = None) 
             "save after the step's batch was taken and before the next"
         )
     contents = {STATE_FILE: state, PIPELINE_FILE: item.description(), EDITS_FILE: list(item.edits)}
-    return {name: json.dumps(content, indent=1) for name, content in contents.items()}
+    return {name: to_text(content) for name, content in contents.items()}
+
+
+def to_text(content: Any) -> str:
+    """What a file says."""
+    return json.dumps(content, indent=1)
 
 
 def write(directory: epath.Path, texts: Texts) -> None:
@@ -76,13 +81,41 @@ def write(directory: epath.Path, texts: Texts) -> None:
         StateError: The disk is full, or the file cannot be written for another reason.
     """
     for name in reversed(FILES):
-        try:
-            (directory / name).write_text(texts[name])
-        except OSError as error:
-            raise StateError(
-                f"{directory / name} cannot be written: {error}. The checkpoint is not committed, and the one "
-                "before it stays the latest"
-            ) from error
+        _write_file(directory / name, texts[name])
+
+
+def write_part(directory: epath.Path, process: int, texts: Texts) -> None:
+    """Writes the state of one process, which is a part of the whole.
+
+    Raises:
+        StateError: The file cannot be written.
+    """
+    _write_file(_part(directory, process), texts[STATE_FILE])
+
+
+def read_part(directory: epath.Path, process: int) -> State:
+    """What ``write_part`` wrote on a process."""
+    return _read_object(_part(directory, process))
+
+
+def remove_parts(directory: epath.Path, processes: Sequence[int]) -> None:
+    """Removes what the processes wrote, once it is joined."""
+    for process in processes:
+        _part(directory, process).unlink()
+
+
+def _part(directory: epath.Path, process: int) -> epath.Path:
+    return directory / f"state.{process}.json"
+
+
+def _write_file(path: epath.Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise StateError(
+            f"{path} cannot be written: {error}. The checkpoint is not committed, and the one before it stays the "
+            "latest"
+        ) from error
 
 
 def label_of(directory: epath.Path) -> str:
@@ -107,11 +140,13 @@ def read_state(directory: epath.Path) -> State:
     Raises:
         StateError: The file is missing or is no JSON object.
     """
-    state = read_json(directory / STATE_FILE)
+    return _read_object(directory / STATE_FILE)
+
+
+def _read_object(path: epath.Path) -> State:
+    state = read_json(path)
     if not isinstance(state, dict):
-        raise StateError(
-            f"{directory / STATE_FILE} is damaged: it holds no JSON object. Restore an earlier checkpoint"
-        )
+        raise StateError(f"{path} is damaged: it holds no JSON object. Restore an earlier checkpoint")
     return cast(State, state)
 
 

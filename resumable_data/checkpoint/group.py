@@ -17,13 +17,18 @@ from resumable_data.checkpoint.files import (
     Texts,
     check_complete,
     label_of,
+    read_part,
     read_state,
+    remove_parts,
     texts_of,
+    to_text,
     write,
+    write_part,
 )
+from resumable_data.checkpoint.parts import is_part, join, part_of
 from resumable_data.errors import StateError
 from resumable_data.placement.agreement import TIMEOUT_SECONDS, Claim, agree, claim_of, failure_of
-from resumable_data.state import FORMAT, State, split
+from resumable_data.state import State
 
 
 class MultiprocessingOptions(Protocol):
@@ -82,7 +87,6 @@ class Group:
             StateError: The iterator is at another step than is expected.
         """
         try:
-            # Every process plans all rows, so that all have the same position and one of them writes it.
             state = item.get_state()
             return Snapshot(state, texts_of(item, state, expect_step))
         except Exception as error:
@@ -94,8 +98,9 @@ class Group:
     def save(self, directory: epath.Path, snapshot: Snapshot) -> None:
         """Writes a position, if this process is one that writes, and waits until all have done their part.
 
-        The processes compare positions, so that an item which one of them leaves out, or saves at another step, is
-        not committed.
+        Most often every process plans all rows, so that all have the same position and one of them writes it. Where
+        each has a part of the position, each writes its part, and one joins them. The processes compare positions,
+        so that an item which one of them leaves out, or saves at another step, is not committed.
 
         Raises:
             StateError: A file cannot be written, or the iterator is at another step than is expected.
@@ -103,25 +108,39 @@ class Group:
             PeerError: Another process failed, or leaves the item out.
         """
         try:
-            self._write(directory, snapshot)
+            in_parts = self._write(directory, snapshot)
             claim = claim_of(snapshot.state)
         except Exception as error:
             self._agree(_saving(directory), failure_of(error))
             raise
         self._agree(_saving(directory), claim)
+        if in_parts:
+            self._join_parts(directory, snapshot, claim)
 
-    def _write(self, directory: epath.Path, snapshot: Snapshot) -> None:
+    def _write(self, directory: epath.Path, snapshot: Snapshot) -> bool:
+        """Writes what this process has to; returns whether that is a part of the whole."""
         if snapshot.failure is not None:
             raise snapshot.failure
-        if self.primary_host is not None and len(self.processes) > 1 and _has_gaps(snapshot.state):
-            raise StateError(
-                "the state holds the logical shards of this process alone, and process "
-                f"{self.primary_host} cannot write those of the others: save with primary_host=None, "
-                "where every process has a directory of its own"
-            )
+        if self.primary_host is not None and len(self.processes) > 1 and is_part(snapshot.state):
+            write_part(directory, jax.process_index(), snapshot.texts)
+            return True
         if multihost.is_primary_host(self.primary_host):
             write(directory, snapshot.texts)
             check_complete(directory)
+        return False
+
+    def _join_parts(self, directory: epath.Path, snapshot: Snapshot, claim: Claim) -> None:
+        """One file of all that the processes have written, so that a restore opens one, on any number of them."""
+        try:
+            if multihost.is_primary_host(self.primary_host):
+                state = join([read_part(directory, process) for process in self.processes])
+                write(directory, {**snapshot.texts, STATE_FILE: to_text(state)})
+                check_complete(directory)
+                remove_parts(directory, self.processes)
+        except Exception as error:
+            self._agree(_joining(directory), failure_of(error))
+            raise
+        self._agree(_joining(directory), claim)
 
     def restore(self, directory: epath.Path, item: SavedIterator, allow: Collection[str]) -> Callable[[], None]:
         """Reads and checks a position on all processes; returns what goes there.
@@ -134,7 +153,8 @@ class Group:
             PeerError: Another process cannot restore, or does not.
         """
         try:
-            state = read_state(directory)
+            place = self.processes.index(jax.process_index())
+            state = part_of(read_state(directory), place, len(self.processes))
             apply = _checked(directory, item, state, allow)
             claim = claim_of(state)
         except Exception as error:
@@ -151,13 +171,12 @@ def _saving(directory: epath.Path) -> str:
     return f"saving {label_of(directory)}"
 
 
+def _joining(directory: epath.Path) -> str:
+    return f"joining {label_of(directory)}"
+
+
 def _restoring(directory: epath.Path) -> str:
     return f"restoring {label_of(directory)}"
-
-
-def _has_gaps(state: State) -> bool:
-    """Whether logical shards are missing, which other processes run."""
-    return state.get("format") == FORMAT and any(None in shards for shards in split(state)[1].at.values())
 
 
 def _checked(directory: epath.Path, item: SavedIterator, state: State, allow: Collection[str]) -> Callable[[], None]:

@@ -80,13 +80,16 @@ def state_of_one_shard() -> Any:
     return encode(Description({"toy": (stage,)}, (), {}), Position(4, 8, {"toy": ((0, 5), None)}))
 
 
-def test_logical_shards_of_one_process_are_not_saved_for_all(tmp_path: Path) -> None:
+def test_logical_shards_of_one_process_are_written_as_its_part(tmp_path: Path) -> None:
     snapshot = Snapshot(state_of_one_shard(), dict.fromkeys(FILES, "{}"))
-    with pytest.raises(rd.StateError, match="logical shards of this process alone"):
-        Group((0, 1), 0)._write(epath.Path(tmp_path), snapshot)
-    assert list(tmp_path.iterdir()) == []
-    Group((0, 1), None)._write(epath.Path(tmp_path), snapshot)
-    assert len(list(tmp_path.iterdir())) == len(FILES)
+    assert Group((0, 1), 0)._write(epath.Path(tmp_path), snapshot)
+    assert [path.name for path in tmp_path.iterdir()] == ["state.0.json"]
+
+
+def test_on_a_disk_of_its_own_a_process_keeps_its_part(tmp_path: Path) -> None:
+    snapshot = Snapshot(state_of_one_shard(), dict.fromkeys(FILES, "{}"))
+    assert not Group((0, 1), None)._write(epath.Path(tmp_path), snapshot)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
 
 
 def test_one_of_several_keeps_its_failure_until_the_others_can_hear_it() -> None:
