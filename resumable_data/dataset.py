@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from jax.sharding import Mesh, NamedSharding
 
+from resumable_data.arrays import BoolArray, Int64Array
 from resumable_data.batch import LLMBatch
 from resumable_data.checkpoint.stateful import CheckpointableIterator
 from resumable_data.errors import PipelineError
@@ -19,10 +20,12 @@ from resumable_data.sources.source import Source
 from resumable_data.stages.append_eod import AppendEod
 from resumable_data.stages.batch import Batch, Length, View, WholeBatch
 from resumable_data.stages.documents import ChainStage, require_documents
-from resumable_data.stages.elements import DocumentEngine, RowEngine
+from resumable_data.stages.elements import RowEngine
+from resumable_data.stages.filter import Filter
+from resumable_data.stages.filter_lengths import FilterLengths
 from resumable_data.stages.iterator import DataIterator
+from resumable_data.stages.kept_documents import document_engine
 from resumable_data.stages.map import Map
-from resumable_data.stages.mapped_function import mapped_function
 from resumable_data.stages.mix import MixDocuments, MixRows, MixSettings
 from resumable_data.stages.pack import Pack, PackingReport
 from resumable_data.stages.pad import Pad
@@ -38,6 +41,7 @@ from resumable_data.stages.stage import Opening, RowFormat, as_integer
 from resumable_data.stages.supplied_eod import supplied_eod
 from resumable_data.stages.tokenize import Tokenize
 from resumable_data.stages.unbatch import Unbatch
+from resumable_data.stages.user_function import FILTER, MAP, user_function
 from resumable_data.stages.weights import Weights, WeightSchedule
 from resumable_data.stages.worker import Worker, WorkerEngine
 from resumable_data.state import Description
@@ -115,6 +119,46 @@ class Dataset(Generic[ElementT]):
         epochs = None if epochs is None else as_integer("repeat: epochs", epochs)
         return Dataset(Repeat(self._random_access("repeat"), epochs))
 
+    def filter(
+        self,
+        predicate: Callable[[Any], bool] | grain.transforms.Filter | None = None,
+        *,
+        on_lengths: Callable[[Int64Array], BoolArray] | None = None,
+        name: str | None = None,
+        version: str | None = None,
+    ) -> Dataset[ElementT]:
+        """Leaves documents out, by what they are or by how long they are.
+
+        A document that is left out keeps its position, so no other document moves. ``progress().dropped`` counts
+        it. Behind ``filter(predicate)`` lengths are known only by reading; ``filter(on_lengths=…)`` reads nothing
+        where they were known. Predicates are pure; how they count in the fingerprint is as in ``map``.
+
+        Args:
+            predicate: Whether to keep a document: from a document to a bool. A ``grain.transforms.Filter`` will do.
+            on_lengths: Which documents to keep, of many at once, each by its own number of tokens: from int64[n]
+                to bool[n].
+            name: What the function counts by instead; needed for a lambda.
+            version: Change it whenever the function comes to do something else.
+
+        Raises:
+            PipelineError: Neither function is given, or both, or one without a name that lasts.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.InMemorySource([[1, 2], [3], [4, 5, 6]]))
+        >>> list(documents.filter(lambda document: 3 not in document, name="no threes"))
+        [[1, 2], [4, 5, 6]]
+        >>> list(documents.filter(on_lengths=lambda lengths: lengths > 2, name="long"))
+        [[4, 5, 6]]
+        """
+        if (predicate is None) == (on_lengths is None):
+            raise PipelineError("filter takes one of predicate and on_lengths=")
+        parent = require_documents(self.node, "filter")
+        if on_lengths is not None:
+            keeps, function_name = user_function(FILTER, on_lengths, name, version)
+            return Dataset(FilterLengths(parent, keeps, function_name))
+        keeps, function_name = user_function(FILTER, predicate, name, version)
+        return Dataset(Filter(parent, keeps, function_name))
+
     def map(
         self,
         function: Callable[[Any], Any] | grain.transforms.Map,
@@ -139,7 +183,7 @@ class Dataset(Generic[ElementT]):
             PipelineError: The function has no name that lasts, and none is given, or it is another kind of
                 Grain's transformations.
         """
-        applied, function_name = mapped_function(function, name, version)
+        applied, function_name = user_function(MAP, function, name, version)
         return Dataset(Map(require_documents(self.node, "map"), applied, function_name, preserves_length))
 
     def append_eod(self, eod_id: int) -> Dataset[ElementT]:
@@ -405,7 +449,7 @@ class Dataset(Generic[ElementT]):
         if isinstance(node, Batch | Unbatch):
             engine: Any = node.engine(opening)
         elif isinstance(node, ChainStage | MixDocuments):
-            engine = DocumentEngine(node.open(opening, node.component), opening.readers)
+            engine = document_engine(node.open(opening, node.component), opening.readers)
         else:
             rows = cast(Rows, node)
             engine = RowEngine(rows.open(opening, rows.component), opening.readers, rows.format)

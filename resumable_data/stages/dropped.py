@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from resumable_data.arrays import Ragged
+from resumable_data.arrays import BoolArray, Ragged
 
 
 class Dropped(Enum):
@@ -57,3 +57,16 @@ def as_ragged(documents: Sequence[Any], name: Callable[[int], str]) -> Ragged:
         return Ragged.from_records(documents, name)
     kept = Ragged.from_records([() if document is DROPPED else document for document in documents], name)
     return replace(kept, dropped=dropped)
+
+
+def left_out(documents: Ragged, dropped: BoolArray) -> Ragged:
+    """The same documents less those of which bool[n] ``dropped`` says so, besides those that are dropped already.
+
+    >>> left_out(Ragged.from_records([[1, 2], [3]]), np.array([True, False])).lengths.tolist()
+    [0, 1]
+    """
+    if documents.dropped is not None:
+        dropped = dropped | documents.dropped
+    if not dropped.any():
+        return documents
+    return replace(documents, lengths=np.where(dropped, 0, documents.lengths), dropped=dropped)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from resumable_data.batch import LLMBatch
@@ -13,6 +13,7 @@ from resumable_data.stages.iterator import Planned, Resumed
 from resumable_data.stages.read import read_documents, read_spans
 from resumable_data.stages.shards import ShardedAt
 from resumable_data.stages.stage import (
+    At,
     Counts,
     DocumentPlanner,
     DocumentReader,
@@ -64,7 +65,7 @@ class RowEngine:
 
     def decode(self, resumed: Resumed) -> Any:
         """The cursor of a state."""
-        return _decoded(self._planner, resumed)
+        return decoded(self._planner, resumed, resumed.at(0, 1))
 
     def counts(self, cursor: Any) -> dict[str, Counts]:
         """What each component has delivered."""
@@ -80,7 +81,7 @@ class RowEngine:
 
 
 class DocumentEngine:
-    """Elements are documents, as the source and the maps make them."""
+    """Elements are documents, as the source and the maps make them; none of them is ever left out."""
 
     def __init__(self, planner: DocumentPlanner[Any], readers: Sequence[DocumentReader]) -> None:
         self._planner = planner
@@ -119,7 +120,7 @@ class DocumentEngine:
 
     def decode(self, resumed: Resumed) -> Any:
         """The cursor of a state."""
-        return _decoded(self._planner, resumed)
+        return decoded(self._planner, resumed, resumed.at(0, 1))
 
     def counts(self, cursor: Any) -> dict[str, Counts]:
         """Documents delivered, by component; their tokens are not counted."""
@@ -134,11 +135,23 @@ class DocumentEngine:
         return 0
 
 
-def _decoded(planner: RowPlanner[Any] | DocumentPlanner[Any], resumed: Resumed) -> Any:
-    """The cursor of a state, where there are no batches and a step is a row or a document."""
+def decoded(
+    planner: RowPlanner[Any] | DocumentPlanner[Any], resumed: Resumed, at: Mapping[str, At], dropped: int = 0
+) -> Any:
+    """The cursor of a state, where there are no batches and a step is a row, or a document.
+
+    Args:
+        planner: What plans them.
+        resumed: The state.
+        at: Its integers by component path.
+        dropped: Documents in front of it that were left out.
+
+    Raises:
+        StateError: The planner has no such cursor.
+    """
     position = resumed.position
     saved = Saved(
-        resumed.at(0, 1),
+        at,
         position.step,
         resumed.settings,
         position.edits,
@@ -147,7 +160,7 @@ def _decoded(planner: RowPlanner[Any] | DocumentPlanner[Any], resumed: Resumed) 
         epochs_before=resumed.epochs_before,
     )
     cursor = planner.decode(saved)
-    if planner.position(cursor) != position.step or position.rows:
+    if planner.position(cursor) != position.step + dropped or position.rows:
         raise StateError(
             f"the state is damaged: step {position.step} and {position.rows} rows do not go with the rest"
         )

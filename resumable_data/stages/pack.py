@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
-from resumable_data.errors import PipelineError, PipelineMismatchError, SourceError, StateError
+from resumable_data.errors import PipelineError, PipelineMismatchError, ResumableDataError, SourceError, StateError
 from resumable_data.order import permutation
 from resumable_data.order.shards import Share
 from resumable_data.order.windows import Windows
@@ -207,7 +207,7 @@ class WindowedRows:
             rows = window.packed.plan
             empty = 0 if len(rows) else empty + window.packed.size
             dropped = 0 if len(rows) else dropped + len(window.packed.dropped)
-            if empty > self._most_empty:
+            if empty > most_empty(self._documents, self._share.shards):
                 raise SourceError(no_document(self._path, empty, dropped))
             taken = rows.slice(cursor.row, min(cursor.row + count, len(rows)))
             plans.append(taken)
@@ -330,9 +330,12 @@ class WindowedRows:
 
     def _behind_empty(self, cursor: PackCursor) -> PackCursor:
         """The cursor behind the windows without rows that follow, of which no row will tell that they are over."""
-        empty = 0
-        while empty <= self._most_empty:
-            window = self._window(cursor)
+        empty, most = 0, most_empty(self._documents, self._share.shards)
+        while empty <= most:
+            try:
+                window = self._window(cursor)
+            except ResumableDataError:
+                break  # Whoever asks for the next row will be told.
             if not window.packed.size or len(window.packed.plan):
                 break
             empty += window.packed.size
@@ -379,12 +382,12 @@ class WindowedRows:
         )
         return _Window(packed, self._documents.renewed(behind))
 
-    @property
-    def _most_empty(self) -> int:
-        """Documents without a token that may follow each other: a shard's part of what was asked for."""
-        if self._documents.epoch_size is None:
-            return _EMPTY_DOCUMENTS
-        return (self._documents.epochs or 1) * self._documents.epoch_size // self._share.shards + 1
+
+def most_empty(documents: DocumentPlanner[Any], shards: int) -> int:
+    """How many documents that give nothing may follow each other: a shard's part of what was asked for."""
+    if documents.epoch_size is None:
+        return _EMPTY_DOCUMENTS
+    return (documents.epochs or 1) * documents.epoch_size // shards + 1
 
 
 def no_document(path: str, documents: int, dropped: int) -> str:
@@ -392,7 +395,7 @@ def no_document(path: str, documents: int, dropped: int) -> str:
     text = f"component {path!r}: {documents} documents have no token, a whole epoch of them"
     if dropped:
         text += (
-            f"; {dropped} of them are left out by filter or skip_bad_records. Iterate over the documents in front of "
+            f"; filter or skip_bad_records leaves out {dropped} of them. Iterate over the documents in front of "
             "the filter, and look at what its predicate says of them"
         )
     return text

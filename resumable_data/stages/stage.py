@@ -144,8 +144,8 @@ class Counts:
         documents: Documents that began in the rows delivered.
         tokens: Tokens in them, padding excluded.
         truncated: Tokens that truncation cut off these documents.
-        dropped: Documents that were left out, by a filter or as bad records; they count with the last row of their
-            window, or with the next document where there are no rows.
+        dropped: Documents that were left out, by a filter or as bad records, once all rows of their window are
+            delivered, or where there are no rows, all documents in front of them.
         rows: Rows; 0 for a component of a mix of documents, which share their rows.
         epochs: Epochs of the source that were delivered, as a fraction.
         share: Its share of what its mix has drawn since the weights last changed; 1 outside a mix.

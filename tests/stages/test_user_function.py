@@ -109,9 +109,9 @@ def test_a_setting_that_cannot_be_seen_needs_a_version() -> None:
 @pytest.mark.parametrize(
     ("transformation", "message"),
     [
-        (Noise(), "Noise is a RandomMap of Grain; .*of the document alone"),
+        (Noise(), r"Noise is a RandomMap of Grain; .*Use random_map\(…, seed=…\)"),
         (Numbered(), "Numbered is a MapWithIndex of Grain; map takes a function or a grain.transforms.Map"),
-        (Short(), "Short is a Filter of Grain; .*leaves no document out"),
+        (Short(), r"Short is a Filter of Grain; .*Use filter\(…\)"),
         (grain.transforms.Batch(2), "Batch is a Batch of Grain"),
         (3, "int is neither a function nor a grain.transforms.Map"),
     ],

@@ -1,0 +1,155 @@
+"""The engine of pipelines that end with documents, where some of them are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from resumable_data.errors import PipelineError, RecordError, ResumableDataError, SourceError
+from resumable_data.stages.dropped import DROPPED
+from resumable_data.stages.elements import DocumentEngine, decoded
+from resumable_data.stages.iterator import Planned, Resumed
+from resumable_data.stages.pack import most_empty, no_document
+from resumable_data.stages.read import read_documents
+from resumable_data.stages.shards import ShardedAt
+from resumable_data.stages.stage import Counts, DocumentPlanner, DocumentReader, checked_integers
+
+_READ_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class KeptCursor:
+    """Where the documents that are kept are.
+
+    Attributes:
+        documents: The cursor among all documents, behind the last that was delivered.
+        dropped: Documents in front of it that were left out, of each component that may leave some out.
+    """
+
+    documents: Any
+    dropped: tuple[int, ...]
+
+
+class KeptDocumentEngine:
+    """Elements are the documents that no stage left out.
+
+    Which these are shows only when they are read, so that planning reads, hundreds at a time.
+    """
+
+    def __init__(self, planner: DocumentPlanner[Any], readers: Sequence[DocumentReader]) -> None:
+        self._planner = planner
+        self._readers = readers
+        self._dropping = tuple(planner.dropping)
+        self._read: dict[tuple[int, int], Any] = {}
+
+    @property
+    def reader_count(self) -> int:
+        """Readers that plans refer to."""
+        return len(self._readers)
+
+    def start(self) -> KeptCursor:
+        """The cursor in front of the first document."""
+        return KeptCursor(self._planner.start(), (0,) * len(self._dropping))
+
+    def plan(self, cursor: KeptCursor, step: int) -> Planned[Any, KeptCursor] | None:
+        """The next document that is kept, which is its own plan."""
+        _, found = self._next(cursor)
+        return None if found is None else Planned(found[0], found[1], 1, 0)
+
+    def load(self, plans: Sequence[Any]) -> Iterator[Any]:
+        """The documents, which are read already."""
+        return iter(plans)
+
+    @property
+    def shards(self) -> int:
+        """One: documents stand in the order of a single shard."""
+        return 1
+
+    def encode(self, cursor: KeptCursor) -> tuple[int, ShardedAt]:
+        """No rows; and the components' integers, behind them the number of documents left out where some may be."""
+        at = self._planner.encode(cursor.documents)
+        for reader, dropped in zip(self._dropping, cursor.dropped, strict=True):
+            path = self._planner.components[reader]
+            at[path] = (*at[path], dropped)
+        return 0, {path: (own,) for path, own in at.items()}
+
+    def skipping(self, cursor: KeptCursor, step: int, count: int) -> KeptCursor:
+        """Refused."""
+        raise PipelineError("skip works on batches: it counts them")
+
+    def decode(self, resumed: Resumed) -> KeptCursor:
+        """The cursor of a state."""
+        at = resumed.at(0, 1)
+        dropped: list[int] = []
+        for reader in self._dropping:
+            path = self._planner.components[reader]
+            # A component that was added since has left nothing out.
+            given = at.get(path)
+            if given is not None:
+                at[path] = given[:-1]
+            dropped += (0,) if given is None else checked_integers({path: given[-1:]}, path, 1)
+        return KeptCursor(decoded(self._planner, resumed, at, sum(dropped)), tuple(dropped))
+
+    def counts(self, cursor: KeptCursor) -> dict[str, Counts]:
+        """Documents delivered, and those left out up to the next; their tokens are not counted."""
+        with suppress(ResumableDataError):  # Whoever asks for the next document will be told.
+            cursor, _ = self._next(cursor)
+        counted = self._planner.counts(cursor.documents)
+        for reader, dropped in zip(self._dropping, cursor.dropped, strict=True):
+            path = self._planner.components[reader]
+            counts = counted[path]
+            counted[path] = replace(counts, documents=counts.documents - dropped, dropped=dropped)
+        return counted
+
+    def remainder(self, cursor: KeptCursor, step: int) -> int:
+        """None is ever left."""
+        return 0
+
+    def cells(self, rows: int) -> int:
+        """Documents have no cells."""
+        return 0
+
+    def _next(self, cursor: KeptCursor) -> tuple[KeptCursor, tuple[Any, KeptCursor] | None]:
+        """The cursor in front of the next document that is kept; and that one with the cursor behind it, if any.
+
+        Raises:
+            SourceError: No document of a whole epoch is kept.
+        """
+        passed, most = 0, most_empty(self._planner, 1)
+        while passed <= most:
+            plan, behind = self._planner.take(cursor.documents, 1)
+            if not len(plan):
+                return cursor, None
+            reader = int(plan.reader[0])
+            document = self._document(cursor.documents, reader, int(plan.record[0]))
+            if document is not DROPPED:
+                return cursor, (document, KeptCursor(behind, cursor.dropped))
+            counted = zip(self._dropping, cursor.dropped, strict=True)
+            cursor = KeptCursor(behind, tuple(dropped + (own == reader) for own, dropped in counted))
+            passed += 1
+        raise SourceError(no_document(", ".join(self._planner.components.values()), passed, passed))
+
+    def _document(self, cursor: Any, reader: int, record: int) -> Any:
+        """The document at a cursor; those that follow are read with it."""
+        read = self._read
+        if (reader, record) not in read:
+            plan, _ = self._planner.take(cursor, _READ_AT_ONCE)
+            try:
+                documents = read_documents(self._readers, plan)
+            except RecordError:
+                # One of them is bad; those in front of it can still be had.
+                plan = plan.slice(0, 1)
+                documents = read_documents(self._readers, plan)
+            keys = zip(plan.reader.tolist(), plan.record.tolist(), strict=True)
+            # Another thread that plans has its own dictionary at hand.
+            read = self._read = dict(zip(keys, documents, strict=True))
+        return read[reader, record]
+
+
+def document_engine(
+    planner: DocumentPlanner[Any], readers: Sequence[DocumentReader]
+) -> DocumentEngine | KeptDocumentEngine:
+    """The engine of documents: one that reads in order to plan only where some of them may be left out."""
+    return KeptDocumentEngine(planner, readers) if planner.dropping else DocumentEngine(planner, readers)
