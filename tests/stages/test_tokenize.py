@@ -1,0 +1,275 @@
+"""Text into tokens: what is added and cut, which records are refused, and what rows take over."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import resumable_data as rd
+from property_tests.toy_tokenizer import BOS_ID, EOS_ID, TEXT, alone, shared, trained
+from resumable_data.stages import fast_tokenizer
+from resumable_data.stages.documents import ChainStage
+from resumable_data.stages.dropped import DROPPED
+
+
+def documents(records: Sequence[Any]) -> rd.Dataset[Any]:
+    return rd.Dataset.from_source(rd.InMemorySource(records, name="toy source"), name="toy")
+
+
+def tokens(dataset: rd.Dataset[Any]) -> list[list[int]]:
+    return [document.tolist() for document in dataset]
+
+
+def tokenised(*records: Any, **settings: Any) -> list[list[int]]:
+    return tokens(documents(records).tokenize(shared(), **settings))
+
+
+def settings_of(dataset: rd.Dataset[Any]) -> dict[str, Any]:
+    return dict(iter(dataset).description()["components"]["toy"][-1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "before", "behind"),
+    [
+        ({}, [], [EOS_ID]),
+        ({"eod_id": 7}, [], [7]),
+        ({"add_eod": False}, [], []),
+        ({"add_eod": False, "add_eos": True}, [], [EOS_ID]),
+        ({"add_bos": True}, [BOS_ID], [EOS_ID]),
+        ({"add_bos": True, "add_eos": True, "eod_id": 7}, [BOS_ID], [EOS_ID, 7]),
+    ],
+)
+def test_what_is_asked_for_is_added_and_nothing_else(
+    settings: dict[str, Any], before: list[int], behind: list[int]
+) -> None:
+    assert tokenised(*TEXT, "", **settings) == [[*before, *alone(text), *behind] for text in (*TEXT, "")]
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, 2, 3, 4, 50])
+def test_a_cut_document_has_its_bos_and_eos_and_no_end_of_document(more: int) -> None:
+    text = alone(TEXT[0])
+    limit = len(text) + more
+    given = {"max_length": limit}
+
+    assert tokenised(TEXT[0], **given) == [[*text, EOS_ID][:limit]]
+    assert tokenised(TEXT[0], **given, add_eod=False) == [text[:limit]]
+    closed = [*text[: limit - 1], EOS_ID]
+    assert tokenised(TEXT[0], **given, add_eos=True, add_eod=False) == [closed]
+    both = [BOS_ID, *text[: limit - 2], EOS_ID, 7]
+    assert tokenised(TEXT[0], **given, add_bos=True, add_eos=True, eod_id=7) == [both[:limit]]
+
+
+def test_nothing_is_cut_where_no_limit_is_given() -> None:
+    long = " ".join(TEXT) * 3000
+    (found,) = tokenised(long, add_eod=False)
+
+    assert len(long) > 700_000
+    assert found == alone(long)
+
+
+def test_a_gigantic_document_is_split_over_rows() -> None:
+    long = "row " * 20_000
+    rows = documents(["a", long, "b"]).tokenize(shared()).pack(512, strategy="concat_split").batch(4)
+    cells = np.concatenate([batch.targets.ravel() for batch in rows])
+    whole = [token for text in ("a", long, "b") for token in (*alone(text), EOS_ID)]
+
+    assert cells.tolist() == whole[: len(cells)]
+    assert len(cells) > 20_000
+
+
+@pytest.mark.parametrize("settings", [{"max_length": 0}, {"max_length": 2, "add_bos": True, "add_eos": True}])
+def test_a_limit_leaves_room_for_text(settings: dict[str, Any]) -> None:
+    with pytest.raises(rd.PipelineError, match=f"max_length={settings['max_length']} leaves no room"):
+        documents(["a"]).tokenize(shared(), **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, r"no EOS token: pass eod_id=…, the end-of-document token, or add_eod=False"),
+        ({"eod_id": 1, "add_eos": True}, "no EOS token: pass add_eos=False"),
+        ({"eod_id": 1, "add_bos": True}, "no BOS token: pass add_bos=False"),
+    ],
+)
+def test_a_token_that_the_tokenizer_does_not_name_is_asked_for(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(rd.PipelineError, match=message):
+        documents(["a"]).tokenize(trained(), **settings)
+    assert tokens(documents(["a"]).tokenize(trained(), eod_id=1)) == [[*alone("a"), 1]]
+    assert tokens(documents(["a"]).tokenize(trained(), add_eod=False)) == [alone("a")]
+
+
+@pytest.mark.parametrize("eod_id", [-1, 2**31, 1.5])
+def test_an_end_of_document_that_is_no_token_is_refused(eod_id: Any) -> None:
+    with pytest.raises(rd.PipelineError, match=f"tokenize: eod_id={eod_id}"):
+        documents(["a"]).tokenize(shared(), eod_id=eod_id)
+
+
+def test_text_is_str_or_utf8_and_may_stand_in_a_column() -> None:
+    expected = [[*alone(TEXT[2]), EOS_ID]]
+
+    assert tokenised(TEXT[2].encode()) == tokenised(bytearray(TEXT[2].encode())) == expected
+    assert tokenised({"text": TEXT[2], "id": 5}, column="text") == expected
+    assert tokenised({"text": TEXT[2].encode()}, column="text") == expected
+
+
+@pytest.mark.parametrize(
+    ("record", "column", "message"),
+    [
+        (b"gr\xfcn", None, r"no UTF-8 text: invalid start byte 0xfc at byte 2 of 4"),
+        ({"a": b"\xff"}, "a", r"no UTF-8 text: invalid start byte 0xff at byte 0 of 1"),
+        ("a\ud800", None, r"no Unicode text: .*surrogates not allowed"),
+        (5, None, r"is a int, neither text \(str\) nor UTF-8 \(bytes\)"),
+        (None, None, "is a NoneType, neither text"),
+        ([1, 2], None, "is a list, neither text"),
+        ({"a": "x", "b": "y"}, None, r"has the columns 'a', 'b': pass column="),
+        ({"a": "x", "b": "y"}, "text", r"has no column 'text', only 'a', 'b'"),
+        ({"text": 5}, "text", r"column 'text', is a int, neither text"),
+        ("x", "text", "is a str, which has no column 'text': leave column= out"),
+    ],
+)
+def test_a_record_without_text_is_named(record: Any, column: str | None, message: str) -> None:
+    good: Any = "good" if column is None else {column: "good"}
+    iterator = iter(documents([good, record]).tokenize(shared(), column=column))
+    assert next(iterator).tolist() == [*alone("good"), EOS_ID]
+
+    with pytest.raises(
+        rd.RecordError, match=rf"tokenize: toy source \(2 records\), record 1,? {message}|{message}"
+    ) as e:
+        next(iterator)
+    assert "toy source (2 records), record 1" in str(e.value)
+    assert iterator.step == 1
+
+
+@pytest.mark.parametrize("rows", ["pack", "pad"])
+def test_rows_take_the_end_of_document_over(rows: str) -> None:
+    def first_inputs(dataset: rd.Dataset[Any], **given: Any) -> int:
+        batch = next(iter(getattr(dataset, rows)(64, **given).batch(1)))
+        return int(batch.inputs[0, 0])
+
+    text = documents(list(TEXT))
+    assert first_inputs(text.tokenize(shared())) == EOS_ID
+    assert first_inputs(text.tokenize(shared(), add_eod=False)) == EOS_ID
+    assert first_inputs(text.tokenize(trained(), eod_id=7).shuffle(1).map(abs_, preserves_length=True)) == 7
+    assert first_inputs(text.tokenize(shared(), add_eod=False).append_eod(8)) == 8
+    assert first_inputs(text.tokenize(shared()), eod_id=9) == 9
+    for without in (documents([[1]]), text.tokenize(trained(), add_eod=False)):
+        with pytest.raises(rd.PipelineError, match=f"{rows}: pass eod_id=….*no tokenizer below supplies it"):
+            getattr(without, rows)(64)
+
+
+def abs_(document: Any) -> Any:
+    return np.abs(document)
+
+
+def test_the_components_of_a_mix_agree_on_the_end_of_document_or_say_it() -> None:
+    text, other = documents(list(TEXT)).tokenize(shared()), documents([[5, 6]])
+    agreed = rd.mix({"a": text, "b": rd.mix({"c": other.append_eod(EOS_ID), "d": text})}).pack(64)
+
+    assert next(iter(agreed.batch(1))).inputs[0, 0] == EOS_ID
+    differing = rd.mix({"a": text, "b": rd.mix({"c": other, "d": text.append_eod(5)})})
+    with pytest.raises(rd.PipelineError, match=r"pack: pass eod_id=….*\(a: 1, b/c: None, b/d: 5\)"):
+        differing.pack(64)
+    assert next(iter(differing.pack(64, eod_id=3).batch(1))).inputs[0, 0] == 3
+
+
+@dataclass(frozen=True)
+class LeavingOut(ChainStage):
+    """Leaves out every third record."""
+
+    @property
+    def name(self) -> str:
+        return "leaving out"
+
+    def read(self, records: Any) -> list[Any]:
+        found = self.parent.read(records)
+        return [DROPPED if record % 3 == 0 else text for text, record in zip(found, records.tolist(), strict=True)]
+
+
+def test_documents_that_are_left_out_stay_so() -> None:
+    kept = rd.Dataset(LeavingOut(documents(["a", "b", "", "c", "d"]).node)).tokenize(shared())  # type: ignore[arg-type]
+    found = kept.node.read_tokens(np.array([4, 3, 2, 1, 0]))  # type: ignore[union-attr]
+
+    assert [part.tolist() for part in found] == [[*alone("d"), 1], [], [1], [*alone("b"), 1], []]
+    assert found.dropped.tolist() == [False, True, False, False, True]
+    assert kept.node.read(np.array([0, 1]))[0] is DROPPED  # type: ignore[union-attr]
+
+
+def test_the_state_tells_tokenizers_and_rules_apart() -> None:
+    text = documents(list(TEXT)).repeat()
+    state = iter(text.tokenize(shared()).pack(16).batch(2)).get_state()
+    other = trained()
+    other.add_tokens(["pipeline"])
+
+    same = text.tokenize(trained(), eod_id=EOS_ID).pack(16).batch(2)
+    iter(same).set_state(json.loads(json.dumps(state)))
+    for change, difference in (
+        (text.tokenize(other, eod_id=EOS_ID), r"tokenize\.tokenizer was '?[0-9a-f]{16}'?, is"),
+        (text.tokenize(shared(), max_length=9), r"tokenize\.max_length was None, is 9"),
+        (text.tokenize(shared(), add_bos=True), r"tokenize\.bos_id was None, is 0"),
+        (text.tokenize(shared(), add_eos=True), r"tokenize\.eos_id was None, is 1"),
+        (text.tokenize(shared(), add_eod=False), r"tokenize\.eod_id was 1, is None"),
+        (text.tokenize(shared(), column="text"), r"tokenize\.column was None, is '?text"),
+    ):
+        with pytest.raises(rd.PipelineMismatchError, match=difference):
+            iter(change.pack(16).batch(2)).set_state(state)
+
+
+def test_a_state_of_one_component_stays_below_a_kilobyte() -> None:
+    rows = documents(list(TEXT)).shuffle(1).repeat().tokenize(shared(), column=None, add_bos=True).pack(16)
+    iterator = iter(rows.batch(2, shards=1))
+    for _ in range(3):
+        next(iterator)
+
+    assert len(json.dumps(iterator.get_state(), separators=(",", ":"))) <= 1024
+
+
+def test_descriptions_say_what_was_asked_for() -> None:
+    found = settings_of(documents(["a"]).tokenize(shared(), max_length=5))
+
+    assert found.pop("tokenizer") == fast_tokenizer.FastTokenizer.of(shared()).fingerprint
+    assert found == {"stage": "tokenize", "eod_id": EOS_ID, "max_length": 5}
+
+
+SCRIPT = """
+import subprocess, os
+import resumable_data as rd
+from property_tests.toy_tokenizer import TEXT, trained
+source = rd.InMemorySource(list(TEXT) * 100)
+batches = rd.Dataset.from_source(source).repeat().tokenize(trained(), eod_id=1).pack(64).batch(4).prefetch(2)
+with iter(batches) as iterator:
+    for _ in range(20):
+        next(iterator)
+    subprocess.run(["true"], check=True)
+"""
+
+
+def test_threads_that_tokenise_warn_of_no_fork() -> None:
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, cwd=root, check=True)
+
+    assert "fork" not in done.stderr
+
+
+def test_array_records_of_text_are_tokenised(tmp_path: Path) -> None:
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    writer = ArrayRecordWriter(str(tmp_path / "text.arecord"), "group_size:1")
+    for record in [TEXT[0].encode(), b"\xc3", TEXT[1].encode()]:
+        writer.write(record)
+    writer.close()
+    source = rd.ArrayRecordSource(str(tmp_path / "text.arecord"), parse=bytes)
+    iterator = iter(rd.Dataset.from_source(source).tokenize(shared()))
+
+    assert next(iterator).tolist() == [*alone(TEXT[0]), EOS_ID]
+    with pytest.raises(
+        rd.RecordError, match=r"text\.arecord.*record 1 is no UTF-8 text: unexpected end of data 0xc3"
+    ):
+        next(iterator)
