@@ -36,6 +36,7 @@ from resumable_data.stages.sequential import SequentialStage
 from resumable_data.stages.shard import ProcessRows
 from resumable_data.stages.shift import Shift
 from resumable_data.stages.shuffle import Shuffle
+from resumable_data.stages.skip_bad_records import SkipBadRecords
 from resumable_data.stages.source import SourceStage
 from resumable_data.stages.stage import Opening, RowFormat, as_integer
 from resumable_data.stages.supplied_eod import supplied_eod
@@ -158,6 +159,23 @@ class Dataset(Generic[ElementT]):
             return Dataset(FilterLengths(parent, keeps, function_name))
         keeps, function_name = user_function(FILTER, predicate, name, version)
         return Dataset(Filter(parent, keeps, function_name))
+
+    def skip_bad_records(self, at_most: int) -> Dataset[ElementT]:
+        """Leaves out records that cannot be parsed, mapped, tokenised or filtered by the stages so far.
+
+        Without it a bad record is an error. Each is logged as a warning with its name, keeps its position, and is
+        counted in ``progress().dropped``. What storage fails with is never skipped. Since a bad record shows only
+        when it is read, the lengths of documents are known only by reading behind this stage.
+
+        Args:
+            at_most: How many different records may be bad in a process; the next one is an error. It may change
+                between save and restore.
+
+        Raises:
+            PipelineError: ``at_most`` is below 1.
+        """
+        parent = require_documents(self.node, "skip_bad_records")
+        return Dataset(SkipBadRecords(parent, as_integer("skip_bad_records: at_most", at_most)))
 
     def map(
         self,

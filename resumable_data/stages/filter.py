@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -72,10 +72,10 @@ class Filter(ChainStage):
         if document is DROPPED:
             return False
         try:
-            keep = cast(object, self.predicate(document))
+            keep: Any = self.predicate(document)
         except Exception as error:
             raise RecordError(f"filter: {self.function_name} fails on {self.name_of(record)}: {error!r}") from error
-        if not isinstance(keep, bool | np.bool_):
+        if type(keep) not in (bool, np.bool_):
             raise PipelineError(
                 f"filter: {self.function_name} gives {keep!r} for {self.name_of(record)}; a predicate returns True "
                 "to keep a document, or False"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from resumable_data.errors import PipelineError, RecordError, ResumableDataError, SourceError
+from resumable_data.packing.plan import DocumentPlan, concatenate_documents
 from resumable_data.stages.dropped import DROPPED
 from resumable_data.stages.elements import DocumentEngine, decoded
 from resumable_data.stages.iterator import Planned, Resumed
@@ -32,6 +33,15 @@ class KeptCursor:
     dropped: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A document, or ``DROPPED``, with its reader and the cursor behind it."""
+
+    reader: int
+    document: Any
+    behind: Any
+
+
 class KeptDocumentEngine:
     """Elements are the documents that no stage left out.
 
@@ -42,7 +52,7 @@ class KeptDocumentEngine:
         self._planner = planner
         self._readers = readers
         self._dropping = tuple(planner.dropping)
-        self._read: dict[tuple[int, int], Any] = {}
+        self._read: dict[Any, _Read] = {}
 
     @property
     def reader_count(self) -> int:
@@ -119,33 +129,42 @@ class KeptDocumentEngine:
         """
         passed, most = 0, most_empty(self._planner, 1)
         while passed <= most:
-            plan, behind = self._planner.take(cursor.documents, 1)
-            if not len(plan):
+            found = self._document(cursor.documents)
+            if found is None:
                 return cursor, None
-            reader = int(plan.reader[0])
-            document = self._document(cursor.documents, reader, int(plan.record[0]))
-            if document is not DROPPED:
-                return cursor, (document, KeptCursor(behind, cursor.dropped))
+            if found.document is not DROPPED:
+                return cursor, (found.document, KeptCursor(found.behind, cursor.dropped))
             counted = zip(self._dropping, cursor.dropped, strict=True)
-            cursor = KeptCursor(behind, tuple(dropped + (own == reader) for own, dropped in counted))
+            cursor = KeptCursor(found.behind, tuple(dropped + (own == found.reader) for own, dropped in counted))
             passed += 1
         raise SourceError(no_document(", ".join(self._planner.components.values()), passed, passed))
 
-    def _document(self, cursor: Any, reader: int, record: int) -> Any:
-        """The document at a cursor; those that follow are read with it."""
+    def _document(self, cursor: Any) -> _Read | None:
+        """The document at a cursor, kept or not, or None at the end; those that follow are read with it."""
         read = self._read
-        if (reader, record) not in read:
-            plan, _ = self._planner.take(cursor, _READ_AT_ONCE)
-            try:
-                documents = read_documents(self._readers, plan)
-            except RecordError:
-                # One of them is bad; those in front of it can still be had.
-                plan = plan.slice(0, 1)
-                documents = read_documents(self._readers, plan)
-            keys = zip(plan.reader.tolist(), plan.record.tolist(), strict=True)
+        if cursor not in read:
             # Another thread that plans has its own dictionary at hand.
-            read = self._read = dict(zip(keys, documents, strict=True))
-        return read[reader, record]
+            read = self._read = self._read_from(cursor)
+        return read.get(cursor)
+
+    def _read_from(self, cursor: Any) -> dict[Any, _Read]:
+        """Documents from a cursor on, each by the cursor in front of it."""
+        cursors, plans = [cursor], list[DocumentPlan]()
+        for _ in range(_READ_AT_ONCE):
+            plan, behind = self._planner.take(cursors[-1], 1)
+            if not len(plan):
+                break
+            plans.append(plan)
+            cursors.append(behind)
+        try:
+            documents = read_documents(self._readers, concatenate_documents(plans))
+        except RecordError:
+            # One of them is bad; those in front of it can still be had.
+            documents = read_documents(self._readers, plans[0])
+        return {
+            cursors[i]: _Read(int(plans[i].reader[0]), document, cursors[i + 1])
+            for i, document in enumerate(documents)
+        }
 
 
 def document_engine(

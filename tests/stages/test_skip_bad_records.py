@@ -1,0 +1,156 @@
+import json
+import logging
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import resumable_data as rd
+from resumable_data.stages.skip_bad_records import BadRecords
+
+BAD = (3, 17)
+
+
+class Faulty:
+    """40 documents; two of them are bad, and storage fails at a third if so wished."""
+
+    def __init__(self, bad: tuple[int, ...] = BAD, gone: int | None = None) -> None:
+        self.bad, self.gone = bad, gone
+        self._source = rd.InMemorySource([[record] * (1 + record % 4) for record in range(40)])
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __repr__(self) -> str:
+        return "faulty source"
+
+    def read(self, indices: Any) -> Any:
+        wanted = indices.tolist()
+        if self.gone in wanted:
+            raise rd.SourceError("the storage is gone")
+        for record in wanted:
+            if record in self.bad:
+                raise rd.RecordError(f"faulty source, record {record} is bad")
+        return self._source.read(indices)
+
+    def fingerprint(self) -> str:
+        return self._source.fingerprint()
+
+
+def documents(**settings: Any) -> rd.Dataset[Any]:
+    return rd.Dataset.from_source(Faulty(**settings))
+
+
+def picky(document: list[int]) -> list[int]:
+    if document[0] in BAD:
+        raise KeyError("bad")
+    return document
+
+
+def no_tokens(document: list[int]) -> object:
+    return "text" if document[0] in BAD else document
+
+
+def tokens(dataset: Any) -> list[list[int]]:
+    return [np.asarray(document).tolist() for document in dataset]
+
+
+KEPT = [[record] * (1 + record % 4) for record in range(40) if record not in BAD]
+STAGES = {
+    "source": documents(),
+    "map": documents(bad=()).map(picky),
+    "filter": documents(bad=()).filter(lambda document: bool(picky(document)), name="picky"),
+    "map and append_eod": documents(bad=()).append_eod(99).map(picky).append_eod(98),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_bad_records_are_left_out_wherever_they_show(stage: str, caplog: pytest.LogCaptureFixture) -> None:
+    end = [99, 98] if stage == "map and append_eod" else []
+    dataset = STAGES[stage].skip_bad_records(at_most=2)
+
+    assert tokens(dataset) == [[*document, *end] for document in KEPT]
+    rows = dataset.repeat(2).pad(8, eod_id=0)
+    delivered = [row.targets[row.targets_segmentation > 0].tolist() for row in rows]
+    assert delivered == [[*document, *end] for document in KEPT] * 2
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == len(BAD)
+    for number, (record, warning) in enumerate(zip(BAD, warnings, strict=True), start=1):
+        assert f"record {record} is left out ({number} of at most 2)" in warning
+        assert warning.count(f"record {record}") >= 2  # by its source's name too
+
+
+def test_a_record_that_holds_no_tokens_is_bad_once_tokens_are_wanted() -> None:
+    rows = documents(bad=()).map(no_tokens).skip_bad_records(at_most=2).pad(8, eod_id=0)
+
+    assert [row.targets[row.targets_segmentation > 0].tolist() for row in rows] == KEPT
+
+
+def test_what_fails_behind_the_stage_is_not_its_business() -> None:
+    with pytest.raises(rd.RecordError, match="picky fails"):
+        list(documents(bad=()).skip_bad_records(at_most=2).map(picky))
+
+
+def test_bad_records_keep_their_positions_and_are_counted() -> None:
+    whole = documents(bad=()).skip_bad_records(1).shuffle(1).repeat(2).pad(8, eod_id=0)
+    expected = [row.targets.tolist() for row in whole if row.targets[0] not in BAD]
+    dataset = documents().skip_bad_records(2).shuffle(1).repeat(2).pad(8, eod_id=0)
+    iterator = iter(dataset)
+
+    assert [row.targets.tolist() for row in iterator] == expected
+    resumed = iter(dataset)
+    resumed.set_state(json.loads(json.dumps(iterator.get_state())))
+    assert iterator.progress().dropped == resumed.progress().dropped == 4
+    assert iterator.progress().documents == 76
+
+
+def test_one_more_than_may_be_is_an_error_that_says_so() -> None:
+    iterator = iter(documents(bad=(3, 17, 30)).skip_bad_records(at_most=2))
+    delivered = [next(iterator)[0] for _ in range(28)]
+    assert delivered == [record for record in range(30) if record not in BAD]
+
+    for _ in range(2):
+        with pytest.raises(
+            rd.RecordError, match=r"record 30 is bad. skip_bad_records\(at_most=2\) .*records 3, 17 were"
+        ):
+            next(iterator)
+    assert iterator.step == 28
+
+
+def test_a_record_counts_once_however_often_it_is_read() -> None:
+    iterator = iter(documents(bad=(3,)).skip_bad_records(at_most=1).repeat(3).pack(4, window=5, eod_id=0).batch(1))
+    for _ in iterator:
+        iterator.set_state(json.loads(json.dumps(iterator.get_state())))
+
+    assert iterator.progress().dropped == 3
+
+
+def test_what_storage_fails_with_is_never_skipped() -> None:
+    with pytest.raises(rd.SourceError, match="the storage is gone"):
+        list(documents(gone=20).skip_bad_records(at_most=40))
+
+
+def test_another_limit_is_the_same_pipeline() -> None:
+    iterator = iter(documents().skip_bad_records(at_most=2))
+    next(iterator)
+
+    resumed = iter(documents().skip_bad_records(at_most=30))
+    resumed.set_state(iterator.get_state())
+    assert next(resumed) == [1, 1]
+
+
+@pytest.mark.parametrize("at_most", [0, -1])
+def test_a_limit_of_none_is_no_policy(at_most: int) -> None:
+    with pytest.raises(rd.PipelineError, match=f"skip_bad_records: at_most={at_most}"):
+        documents().skip_bad_records(at_most)
+
+
+def test_another_process_counts_anew() -> None:
+    bad = BadRecords()
+    bad.add(1, 1, rd.RecordError("one"))
+    copy = pickle.loads(pickle.dumps(bad))
+    copy.add(2, 1, rd.RecordError("two"))
+
+    with pytest.raises(rd.RecordError, match="three"):
+        copy.add(3, 1, rd.RecordError("three"))
