@@ -77,7 +77,7 @@ def test_nothing_is_cut_where_no_limit_is_given() -> None:
 
 def test_a_gigantic_document_is_split_over_rows() -> None:
     long = "row " * 20_000
-    rows = documents(["a", long, "b"]).tokenize(shared()).pack(512, strategy="concat_split").batch(4)
+    rows = documents(["a", long, "b"]).tokenize(shared()).pack(512, strategy="concat_split").batch(4, shards=1)
     cells = np.concatenate([batch.targets.ravel() for batch in rows])
     whole = [token for text in ("a", long, "b") for token in (*alone(text), EOS_ID)]
 
@@ -140,11 +140,9 @@ def test_a_record_without_text_is_named(record: Any, column: str | None, message
     iterator = iter(documents([good, record]).tokenize(shared(), column=column))
     assert next(iterator).tolist() == [*alone("good"), EOS_ID]
 
-    with pytest.raises(
-        rd.RecordError, match=rf"tokenize: toy source \(2 records\), record 1,? {message}|{message}"
-    ) as e:
+    with pytest.raises(rd.RecordError, match=message) as caught:
         next(iterator)
-    assert "toy source (2 records), record 1" in str(e.value)
+    assert str(caught.value).startswith("tokenize: toy source (2 records), record 1")
     assert iterator.step == 1
 
 
@@ -239,7 +237,7 @@ def test_descriptions_say_what_was_asked_for() -> None:
 
 
 SCRIPT = """
-import subprocess, os
+import subprocess
 import resumable_data as rd
 from property_tests.toy_tokenizer import TEXT, trained
 source = rd.InMemorySource(list(TEXT) * 100)
