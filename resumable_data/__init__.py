@@ -19,6 +19,7 @@ from resumable_data.sources.hugging_face import HuggingFaceSource
 from resumable_data.sources.hugging_face_stream import HuggingFaceStream
 from resumable_data.sources.in_memory import InMemorySource
 from resumable_data.sources.parse import parse_int32_tokens
+from resumable_data.sources.retries import Retries
 from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
 from resumable_data.stages.iterator import DataIterator
 from resumable_data.stages.progress import Progress
@@ -46,6 +47,7 @@ __all__ = [
     "Progress",
     "RecordError",
     "ResumableDataError",
+    "Retries",
     "SourceError",
     "StateError",
     "SyntheticSource",

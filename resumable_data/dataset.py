@@ -15,6 +15,7 @@ from resumable_data.errors import PipelineError
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import default_shards
 from resumable_data.placement.sharding import as_sharding, check_shape
+from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialSource
 from resumable_data.sources.source import Source
 from resumable_data.stages.append_eod import AppendEod
@@ -81,20 +82,26 @@ class Dataset(Generic[ElementT]):
     node: Node
 
     @classmethod
-    def from_source(cls, source: Source | SequentialSource, name: str = "data") -> Dataset[Any]:
+    def from_source(
+        cls, source: Source | SequentialSource, name: str = "data", *, retries: Retries | None = None
+    ) -> Dataset[Any]:
         """A pipeline over the records of a source.
 
         Args:
             source: The records: with random access, or of a stream, which can only be read in its own order.
             name: The component's name, which enters the keys of its order; a mix gives it the mix's name.
+            retries: How often reading is tried again when storage fails, before that is an error: ``Retries()`` by
+                default, which makes five attempts. A stream is read once.
 
         Raises:
-            PipelineError: ``source`` is no source, or ``name`` is empty.
+            PipelineError: ``source`` is no source, or ``name`` is empty, or a stream is given ``retries``.
             SourceError: The source has no records.
         """
         if isinstance(source, SequentialSource):
+            if retries is not None:
+                raise PipelineError("from_source: a stream is not read again where it fails: leave out retries=")
             return Dataset(SequentialStage.of(source, name))
-        return Dataset(SourceStage.of(source, name))
+        return Dataset(SourceStage.of(source, name, retries or Retries()))
 
     def shuffle(self, seed: int, block: int | None = None) -> Dataset[ElementT]:
         """Another order every epoch: a keyed permutation in constant memory.

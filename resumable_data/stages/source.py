@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError, SourceError
+from resumable_data.sources.retries import Retries
 from resumable_data.sources.source import Source, SourceWithLengths
 from resumable_data.stages.documents import ChainStage
 from resumable_data.state import Settings
@@ -21,14 +22,16 @@ class SourceStage(ChainStage):
         source: The records.
         component_name: The component's name where no mix gives it another.
         content: The source's fingerprint.
+        retries: How often storage that fails is asked again; it decides no data.
     """
 
     source: Source
     component_name: str
     content: str
+    retries: Retries
 
     @classmethod
-    def of(cls, source: Source, name: str) -> SourceStage:
+    def of(cls, source: Source, name: str, retries: Retries) -> SourceStage:
         """The stage of a source.
 
         Raises:
@@ -44,7 +47,7 @@ class SourceStage(ChainStage):
             raise PipelineError(f"a component needs a name without / and *: from_source(source, name={name!r})")
         if len(source) == 0:
             raise SourceError(f"component {name!r}: {source!r} has no records")
-        return cls(cast(ChainStage, None), source, name, source.fingerprint())
+        return cls(cast(ChainStage, None), source, name, source.fingerprint(), retries)
 
     @property
     def name(self) -> str:
@@ -99,8 +102,12 @@ class SourceStage(ChainStage):
         return cast(SourceWithLengths, self.source).lengths(records)
 
     def read(self, records: Int64Array) -> Sequence[Any]:
-        """The source's records."""
-        return self.source.read(records)
+        """The source's records.
+
+        Raises:
+            SourceError: Storage fails however often it is asked.
+        """
+        return self.retries.read(lambda: self.source.read(records), repr(self.source))
 
     def name_of(self, record: int) -> str:
         """Source and index."""

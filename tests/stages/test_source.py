@@ -67,3 +67,43 @@ def test_lengths_may_be_any_integers(kind: type) -> None:
     rows = rd.Dataset.from_source(Measured()).append_eod(9).pack(5, eod_id=9, strategy="first_fit")
 
     assert [row.targets.tolist() for row in rows] == [[0, 9, 1, 9, 0], [4, 9, 9, 9, 0], [16, 9, 0, 0, 0]]
+
+
+class Unreliable(Squares):
+    """Storage that fails so many times."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+
+    def __repr__(self) -> str:
+        return "unreliable source"
+
+    def read(self, indices: np.ndarray) -> list[list[int]]:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("connection reset")
+        return super().read(indices)
+
+
+def test_storage_that_fails_is_asked_again_and_nothing_is_lost() -> None:
+    documents = rd.Dataset.from_source(Unreliable(2), retries=rd.Retries(attempts=3, longest_wait=0))
+
+    assert list(documents.shuffle(1)) == list(rd.Dataset.from_source(Squares()).shuffle(1))
+
+
+def test_storage_that_goes_on_failing_is_an_error_that_leaves_the_position() -> None:
+    source = Unreliable(2)
+    documents = rd.Dataset.from_source(source, retries=rd.Retries(attempts=2, longest_wait=0))
+    iterator = iter(documents.skip_bad_records(5))
+
+    with pytest.raises(rd.SourceError, match="unreliable source cannot be read in 2 attempts: connection reset"):
+        next(iterator)
+    assert iterator.step == 0
+    assert list(iterator) == [[0], [1], [4], [9], [16]]
+    assert iterator.progress().dropped == 0
+
+
+def test_retries_are_no_part_of_the_pipeline() -> None:
+    state = iter(rd.Dataset.from_source(Squares(), retries=rd.Retries(attempts=1))).get_state()
+
+    iter(rd.Dataset.from_source(Squares())).set_state(state)

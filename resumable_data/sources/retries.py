@@ -1,0 +1,75 @@
+"""How often storage that fails is asked again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import tenacity
+
+from resumable_data.errors import PipelineError, SourceError
+
+_LOG = logging.getLogger(__name__)
+_FIRST_WAIT = 0.2
+
+ReadT = TypeVar("ReadT")
+
+
+@dataclass(frozen=True)
+class Retries:
+    """Attempts at a read that fails with an ``OSError``, with waits between them that double and vary at random.
+
+    No wait touches the order. What fails for another reason, such as a bad record, is not tried again.
+
+    Args:
+        attempts: How often storage is asked, the first time included.
+        longest_wait: Most seconds between two attempts. The first wait is at most 0.2 seconds.
+
+    Raises:
+        PipelineError: There is no attempt, or a wait is negative.
+
+    >>> Retries(attempts=3).read(lambda: [1, 2], "two numbers")
+    [1, 2]
+    """
+
+    attempts: int = 5
+    longest_wait: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or self.longest_wait < 0:
+            raise PipelineError(f"{self}: there is at least one attempt, and no wait is negative")
+
+    def read(self, read: Callable[[], ReadT], what: str) -> ReadT:
+        """What ``read`` gives.
+
+        Args:
+            read: Reads something.
+            what: What an error or a warning calls it.
+
+        Raises:
+            SourceError: Every attempt failed with an ``OSError``.
+        """
+
+        def warn(state: tenacity.RetryCallState) -> None:
+            assert state.outcome is not None
+            _LOG.warning(
+                "%s: attempt %d of %d failed, trying again: %r",
+                what,
+                state.attempt_number,
+                self.attempts,
+                state.outcome.exception(),
+            )
+
+        attempts = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self.attempts),
+            wait=tenacity.wait_random_exponential(_FIRST_WAIT, self.longest_wait),
+            retry=tenacity.retry_if_exception_type(OSError),
+            before_sleep=warn,
+            reraise=True,
+        )
+        try:
+            return attempts(read)
+        except OSError as error:
+            raise SourceError(f"{what} cannot be read in {self.attempts} attempts: {error}") from error
