@@ -1,7 +1,7 @@
 """A data pipeline for training language models in JAX, resumed bit-exactly from an Orbax checkpoint."""
 
 from resumable_data import checkpoint
-from resumable_data.batch import Batch, LLMBatch, LLMIndexedBatch
+from resumable_data.batch import Batch, LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
 from resumable_data.dataset import Dataset, mix
 from resumable_data.errors import (
     PeerError,
@@ -40,7 +40,9 @@ __all__ = [
     "HuggingFaceStream",
     "InMemorySource",
     "LLMBatch",
+    "LLMFieldsBatch",
     "LLMIndexedBatch",
+    "LLMIndexedFieldsBatch",
     "PeerError",
     "PipelineError",
     "PipelineMismatchError",

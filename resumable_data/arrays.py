@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, overload
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 UInt64Array = npt.NDArray[np.uint64]
 BoolArray = npt.NDArray[np.bool_]
+AnyArray = npt.NDArray[Any]
 
 
 def offsets_of(lengths: Int64Array) -> Int64Array:
@@ -64,6 +65,7 @@ class Ragged(Sequence[Int32Array]):
         spare: Cells of ``values`` behind each document that belong to it and are free, so that a stage can
             append to every document without moving any.
         dropped: bool[n], the documents that a stage left out, which have no tokens; None where there are none.
+        fields: By name [m] further values, each aligned with ``values``; None where documents are tokens alone.
 
     >>> documents = Ragged.from_records([[1, 2, 3], [], [4]])
     >>> documents.values.tolist(), documents.starts.tolist(), documents.lengths.tolist()
@@ -77,6 +79,7 @@ class Ragged(Sequence[Int32Array]):
     lengths: Int64Array
     spare: int = 0
     dropped: BoolArray | None = None
+    fields: Mapping[str, AnyArray] | None = None
 
     @classmethod
     def from_records(cls, records: Sequence[Any], name: Callable[[int], str] = "record {}".format) -> Ragged:
@@ -109,7 +112,7 @@ class Ragged(Sequence[Int32Array]):
     def __getitem__(self, index: int | slice) -> Int32Array | Ragged:
         if isinstance(index, slice):
             dropped = None if self.dropped is None else self.dropped[index]
-            return Ragged(self.values, self.starts[index], self.lengths[index], self.spare, dropped)
+            return replace(self, starts=self.starts[index], lengths=self.lengths[index], dropped=dropped)
         start = self.starts[index]
         return self.values[start : start + self.lengths[index]]
 
@@ -120,6 +123,12 @@ class Ragged(Sequence[Int32Array]):
 
 def as_tokens(record: Any, place: int, name: Callable[[int], str]) -> Int32Array:
     """One record as int32[n]; an error calls it ``name(place)``."""
+    if isinstance(record, Mapping):
+        keys = ", ".join(map(repr, cast(Mapping[Any, Any], record)))
+        raise RecordError(
+            f"{name(place)} is a mapping with the keys {keys}, not an array of tokens: say which of them are the "
+            "tokens, as in pack(…, tokens='input_ids'), pad and append_eod alike"
+        )
     try:
         array = np.asarray(record)
     except ValueError as error:

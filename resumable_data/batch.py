@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, Self, TypeAlias, cast
@@ -54,6 +54,8 @@ class Batch:
 
 
 def _index(value: Any, key: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _index(one, key) for name, one in cast(Mapping[str, Any], value).items()}
     if not isinstance(value, np.ndarray | jax.Array):
         return value
     keys = cast(tuple[Any, ...], key) if isinstance(key, tuple) else (key,)
@@ -131,7 +133,7 @@ class LLMBatch(Batch):
         shapes = {
             f.name: (batch_size,) if f.name in ("document_idx", "sequence_idx") else (batch_size, max_length)
             for f in fields(cls)
-            if f.name != "_document_borders"
+            if f.name not in ("_document_borders", "fields")
         }
         structs: dict[str, Any] = {name: jax.ShapeDtypeStruct(shape, np.int32) for name, shape in shapes.items()}
         return cls(**structs)
@@ -167,6 +169,29 @@ class LLMIndexedBatch(LLMBatch):
         """A batch of unpacked rows; ``document_idx`` and ``sequence_idx`` are int[batch]."""
         unpacked = _unpacked_fields(inputs, targets)
         return LLMIndexedBatch(**unpacked, document_idx=document_idx, sequence_idx=sequence_idx)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LLMFieldsBatch(LLMBatch):
+    """An ``LLMBatch`` of documents that have more than tokens.
+
+    It is a type of its own so that the structure of an ``LLMBatch`` is always the same.
+
+    Attributes:
+        fields: By name [batch, length], what the documents say of each target; 0 on padding. With
+            ``batch(…, sources=True)`` also ``"source"``, int32: the number of the component that the token is of,
+            from 1 in the order of ``iterator.components``. Where ``"loss_mask"`` is 0, so is
+            ``targets_segmentation``.
+    """
+
+    fields: Mapping[str, Array] = field(default_factory=dict[str, Array])
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LLMIndexedFieldsBatch(LLMIndexedBatch, LLMFieldsBatch):  # pyright: ignore[reportIncompatibleMethodOverride]
+    """Rows of one document each, with its number and with fields."""
 
 
 def _unpacked_fields(inputs: Array, targets: Array | None) -> dict[str, Array]:

@@ -19,9 +19,11 @@ from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialSource
 from resumable_data.sources.source import Source
 from resumable_data.stages.append_eod import AppendEod
+from resumable_data.stages.append_eod_fields import AppendEodFields
 from resumable_data.stages.batch import Batch, Length, View, WholeBatch
 from resumable_data.stages.documents import ChainStage, require_documents
 from resumable_data.stages.elements import RowEngine
+from resumable_data.stages.fields import TOKENS, Fields, field_dtypes
 from resumable_data.stages.filter import Filter
 from resumable_data.stages.filter_lengths import FilterLengths
 from resumable_data.stages.iterator import DataIterator
@@ -211,10 +213,26 @@ class Dataset(Generic[ElementT]):
         applied, function_name = user_function(MAP, function, name, version)
         return Dataset(Map(require_documents(self.node, "map"), applied, function_name, preserves_length))
 
-    def append_eod(self, eod_id: int) -> Dataset[ElementT]:
-        """An end-of-document token behind every document, counted in its length."""
+    def append_eod(
+        self, eod_id: int, *, fields: Mapping[str, float] | None = None, tokens: str | None = None
+    ) -> Dataset[ElementT]:
+        """An end-of-document token behind every document, counted in its length.
+
+        Args:
+            eod_id: The token.
+            fields: Where documents are mappings, what is appended to each field that is aligned with the tokens:
+                ``{"loss_mask": 1}`` where the token is to be learnt.
+            tokens: Where they are mappings, the key of the tokens; ``"tokens"`` if ``fields`` alone are given.
+
+        Raises:
+            PipelineError: The token does not fit int32.
+        """
         eod_id = as_integer("append_eod: eod_id", eod_id)
-        return Dataset(AppendEod(require_documents(self.node, "append_eod"), eod_id))
+        documents = require_documents(self.node, "append_eod")
+        if fields is None and tokens is None:
+            return Dataset(AppendEod(documents, eod_id))
+        values = tuple(sorted((fields or {}).items()))
+        return Dataset(AppendEodFields(documents, eod_id, TOKENS if tokens is None else tokens, values))
 
     def tokenize(
         self,
@@ -279,8 +297,14 @@ class Dataset(Generic[ElementT]):
         window: int | None = None,
         pad_id: int = 0,
         truncate: bool = False,
+        fields: Fields = (),
+        tokens: str | None = None,
     ) -> Dataset[LLMBatch]:
         """Rows of ``length`` tokens, each of several documents, packed window by window.
+
+        Documents are arrays of tokens, or mappings that have one under ``tokens`` and, under the names of
+        ``fields``, arrays with one value a token. These go where the tokens go, and batches are then an
+        ``LLMFieldsBatch``. The field ``"loss_mask"`` says which tokens are to be predicted.
 
         Args:
             length: Tokens a row.
@@ -292,18 +316,27 @@ class Dataset(Generic[ElementT]):
                 known only by reading: so many are read again on resume, of each logical shard.
             pad_id: What fills a row up.
             truncate: Cut a document longer than a row, instead of splitting it over several.
+            fields: Names of fields, which are int32, or their dtypes by name, as ``{"weight": "float32"}``.
+            tokens: Key of the tokens where documents are mappings; ``"tokens"`` if ``fields`` alone are given.
 
         Raises:
             PipelineError: A setting is impossible.
         """
         documents = self._documents("pack")
-        row_format = _row_format("pack", documents, length, eod_id, pad_id)
+        row_format = _row_format("pack", documents, length, eod_id, pad_id, fields)
         if window is None:
             window = _WINDOW if documents.lengths_known else _WINDOW_TO_READ
-        return Dataset(Pack(documents, row_format, strategy, as_integer("pack: window", window), truncate))
+        return Dataset(Pack(documents, row_format, strategy, as_integer("pack: window", window), truncate, tokens))
 
     def pad(
-        self, length: int, *, eod_id: int | None = None, pad_id: int = 0, truncate: bool = False
+        self,
+        length: int,
+        *,
+        eod_id: int | None = None,
+        pad_id: int = 0,
+        truncate: bool = False,
+        fields: Fields = (),
+        tokens: str | None = None,
     ) -> Dataset[LLMBatch]:
         """Rows of ``length`` tokens, each of one document, in the documents' order.
 
@@ -312,12 +345,22 @@ class Dataset(Generic[ElementT]):
             eod_id: The first input of every document; by default that of ``tokenize`` or ``append_eod``.
             pad_id: What fills a row up.
             truncate: Cut a document longer than a row, instead of giving it several.
+            fields: As in ``pack``.
+            tokens: As in ``pack``.
 
         Raises:
             PipelineError: A setting is impossible.
+
+        >>> import resumable_data as rd
+        >>> source = rd.InMemorySource([{"tokens": [5, 6, 7], "loss_mask": [0, 1, 1]}])
+        >>> answers = rd.Dataset.from_source(source).append_eod(9, fields={"loss_mask": 1})
+        >>> (batch,) = answers.pad(5, fields=["loss_mask"]).batch(1)
+        >>> batch.targets.tolist(), batch.targets_segmentation.tolist(), batch.inputs_segmentation.tolist()
+        ([[5, 6, 7, 9, 0]], [[0, 1, 1, 1, 0]], [[1, 1, 1, 1, 0]])
         """
         documents = self._documents("pad")
-        return Dataset(Pad(documents, _row_format("pad", documents, length, eod_id, pad_id), truncate))
+        row_format = _row_format("pad", documents, length, eod_id, pad_id, fields)
+        return Dataset(Pad(documents, row_format, truncate, tokens))
 
     def shift(self, what: str = "inputs") -> Dataset[LLMBatch]:
         """Which side is shifted to make inputs and targets of a row's text.
@@ -335,6 +378,7 @@ class Dataset(Generic[ElementT]):
         drop_remainder: bool = True,
         batch_type: type[LLMBatch] = LLMBatch,
         shards: int | None = None,
+        sources: bool = False,
     ) -> Dataset[LLMBatch]:
         """Global batches.
 
@@ -348,13 +392,17 @@ class Dataset(Generic[ElementT]):
                 batch. By default 1 where the lengths of documents are known; where they have to be read to be known,
                 the largest power of two up to 64 that divides every batch, so that no process reads what others
                 need. It decides the order, and the number of processes does not.
+            sources: Have batches say in ``fields["source"]`` which component each token is of: its place among
+                ``iterator.components``, from 1; 0 on padding. It may change between save and restore.
         """
         schedule = size if isinstance(size, BatchSchedule) else BatchSchedule(as_integer("batch: size", size))
         rows = self._rows("batch")
         if shards is None:
             one = rows.lengths_known or _is_stream(rows)
             shards = 1 if one else default_shards(schedule.sizes)
-        return Dataset(Batch(rows, schedule, drop_remainder, batch_type, as_integer("batch: shards", shards)))
+        return Dataset(
+            Batch(rows, schedule, drop_remainder, batch_type, as_integer("batch: shards", shards), sources)
+        )
 
     def shard(self, process_index: int, process_count: int) -> Dataset[LLMBatch]:
         """The rows of one process, in NumPy: ``[i * G / n, (i + 1) * G / n)`` of every batch of G rows.
@@ -526,11 +574,14 @@ def _is_stream(node: Documents | Rows) -> bool:
     return isinstance(node, ChainStage) and not node.random_access
 
 
-def _row_format(stage: str, documents: Documents, length: int, eod_id: int | None, pad_id: int) -> RowFormat:
+def _row_format(
+    stage: str, documents: Documents, length: int, eod_id: int | None, pad_id: int, fields: Fields
+) -> RowFormat:
     return RowFormat(
         as_integer(f"{stage}: length", length),
         supplied_eod(documents, stage) if eod_id is None else as_integer(f"{stage}: eod_id", eod_id),
         as_integer(f"{stage}: pad_id", pad_id),
+        fields=field_dtypes(stage, fields),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,8 @@ class InMemorySource:
     """A list of records, or anything with ``len`` and ``[index]`` that is cheap to index.
 
     Args:
-        records: The records; token documents are one-dimensional integer sequences.
+        records: The records; token documents are one-dimensional integer sequences. Of mappings it is not known
+            what their tokens are, nor how many.
         name: What error messages call this source.
 
     Raises:
@@ -35,6 +36,9 @@ class InMemorySource:
             raise SourceError(f"{name} has no records")
         self._records = records
         self._name = name
+        if not isinstance(records[0], Mapping) and not hasattr(self, "lengths"):
+            # Only a source that knows lengths has this method: stages look for it.
+            self.lengths = self._token_lengths
 
     def __len__(self) -> int:
         return len(self._records)
@@ -47,7 +51,7 @@ class InMemorySource:
         check_indices(indices, len(self), self._name)
         return [self._records[index] for index in indices.tolist()]
 
-    def lengths(self, indices: Int64Array) -> Int64Array:
+    def _token_lengths(self, indices: Int64Array) -> Int64Array:
         """Tokens of each record: int64[n].
 
         Raises:

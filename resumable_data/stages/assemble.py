@@ -25,7 +25,7 @@ def assemble(plan: RowPlan, values: Int32Array, starts: Int64Array, row_format: 
         int32[n_rows, length] by field name.
     """
     n_rows, length = len(plan), row_format.length
-    segments = _Segments.of(plan, length)
+    segments = Segments.of(plan, length)
     cells = np.arange(n_rows * length)
     # A cell of padding reads any token and is overwritten; `clip` keeps the read inside the buffer.
     segment_starts = np.zeros(len(segments.length), np.int64)
@@ -80,7 +80,7 @@ def _shifted(
     }
 
 
-class _Segments:
+class Segments:
     """The cells of all rows as a gapless sequence of spans and, where a row is not full, padding.
 
     Attributes:
@@ -97,7 +97,7 @@ class _Segments:
         self.of_span = of_span
 
     @classmethod
-    def of(cls, plan: RowPlan, row_length: int) -> _Segments:
+    def of(cls, plan: RowPlan, row_length: int) -> Segments:
         """The segments of a plan's rows."""
         counts = np.diff(plan.rows)
         filled = np.diff(offsets_of(plan.length)[plan.rows])

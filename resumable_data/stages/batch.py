@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
+import jax
 import numpy as np
 
-from resumable_data.arrays import BoolArray, Int64Array
-from resumable_data.batch import LLMBatch, LLMIndexedBatch
+from resumable_data.arrays import BoolArray, Int32Array, Int64Array
+from resumable_data.batch import LLMBatch, LLMFieldsBatch, LLMIndexedBatch
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import Share
 from resumable_data.packing.plan import RowPlan, concatenate
-from resumable_data.stages.assemble import assemble
+from resumable_data.stages.fields import SOURCE
 from resumable_data.stages.iterator import SKIP, Planned, Resumed
-from resumable_data.stages.read import read_spans
+from resumable_data.stages.make_batch import make_batch, type_with_fields
+from resumable_data.stages.read import Spans, read_spans
 from resumable_data.stages.shards import ShardedAt, ShardedRows
 from resumable_data.stages.stage import (
     Counts,
     DocumentReader,
     Opening,
-    RowFormat,
     RowStage,
     Saved,
 )
@@ -91,6 +92,7 @@ class Batch:
             rows that carry no scored token.
         batch_type: ``LLMBatch`` or ``LLMIndexedBatch``.
         shards: Number of logical shards, which divides every batch size.
+        sources: Whether batches say which component each token is of. It is no setting: the order is the same.
         view: What this process sees of a batch.
     """
 
@@ -99,11 +101,16 @@ class Batch:
     drop_remainder: bool
     batch_type: type[LLMBatch]
     shards: int
+    sources: bool = False
     view: View = WholeBatch()
 
     def __post_init__(self) -> None:
         if issubclass(self.batch_type, LLMIndexedBatch) and not self.parent.one_document_a_row:
             raise PipelineError("batch: an LLMIndexedBatch has one document a row; use pad(…) instead of pack(…)")
+        if self.dtypes:
+            type_with_fields(self.batch_type)
+        if self.sources and SOURCE in dict(self.parent.format.fields):
+            raise PipelineError(f"batch: sources=True gives a field {SOURCE!r}, as the documents do; rename theirs")
         if self.shards < 1 or any(size % self.shards for size in self.schedule.sizes):
             sizes = ", ".join(map(str, self.schedule.sizes))
             raise PipelineError(
@@ -116,6 +123,16 @@ class Batch:
         """The stage's name."""
         return "batch"
 
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """The fields beside the tokens, with their dtypes."""
+        return dict(self.parent.format.fields) | ({SOURCE: "int32"} if self.sources else {})
+
+    @property
+    def delivered_type(self) -> type[LLMBatch]:
+        """The type that was asked for, with room for fields if there are any."""
+        return type_with_fields(self.batch_type) if self.dtypes else self.batch_type
+
     def settings(self) -> Settings:
         """Sizes by the step from which they apply, the remainder, and logical shards if there are several."""
         stretches = self.schedule.stretches
@@ -126,7 +143,11 @@ class Batch:
     def struct(self, step: int) -> LLMBatch:
         """Shapes and dtypes of the batch of a step that this process is handed."""
         size, length = self.schedule.size(step), self.parent.format.length
-        return self.view.struct(self.batch_type.get_dtype_struct(size, length))
+        struct = self.delivered_type.get_dtype_struct(size, length)
+        if isinstance(struct, LLMFieldsBatch):
+            fields = {name: jax.ShapeDtypeStruct((size, length), dtype) for name, dtype in self.dtypes.items()}
+            struct = struct.replace(fields=fields)
+        return self.view.struct(struct)
 
     def engine(self, opening: Opening) -> BatchEngine:
         """What an iterator of these batches drives."""
@@ -145,7 +166,7 @@ class Batch:
         }
         planners = {0: first, **others} if 0 in here else others
         rows = ShardedRows(planners, first.encode(first.start()), shards, drop_remainder=self.drop_remainder)
-        return BatchEngine(self, rows, opening.readers)
+        return BatchEngine(self, rows, opening.readers, source_numbers(opening.numbers) if self.sources else None)
 
     def shards_of(self, view: View) -> Sequence[int]:
         """The logical shards whose rows a process sees, ascending; the same for every batch size."""
@@ -199,10 +220,17 @@ class BatchPlan:
 class BatchEngine:
     """Plans and loads batches. Planning covers every row of the shards at hand, loading what this process needs."""
 
-    def __init__(self, stage: Batch, planner: ShardedRows, readers: Sequence[DocumentReader]) -> None:
+    def __init__(
+        self,
+        stage: Batch,
+        planner: ShardedRows,
+        readers: Sequence[DocumentReader],
+        source_numbers: Int32Array | None = None,
+    ) -> None:
         self._stage = stage
         self._planner = planner
         self._readers = readers
+        self._source_numbers = source_numbers
 
     @property
     def reader_count(self) -> int:
@@ -231,8 +259,9 @@ class BatchEngine:
     def load(self, plans: Sequence[BatchPlan]) -> Iterator[LLMBatch]:
         """Reads the documents of all plans at once; then assembles one batch after the other."""
         together = concatenate([plan.rows for plan in plans])
-        values, starts = read_spans(self._readers, together, np.concatenate([plan.needed for plan in plans]))
-        return self._assembled(plans, values, starts)
+        needed = np.concatenate([plan.needed for plan in plans])
+        spans = read_spans(self._readers, together, needed, self._stage.parent.format.fields)
+        return self._assembled(plans, spans)
 
     def skipping(self, cursor: BatchCursor, step: int, count: int) -> BatchCursor:
         """The cursor that will skip ``count`` batches in front of the batch of a step."""
@@ -311,15 +340,25 @@ class BatchEngine:
             cursor = BatchCursor(cursor.rows + len(rows), parent, cursor.skips)
         return BatchCursor(cursor.rows, cursor.parent, tuple(skip for skip in cursor.skips if skip[0] != step))
 
-    def _assembled(self, plans: Sequence[BatchPlan], values: Any, starts: Int64Array) -> Iterator[LLMBatch]:
-        first = 0
+    def _assembled(self, plans: Sequence[BatchPlan], spans: Spans) -> Iterator[LLMBatch]:
+        stage, first = self._stage, 0
         for plan in plans:
             last = first + len(plan.rows.record)
-            batch = make_batch(
-                self._stage.batch_type, plan.rows, values, starts[first:last], self._stage.parent.format
-            )
+            own = spans._replace(starts=spans.starts[first:last])
+            batch = make_batch(stage.delivered_type, plan.rows, own, stage.parent.format, self._source_numbers)
             first = last
-            yield self._stage.view.finish(batch, plan.n_rows)
+            yield stage.view.finish(batch, plan.n_rows)
+
+
+def source_numbers(readers: Mapping[str, int]) -> Int32Array:
+    """By reader the number of its component: its place among the sorted paths, from 1.
+
+    >>> source_numbers({"web": 0, "code": 1}).tolist()
+    [2, 1]
+    """
+    numbers = np.zeros(len(readers), np.int32)
+    numbers[[readers[path] for path in sorted(readers)]] = np.arange(1, len(readers) + 1)
+    return numbers
 
 
 def _rows_of_steps(schedule: BatchSchedule, edits: Sequence[Edit]) -> Callable[[int], int]:
@@ -339,19 +378,3 @@ def select_rows(plan: RowPlan, rows: Int64Array) -> RowPlan:
     if last - first == len(rows) - 1:
         return plan.slice(first, last + 1)
     return plan.take(rows)
-
-
-def make_batch(
-    batch_type: type[LLMBatch], plan: RowPlan, values: Any, starts: Int64Array, row_format: RowFormat
-) -> LLMBatch:
-    """Assembles a batch; for an ``LLMIndexedBatch`` with the number and chunk of each row's document."""
-    fields = assemble(plan, values, starts, row_format)
-    if issubclass(batch_type, LLMIndexedBatch):
-        filled = np.diff(plan.rows) > 0
-        if len(plan.record) and int(plan.record.max()) >= 2**31 - 1:
-            raise PipelineError(f"record {int(plan.record.max())} is beyond what document_idx, an int32, can number")
-        fields["document_idx"] = np.zeros(len(plan), np.int32)
-        fields["document_idx"][filled] = plan.record + 1
-        fields["sequence_idx"] = np.zeros(len(plan), np.int32)
-        fields["sequence_idx"][filled] = plan.offset // row_format.length
-    return batch_type(**fields)

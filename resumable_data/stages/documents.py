@@ -13,6 +13,7 @@ from resumable_data.errors import PipelineError, StateError
 from resumable_data.order.shards import Share
 from resumable_data.packing.plan import DocumentPlan
 from resumable_data.stages.dropped import as_ragged
+from resumable_data.stages.field_reader import FieldReader
 from resumable_data.stages.measured import Measured
 from resumable_data.stages.stage import (
     At,
@@ -117,7 +118,9 @@ class ChainStage:
         """The planner of this component."""
         if path not in opening.numbers:
             opening.numbers[path] = len(opening.readers)
-            opening.readers.append(self if self.lengths_known or not opening.with_lengths else Measured(self))
+            documents = self if opening.fields is None else FieldReader(self, opening.fields)
+            known = self.lengths_known or not opening.with_lengths
+            opening.readers.append(documents if known else Measured(documents))
         for stage in self.chain():
             opening.describe(path, stage)
             opening.algorithms.update(stage.algorithms())

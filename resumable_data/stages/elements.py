@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from resumable_data.batch import LLMBatch
+from resumable_data.batch import LLMBatch, LLMFieldsBatch
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
-from resumable_data.stages.batch import make_batch
 from resumable_data.stages.iterator import Planned, Resumed
+from resumable_data.stages.make_batch import make_batch
 from resumable_data.stages.read import read_documents, read_spans
 from resumable_data.stages.shards import ShardedAt
 from resumable_data.stages.stage import (
@@ -48,7 +48,8 @@ class RowEngine:
     def load(self, plans: Sequence[RowPlan]) -> Iterator[LLMBatch]:
         """The planned rows, read together."""
         together = concatenate(plans)
-        return iter(make_batch(LLMBatch, together, *read_spans(self._readers, together), self._format))
+        spans = read_spans(self._readers, together, fields=self._format.fields)
+        return iter(make_batch(LLMFieldsBatch if self._format.fields else LLMBatch, together, spans, self._format))
 
     @property
     def shards(self) -> int:

@@ -278,6 +278,11 @@ class DataIterator(Generic[ElementT]):
         """What was changed about the pipeline while it ran, oldest first."""
         return self._edits
 
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Paths of the components, sorted: what ``batch(…, sources=True)`` numbers, from 1."""
+        return tuple(sorted(self._description.components))
+
     def progress(self) -> Progress:
         """What was delivered so far, in total and a component; it survives a resume."""
         rows, _ = self._engine.encode(self._cursor)

@@ -13,6 +13,7 @@ from resumable_data.order.shards import Share
 from resumable_data.order.windows import Windows
 from resumable_data.packing.plan import RowPlan, concatenate
 from resumable_data.packing.window import VERSIONS, PackedWindow, pack_window
+from resumable_data.stages.fields import token_fields
 from resumable_data.stages.stage import (
     At,
     Counts,
@@ -41,6 +42,7 @@ class Pack:
         strategy: ``"best_fit"``, ``"first_fit"`` or ``"concat_split"``.
         window: Documents that are packed together.
         truncate: Whether a document longer than a row loses its tail, rather than being split.
+        tokens: The key of the tokens, where documents are mappings.
     """
 
     parent: DocumentStage
@@ -48,9 +50,11 @@ class Pack:
     strategy: str
     window: int
     truncate: bool
+    tokens: str | None = None
 
     def __post_init__(self) -> None:
         check_format(self.name, self.format)
+        token_fields(self.name, self.tokens, self.format.fields)
         if self.strategy not in ("best_fit", "first_fit", "concat_split"):
             raise PipelineError(f"pack: strategy={self.strategy!r}; there are best_fit, first_fit and concat_split")
         if self.window < 1:
@@ -83,10 +87,12 @@ class Pack:
             "strategy": self.strategy,
             "window": self.window,
             "truncate": self.truncate,
+            "tokens": self.tokens,
         }
 
     def open(self, opening: Opening, path: str) -> WindowedRows:
         """The planner of this stage as the component at ``path``."""
+        opening.fields = token_fields(self.name, self.tokens, self.format.fields)
         documents = self.parent.open(opening, path)
         opening.describe(path, self)
         opening.algorithms[self.strategy] = VERSIONS[self.strategy]
@@ -426,4 +432,9 @@ def check_format(stage: str, row_format: RowFormat) -> None:
 
 def format_settings(row_format: RowFormat) -> Settings:
     """The settings of a row format."""
-    return {"length": row_format.length, "eod_id": row_format.eod_id, "pad_id": row_format.pad_id}
+    return {
+        "length": row_format.length,
+        "eod_id": row_format.eod_id,
+        "pad_id": row_format.pad_id,
+        "fields": dict(row_format.fields) or None,
+    }

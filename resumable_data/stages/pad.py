@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resumable_data.packing.window import VERSIONS
+from resumable_data.stages.fields import token_fields
 from resumable_data.stages.pack import WindowedRows, check_format, format_settings
 from resumable_data.stages.stage import DocumentStage, Opening, RowFormat
 from resumable_data.state import Settings
@@ -23,14 +24,17 @@ class Pad:
         parent: The documents.
         format: Row length and special tokens.
         truncate: Whether a document longer than a row loses its tail, rather than taking more rows.
+        tokens: The key of the tokens, where documents are mappings.
     """
 
     parent: DocumentStage
     format: RowFormat
     truncate: bool
+    tokens: str | None = None
 
     def __post_init__(self) -> None:
         check_format(self.name, self.format)
+        token_fields(self.name, self.tokens, self.format.fields)
 
     @property
     def name(self) -> str:
@@ -54,10 +58,11 @@ class Pad:
 
     def settings(self) -> Settings:
         """Everything."""
-        return {**format_settings(self.format), "truncate": self.truncate}
+        return {**format_settings(self.format), "truncate": self.truncate, "tokens": self.tokens}
 
     def open(self, opening: Opening, path: str) -> WindowedRows:
         """The planner of this stage as the component at ``path``."""
+        opening.fields = token_fields(self.name, self.tokens, self.format.fields)
         documents = self.parent.open(opening, path)
         opening.describe(path, self)
         opening.algorithms["one_a_row"] = VERSIONS["one_a_row"]

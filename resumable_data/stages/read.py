@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from resumable_data.arrays import BoolArray, Int32Array, Int64Array
+from resumable_data.arrays import AnyArray, BoolArray, Int32Array, Int64Array, Ragged
 from resumable_data.errors import RecordError
 from resumable_data.packing.plan import DocumentPlan, RowPlan
+from resumable_data.stages.fields import FieldDtypes
 from resumable_data.stages.stage import DocumentReader
 
 
+class Spans(NamedTuple):
+    """What was read for a plan's spans.
+
+    Attributes:
+        values: int32[m], the tokens.
+        starts: int64[n_spans], where in them each span begins; 0 for those that were not needed.
+        fields: By name [m] what is aligned with the tokens.
+    """
+
+    values: Int32Array
+    starts: Int64Array
+    fields: Mapping[str, AnyArray]
+
+
 def read_spans(
-    readers: Sequence[DocumentReader], plan: RowPlan, needed: BoolArray | None = None
-) -> tuple[Int32Array, Int64Array]:
+    readers: Sequence[DocumentReader],
+    plan: RowPlan,
+    needed: BoolArray | None = None,
+    fields: FieldDtypes = (),
+) -> Spans:
     """Tokens of the documents that a plan's spans come from.
 
     Args:
         readers: The pipeline's readers, to which the plan refers.
         plan: The rows.
         needed: bool[n_spans], the spans to read; all by default.
-
-    Returns:
-        The tokens read, int32[m], and where in them each span begins, int64[n_spans]; 0 for those not needed.
+        fields: The fields that the readers give beside the tokens.
 
     Raises:
         RecordError: A document has another length than it was planned with.
     """
-    values: list[Int32Array] = []
+    found: list[Ragged] = []
     starts = np.zeros(len(plan.record), np.int64)
     before = 0
     places = np.arange(len(plan.record)) if needed is None else np.flatnonzero(needed)
@@ -47,12 +63,19 @@ def read_spans(
                 "Restore the data, or delete its lengths index and start anew"
             )
         starts[spans] = before + documents.starts[documents_of_spans] + plan.offset[spans]
-        values.append(documents.values)
+        found.append(documents)
         before += len(documents.values)
-    if len(values) == 1:
-        return values[0], starts
-    # One cell at least, for spans that are not needed to point to.
-    return np.concatenate([*values, np.zeros(1, np.int32)]), starts
+    values = _joined([documents.values for documents in found], "int32")
+    return Spans(
+        values,
+        starts,
+        {name: _joined([(documents.fields or {})[name] for documents in found], dtype) for name, dtype in fields},
+    )
+
+
+def _joined(values: Sequence[AnyArray], dtype: str) -> AnyArray:
+    """Flat arrays in one, with a cell at least, for spans that are not needed to point to."""
+    return values[0] if len(values) == 1 else np.concatenate([*values, np.zeros(1, dtype)])
 
 
 def read_documents(readers: Sequence[DocumentReader], plan: DocumentPlan) -> list[Any]:

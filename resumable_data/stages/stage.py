@@ -11,6 +11,7 @@ from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.order.shards import WHOLE, Share
 from resumable_data.packing.plan import DocumentPlan, RowPlan
+from resumable_data.stages.fields import FieldDtypes, TokenFields
 from resumable_data.state import At, Edit, Settings, StageDescription
 
 CursorT = TypeVar("CursorT")
@@ -221,12 +222,14 @@ class RowFormat:
         eod_id: The end-of-document token, which is the first input of a document.
         pad_id: What fills a row up.
         shift: What is shifted against the other: ``"inputs"``, ``"targets"`` or ``"none"``.
+        fields: Fields beside the tokens, each with its dtype.
     """
 
     length: int
     eod_id: int
     pad_id: int
     shift: str = "inputs"
+    fields: FieldDtypes = ()
 
 
 @dataclass
@@ -244,6 +247,7 @@ class Opening:
         endless: Whether components go on behind their last epoch.
         first_row: From a step to its first row, for the mix that is told its weights by step; None within
             other mixes, which know no steps.
+        fields: What is taken of documents that are mappings; None where documents are tokens.
     """
 
     share: Share = WHOLE
@@ -257,6 +261,7 @@ class Opening:
     with_lengths: bool = True
     endless: bool = False
     first_row: Callable[[int], int] | None = int
+    fields: TokenFields | None = None
 
     def of_shard(self, share: Share) -> Opening:
         """What gathers the planners of another logical shard, whose readers are the same."""
@@ -267,6 +272,7 @@ class Opening:
             with_lengths=self.with_lengths,
             endless=self.endless,
             first_row=self.first_row,
+            fields=self.fields,
         )
 
     def describe(self, path: str, stage: Stage) -> None:
