@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import datasets
 import jax
 import numpy as np
 from array_record.python.array_record_module import ArrayRecordWriter
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import resumable_data as rd
+from property_tests import toy_tokenizer
 from property_tests.running import FIELDS
 
 STEP = 3
@@ -36,6 +38,10 @@ def write_corpus(folder: Path) -> None:
         writer.close()
     for kind in ("web", "code"):
         source_of(folder, kind).build_index()
+    for kind, count in {"books": 200, "notes": 90}.items():
+        texts = [" ".join(f"{kind} {record * n % 61}" for n in range(record * 29 % 23)) for record in range(count)]
+        datasets.Dataset.from_dict({"text": texts}).save_to_disk(folder / kind, num_shards=2)
+    toy_tokenizer.trained().save(str(folder / "tokenizer.json"))
 
 
 def source_of(corpus: Path, kind: str) -> rd.ArrayRecordSource:
@@ -52,6 +58,12 @@ def pipelines(corpus: Path) -> dict[str, rd.Dataset[rd.LLMBatch]]:
     def packed(kind: str) -> rd.Dataset[rd.LLMBatch]:
         return documents(kind).pack(LENGTH, window=64, eod_id=0)
 
+    def text(kind: str) -> rd.Dataset[rd.LLMBatch]:
+        source = rd.HuggingFaceSource.from_disk(corpus / kind, "text")
+        documents = rd.Dataset.from_source(source, name=kind).shuffle(7).repeat()
+        tokens = documents.tokenize(corpus / "tokenizer.json", eod_id=toy_tokenizer.EOS_ID)
+        return tokens.pack(LENGTH, window=16)
+
     weights = rd.WeightSchedule({0: {"web": 3, "code": 1}, 4: {"web": 1, "code": 1}}, between="linear")
     mixed_documents = rd.mix({"web": documents("web"), "code": documents("code")}, {"web": 2, "code": 1})
     return {
@@ -59,6 +71,10 @@ def pipelines(corpus: Path) -> dict[str, rd.Dataset[rd.LLMBatch]]:
         "mixed": rd.mix({"web": packed("web"), "code": packed("code")}, weights).batch(16),
         "ramped": packed("web").batch(rd.BatchSchedule(8, factors={2: 2, 4: 2})),
         "sequence-sharded": mixed_documents.pack(LENGTH, strategy="concat_split", window=64, eod_id=0).batch(16),
+        "text": text("books").batch(8),
+        "mixed text": rd.mix({"books": text("books"), "notes": text("notes")}, {"books": 3, "notes": 1}).batch(
+            rd.BatchSchedule(8, factors={4: 2})
+        ),
     }
 
 
@@ -73,6 +89,8 @@ def shardings() -> dict[str, NamedSharding]:
         "mixed": NamedSharding(with_tensor, PartitionSpec("fsdp")),
         "ramped": NamedSharding(reversed_data, PartitionSpec("data")),
         "sequence-sharded": NamedSharding(sequence, PartitionSpec("data", "sequence")),
+        "text": NamedSharding(Mesh(devices, ("data",)), PartitionSpec("data")),
+        "mixed text": NamedSharding(reversed_data, PartitionSpec("data")),
     }
 
 
