@@ -211,7 +211,8 @@ def test_reset_begins_an_epoch_with_what_follows() -> None:
 @pytest.mark.parametrize(("length", "resets"), [(3, False), (3, True), (None, False)])
 @pytest.mark.parametrize("kind", ["own", "own, prefetched", "foreign", "grain"])
 def test_a_state_continues_exactly(kind: str, length: int | None, resets: bool) -> None:
-    shuffled = grain.MapDataset.source(numbered(50)).seed(1).shuffle().repeat().to_iter_dataset(grain.ReadOptions(num_threads=0))
+    repeated = grain.MapDataset.source(numbered(50)).seed(1).shuffle().repeat()
+    shuffled = repeated.to_iter_dataset(grain.ReadOptions(num_threads=0))
     sources: dict[str, Any] = {
         "own": pipeline(),
         "own, prefetched": pipeline().prefetch(2),

@@ -42,8 +42,8 @@ class HuggingFaceStream:
         buffered = _buffered_shuffle(getattr(dataset, "_ex_iterable", None))
         if buffered:
             raise PipelineError(
-                f"{name}: shuffle(buffer_size={buffered}) cannot be resumed exactly, because the dataset's state does "
-                "not hold the buffer. Shuffle with buffer_size=1, which shuffles the order of the files, or convert "
+                f"{name}: shuffle(buffer_size={buffered}) cannot be resumed exactly, because the dataset's state "
+                "does not hold the buffer. Shuffle with buffer_size=1, which shuffles the order of the files, or convert "
                 "the dataset to one with random access"
             )
         self._dataset = dataset
