@@ -43,8 +43,8 @@ class HuggingFaceStream:
         if buffered:
             raise PipelineError(
                 f"{name}: shuffle(buffer_size={buffered}) cannot be resumed exactly, because the dataset's state "
-                "does not hold the buffer. Shuffle with buffer_size=1, which shuffles the order of the files, or convert "
-                "the dataset to one with random access"
+                "does not hold the buffer. Shuffle with buffer_size=1, which shuffles the order of the files, or "
+                "convert the dataset to one with random access"
             )
         self._dataset = dataset
         self._column = column
