@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import shlex
@@ -67,12 +68,7 @@ class ArrayRecordSource:
         index_dir: epath.PathLike | None = None,
         progress: bool = True,
     ) -> None:
-        try:
-            self._parser_name = callable_name(parse, None, version)
-        except ValueError as error:
-            raise PipelineError(f"parse=: {error}") from error
-        self._parse = parse
-        self._batch_parser = parse if isinstance(parse, BatchParser) else None
+        self._set_parser(parse, version)
         self._index_dir = None if index_dir is None else epath.Path(index_dir)
         self._progress = progress
         listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
@@ -87,6 +83,10 @@ class ArrayRecordSource:
     def __repr__(self) -> str:
         paths = self._files.paths
         return f"ArrayRecord source {paths[0].name}{' …' if len(paths) > 1 else ''} ({len(self)} records)"
+
+    def __getitem__(self, index: int) -> Any:
+        """The document at an index, as a data source of Grain gives it. Hundreds are read faster with ``read``."""
+        return self.read(np.array([index]))[0]
 
     def __getstate__(self) -> dict[str, Any]:
         # Another process maps the lengths itself, instead of being sent them.
@@ -140,10 +140,33 @@ class ArrayRecordSource:
             for number in missing:
                 indexes[number].build(self._count_lengths(number, bar))
 
+    @property
+    def parse(self) -> Callable[[bytes], Any]:
+        """From a record's bytes to a document."""
+        return self._parse
+
+    def parsed_by(self, parse: Callable[[bytes], Any]) -> ArrayRecordSource:
+        """The same open files, with records parsed by something else.
+
+        Raises:
+            PipelineError: ``parse`` has no name that lasts.
+        """
+        other = copy.copy(self)
+        other._set_parser(parse, None)
+        return other
+
     def close(self) -> None:
         """Closes the files and the lengths indexes; they are opened again when needed."""
         self._files.close()
         self.__dict__.pop("_lengths", None)
+
+    def _set_parser(self, parse: Callable[[bytes], Any], version: str | None) -> None:
+        try:
+            self._parser_name = callable_name(parse, None, version)
+        except ValueError as error:
+            raise PipelineError(f"parse=: {error}") from error
+        self._parse = parse
+        self._batch_parser = parse if isinstance(parse, BatchParser) else None
 
     @cached_property
     def _lengths(self) -> list[LengthArray]:

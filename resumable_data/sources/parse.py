@@ -30,6 +30,15 @@ class BatchParser(Protocol):
         ...
 
 
+def raw_bytes(record: bytes) -> bytes:
+    """The record itself.
+
+    >>> raw_bytes(b"text")
+    b'text'
+    """
+    return record
+
+
 class Int32TokenParser:
     """Records that are raw little-endian int32 tokens.
 

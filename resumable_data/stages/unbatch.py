@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+import jax
 import numpy as np
 
 from resumable_data.batch import LLMBatch
@@ -108,7 +110,8 @@ class UnbatchEngine:
         """The planned rows, read together."""
         together = concatenate([plan.rows for plan in plans])
         needed = np.concatenate([plan.needed for plan in plans])
-        return (row for batch in self._batches.load([BatchPlan(together, needed, len(plans))]) for row in batch)
+        (batch,) = self._batches.load([BatchPlan(together, needed, len(plans))])
+        return (_row(batch, place) for place in range(len(plans)))
 
     @property
     def shards(self) -> int:
@@ -148,3 +151,12 @@ class UnbatchEngine:
             kept = cursor, self._batches.plan(cursor, step)
             self._planned = kept
         return kept[1]
+
+
+def _row(batch: LLMBatch, place: int) -> LLMBatch:
+    """A row, whose document borders are computed when they are asked for: it is not cut within."""
+
+    def at_place(field: Any) -> Any:
+        return field[place]
+
+    return jax.tree.map(at_place, batch)

@@ -13,7 +13,7 @@ from resumable_data.arrays import Ragged
 from resumable_data.errors import PipelineError, RecordError, SourceError
 from resumable_data.sources import array_record
 from resumable_data.sources.array_record import ArrayRecordSource, find_shards, natural_order
-from resumable_data.sources.parse import parse_int32_tokens
+from resumable_data.sources.parse import parse_int32_tokens, raw_bytes
 
 Documents = list[list[int]]
 
@@ -480,3 +480,17 @@ def test_a_pickled_source_opens_files_and_lengths_of_its_own(folder: Path) -> No
     assert read(copy, everything) == DOCUMENTS
     assert copy.lengths(np.arange(len(DOCUMENTS))).tolist() == LENGTHS
     assert copy.fingerprint() == source.fingerprint()
+
+
+def test_records_can_be_indexed_and_parsed_by_something_else(folder: Path) -> None:
+    source = ArrayRecordSource(str(folder / "*.arecord"), raw_bytes, index_dir=folder / "index", progress=False)
+    assert source[3] == to_bytes(DOCUMENTS[3])
+    with pytest.raises(IndexError):
+        source[len(DOCUMENTS)]
+    tokens = source.parsed_by(parse_int32_tokens)
+    assert (source.parse, tokens.parse) == (raw_bytes, parse_int32_tokens)
+    assert read(tokens, range(len(DOCUMENTS))) == DOCUMENTS
+    assert tokens.lengths(np.arange(len(DOCUMENTS))).tolist() == LENGTHS
+    assert sidecars(folder / "index")
+    assert not sidecars(folder)
+    assert tokens.fingerprint() == open_tokens(str(folder / "*.arecord")).fingerprint() != source.fingerprint()

@@ -23,6 +23,10 @@ def content(row: rd.LLMBatch) -> list[bytes]:
     return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(row)]
 
 
+def rows_of(batch: rd.LLMBatch) -> list[rd.LLMBatch]:
+    return [jax.tree.map(lambda field, row=row: field[row], batch) for row in range(len(batch))]
+
+
 def first(dataset: rd.Dataset[rd.LLMBatch], count: int) -> list[list[bytes]]:
     return [content(row) for row, _ in zip(dataset, range(count), strict=False)]
 
@@ -30,7 +34,7 @@ def first(dataset: rd.Dataset[rd.LLMBatch], count: int) -> list[list[bytes]]:
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("hosts", [1, 2, 4])
 def test_the_rows_are_those_of_the_process_in_every_batch(known: bool, hosts: int) -> None:
-    whole = [row for batch, _ in zip(batches(known=known), range(4), strict=False) for row in batch]
+    whole = [row for batch, _ in zip(batches(known=known), range(4), strict=False) for row in rows_of(batch)]
     share = 8 // hosts
     for host in range(hosts):
         rows = first(batches(known=known).shard(host, hosts).unbatch(), 4 * share)
@@ -59,6 +63,12 @@ def test_what_fills_no_batch_is_dropped_or_filled_up() -> None:
     rows = sum(1 for _ in batches(epochs=1, drop_remainder=False).unbatch())
     assert rows % 8 == 0
     assert sum(1 for _ in batches(epochs=1).unbatch()) == rows - 8
+
+
+def test_a_row_has_the_borders_that_it_has_in_its_batch() -> None:
+    batch = next(iter(batches()))
+    for row, borders in zip(batches().unbatch(), batch.get_document_borders(), strict=False):
+        assert row.get_document_borders().tolist() == borders.tolist()
 
 
 def test_it_leaves_off_behind_a_number_of_batches() -> None:

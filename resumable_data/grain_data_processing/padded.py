@@ -1,0 +1,168 @@
+"""A data set made longer, by records that score nothing, or shorter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+
+from resumable_data.arrays import Int64Array, Ragged
+from resumable_data.digest import digest
+from resumable_data.errors import PipelineError, SourceError
+from resumable_data.sources.grain_source import GrainSource, RandomAccess
+from resumable_data.sources.hugging_face import HuggingFaceSource
+from resumable_data.sources.source import Source, SourceWithLengths, check_indices
+from resumable_data.stages.dropped import DROPPED
+
+
+class PaddedDataset:
+    """A data set of another length: padding behind its records, or its first records alone.
+
+    Padding stands at the end of the order. To those who index it, it is ``empty_sequence``. A pipeline sees a
+    document that is left out: it has no token, so that no stage can add one and nothing of it is ever scored. The
+    rows that it stands for are those without a token that ``batch(…, drop_remainder=False)`` fills the last batch up
+    with.
+
+    Args:
+        dataset: An ``ArrayRecordSource``, a ``datasets.Dataset``, another source, or anything with ``len`` and
+            ``[index]``.
+        full_dataset_length: Records with padding; where it is smaller than the data set, its first so many.
+        column_name: The column of the documents.
+
+    Raises:
+        PipelineError: The data set has no random access, or the length is below 1.
+
+    >>> import resumable_data as rd
+    >>> padded = PaddedDataset(rd.InMemorySource([[1, 2], [3]]), 4, "text")
+    >>> len(padded), list(map(len, padded)), padded.lengths(np.arange(4)).tolist()
+    (4, [2, 1, 0, 0], [2, 1, -1, -1])
+    >>> rows = rd.Dataset.from_source(padded).append_eod(9).pad(3, eod_id=9)
+    >>> batch = next(iter(rows.batch(4, drop_remainder=False)))
+    >>> batch.targets_segmentation.tolist()
+    [[1, 1, 1], [1, 1, 0], [0, 0, 0], [0, 0, 0]]
+    """
+
+    def __init__(self, dataset: Any, full_dataset_length: int, column_name: str) -> None:
+        if full_dataset_length < 1:
+            raise PipelineError(f"full_dataset_length={full_dataset_length} must be at least 1 record")
+        self.dataset = dataset
+        self.full_dataset_length = full_dataset_length
+        self.column_name = column_name
+        self._source = as_source(dataset, column_name)
+        if isinstance(self._source, SourceWithLengths):
+            # Only a source that knows lengths has this method: stages look for it.
+            self.lengths = self._lengths
+
+    def __len__(self) -> int:
+        return self.full_dataset_length
+
+    def __repr__(self) -> str:
+        return f"{self._source!r} as {len(self)} records"
+
+    def __getitem__(self, index: int) -> Any:
+        check_indices(np.array([index]), len(self), repr(self))
+        return _record(self.dataset, int(index)) if index < len(self.dataset) else self.empty_sequence
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PaddedDataset, (self.dataset, self.full_dataset_length, self.column_name)
+
+    @property
+    def empty_sequence(self) -> Any:
+        """An empty record of the kind of the first: bytes, text, tokens, or ``{column_name: …}`` of these.
+
+        Raises:
+            PipelineError: A record is of another kind.
+        """
+        return _empty(_record(self.dataset, 0), self.column_name)
+
+    def read(self, indices: Int64Array) -> Sequence[Any]:
+        """Records at int64[n] indices, those of padding marked as left out.
+
+        Raises:
+            RecordError: A record is bad.
+            SourceError: The data cannot be read.
+        """
+        check_indices(indices, len(self), repr(self))
+        real = indices < len(self._source)
+        records = self._source.read(np.where(real, indices, 0))
+        if real.all():
+            return records
+        if isinstance(records, Ragged):
+            dropped = ~real if records.dropped is None else records.dropped | ~real
+            return replace(records, lengths=np.where(real, records.lengths, 0), dropped=dropped)
+        return [record if kept else DROPPED for record, kept in zip(records, real.tolist(), strict=True)]
+
+    def fingerprint(self) -> str:
+        """Digest of the data set's own fingerprint and of the length."""
+        return digest("padded", self._source.fingerprint(), str(len(self)))
+
+    def _lengths(self, indices: Int64Array) -> Int64Array:
+        """Tokens of each record, int64[n]; -1 for padding."""
+        check_indices(indices, len(self), repr(self))
+        real = indices < len(self._source)
+        found = cast(SourceWithLengths, self._source).lengths(np.where(real, indices, 0))
+        return np.where(real, found, -1)
+
+
+def pad_dataset(dataset: Any, global_batch_size: int, column_name: str) -> PaddedDataset:
+    """Pads a data set to a multiple of the global batch.
+
+    Args:
+        dataset: As in ``PaddedDataset``.
+        global_batch_size: Rows a batch, over all processes.
+        column_name: The column of the documents.
+
+    Returns:
+        The padded data set, also where there is nothing to pad.
+
+    Raises:
+        PipelineError: The data set has no random access, or the batch is below 1.
+
+    >>> len(pad_dataset([[1]] * 10, 4, "text"))
+    12
+    """
+    if global_batch_size < 1:
+        raise PipelineError(f"global_batch_size={global_batch_size} must be at least 1 row")
+    if not hasattr(dataset, "__len__"):
+        raise PipelineError(f"{type(dataset).__name__} has no length: a padded data set needs random access")
+    return PaddedDataset(dataset, -(-len(dataset) // global_batch_size) * global_batch_size, column_name)
+
+
+def as_source(dataset: Any, column_name: str) -> Source:
+    """The records of a data set: of a ``datasets.Dataset`` those of the column.
+
+    Raises:
+        PipelineError: It has no random access.
+        SourceError: It has no records, or no such column.
+    """
+    if isinstance(dataset, Source):
+        return dataset
+    if is_hugging_face(dataset):
+        return HuggingFaceSource(dataset, column_name)
+    return GrainSource(dataset, name=f"{type(dataset).__name__} of records")
+
+
+def is_hugging_face(dataset: Any) -> bool:
+    """Whether it is an object of the package ``datasets``, which need not be installed to tell."""
+    return any(kind.__module__.partition(".")[0] == "datasets" for kind in type(dataset).__mro__)
+
+
+def _record(dataset: Any, index: int) -> Any:
+    if isinstance(dataset, RandomAccess):
+        return dataset[index]
+    return dataset.read(np.array([index]))[0]
+
+
+def _empty(record: Any, column_name: str) -> Any:
+    if isinstance(record, dict):
+        columns = cast(dict[str, Any], record)
+        if column_name not in columns:
+            raise SourceError(f"the records have no column {column_name!r}, only {', '.join(columns)}")
+        return {column_name: _empty(columns[column_name], column_name)}
+    if isinstance(record, bytes | str | list | tuple | np.ndarray):
+        return cast(Any, record)[:0]
+    raise PipelineError(
+        f"a record is a {type(record).__name__}; padding is known for bytes, text, tokens, and mappings of them"
+    )
