@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import pytest
 import resumable_data as rd
 from property_tests.toy_tokenizer import BOS_ID, EOS_ID, TEXT, alone, shared, trained
 from resumable_data.stages import fast_tokenizer
-from resumable_data.stages.documents import ChainStage
 from resumable_data.stages.dropped import DROPPED
 
 
@@ -176,28 +174,30 @@ def test_the_components_of_a_mix_agree_on_the_end_of_document_or_say_it() -> Non
     with pytest.raises(rd.PipelineError, match=r"pack: pass eod_id=….*\(a: 1, b/c: None, b/d: 5\)"):
         differing.pack(64)
     assert next(iter(differing.pack(64, eod_id=3).batch(1))).inputs[0, 0] == 3
+    for second in (other, text.append_eod(5)):
+        with pytest.raises(rd.PipelineError, match="components have different end-of-document tokens"):
+            rd.mix({"a": text, "b": second}).pad(64)
 
 
-@dataclass(frozen=True)
-class LeavingOut(ChainStage):
-    """Leaves out every third record."""
-
-    @property
-    def name(self) -> str:
-        return "leaving out"
-
-    def read(self, records: Any) -> list[Any]:
-        found = self.parent.read(records)
-        return [DROPPED if record % 3 == 0 else text for text, record in zip(found, records.tolist(), strict=True)]
+def is_no_b(text: str) -> bool:
+    return text != "b"
 
 
 def test_documents_that_are_left_out_stay_so() -> None:
-    kept = rd.Dataset(LeavingOut(documents(["a", "b", "", "c", "d"]).node)).tokenize(shared())  # type: ignore[arg-type]
-    found = kept.node.read_tokens(np.array([4, 3, 2, 1, 0]))  # type: ignore[union-attr]
+    text = documents(["a", "b", "", "c"])
+    kept: Any = text.filter(is_no_b).tokenize(shared()).node
+    found = kept.read_tokens(np.array([3, 2, 1, 0]))
 
-    assert [part.tolist() for part in found] == [[*alone("d"), 1], [], [1], [*alone("b"), 1], []]
-    assert found.dropped.tolist() == [False, True, False, False, True]
-    assert kept.node.read(np.array([0, 1]))[0] is DROPPED  # type: ignore[union-attr]
+    assert [part.tolist() for part in found] == [[*alone("c"), 1], [1], [], [*alone("a"), 1]]
+    assert found.dropped.tolist() == [False, False, True, False]
+    assert kept.read(np.array([0, 1]))[1] is DROPPED
+    assert tokens(text.filter(is_no_b).tokenize(shared())) == [[*alone("a"), 1], [1], [*alone("c"), 1]]
+
+
+def test_records_without_text_can_be_left_out() -> None:
+    text = documents(["a", b"\xff", 5, "b"]).tokenize(shared()).skip_bad_records(2)
+
+    assert tokens(text) == [[*alone("a"), 1], [*alone("b"), 1]]
 
 
 def test_the_state_tells_tokenizers_and_rules_apart() -> None:
