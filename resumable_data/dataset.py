@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from resumable_data.arrays import BoolArray, Int64Array
@@ -34,6 +35,7 @@ from resumable_data.stages.pack import Pack, PackingReport
 from resumable_data.stages.pad import Pad
 from resumable_data.stages.place import PlacedRows
 from resumable_data.stages.prefetch import Prefetch
+from resumable_data.stages.random_map import RandomMap
 from resumable_data.stages.repeat import Repeat
 from resumable_data.stages.sequential import SequentialStage
 from resumable_data.stages.shard import ProcessRows
@@ -45,7 +47,7 @@ from resumable_data.stages.stage import Opening, RowFormat, as_integer
 from resumable_data.stages.supplied_eod import supplied_eod
 from resumable_data.stages.tokenize import Tokenize
 from resumable_data.stages.unbatch import Unbatch
-from resumable_data.stages.user_function import FILTER, MAP, user_function
+from resumable_data.stages.user_function import FILTER, MAP, RANDOM_MAP, is_transform, user_function
 from resumable_data.stages.weights import Weights, WeightSchedule
 from resumable_data.stages.worker import Worker, WorkerEngine
 from resumable_data.state import Description
@@ -169,6 +171,42 @@ class Dataset(Generic[ElementT]):
         keeps, function_name = user_function(FILTER, predicate, name, version)
         return Dataset(Filter(parent, keeps, function_name))
 
+    def random_map(
+        self,
+        function: Callable[[Any, np.random.Generator], Any] | grain.transforms.RandomMap,
+        *,
+        seed: int,
+        preserves_length: bool = False,
+        name: str | None = None,
+        version: str | None = None,
+    ) -> Dataset[Any]:
+        """A function of a document and of a generator, such as an augmentation.
+
+        What the generator draws follows from seed, epoch and record alone: the same on any host and behind a resume,
+        and something else in every epoch. (A release of NumPy may change what its distributions draw.)
+
+        Args:
+            function: From a document and a ``numpy.random.Generator`` to a document. It draws from no other
+                generator, and must not change its argument. A ``grain.transforms.RandomMap`` will do.
+            seed: Any integer.
+            preserves_length: As in ``map``.
+            name: As in ``map``.
+            version: As in ``map``.
+
+        Raises:
+            PipelineError: The function has no name that lasts, and none is given.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.InMemorySource([[1, 2, 3], [4, 5, 6]])).repeat(2)
+        >>> shuffled = documents.random_map(lambda document, draw: draw.permutation(document), seed=7, name="mixed")
+        >>> [document.tolist() for document in shuffled]
+        [[3, 2, 1], [4, 6, 5], [1, 3, 2], [4, 6, 5]]
+        """
+        applied, function_name = user_function(RANDOM_MAP, function, name, version)
+        parent = require_documents(self.node, "random_map")
+        seed = as_integer("random_map: seed", seed)
+        return Dataset(RandomMap(parent, applied, function_name, preserves_length, seed))
+
     def skip_bad_records(self, at_most: int) -> Dataset[ElementT]:
         """Leaves out records that cannot be parsed, mapped, tokenised or filtered by the stages so far.
 
@@ -188,8 +226,9 @@ class Dataset(Generic[ElementT]):
 
     def map(
         self,
-        function: Callable[[Any], Any] | grain.transforms.Map,
+        function: Callable[[Any], Any] | grain.transforms.Map | grain.transforms.RandomMap,
         *,
+        seed: int | None = None,
         preserves_length: bool = False,
         name: str | None = None,
         version: str | None = None,
@@ -200,7 +239,9 @@ class Dataset(Generic[ElementT]):
 
         Args:
             function: From a document to a document. It must not change its argument. A ``grain.transforms.Map``
-                counts by its class and its settings: dataclass fields, else public attributes.
+                counts by its class and its settings: dataclass fields, else public attributes. With a
+                ``grain.transforms.RandomMap`` this is ``random_map``.
+            seed: That of a ``grain.transforms.RandomMap``, which needs one.
             preserves_length: Promise that the number of tokens stays, which is checked at every read; without
                 it the documents cannot be packed.
             name: What it counts by instead; needed for a lambda.
@@ -210,6 +251,13 @@ class Dataset(Generic[ElementT]):
             PipelineError: The function has no name that lasts, and none is given, or it is another kind of
                 Grain's transformations.
         """
+        if is_transform(RANDOM_MAP, function) and seed is not None:
+            random: Any = function
+            return self.random_map(random, seed=seed, preserves_length=preserves_length, name=name, version=version)
+        if seed is not None:
+            raise PipelineError(
+                "map: seed= is that of a grain.transforms.RandomMap; use random_map(function, seed=…)"
+            )
         applied, function_name = user_function(MAP, function, name, version)
         return Dataset(Map(require_documents(self.node, "map"), applied, function_name, preserves_length))
 

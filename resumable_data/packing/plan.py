@@ -16,7 +16,7 @@ class DocumentPlan:
 
     Attributes:
         reader: int64[n], which of the pipeline's readers holds each document.
-        record: int64[n], its index in that reader's source.
+        record: int64[n], its index in that reader's source, or its occurrence: see ``order.occurrences``.
         length: int64[n], its tokens; -1 for one that is dropped, which keeps its place but gives no row a token.
     """
 
@@ -57,7 +57,7 @@ class RowPlan:
     Attributes:
         rows: int64[n_rows + 1], first span of each row.
         reader: int64[n_spans], which reader holds the span's document.
-        record: int64[n_spans], index of the document in that reader's source.
+        record: int64[n_spans], index of the document in that reader's source, or its occurrence.
         offset: int64[n_spans], first token of the span within its document.
         length: int64[n_spans], tokens of the span; at least one.
         document_length: int64[n_spans], tokens of the whole document, to be checked when it is read.

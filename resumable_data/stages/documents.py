@@ -10,6 +10,7 @@ import numpy as np
 
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError, StateError
+from resumable_data.order.occurrences import occurrences
 from resumable_data.order.shards import Share
 from resumable_data.packing.plan import DocumentPlan
 from resumable_data.stages.dropped import as_ragged
@@ -88,6 +89,11 @@ class ChainStage:
     def drops(self) -> bool:
         """Whether documents may be left out, each of which keeps its position."""
         return self.parent.drops
+
+    @property
+    def varies(self) -> bool:
+        """Whether what becomes of a record differs by epoch: plans then name occurrences instead of records."""
+        return self.parent.varies
 
     def records(self, path: str, epoch: int, positions: Int64Array) -> Int64Array:
         """Records of the source that stand at int64[n] positions of an epoch of the component at ``path``."""
@@ -213,7 +219,7 @@ class Stream:
             stop = max(start, min(stop, self.asked))
         first, last = self.share.position(start), self.share.position(stop)
         records = [
-            self.stage.records(self.path, epoch, np.arange(begin, end, self.share.shards))
+            self._records(epoch, np.arange(begin, end, self.share.shards))
             for epoch, begin, end in _epochs_between(first, last, self.epoch_size, self.share.shards)
         ]
         record = np.concatenate(records) if records else np.zeros(0, np.int64)
@@ -222,6 +228,11 @@ class Stream:
         if self.measure is not None:
             lengths = np.asarray(self.measure(record), np.int64)
         return DocumentPlan(reader, record, lengths), self._cursor(stop)
+
+    def _records(self, epoch: int, positions: Int64Array) -> Int64Array:
+        """Records, or occurrences, that stand at int64[n] positions of an epoch."""
+        records = self.stage.records(self.path, epoch, positions)
+        return occurrences(epoch, records) if self.stage.varies else records
 
     def _cursor(self, position: int) -> StreamCursor:
         """The cursor in front of the shard's document ``position``."""

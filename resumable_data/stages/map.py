@@ -23,7 +23,7 @@ class Map(ChainStage):
         preserves_length: Whether it promises to keep the number of tokens, which is checked at every read.
     """
 
-    function: Callable[[Any], Any]
+    function: Callable[..., Any]
     function_name: str
     preserves_length: bool
 
@@ -52,16 +52,17 @@ class Map(ChainStage):
             for document, record in zip(self.parent.read(records), records.tolist(), strict=True)
         ]
 
-    def _apply(self, document: Any, record: int) -> Any:
+    def _apply(self, document: Any, record: int, *more: Any) -> Any:
         if document is DROPPED:
             return DROPPED
         try:
-            mapped = self.function(document)
+            mapped = self.function(document, *more)
         except Exception as error:
-            raise RecordError(f"map: {self.function_name} fails on {self.name_of(record)}: {error!r}") from error
+            where = f"{self.function_name} fails on {self.name_of(record)}"
+            raise RecordError(f"{self.name}: {where}: {error!r}") from error
         if self.preserves_length and len(mapped) != len(document):
             raise RecordError(
-                f"map: {self.function_name} makes {len(mapped)} tokens of the {len(document)} of "
+                f"{self.name}: {self.function_name} makes {len(mapped)} tokens of the {len(document)} of "
                 f"{self.name_of(record)}, but is declared with preserves_length=True"
             )
         return mapped

@@ -79,6 +79,11 @@ class SequentialStage(ChainStage):
         """False."""
         return False
 
+    @property
+    def varies(self) -> bool:
+        """False."""
+        return False
+
     def read(self, records: Int64Array) -> Sequence[Any]:
         """Records that were planned of late."""
         return [self.tape.record(number) for number in records.tolist()]

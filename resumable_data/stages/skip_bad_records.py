@@ -12,6 +12,7 @@ import numpy as np
 
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError, RecordError
+from resumable_data.order.occurrences import records_of
 from resumable_data.stages.documents import ChainStage
 from resumable_data.stages.dropped import DROPPED, as_ragged
 
@@ -111,6 +112,6 @@ class SkipBadRecords(ChainStage):
                 dropped = isinstance(found, Ragged) and found.dropped is not None
                 documents.append(DROPPED if dropped else found[0])
             except RecordError as error:
-                self.bad.add(record, self.at_most, error)
+                self.bad.add(int(records_of(np.array([record]))[0]), self.at_most, error)
                 documents.append(DROPPED)
         return documents

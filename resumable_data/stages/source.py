@@ -93,6 +93,11 @@ class SourceStage(ChainStage):
         """False: every record is a document."""
         return False
 
+    @property
+    def varies(self) -> bool:
+        """False."""
+        return False
+
     def records(self, path: str, epoch: int, positions: Int64Array) -> Int64Array:
         """The positions themselves."""
         return positions
