@@ -9,6 +9,7 @@ import numpy as np
 from resumable_data.arrays import Int32Array
 from resumable_data.batch import LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
 from resumable_data.errors import PipelineError
+from resumable_data.order.occurrences import records_of
 from resumable_data.packing.plan import RowPlan
 from resumable_data.stages.assemble import assemble
 from resumable_data.stages.assemble_fields import assemble_fields, assemble_numbers
@@ -57,10 +58,11 @@ def make_batch(
     fields: dict[str, Any] = assemble(plan, spans.values, spans.starts, row_format)
     if issubclass(batch_type, LLMIndexedBatch):
         filled = np.diff(plan.rows) > 0
-        if len(plan.record) and int(plan.record.max()) >= 2**31 - 1:
-            raise PipelineError(f"record {int(plan.record.max())} is beyond what document_idx, an int32, can number")
+        record = records_of(plan.record)
+        if len(record) and int(record.max()) >= 2**31 - 1:
+            raise PipelineError(f"record {int(record.max())} is beyond what document_idx, an int32, can number")
         fields["document_idx"] = np.zeros(len(plan), np.int32)
-        fields["document_idx"][filled] = plan.record + 1
+        fields["document_idx"][filled] = record + 1
         fields["sequence_idx"] = np.zeros(len(plan), np.int32)
         fields["sequence_idx"][filled] = plan.offset // row_format.length
     if issubclass(batch_type, LLMFieldsBatch):

@@ -174,6 +174,14 @@ def test_function_and_seed_count_in_the_pipeline() -> None:
         iter(documents().random_map(noisy, seed=2)).set_state(iterator.get_state())
 
 
+def test_indexed_rows_say_the_record_in_every_epoch() -> None:
+    rows = documents(5).random_map(noisy, seed=1, preserves_length=True).repeat(3).pad(LENGTH, eod_id=0)
+    batches = list(rows.batch(5, batch_type=rd.LLMIndexedBatch))
+
+    assert [batch.document_idx.tolist() for batch in batches] == [[1, 2, 3, 4, 5]] * 3
+    assert [(batch.targets[:, 0] + 1).tolist() for batch in batches] == [[1, 2, 3, 4, 5]] * 3
+
+
 def test_generators_stay_what_they_were() -> None:
     drawn = [generator(7, level, epoch, record).bit_generator.random_raw() for level, epoch, record in GOLDEN]
 
