@@ -1,0 +1,57 @@
+"""Iterators of configs on real processes: one order, and a checkpoint of two restored on one and on four."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from array_record.python.array_record_module import ArrayRecordWriter
+from jax.sharding import Mesh
+
+import resumable_data as rd
+from property_tests import toy_tokenizer
+from property_tests.processes import ROOT, completed
+from property_tests.programs.grain_iterator import KINDS, epochs, iterator
+
+PROGRAM = ROOT / "property_tests" / "programs" / "grain_iterator.py"
+
+
+def write_corpus(folder: Path) -> None:
+    """The same documents as text and as tokens, and the tokenizer."""
+    toy_tokenizer.with_names().save_pretrained(folder / "tokenizer")
+    words = " ".join(toy_tokenizer.TEXT).split()
+    texts = [" ".join(words[place % 40 : place % 40 + 1 + place % 3]) for place in range(90)]
+    tokens = [np.array(toy_tokenizer.alone(text), "<i4").tobytes() for text in texts]
+    for name, records in (("text", [text.encode() for text in texts]), ("tokens", tokens)):
+        (folder / name / "train").mkdir(parents=True)
+        for shard in range(3):
+            writer = ArrayRecordWriter(str(folder / name / "train" / f"train_{shard:06d}.arecord"), "group_size:1")
+            for record in records[shard::3]:
+                writer.write(record)
+            writer.close()
+
+
+def run(action: str, corpus: Path, directory: Path, count: int) -> list[dict[str, Any]]:
+    ended = completed(PROGRAM, [action, str(corpus), str(directory)], count=count)
+    return [{report["kind"]: report["batches"] for report in process.reports} for process in ended]
+
+
+def test_the_order_and_the_checkpoint_are_those_of_the_whole_run(tmp_path: Path) -> None:
+    corpus, directory = tmp_path / "corpus", tmp_path / "runs"
+    write_corpus(corpus)
+    mesh = Mesh(np.array(jax.devices()), "data")
+    # On one process, which also builds the lengths index that several need.
+    alone = {kind: list(islice(epochs(iterator(kind, corpus, mesh)), 7)) for kind in KINDS}
+
+    assert run("save", corpus, directory, count=2) == [alone] * 2
+    behind = {kind: batches[3:] for kind, batches in alone.items()}
+    assert run("restore", corpus, directory, count=4) == [behind] * 4
+    for kind in KINDS:
+        with ocp.CheckpointManager(directory / kind) as manager:
+            batches = iterator(kind, corpus, mesh)
+            manager.restore(3, args=ocp.args.Composite(data=rd.checkpoint.DataRestore(batches)))
+            assert list(islice(epochs(batches), 4)) == behind[kind]
