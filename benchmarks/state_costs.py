@@ -28,11 +28,11 @@ def get_state_seconds(dataset: rd.Dataset[rd.LLMBatch]) -> float:
     return median(seconds)
 
 
-def restore_seconds(dataset: rd.Dataset[rd.LLMBatch], state: State) -> float:
+def restore_seconds(dataset: rd.Dataset[rd.LLMBatch], state: State, restores: int = _RESTORES) -> float:
     """Median time from ``set_state`` to the first batch, on iterators that have planned nothing yet."""
     seconds: list[float] = []
     saved = json.dumps(state)
-    for _ in range(_RESTORES):
+    for _ in range(restores):
         with iter(dataset) as iterator:
             start = time.perf_counter()
             iterator.set_state(json.loads(saved))
