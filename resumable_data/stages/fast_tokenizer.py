@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any, cast
 
@@ -85,27 +84,10 @@ class FastTokenizer:
         return cls(definition, tokenizer.split_special_tokens, tokenizer.bos_token_id, tokenizer.eos_token_id)
 
     def encode(self, texts: Sequence[str]) -> Iterator[list[list[int]]]:
-        """The tokens of all texts, part by part.
-
-        A part's tokens are taken from the backend while the next part is tokenised.
-        """
-        parts = list(_parts(texts))
-        if len(parts) < 2:
-            yield from map(_ids, map(self._encode, parts))
-            return
-        with ThreadPoolExecutor(1, "tokenize") as thread:
-            tokenised = thread.submit(self._encode, parts[0])
-            for part in parts[1:]:
-                encodings, tokenised = tokenised.result(), thread.submit(self._encode, part)
-                yield _ids(encodings)
-            yield _ids(tokenised.result())
-
-    def _encode(self, texts: list[str]) -> list[Any]:
-        return self._backend.encode_batch_fast(texts, add_special_tokens=False)
-
-
-def _ids(encodings: list[Any]) -> list[list[int]]:
-    return [encoding.ids for encoding in encodings]
+        """The tokens of all texts, part by part."""
+        for part in _parts(texts):
+            encodings = self._backend.encode_batch_fast(part, add_special_tokens=False)
+            yield [encoding.ids for encoding in encodings]
 
 
 def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
