@@ -31,7 +31,7 @@ from resumable_data.stages.iterator import DataIterator
 from resumable_data.stages.kept_documents import document_engine
 from resumable_data.stages.map import Map
 from resumable_data.stages.mix import MixDocuments, MixRows, MixSettings
-from resumable_data.stages.pack import Pack, PackingReport
+from resumable_data.stages.pack import Pack
 from resumable_data.stages.pad import Pad
 from resumable_data.stages.place import PlacedRows
 from resumable_data.stages.prefetch import Prefetch
@@ -49,6 +49,7 @@ from resumable_data.stages.tokenize import Tokenize
 from resumable_data.stages.unbatch import Unbatch
 from resumable_data.stages.user_function import FILTER, MAP, RANDOM_MAP, is_transform, user_function
 from resumable_data.stages.weights import Weights, WeightSchedule
+from resumable_data.stages.windowed_rows import PackingReport
 from resumable_data.stages.worker import Worker, WorkerEngine
 from resumable_data.state import Description
 

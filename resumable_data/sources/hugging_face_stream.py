@@ -63,7 +63,8 @@ class HuggingFaceStream:
         """
         # A copy: a dataset's state is that of its latest iterator. The file systems are for all to share: each copy
         # of one would enter the table that is being copied.
-        shared = {id(value): value for name, value in vars(self._dataset).items() if name.endswith("hffs_cache")}
+        held = cast(dict[str, Any], vars(self._dataset))
+        shared = {id(value): value for name, value in held.items() if name.endswith("hffs_cache")}
         dataset = copy.deepcopy(self._dataset, shared)
         if state is not None:
             try:
@@ -74,7 +75,8 @@ class HuggingFaceStream:
 
     def fingerprint(self) -> str:
         """The names and types of the columns, as far as the dataset knows them, and the column that is read."""
-        features = {name: str(kind) for name, kind in (self._dataset.features or {}).items()}
+        known = cast(dict[str, Any], self._dataset.features or {})
+        features = {name: str(kind) for name, kind in known.items()}
         return digest("hugging face stream", repr(sorted(features.items())), self._column or "")
 
     def __repr__(self) -> str:

@@ -16,8 +16,8 @@ from resumable_data.errors import PipelineError, StateError
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import Share
 from resumable_data.packing.plan import RowPlan, concatenate
+from resumable_data.stages.engine import SKIP, Planned, Resumed
 from resumable_data.stages.fields import SOURCE
-from resumable_data.stages.iterator import SKIP, Planned, Resumed
 from resumable_data.stages.make_batch import make_batch, type_with_fields
 from resumable_data.stages.read import Spans, read_spans
 from resumable_data.stages.shards import ShardedAt, ShardedRows
@@ -329,8 +329,8 @@ class BatchEngine:
         return Length(None, True)
 
     def cells(self, rows: int) -> int:
-        """Cells of so many rows."""
-        return rows * self._stage.parent.format.length
+        """Cells of so many rows, as far as their logical shards run here."""
+        return self._planner.here(rows) * self._stage.parent.format.length
 
     def _behind_skips(self, cursor: BatchCursor, step: int) -> BatchCursor:
         """The cursor behind the batches that are skipped in front of a step; nothing is read of them."""

@@ -8,7 +8,7 @@ from typing import Any
 from resumable_data.batch import LLMBatch, LLMFieldsBatch
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
-from resumable_data.stages.iterator import Planned, Resumed
+from resumable_data.stages.engine import Planned, Resumed
 from resumable_data.stages.make_batch import make_batch
 from resumable_data.stages.read import read_documents, read_spans
 from resumable_data.stages.shards import ShardedAt

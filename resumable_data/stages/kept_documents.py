@@ -11,11 +11,11 @@ from resumable_data.errors import PipelineError, RecordError, ResumableDataError
 from resumable_data.packing.plan import DocumentPlan, concatenate_documents
 from resumable_data.stages.dropped import DROPPED
 from resumable_data.stages.elements import DocumentEngine, decoded
-from resumable_data.stages.iterator import Planned, Resumed
-from resumable_data.stages.pack import most_empty, no_document
+from resumable_data.stages.engine import Planned, Resumed
 from resumable_data.stages.read import read_documents
 from resumable_data.stages.shards import ShardedAt
 from resumable_data.stages.stage import Counts, DocumentPlanner, DocumentReader, checked_integers
+from resumable_data.stages.windowed_rows import most_empty, no_document
 
 _READ_AT_ONCE = 256
 

@@ -12,6 +12,8 @@ from resumable_data.stages.stage import Counts
 class Progress:
     """What was delivered, or skipped, up to a position, of the components that the pipeline has now.
 
+    With logical shards, documents and tokens are counted of those that run in this process.
+
     Attributes:
         step: Batches delivered (or rows, or documents, where there are no batches).
         rows: Rows.

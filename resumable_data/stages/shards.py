@@ -58,6 +58,10 @@ class ShardedRows:
         own = {shard: rows.padded(share) for shard, (rows, _) in zip(self._planners, taken, strict=True)}
         return concatenate([own.get(shard, RowPlan.empty(share)) for shard in range(self._shards)]), behind
 
+    def here(self, rows: int) -> int:
+        """How many of so many rows are of shards that are planned here."""
+        return rows // self._shards * len(self._planners)
+
     def left(self, cursor: tuple[Any, ...], size: int) -> int:
         """Rows of a batch that are still there, of the shards planned here."""
         share = size // self._shards

@@ -13,7 +13,7 @@ from resumable_data.batch import LLMBatch
 from resumable_data.errors import PipelineError
 from resumable_data.packing.plan import concatenate
 from resumable_data.stages.batch import Batch, BatchCursor, BatchEngine, BatchPlan
-from resumable_data.stages.iterator import Planned, Resumed
+from resumable_data.stages.engine import Planned, Resumed
 from resumable_data.stages.place import PlacedRows
 from resumable_data.stages.shards import ShardedAt
 from resumable_data.stages.stage import Counts, Opening

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resumable_data.stages.iterator import Engine, Planned, Resumed
+from resumable_data.stages.engine import Engine, Planned, Resumed
 from resumable_data.stages.shards import ShardedAt
 from resumable_data.stages.stage import Counts
 

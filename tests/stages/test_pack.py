@@ -120,8 +120,8 @@ def test_impossible_settings_are_refused(settings: dict[str, object], message: s
 
 
 def test_the_end_of_document_token_has_to_be_said() -> None:
-    with pytest.raises(TypeError, match="eod_id"):
-        documents(1).pack(8)  # type: ignore[call-arg]
+    with pytest.raises(rd.PipelineError, match="pack: pass eod_id=…"):
+        documents(1).pack(8)
 
 
 def test_endless_documents_without_a_token_are_refused() -> None:

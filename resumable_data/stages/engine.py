@@ -1,0 +1,139 @@
+"""What an iterator drives: planning and loading elements, without a position of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from resumable_data.differences import NEW
+from resumable_data.errors import PipelineMismatchError, StateError
+from resumable_data.stages.shards import ShardedAt
+from resumable_data.stages.stage import At, Counts
+from resumable_data.state import Edit, Position, Settings
+
+PlanT = TypeVar("PlanT")
+CursorT = TypeVar("CursorT")
+ProducedT = TypeVar("ProducedT", covariant=True)
+
+SKIP = "skip"
+"""What an edit that skips batches is called."""
+
+
+@dataclass(frozen=True)
+class Planned(Generic[PlanT, CursorT]):
+    """A planned element.
+
+    Attributes:
+        plan: What to load.
+        behind: The cursor behind it.
+        spans: Stretches of documents to be read for it.
+        tokens: Tokens in them.
+    """
+
+    plan: PlanT
+    behind: CursorT
+    spans: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A state that was read.
+
+    Attributes:
+        position: Where it is.
+        settings: Settings of the saved pipeline's shared stages, by name.
+        changes: What this restore changes about the pipeline.
+    """
+
+    position: Position
+    settings: Mapping[str, Settings]
+    changes: tuple[Edit, ...]
+
+    @property
+    def epochs_before(self) -> dict[str, int]:
+        """By component path the number of epochs that this restore changes, where it was finite."""
+        paths = list(self.position.at)
+        found: dict[str, int] = {}
+        for change in self.changes:
+            path, _, what = str(change["what"]).rpartition(": ")
+            if what == "repeat.epochs" and isinstance(change["before"], int):
+                found[path or paths[0]] = change["before"]
+            elif what == "stage repeat" and change["after"] == NEW:
+                found[path or paths[0]] = 1
+        return found
+
+    def at(self, shard: int, shards: int) -> dict[str, At]:
+        """The position's integers of one logical shard.
+
+        Raises:
+            PipelineMismatchError: The saved pipeline had another number of shards.
+            StateError: The state is that of a process that does not run this shard.
+        """
+        saved = self.settings.get("batch", {}).get("shards", 1)
+        if saved != shards:
+            line = f"batch.shards was {saved}, is {shards}"
+            raise PipelineMismatchError(f"{line}; say batch(…, shards={saved}) to keep it", (line,))
+        found: dict[str, At] = {}
+        for path, ats in self.position.at.items():
+            if len(ats) != shards:
+                raise StateError(f"component {path!r}: the state has {len(ats)} logical shards, not {shards}")
+            at = ats[shard]
+            if at is None:
+                raise StateError(
+                    f"the state is that of a process without logical shard {shard}, which is needed here. Join the "
+                    "states of all processes with resumable_data.merge_states"
+                )
+            found[path] = at
+        return found
+
+
+class Engine(Protocol[PlanT, CursorT, ProducedT]):
+    """Plans and loads elements. It keeps no position: a cursor is a value, and planning is pure."""
+
+    @property
+    def reader_count(self) -> int:
+        """Readers that plans refer to."""
+        ...
+
+    def start(self) -> CursorT:
+        """The cursor in front of the first element."""
+        ...
+
+    def plan(self, cursor: CursorT, step: int) -> Planned[PlanT, CursorT] | None:
+        """The element of a step, whose cursor is given, or None at the end."""
+        ...
+
+    def load(self, plans: Sequence[PlanT]) -> Iterator[ProducedT]:
+        """Reads what the plans name, then gives their elements one by one."""
+        ...
+
+    @property
+    def shards(self) -> int:
+        """Number of logical shards."""
+        ...
+
+    def encode(self, cursor: CursorT) -> tuple[int, ShardedAt]:
+        """Rows delivered, and integers by component path and logical shard, None for shards that run elsewhere."""
+        ...
+
+    def decode(self, resumed: Resumed) -> CursorT:
+        """The cursor of a state."""
+        ...
+
+    def skipping(self, cursor: CursorT, step: int, count: int) -> CursorT:
+        """The cursor that will skip ``count`` elements in front of that of a step."""
+        ...
+
+    def counts(self, cursor: CursorT) -> dict[str, Counts]:
+        """What each component has delivered."""
+        ...
+
+    def remainder(self, cursor: CursorT, step: int) -> int:
+        """Rows behind the cursor of a step that will not be delivered."""
+        ...
+
+    def cells(self, rows: int) -> int:
+        """Cells, tokens and padding, of so many rows."""
+        ...
