@@ -310,7 +310,8 @@ class Dataset(Generic[ElementT]):
                 without it: whoever sees the token knows that the document was whole.
             eod_id: The end-of-document token, the tokenizer's EOS by default. ``pack`` and ``pad`` take it over.
             max_length: Cut what is longer, all added tokens counted. By default nothing is: ``pack`` splits or
-                truncates what is longer than a row.
+                truncates what is longer than a row. ``progress`` counts what ``pack`` truncates, and not what is
+                cut here, which no plan has seen.
 
         Raises:
             PipelineError: The tokenizer cannot be used, or has no token of the kind that is asked for.
