@@ -43,10 +43,12 @@ Row = list[Span]
 class Oracle:
     """A pipeline; the attributes are the arguments of the package's stages.
 
-    ``documents`` are those of one epoch, as the maps and ``append_eod`` leave them.
+    ``documents`` are those of one epoch, as the stages leave them; those ``dropped`` keep their positions, without
+    tokens.
     """
 
     documents: Sequence[list[int]]
+    dropped: frozenset[int] = frozenset()
     path: str = "data"
     seed: int | None = None
     block: int | None = None
@@ -64,9 +66,19 @@ class Oracle:
     shard: int = 0
 
     def stream(self) -> Iterator[Document]:
-        """All documents of the shard, epoch by epoch."""
+        """All documents of the shard that are not left out, epoch by epoch."""
         for epoch in self._epoch_numbers():
-            yield from self._epoch(epoch)
+            yield from (document for document in self._epoch(epoch) if document.record not in self.dropped)
+
+    def dropped_before(self, rows: int) -> int:
+        """Documents left out of the windows whose rows are among the first so many, all of them."""
+        end = dropped = 0
+        for window in self._windows():
+            end += len(self._packed([self._truncated(document) for document in window]))
+            if end > rows:
+                break
+            dropped += sum(document.record in self.dropped for document in window)
+        return dropped
 
     def rows(self) -> Iterator[Row]:
         """All rows, window by window."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -29,9 +29,30 @@ SOURCES = ("memory", "arrays", "synthetic", "array_record", "unmeasured")
 LEVELS = ("documents", "rows", "batches")
 
 
+DROPPING = ("filter", "filter_lengths", "bad")
+"""Stages that leave documents out."""
+
+
 def raised(document: Sequence[int]) -> list[int]:
     """A map that keeps lengths."""
     return [int(token) + RAISE for token in document]
+
+
+def kept(document: Sequence[int]) -> bool:
+    """A predicate of what a document is."""
+    return sum(map(int, document)) % 3 != 1
+
+
+def kept_lengths(lengths: np.ndarray) -> np.ndarray:
+    """A predicate of how long documents are."""
+    return lengths % 4 != 2
+
+
+def fussy(document: Sequence[int]) -> Sequence[int]:
+    """A map to which some records are bad."""
+    if sum(map(int, document)) % 5 == 2:
+        raise ValueError("bad")
+    return document
 
 
 class Unmeasured:
@@ -59,7 +80,8 @@ class Unmeasured:
 class Pipeline:
     """The settings of a pipeline, from which the package's and the oracle's are built.
 
-    ``stages`` are those on documents in their order: "shuffle", "repeat", "map" and "append_eod".
+    ``stages`` are those on documents in their order: "shuffle", "repeat", "map", "append_eod", "filter",
+    "filter_lengths", and "bad", which skips the bad records of a map.
     """
 
     lengths: tuple[int, ...]
@@ -101,24 +123,38 @@ class Pipeline:
         return replace(self, prefetch=prefetch)
 
     def documents(self) -> list[list[int]]:
-        """The documents of one epoch in the order of the source, as the maps and ``append_eod`` leave them."""
-        documents = [[int(token) for token in document] for document in _records(self.source(), len(self.lengths))]
+        """The documents of one epoch in the order of the source, as the stages leave them; no tokens if left out."""
+        return [document or [] for document in self._made()]
+
+    @property
+    def dropped(self) -> frozenset[int]:
+        """The records that are left out."""
+        return frozenset(record for record, document in enumerate(self._made()) if document is None)
+
+    def _made(self) -> list[list[int] | None]:
+        records = _records(self.source(), len(self.lengths))
+        return [self._document([int(token) for token in record]) for record in records]
+
+    def _document(self, document: list[int]) -> list[int] | None:
         for stage in self.stages:
             if stage == "map":
-                documents = [raised(document) for document in documents]
+                document = raised(document)
             elif stage == "append_eod":
-                documents = [[*document, self.eod_id] for document in documents]
-        return documents
+                document = [*document, self.eod_id]
+            elif stage in DROPPING and _LEAVES_OUT[stage](document):
+                return None
+        return document
 
     def oracle(self) -> Oracle:
         """What says how it must be."""
         return Oracle(
             documents=self.documents(),
+            dropped=self.dropped,
             seed=self.seed if "shuffle" in self.stages else None,
             block=self.block,
             epochs=self.epochs if "repeat" in self.stages else 1,
             strategy=self.strategy,
-            window=self.window,
+            window=self._oracle_window,
             length=self.length,
             truncate=self.truncate,
             eod_id=self.eod_id,
@@ -129,6 +165,13 @@ class Pipeline:
             shards=self.shards if self.level == "batches" else 1,
         )
 
+    @property
+    def _oracle_window(self) -> int:
+        """How many documents are planned at once, which ``pad`` decides itself."""
+        if self.strategy != "pad":
+            return self.window
+        return 64 if self.source_kind == "unmeasured" or {"filter", "bad"} & {*self.stages} else 1024
+
     def _documents(self, source: Any) -> rd.Dataset[Any]:
         data = rd.Dataset.from_source(source)
         for stage in self.stages:
@@ -138,6 +181,12 @@ class Pipeline:
                 data = data.repeat(self.epochs)
             elif stage == "map":
                 data = data.map(raised, preserves_length=True)
+            elif stage == "filter":
+                data = data.filter(kept)
+            elif stage == "filter_lengths":
+                data = data.filter(on_lengths=kept_lengths)
+            elif stage == "bad":
+                data = data.map(fussy).skip_bad_records(at_most=len(self.lengths))
             else:
                 data = data.append_eod(self.eod_id)
         return data
@@ -158,9 +207,11 @@ def pipelines(
     sources: Sequence[str] = SOURCES,
     *,
     finite: bool = False,
+    dropping: bool = True,
 ) -> Pipeline:
-    """Any pipeline of the given levels and sources, finite if so wished."""
-    stages = draw(st.permutations([stage for stage in _STAGES if draw(st.booleans())]))
+    """Any pipeline of the given levels and sources, finite or without documents left out if so wished."""
+    left_out = draw(st.lists(st.sampled_from(DROPPING), unique=True)) if dropping else []
+    stages = draw(st.permutations([stage for stage in _STAGES if draw(st.booleans())] + left_out))
     if "repeat" in stages and "shuffle" in stages:
         before_repeat = [stage for stage in stages[: stages.index("repeat")] if stage != "shuffle"]
         behind_it = [stage for stage in stages[stages.index("repeat") :] if stage != "shuffle"]
@@ -168,10 +219,8 @@ def pipelines(
     epochs = draw(st.integers(1, 4) if finite else st.sampled_from([None, 1, 2, 3, 4]))
     count = draw(st.integers(1, 60))
     lengths = draw(st.lists(st.integers(0, 50), min_size=count, max_size=count))
-    if "repeat" in stages and epochs is None and "append_eod" not in stages and not any(lengths):
-        lengths[0] = 1  # endless documents without a token make no row, ever
     batch_size = draw(st.integers(1, 4) | st.integers(1, 12))
-    return Pipeline(
+    pipeline = Pipeline(
         lengths=tuple(lengths),
         source_kind=draw(st.sampled_from(list(sources))),
         stages=tuple(stages),
@@ -191,8 +240,19 @@ def pipelines(
         prefetch=draw(st.none() | st.integers(1, 5)),
         shards=draw(st.just(1) | st.sampled_from([n for n in range(1, batch_size + 1) if batch_size % n == 0])),
     )
+    endless = "repeat" in stages and epochs is None
+    if endless and not any(pipeline.documents()):
+        # Endless documents without a token make no row, ever.
+        plain = tuple(stage for stage in stages if stage not in DROPPING)
+        pipeline = replace(pipeline, lengths=(1, *pipeline.lengths[1:]), stages=plain)
+    return pipeline
 
 
+_LEAVES_OUT: dict[str, Callable[[list[int]], bool]] = {
+    "filter": lambda document: sum(document) % 3 == 1,
+    "filter_lengths": lambda document: len(document) % 4 == 2,
+    "bad": lambda document: sum(document) % 5 == 2,
+}
 _STAGES = ("shuffle", "repeat", "map", "append_eod")
 
 

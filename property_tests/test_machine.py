@@ -31,7 +31,7 @@ class Process:
 class InterruptedRun(RuleBasedStateMachine):
     """Compares a run to which everything happens with one to which nothing does."""
 
-    @initialize(pipeline=pipelines(), data=st.data(), prefetch=prefetch_depths)
+    @initialize(pipeline=pipelines(dropping=False), data=st.data(), prefetch=prefetch_depths)
     def begin(self, pipeline: Pipeline, data: st.DataObject, prefetch: int | None) -> None:
         self.pipeline = pipeline
         iterator = iter(pipeline.dataset())

@@ -169,6 +169,7 @@ def test_every_epoch_delivers_every_token_once(pipeline: Pipeline) -> None:
     assert delivered == Counter({token: epochs * n for token, n in tokens_of(kept).items()})
     assert iterator.progress().tokens == delivered.total()
     assert iterator.progress().truncated == epochs * sum(map(len, documents)) - delivered.total()
+    assert iterator.progress().dropped == epochs * len(pipeline.dropped)
     assert iterator.progress().dropped_rows == 0
 
 
@@ -227,6 +228,7 @@ def test_progress_counts_what_was_delivered_and_survives_a_resume(pipeline: Pipe
         assert progress.tokens == sum(len(span.tokens) for row in rows for span in row)
         assert progress.documents == len(begun)
         assert progress.truncated == sum(span.document.cut_off for span in begun)
+        assert progress.dropped == oracle.dropped_before(len(rows))
         assert progress.dropped_rows == (left if left < pipeline.batch_size and pipeline.drop_remainder else 0)
         assert at_state(pipeline.dataset(), iterator.get_state()).progress() == progress
         if next(iterator, None) is None:
