@@ -60,13 +60,11 @@ def as_ragged(documents: Sequence[Any], name: Callable[[int], str]) -> Ragged:
 
 
 def left_out(documents: Ragged, dropped: BoolArray) -> Ragged:
-    """The same documents less those of which bool[n] ``dropped`` says so, besides those that are dropped already.
+    """The same documents less those of which bool[n] ``dropped`` says so, as it does of those left out before.
 
     >>> left_out(Ragged.from_records([[1, 2], [3]]), np.array([True, False])).lengths.tolist()
     [0, 1]
     """
-    if documents.dropped is not None:
-        dropped = dropped | documents.dropped
     if not dropped.any():
         return documents
     return replace(documents, lengths=np.where(dropped, 0, documents.lengths), dropped=dropped)

@@ -4,6 +4,7 @@ import pytest
 import resumable_data as rd
 from resumable_data.arrays import Ragged
 from resumable_data.stages.append_eod import with_room
+from resumable_data.stages.documents import require_documents
 
 
 def documents(records: list[object]) -> rd.Dataset[object]:
@@ -67,3 +68,12 @@ def test_documents_without_free_cells_that_may_be_written_are_copied(spare: int)
     assert [document.tolist() for document in copied] == [[4, 5, 6], [0, 1]]
     assert copied.spare == 1
     assert not np.shares_memory(copied.values, values)
+
+
+def test_a_document_that_is_left_out_is_not_closed() -> None:
+    kept = documents([[1, 2], [3], [4]]).filter(lambda document: document[0] != 3, name="no threes").append_eod(9)
+    read = require_documents(kept.node, "test").read_tokens(np.arange(3))
+
+    assert [document.tolist() for document in read] == [[1, 2, 9], [], [4, 9]]
+    assert read.dropped is not None
+    assert read.dropped.tolist() == [False, True, False]
