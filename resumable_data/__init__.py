@@ -2,7 +2,7 @@
 
 from resumable_data import checkpoint
 from resumable_data.batch import Batch, LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
-from resumable_data.dataset import Dataset, mix
+from resumable_data.dataset import Dataset
 from resumable_data.errors import (
     PeerError,
     PipelineError,
@@ -12,6 +12,7 @@ from resumable_data.errors import (
     SourceError,
     StateError,
 )
+from resumable_data.mixing import mix
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.sources.array_record import ArrayRecordSource
 from resumable_data.sources.grain_source import GrainSource

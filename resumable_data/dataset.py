@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from resumable_data.arrays import BoolArray, Int64Array
 from resumable_data.batch import LLMBatch
-from resumable_data.checkpoint.stateful import CheckpointableIterator
 from resumable_data.errors import PipelineError
+from resumable_data.graph import Documents, Node, Rows, is_stream, open_iterator
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import default_shards
 from resumable_data.placement.sharding import as_sharding, check_shape
@@ -23,14 +24,12 @@ from resumable_data.stages.append_eod import AppendEod
 from resumable_data.stages.append_eod_fields import AppendEodFields
 from resumable_data.stages.batch import Batch, Length, View, WholeBatch
 from resumable_data.stages.documents import ChainStage, require_documents
-from resumable_data.stages.elements import RowEngine
 from resumable_data.stages.fields import TOKENS, Fields, field_dtypes
 from resumable_data.stages.filter import Filter
 from resumable_data.stages.filter_lengths import FilterLengths
 from resumable_data.stages.iterator import DataIterator
-from resumable_data.stages.kept_documents import document_engine
 from resumable_data.stages.map import Map
-from resumable_data.stages.mix import MixDocuments, MixRows, MixSettings
+from resumable_data.stages.mix import MixDocuments, MixRows
 from resumable_data.stages.pack import Pack
 from resumable_data.stages.pad import Pad
 from resumable_data.stages.place import PlacedRows
@@ -48,10 +47,8 @@ from resumable_data.stages.supplied_eod import supplied_eod
 from resumable_data.stages.tokenize import Tokenize
 from resumable_data.stages.unbatch import Unbatch
 from resumable_data.stages.user_function import FILTER, MAP, RANDOM_MAP, is_transform, user_function
-from resumable_data.stages.weights import Weights, WeightSchedule
 from resumable_data.stages.windowed_rows import PackingReport
-from resumable_data.stages.worker import Worker, WorkerEngine
-from resumable_data.state import Description
+from resumable_data.stages.worker import Worker
 
 if TYPE_CHECKING:
     import grain
@@ -60,9 +57,6 @@ _WINDOW = 4096
 _WINDOW_TO_READ = 256
 
 ElementT = TypeVar("ElementT")
-Rows = Pack | Pad | Shift | MixRows
-Documents = ChainStage | MixDocuments
-Node = Documents | Rows | Batch | Unbatch | Prefetch
 
 
 @dataclass(frozen=True)
@@ -448,7 +442,7 @@ class Dataset(Generic[ElementT]):
         schedule = size if isinstance(size, BatchSchedule) else BatchSchedule(as_integer("batch: size", size))
         rows = self._rows("batch")
         if shards is None:
-            one = rows.lengths_known or _is_stream(rows)
+            one = rows.lengths_known or is_stream(rows)
             shards = 1 if one else default_shards(schedule.sizes)
         return Dataset(
             Batch(rows, schedule, drop_remainder, batch_type, as_integer("batch: shards", shards), sources)
@@ -559,32 +553,14 @@ class Dataset(Generic[ElementT]):
             raise PipelineError("to_grain needs Grain: pip install 'resumable_data[grain]'") from error
         node = self.node.parent if isinstance(self.node, Prefetch) else self.node
         placed = isinstance(node, Batch) and isinstance(node.view, PlacedRows)
-        return PipelineIterDataset(self._open, placed)
+        return PipelineIterDataset(partial(open_iterator, self.node), placed)
 
     def __iter__(self) -> DataIterator[ElementT]:
-        return self._open(Worker(0, 1))
-
-    def _open(self, worker: Worker) -> DataIterator[ElementT]:
-        """An iterator over all elements, of which those of other workers are None."""
-        node = cast(Node, self.node.parent) if isinstance(self.node, Prefetch) else self.node
-        ahead = self.node.ahead if isinstance(self.node, Prefetch) else 0
-        opening = Opening(with_lengths=not isinstance(node, ChainStage | MixDocuments))
-        if isinstance(node, Batch | Unbatch):
-            engine: Any = node.engine(opening)
-        elif isinstance(node, ChainStage | MixDocuments):
-            engine = document_engine(node.open(opening, node.component), opening.readers)
-        else:
-            rows = cast(Rows, node)
-            engine = RowEngine(rows.open(opening, rows.component), opening.readers, rows.format)
-        description = Description(opening.components, opening.shared, opening.algorithms)
-        if worker.count > 1:
-            engine = WorkerEngine(engine, worker)
-        agree = node.view.agree if isinstance(node, Batch) else None
-        return CheckpointableIterator(engine, description, ahead, agree)
+        return open_iterator(self.node, Worker(0, 1))
 
     def _random_access(self, method: str) -> ChainStage:
         documents = require_documents(self.node, method)
-        if _is_stream(documents):
+        if is_stream(documents):
             raise PipelineError(
                 f"{method}: component {documents.component!r} is a stream without random access; "
                 f"{method} it in the dataset itself"
@@ -617,13 +593,6 @@ class Dataset(Generic[ElementT]):
         return Dataset(replace(batch, view=view))
 
 
-def _is_stream(node: Documents | Rows) -> bool:
-    """Whether the documents come from a source without random access, which no mix takes."""
-    while not isinstance(node, ChainStage | MixDocuments | MixRows):
-        node = cast(Documents | Rows, node.parent)
-    return isinstance(node, ChainStage) and not node.random_access
-
-
 def _row_format(
     stage: str, documents: Documents, length: int, eod_id: int | None, pad_id: int, fields: Fields
 ) -> RowFormat:
@@ -633,49 +602,3 @@ def _row_format(
         as_integer(f"{stage}: pad_id", pad_id),
         fields=field_dtypes(stage, fields),
     )
-
-
-def mix(
-    datasets: Mapping[str, Dataset[ElementT]],
-    weights: Weights | WeightSchedule | None = None,
-    stop: str = "first_exhausted",
-) -> Dataset[ElementT]:
-    """Samples of several components in proportion: of documents before ``pack``, of rows behind it.
-
-    In every prefix each component is off its target by less than one sample, also while weights change. The
-    names are component paths and enter the keys of every order: one source under two names has two orders.
-
-    Args:
-        datasets: The components by name, all of documents or all of rows; mixes may be nested.
-        weights: Non-negative numbers by name, or how they change over the run; equal by default. 0 gives
-            nothing.
-        stop: What happens when a component is exhausted: ``"first_exhausted"`` ends the mix,
-            ``"all_exhausted"`` lets components repeat until each has been exhausted, and ``"renormalise"``
-            goes on with the others.
-
-    Raises:
-        PipelineError: A weight, a name or the policy is impossible, or the components are of different kinds.
-
-    >>> import resumable_data as rd
-    >>> ones, twos = (rd.Dataset.from_source(rd.InMemorySource([[i] * 3] * 4)) for i in (1, 2))
-    >>> [int(document[0]) for document in rd.mix({"ones": ones, "twos": twos}, {"ones": 3, "twos": 1})]
-    [1, 1, 1, 2, 1]
-    """
-    names = tuple(sorted(datasets))
-    schedule = weights if isinstance(weights, WeightSchedule) else None
-    if schedule is None:
-        schedule = WeightSchedule({0: cast(Weights | None, weights) or dict.fromkeys(names, 1)})
-    settings = MixSettings(names, schedule, stop)
-    nodes = tuple(datasets[name].node for name in names)
-    for name, node in zip(names, nodes, strict=True):
-        if isinstance(node, Documents | Rows) and _is_stream(node):
-            raise PipelineError(
-                f"mix: component {name!r} is a stream without random access; mix streams with datasets' own "
-                "interleave_datasets, or convert it to a dataset with random access"
-            )
-    if all(isinstance(node, ChainStage | MixDocuments) for node in nodes):
-        return Dataset(MixDocuments(cast(tuple[Documents, ...], nodes), settings))
-    if all(isinstance(node, Pack | Pad | Shift | MixRows) for node in nodes):
-        return Dataset(MixRows(cast(tuple[Rows, ...], nodes), settings))
-    kinds = {name: node.name for name, node in zip(names, nodes, strict=True)}
-    raise PipelineError(f"mix: components are all documents, or all rows, not the results of {kinds}")

@@ -13,7 +13,7 @@ from etils import epath
 from jax.sharding import Mesh
 
 from resumable_data.batch import LLMBatch
-from resumable_data.dataset import Dataset, mix
+from resumable_data.dataset import Dataset
 from resumable_data.errors import PipelineError
 from resumable_data.grain_data_processing.configs import (
     DataConfig,
@@ -25,6 +25,7 @@ from resumable_data.grain_data_processing.configs import (
 from resumable_data.grain_data_processing.loading import load_array_record_dataset, load_huggingface_dataset
 from resumable_data.grain_data_processing.preprocess import Processing, packing_bins
 from resumable_data.grain_data_processing.special_tokens import eod_token, load_tokenizer
+from resumable_data.mixing import mix
 from resumable_data.multihost_dataloading import MultiHostDataLoadIterator
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.placement.process_rows import processes_of

@@ -1,0 +1,51 @@
+"""The graph of a pipeline: what its nodes may be, and the iterator that it opens to."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from resumable_data.checkpoint.stateful import CheckpointableIterator
+from resumable_data.stages.batch import Batch
+from resumable_data.stages.documents import ChainStage
+from resumable_data.stages.elements import RowEngine
+from resumable_data.stages.iterator import DataIterator
+from resumable_data.stages.kept_documents import document_engine
+from resumable_data.stages.mix import MixDocuments, MixRows
+from resumable_data.stages.pack import Pack
+from resumable_data.stages.pad import Pad
+from resumable_data.stages.prefetch import Prefetch
+from resumable_data.stages.shift import Shift
+from resumable_data.stages.stage import Opening
+from resumable_data.stages.unbatch import Unbatch
+from resumable_data.stages.worker import Worker, WorkerEngine
+from resumable_data.state import Description
+
+Rows = Pack | Pad | Shift | MixRows
+Documents = ChainStage | MixDocuments
+Node = Documents | Rows | Batch | Unbatch | Prefetch
+
+
+def open_iterator(node: Node, worker: Worker) -> DataIterator[Any]:
+    """An iterator over the elements of a node, of which those of other workers are None."""
+    ahead = node.ahead if isinstance(node, Prefetch) else 0
+    node = cast(Node, node.parent) if isinstance(node, Prefetch) else node
+    opening = Opening(with_lengths=not isinstance(node, ChainStage | MixDocuments))
+    if isinstance(node, Batch | Unbatch):
+        engine: Any = node.engine(opening)
+    elif isinstance(node, ChainStage | MixDocuments):
+        engine = document_engine(node.open(opening, node.component), opening.readers)
+    else:
+        rows = cast(Rows, node)
+        engine = RowEngine(rows.open(opening, rows.component), opening.readers, rows.format)
+    description = Description(opening.components, opening.shared, opening.algorithms)
+    if worker.count > 1:
+        engine = WorkerEngine(engine, worker)
+    agree = node.view.agree if isinstance(node, Batch) else None
+    return CheckpointableIterator(engine, description, ahead, agree)
+
+
+def is_stream(node: Documents | Rows) -> bool:
+    """Whether the documents come from a source without random access, which no mix takes."""
+    while not isinstance(node, ChainStage | MixDocuments | MixRows):
+        node = cast(Documents | Rows, node.parent)
+    return isinstance(node, ChainStage) and not node.random_access

@@ -1,0 +1,64 @@
+"""``mix``: several pipelines as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar, cast
+
+from resumable_data.dataset import Dataset
+from resumable_data.errors import PipelineError
+from resumable_data.graph import Documents, Rows, is_stream
+from resumable_data.stages.documents import ChainStage
+from resumable_data.stages.mix import MixDocuments, MixRows, MixSettings
+from resumable_data.stages.pack import Pack
+from resumable_data.stages.pad import Pad
+from resumable_data.stages.shift import Shift
+from resumable_data.stages.weights import Weights, WeightSchedule
+
+ElementT = TypeVar("ElementT")
+
+
+def mix(
+    datasets: Mapping[str, Dataset[ElementT]],
+    weights: Weights | WeightSchedule | None = None,
+    stop: str = "first_exhausted",
+) -> Dataset[ElementT]:
+    """Samples of several components in proportion: of documents before ``pack``, of rows behind it.
+
+    In every prefix each component is off its target by less than one sample, also while weights change. The
+    names are component paths and enter the keys of every order: one source under two names has two orders.
+
+    Args:
+        datasets: The components by name, all of documents or all of rows; mixes may be nested.
+        weights: Non-negative numbers by name, or how they change over the run; equal by default. 0 gives
+            nothing.
+        stop: What happens when a component is exhausted: ``"first_exhausted"`` ends the mix,
+            ``"all_exhausted"`` lets components repeat until each has been exhausted, and ``"renormalise"``
+            goes on with the others.
+
+    Raises:
+        PipelineError: A weight, a name or the policy is impossible, or the components are of different kinds.
+
+    >>> import resumable_data as rd
+    >>> ones, twos = (rd.Dataset.from_source(rd.InMemorySource([[i] * 3] * 4)) for i in (1, 2))
+    >>> [int(document[0]) for document in rd.mix({"ones": ones, "twos": twos}, {"ones": 3, "twos": 1})]
+    [1, 1, 1, 2, 1]
+    """
+    names = tuple(sorted(datasets))
+    schedule = weights if isinstance(weights, WeightSchedule) else None
+    if schedule is None:
+        schedule = WeightSchedule({0: cast(Weights | None, weights) or dict.fromkeys(names, 1)})
+    settings = MixSettings(names, schedule, stop)
+    nodes = tuple(datasets[name].node for name in names)
+    for name, node in zip(names, nodes, strict=True):
+        if isinstance(node, Documents | Rows) and is_stream(node):
+            raise PipelineError(
+                f"mix: component {name!r} is a stream without random access; mix streams with datasets' own "
+                "interleave_datasets, or convert it to a dataset with random access"
+            )
+    if all(isinstance(node, ChainStage | MixDocuments) for node in nodes):
+        return Dataset(MixDocuments(cast(tuple[Documents, ...], nodes), settings))
+    if all(isinstance(node, Pack | Pad | Shift | MixRows) for node in nodes):
+        return Dataset(MixRows(cast(tuple[Rows, ...], nodes), settings))
+    kinds = {name: node.name for name, node in zip(names, nodes, strict=True)}
+    raise PipelineError(f"mix: components are all documents, or all rows, not the results of {kinds}")
