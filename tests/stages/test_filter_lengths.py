@@ -86,6 +86,9 @@ def test_documents_that_are_left_out_already_are_not_asked_about() -> None:
     first = rd.Dataset.from_source(source).filter(lambda document: len(document) != 2, name="not two")
     assert tokens(first.filter(on_lengths=noted, name="noted")) == [[1], [3, 3, 3]]
     assert sorted(asked) == [1, 3]
+    iterator = iter(first.filter(on_lengths=long).pad(4, eod_id=0))
+    assert [row.targets.tolist() for row in iterator] == [[3, 3, 3, 0]]
+    assert iterator.progress().dropped == 2
 
     chain = require_documents(
         rd.Dataset.from_source(source).filter(on_lengths=long).filter(on_lengths=long).node, "test"
