@@ -126,6 +126,12 @@ class TextDataConfig(DataConfig):
     hf_access_token: str | None = None
     hf_cache_dir: Path | str | None = None
 
+    def __post_init__(self) -> None:
+        for name, least in (("max_steps_per_epoch", 1), ("worker_count", 0), ("worker_buffer_size", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise PipelineError(f"{type(self).__name__}: {name}={value} must be at least {least}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class HFHubDataConfig(TextDataConfig):

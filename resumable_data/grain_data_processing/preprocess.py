@@ -103,7 +103,6 @@ class Processing:
             add_eos=self.add_eos and not same,
             add_eod=self.add_eod,
             eod_id=self.eod_id,
-            max_length=self.length,
         )
 
     def _shards(self, documents: Dataset[Any]) -> int:

@@ -32,7 +32,8 @@ def load_tokenizer(path: epath.PathLike, token: str | None = None, cache_dir: ep
         transformers: Any = import_module("transformers")
     except ImportError as error:
         raise PipelineError(
-            f"a tokenizer needs the package transformers, which cannot be imported: {error}"
+            f"the package transformers cannot be imported: {error}. If it is missing: "
+            "pip install 'resumable_data[text]'"
         ) from error
     cache = None if cache_dir is None else os.fspath(cache_dir)
     try:

@@ -46,3 +46,11 @@ def test_configs_are_frozen_and_by_keyword() -> None:
         DataConfig(global_batch_size=8).global_batch_size = 9  # type: ignore[misc]
     with pytest.raises(TypeError):
         DataConfig(8)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("max_steps_per_epoch", 0), ("worker_count", -1), ("worker_buffer_size", 0)]
+)
+def test_a_number_that_cannot_be_is_refused(name: str, value: int) -> None:
+    with pytest.raises(rd.PipelineError, match=f"HFHubDataConfig: {name}={value} must be at least {value + 1}"):
+        HFHubDataConfig(hf_path="text", global_batch_size=8, **{name: value})

@@ -212,7 +212,6 @@ def test_configs_that_do_not_go_together_are_refused(corpus: Any, mesh: Mesh) ->
         ([text(corpus, name="t", tokenizer_path=None)], None, "the data set t is text: it needs a tokenizer_path"),
         ([tokens(corpus, global_batch_size=80)], None, "less than one batch"),
         ([tokens(corpus, batch_rampup_factors={0: 0.5})], None, "4"),
-        ([tokens(corpus, max_steps_per_epoch=0)], None, "at least 1"),
     ):
         with pytest.raises(rd.PipelineError, match=message):
             make_grain_iterator(configs, mesh, [0], weights)
@@ -252,8 +251,9 @@ def test_it_resumes_in_the_middle_and_at_the_end_of_an_epoch(
             states.append(through_json(batches.get_state()))
     used = make_grain_iterator(configs, mesh, [0], weights)
     next(iter(used))
-    for place in range(0, len(states), 3):
-        fresh = make_grain_iterator(configs, mesh, [0], weights) if place == 3 else used
+    # At the beginning, at the end of an epoch, and in the middle of the next.
+    for place in (0, len(states) // 2 - 1, 3 * len(states) // 4):
+        fresh = used if place else make_grain_iterator(configs, mesh, [0], weights)
         fresh.set_state(states[place])
         following: list[Any] = []
         while len(following) < len(found) - place - 1:
@@ -270,6 +270,21 @@ def test_a_state_of_other_settings_is_refused_with_the_difference(corpus: Any, m
     ):
         with pytest.raises(rd.PipelineMismatchError, match=message):
             make_grain_iterator([tokens(corpus, grain_packing=True, **settings)], mesh, [0]).set_state(state)
+
+
+def test_a_data_set_is_added_to_a_running_mix_under_a_name_of_its_own(corpus: Any, mesh: Mesh) -> None:
+    a, b, c = (tokens(corpus, name=name) for name in "abc")
+    batches = make_grain_iterator([a, b], mesh, [0])
+    next(batches)
+    state = batches.get_state()
+    extended = make_grain_iterator([c, a, b], mesh, [0], dataset_weights=[2, 1, 1])
+    with pytest.raises(rd.PipelineMismatchError, match="iterator_length"):
+        extended.set_state(state, allow={"sources"})
+    extended.set_state(state, allow={"sources", "iterator_length"})
+    next(extended)
+    state = extended.get_state()["iterator"]
+    assert state["step"] == 2
+    assert [edit["what"] for edit in state["edits"]] == ["component 'c'", "mix.weights"]
 
 
 def test_synthetic_data(mesh: Mesh) -> None:

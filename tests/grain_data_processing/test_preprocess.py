@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import datasets
@@ -86,6 +88,15 @@ def test_long_documents_of_tokens_lose_their_tail_as_those_of_text_do(packing: b
     assert sum(1 for row in found if any(row)) == 2
 
 
+def test_tokens_that_are_cut_are_counted_of_text_as_of_tokens(corpus: Any) -> None:
+    settings = {"tokenizer_path": str(corpus.tokenizer), "add_bos": False, "add_eos": False, "eod_token_id": None}
+    cut = sum(max(0, len(ids) + 1 - 8) for ids in corpus.tokens)
+    for dataset, tokenize in ((corpus.texts, True), (corpus.tokens, False)):
+        rows = iter(rows_of(dataset, tokenize=tokenize, **settings))
+        assert sum(1 for _ in rows) == 90
+        assert rows.progress().truncated == cut
+
+
 def test_records_are_never_changed() -> None:
     documents = [np.array([5, 6, 7], np.int32), np.array([8], np.int32)]
     records = [{"text": document} for document in documents]
@@ -153,6 +164,17 @@ def test_the_tokenizer_supplies_the_end_of_document_token(corpus: Any, caplog: p
         rows_of(["text"], tokenize=True)
     with pytest.raises(rd.PipelineError, match=r"tokenizer_path='.*nowhere' cannot be loaded"):
         rows_of(["text"], tokenize=True, tokenizer_path=str(corpus.tokenizer / "nowhere"))
+
+
+def test_a_package_that_is_broken_is_not_called_missing(
+    corpus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "transformers.py").write_text("raise ImportError('safetensors is broken')")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "transformers"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(rd.PipelineError, match="transformers cannot be imported: safetensors is broken"):
+        rows_of(["text"], tokenize=True, tokenizer_path=str(corpus.tokenizer))
 
 
 @pytest.mark.parametrize("packing", [True, False])
