@@ -18,7 +18,7 @@ STEPS = 8
 LONGEST_EPOCH = 1000
 HOSTS = (1, 2, 4, 8)
 
-fewer = settings(max_examples=settings.default.max_examples // 2)
+fewer = settings(max_examples=settings.default.max_examples // 4)
 
 texts = st.lists(
     st.text(max_size=40)
@@ -112,6 +112,7 @@ class Watched:
         return self._source.fingerprint()
 
 
+@fewer
 @given(jobs)
 def test_batches_are_those_of_texts_tokenised_alone(job: Job) -> None:
     assert take(iter(job.dataset()), STEPS) == take(iter(job.oracle()), STEPS)
@@ -152,6 +153,7 @@ def test_every_document_is_tokenised_once_by_one_host(job: Job, count: int) -> N
         assert sorted(source.seen) == [r for r in range(len(job.texts)) if first <= r % 8 < last]
 
 
+@fewer
 @given(jobs, st.integers(1, STEPS))
 def test_a_restore_tokenises_at_most_one_window_a_shard_again(job: Job, steps: int) -> None:
     job = replace(job, texts=job.texts * 4)
