@@ -65,6 +65,13 @@ def test_padding_at_the_front_of_a_shuffled_window_writes_into_no_document() -> 
     assert rows == sorted([*document, 9] for document in DOCUMENTS)
 
 
+def test_padding_among_tokens_that_are_read_together_has_no_token_and_a_mark() -> None:
+    read = PaddedDataset(rd.SyntheticSource(3, lengths=[2]), 5, "text").read(np.array([4, 0, 3, 2]))
+    assert read.lengths.tolist() == [0, 2, 0, 2]
+    assert read.dropped.tolist() == [True, False, True, False]
+    assert PaddedDataset(rd.SyntheticSource(3, lengths=[2]), 5, "text").read(np.array([0, 2])).dropped is None
+
+
 def test_a_fingerprint_tells_lengths_and_content_apart() -> None:
     source = rd.InMemorySource(DOCUMENTS)
     prints = {
