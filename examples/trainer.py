@@ -20,6 +20,7 @@ import argparse
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -115,31 +116,46 @@ def digest(batch: LLMBatch) -> str:
     return result.hexdigest()
 
 
-def report(step: int, batch: LLMBatch, loss: jax.Array) -> None:
+def report(step: int, batch: LLMBatch, loss: jax.Array, **figures: object) -> None:
     """Prints the line of JSON of one step, once a run; the loss is in hexadecimal, which rounds nothing."""
     whole = multihost_utils.process_allgather(batch, tiled=True)
     if jax.process_index() == 0:
-        line = {"step": step, "batch": digest(whole), "loss": float(loss).hex()}
+        line = {"step": step, "batch": digest(whole), "loss": float(loss).hex(), **figures}
         print(json.dumps(line), flush=True)
 
 
 def train(corpus: Path, checkpoints: Path, *, steps: int, save_every: int) -> None:
+    """Trains on a folder of `train_*.arecord` shards and `tokenizer.json`; see `train_on`."""
+    tokenizer = Tokenizer.from_file(str(corpus / "tokenizer.json"))
+    pipeline = build_pipeline(corpus, tokenizer.token_to_id(EOD_TOKEN))
+    train_on(pipeline, tokenizer.get_vocab_size(), checkpoints, steps=steps, save_every=save_every)
+
+
+def train_on(
+    pipeline: rd.Dataset,
+    vocabulary: int,
+    checkpoints: Path,
+    *,
+    steps: int,
+    save_every: int,
+    report: Callable[[int, LLMBatch, jax.Array], None] = report,
+) -> None:
     """Trains up to a step, from the latest checkpoint of the folder if it has one.
 
     Args:
-        corpus: Folder of `train_*.arecord` shards and `tokenizer.json`.
+        pipeline: Global batches of rows of `LENGTH` tokens.
+        vocabulary: Number of different tokens.
         checkpoints: Folder of the checkpoints.
         steps: Total number of steps, those before an interruption included.
         save_every: Number of steps from one checkpoint to the next.
+        report: Called with each step, its batch and its loss, by all processes.
     """
     notice = PreemptionNotice()
-    tokenizer = Tokenizer.from_file(str(corpus / "tokenizer.json"))
     mesh = Mesh(np.array(jax.devices()), ("data",))
-    rows_over_devices = NamedSharding(mesh, PartitionSpec("data"))
-    pipeline = build_pipeline(corpus, tokenizer.token_to_id(EOD_TOKEN)).place(rows_over_devices).prefetch()
-    state = create_state(ModelConfig(vocabulary=tokenizer.get_vocab_size(), length=LENGTH), steps, mesh)
+    placed = pipeline.place(NamedSharding(mesh, PartitionSpec("data"))).prefetch()
+    state = create_state(ModelConfig(vocabulary=vocabulary, length=LENGTH), steps, mesh)
     options = ocp.CheckpointManagerOptions(max_to_keep=CHECKPOINTS_KEPT)
-    with iter(pipeline) as batches, ocp.CheckpointManager(checkpoints.absolute(), options=options) as manager:
+    with iter(placed) as batches, ocp.CheckpointManager(checkpoints.absolute(), options=options) as manager:
         restore_latest(manager, state, batches)
         while batches.step < steps:
             step = batches.step
@@ -153,10 +169,10 @@ def train(corpus: Path, checkpoints: Path, *, steps: int, save_every: int) -> No
                 break  # the manager waits for what it writes before it is closed
 
 
-def main() -> None:
-    """Command line of the trainer."""
+def main(train: Callable[..., None] = train) -> None:
+    """Command line of a trainer that takes what `train` does."""
     parser = argparse.ArgumentParser(description="Train a small language model, resumably.")
-    parser.add_argument("--corpus", type=Path, required=True, help="folder that write_corpus has filled")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of the data and the tokenizer")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder to save to and resume from")
     parser.add_argument("--steps", type=int, default=300, help="total number of steps")
     parser.add_argument("--save-every", type=int, default=25, help="steps from one checkpoint to the next")
