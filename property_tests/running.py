@@ -56,6 +56,9 @@ class FaultySource:
     def __init__(self, source: Any) -> None:
         self._source = source
         self.failures: dict[int, int] = {}
+        if hasattr(source, "lengths"):
+            # They can always be had, where they can be had at all.
+            self.lengths = source.lengths
 
     def __len__(self) -> int:
         return len(self._source)
@@ -70,10 +73,6 @@ class FaultySource:
                 self.failures[record] -= 1
                 raise rd.RecordError(f"faulty source, record {record}")
         return self._source.read(indices)
-
-    def lengths(self, indices: Any) -> Any:
-        """The lengths of the records, which can always be had."""
-        return self._source.lengths(indices)
 
     def fingerprint(self) -> str:
         """That of the source without faults."""
