@@ -329,10 +329,12 @@ def test_every_token_says_which_component_it_is_of() -> None:
         return rd.Dataset.from_source(rd.InMemorySource(records)).shuffle(1)
 
     inner = rd.mix({"z": of(ones), "b": of(twos)})
-    batches = rd.mix({"c": inner, "a": of(threes)}).pack(7, eod_id=0, strategy="concat_split").batch(2, sources=True)
+    batches = (
+        rd.mix({"c": inner, "c-d": of(threes)}).pack(7, eod_id=0, strategy="concat_split").batch(2, sources=True)
+    )
     iterator = iter(batches)
 
-    assert iterator.components == ("a", "c/b", "c/z")
+    assert iterator.components == ("c-d", "c/b", "c/z")
     numbers = {0: 0, 3: 1, 2: 2, 1: 3}
     seen = set()
     for batch in iterator:
