@@ -37,7 +37,10 @@ def opened(folder: Path) -> tuple[text_trainer.CountingSource, rd.Dataset[Any]]:
 
 def test_one_process_goes_on_from_what_two_saved(folder: Path) -> None:
     whole, pipeline = opened(folder)
-    expected = take(iter(pipeline), SAVED + BEHIND)
+    iterator = iter(pipeline)
+    expected = take(iterator, SAVED)
+    read = whole.read_documents
+    expected += take(iterator, BEHIND)
 
     shares, states, batches = [], [], []
     for process in range(2):
@@ -49,4 +52,4 @@ def test_one_process_goes_on_from_what_two_saved(folder: Path) -> None:
 
     assert [raw(joined(parts)) for parts in zip(*batches, strict=True)] == expected[:SAVED]
     assert take(at_state(pipeline, rd.merge_states(states)), BEHIND) == expected[SAVED:]
-    assert all(share < 0.6 * whole.read_documents for share in shares)
+    assert max(shares) < 0.75 * read
