@@ -41,7 +41,7 @@ from property_tests.soak_life import (
     live,
 )
 
-TOLERANCE = 0.02
+TOLERANCE = 1e-5
 LONGEST_START = 8.0
 MOST_STEPS = 4 * SAVE_EVERY
 
