@@ -16,7 +16,7 @@ from resumable_data.errors import PipelineError, StateError
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import Share
 from resumable_data.packing.plan import RowPlan, concatenate
-from resumable_data.stages.engine import SKIP, Planned, Resumed
+from resumable_data.stages.engine import SKIP, Planned, Resumed, spans_at_once
 from resumable_data.stages.fields import SOURCE
 from resumable_data.stages.make_batch import make_batch, type_with_fields
 from resumable_data.stages.read import Spans, read_spans
@@ -233,9 +233,10 @@ class BatchEngine:
         self._source_numbers = source_numbers
 
     @property
-    def reader_count(self) -> int:
-        """Readers that plans refer to."""
-        return len(self._readers)
+    def spans_at_once(self) -> int:
+        """Stretches of documents that are best read together."""
+        # What had to be read to be planned is there already, and reading ahead would only be thrown away on a resume.
+        return spans_at_once(len(self._readers)) if self._stage.parent.lengths_known else 1
 
     def start(self) -> BatchCursor:
         """The cursor in front of the first batch."""

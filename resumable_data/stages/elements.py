@@ -8,7 +8,7 @@ from typing import Any
 from resumable_data.batch import LLMBatch, LLMFieldsBatch
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
-from resumable_data.stages.engine import Planned, Resumed
+from resumable_data.stages.engine import Planned, Resumed, spans_at_once
 from resumable_data.stages.make_batch import make_batch
 from resumable_data.stages.read import read_documents, read_spans
 from resumable_data.stages.shards import ShardedAt
@@ -32,9 +32,9 @@ class RowEngine:
         self._format = row_format
 
     @property
-    def reader_count(self) -> int:
-        """Readers that plans refer to."""
-        return len(self._readers)
+    def spans_at_once(self) -> int:
+        """Stretches of documents that are best read together."""
+        return spans_at_once(len(self._readers))
 
     def start(self) -> Any:
         """The cursor in front of the first row."""
@@ -89,9 +89,9 @@ class DocumentEngine:
         self._readers = readers
 
     @property
-    def reader_count(self) -> int:
-        """Readers that plans refer to."""
-        return len(self._readers)
+    def spans_at_once(self) -> int:
+        """Stretches of documents that are best read together."""
+        return spans_at_once(len(self._readers))
 
     def start(self) -> Any:
         """The cursor in front of the first document."""

@@ -16,6 +16,9 @@ PlanT = TypeVar("PlanT")
 CursorT = TypeVar("CursorT")
 ProducedT = TypeVar("ProducedT", covariant=True)
 
+_SPANS_AT_ONCE = 8192
+_SPANS_AT_ONCE_A_READER = 256
+
 SKIP = "skip"
 """What an edit that skips batches is called."""
 
@@ -89,12 +92,17 @@ class Resumed:
         return found
 
 
+def spans_at_once(readers: int) -> int:
+    """How many spans make a read of records cheap, of so many sources."""
+    return max(_SPANS_AT_ONCE, _SPANS_AT_ONCE_A_READER * readers)
+
+
 class Engine(Protocol[PlanT, CursorT, ProducedT]):
     """Plans and loads elements. It keeps no position: a cursor is a value, and planning is pure."""
 
     @property
-    def reader_count(self) -> int:
-        """Readers that plans refer to."""
+    def spans_at_once(self) -> int:
+        """Stretches of documents that are best read together."""
         ...
 
     def start(self) -> CursorT:

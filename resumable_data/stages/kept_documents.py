@@ -11,7 +11,7 @@ from resumable_data.errors import PipelineError, RecordError, ResumableDataError
 from resumable_data.packing.plan import DocumentPlan, concatenate_documents
 from resumable_data.stages.dropped import DROPPED
 from resumable_data.stages.elements import DocumentEngine, decoded
-from resumable_data.stages.engine import Planned, Resumed
+from resumable_data.stages.engine import Planned, Resumed, spans_at_once
 from resumable_data.stages.read import read_documents
 from resumable_data.stages.shards import ShardedAt
 from resumable_data.stages.stage import Counts, DocumentPlanner, DocumentReader, checked_integers
@@ -55,9 +55,9 @@ class KeptDocumentEngine:
         self._read: dict[Any, _Read] = {}
 
     @property
-    def reader_count(self) -> int:
-        """Readers that plans refer to."""
-        return len(self._readers)
+    def spans_at_once(self) -> int:
+        """Stretches of documents that are best read together."""
+        return spans_at_once(len(self._readers))
 
     def start(self) -> KeptCursor:
         """The cursor in front of the first document."""

@@ -13,8 +13,6 @@ from resumable_data.stages.engine import Engine, Planned
 
 ElementT = TypeVar("ElementT")
 
-_SPANS_AT_ONCE = 8192
-_SPANS_AT_ONCE_A_READER = 256
 _TOKENS_AT_ONCE = 2**24
 
 
@@ -74,7 +72,7 @@ def load_ahead(engine: Engine[Any, Any, ElementT], cursor: Any, step: int) -> It
     Records are cheap when hundreds are read at once, so that several elements are planned and read together:
     one at first, to be quick after a resume, then twice as many each time up to a limit of spans and tokens.
     """
-    most_spans = max(_SPANS_AT_ONCE, _SPANS_AT_ONCE_A_READER * engine.reader_count)
+    most_spans = engine.spans_at_once
     elements = 1
     while True:
         planned: list[Planned[Any, Any]] = []

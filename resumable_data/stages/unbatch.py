@@ -84,9 +84,9 @@ class UnbatchEngine:
         self._planned: tuple[BatchCursor, Planned[BatchPlan, BatchCursor] | None] | None = None
 
     @property
-    def reader_count(self) -> int:
-        """Readers that plans refer to."""
-        return self._batches.reader_count
+    def spans_at_once(self) -> int:
+        """Stretches of documents that are best read together."""
+        return self._batches.spans_at_once
 
     def start(self) -> UnbatchCursor:
         """The cursor in front of the first row."""

@@ -39,9 +39,9 @@ class WorkerEngine:
         self._worker = worker
 
     @property
-    def reader_count(self) -> int:
-        """Readers that plans refer to."""
-        return self._engine.reader_count
+    def spans_at_once(self) -> int:
+        """Stretches of documents that are best read together."""
+        return self._engine.spans_at_once
 
     def start(self) -> Any:
         """The cursor in front of the first element."""

@@ -151,3 +151,13 @@ def test_first_windows_end_at_different_places() -> None:
     next(iterator)
 
     assert len(source.seen) == sum(64 * (shard + 1) // 8 for shard in range(8))
+
+
+def test_no_more_is_read_than_the_windows_that_have_begun() -> None:
+    source = Unmeasured(count=4096)
+    iterator = iter(rd.Dataset.from_source(source).pack(8, window=64, eod_id=0).batch(8))
+    for _ in range(40):
+        next(iterator)
+    begun = iterator.progress().components["data"].documents
+
+    assert begun < len(source.seen) <= begun + 8 * 64
