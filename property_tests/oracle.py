@@ -48,7 +48,6 @@ class Oracle:
     """
 
     documents: Sequence[list[int]]
-    dropped: frozenset[int] = frozenset()
     path: str = "data"
     seed: int | None = None
     block: int | None = None
@@ -64,6 +63,7 @@ class Oracle:
     drop_remainder: bool = True
     shards: int = 1
     shard: int = 0
+    dropped: frozenset[int] = frozenset()
 
     def stream(self) -> Iterator[Document]:
         """All documents of the shard that are not left out, epoch by epoch."""

@@ -240,11 +240,14 @@ def pipelines(
         prefetch=draw(st.none() | st.integers(1, 5)),
         shards=draw(st.just(1) | st.sampled_from([n for n in range(1, batch_size + 1) if batch_size % n == 0])),
     )
-    endless = "repeat" in stages and epochs is None
-    if endless and not any(pipeline.documents()):
-        # Endless documents without a token make no row, ever.
+    if "repeat" in stages and epochs is None:
+        # Endless documents without a token make no row, ever: of a shard, or of all.
+        documents = pipeline.documents()
         plain = tuple(stage for stage in stages if stage not in DROPPING)
-        pipeline = replace(pipeline, lengths=(1, *pipeline.lengths[1:]), stages=plain)
+        if pipeline.shards > 1 and not all(documents):
+            pipeline = replace(pipeline, lengths=tuple(length or 1 for length in lengths), stages=plain)
+        elif not any(documents):
+            pipeline = replace(pipeline, lengths=(1, *pipeline.lengths[1:]), stages=plain)
     return pipeline
 
 
