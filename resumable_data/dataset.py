@@ -435,7 +435,8 @@ class Dataset(Generic[ElementT]):
             shards: Number of logical shards, each of which is planned on its own and owns an equal part of every
                 batch. By default 1 where the lengths of documents are known; where they have to be read to be known,
                 the largest power of two up to 64 that divides every batch, so that no process reads what others
-                need. It decides the order, and the number of processes does not.
+                need. It decides the order, and the number of processes does not. Of data that ends, every process
+                reads all shards, because each has to know when the others end; repeat for ever where that matters.
             sources: Have batches say in ``fields["source"]`` which component each token is of: its place among
                 ``iterator.components``, from 1; 0 on padding. It may change between save and restore.
         """
