@@ -61,6 +61,11 @@ class ChainStage:
         return self.parent.component
 
     @property
+    def root(self) -> RootStage:
+        """The stage of the source."""
+        return self.parent.root
+
+    @property
     def epoch_size(self) -> int:
         """Documents an epoch."""
         return self.parent.epoch_size
@@ -132,7 +137,54 @@ class ChainStage:
             opening.algorithms.update(stage.algorithms())
         reader = opening.numbers[path]
         measure = opening.readers[reader].lengths if opening.with_lengths else None
-        return next(self.chain()).planner(self, path, reader, measure, opening)
+        return self.root.planner(self, path, reader, measure, opening)
+
+
+@dataclass(frozen=True)
+class RootStage(ChainStage):
+    """The stage of a source, where a chain begins.
+
+    Attributes:
+        component_name: The component's name where no mix gives it another.
+        content: The source's fingerprint.
+    """
+
+    component_name: str
+    content: str
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return "source"
+
+    @property
+    def component(self) -> str:
+        """The name given with the source."""
+        return self.component_name
+
+    @property
+    def root(self) -> RootStage:
+        """This stage."""
+        return self
+
+    @property
+    def shuffle_seed(self) -> int | None:
+        """None: the order is the source's."""
+        return None
+
+    @property
+    def drops(self) -> bool:
+        """False: every record is a document."""
+        return False
+
+    @property
+    def varies(self) -> bool:
+        """False."""
+        return False
+
+    def chain(self) -> Iterator[ChainStage]:
+        """This stage."""
+        yield self
 
     def planner(
         self,
@@ -142,7 +194,7 @@ class ChainStage:
         measure: Callable[[Int64Array], Int64Array] | None,
         opening: Opening,
     ) -> DocumentPlanner[Any]:
-        """Of the stage of a source: what plans the documents of the chain up to ``top``."""
+        """What plans the documents of the chain up to ``top``."""
         return Stream(top, path, reader, measure, opening.endless, opening.share)
 
 
@@ -281,6 +333,12 @@ def _epochs_between(start: int, stop: int, epoch_size: int, stride: int) -> Iter
         last = min(epoch_size, first + stop - start)
         yield epoch, first, last
         start += -(-(last - first) // stride) * stride
+
+
+def check_component_name(name: str) -> None:
+    """Raises PipelineError unless a component can have this name."""
+    if not name or "/" in name or "*" in name:
+        raise PipelineError(f"a component needs a name without / and *: from_source(source, name={name!r})")
 
 
 def require_documents(stage: Named, method: str) -> ChainStage:

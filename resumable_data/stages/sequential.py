@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.packing.plan import DocumentPlan
 from resumable_data.sources.sequential import SequentialSource, Tape
-from resumable_data.stages.documents import ChainStage
+from resumable_data.stages.documents import ChainStage, RootStage, check_component_name
 from resumable_data.stages.stage import At, Counts, DocumentPlanner, Extent, Opening, Saved
 from resumable_data.state import Settings
 
@@ -20,39 +20,30 @@ _BEGINNING = "null"
 
 
 @dataclass(frozen=True)
-class SequentialStage(ChainStage):
+class SequentialStage(RootStage):
     """Records of a sequential source, once.
 
     Attributes:
         source: The records.
-        component_name: The component's name.
-        content: The source's fingerprint.
         tape: The records read of late.
     """
 
     source: SequentialSource
-    component_name: str
-    content: str
     tape: Tape = field(compare=False)
 
     @classmethod
     def of(cls, source: SequentialSource, name: str) -> SequentialStage:
-        """The stage of a source."""
-        return cls(cast(ChainStage, None), source, name, source.fingerprint(), Tape(source))
+        """The stage of a source.
 
-    @property
-    def name(self) -> str:
-        """The stage's name."""
-        return "source"
+        Raises:
+            PipelineError: No component can have this name.
+        """
+        check_component_name(name)
+        return cls(cast(ChainStage, None), name, source.fingerprint(), source, Tape(source))
 
     def settings(self) -> Settings:
         """The fingerprint, and that it is sequential."""
         return {"content": self.content, "sequential": True}
-
-    @property
-    def component(self) -> str:
-        """The name given with the source."""
-        return self.component_name
 
     @property
     def random_access(self) -> bool:
@@ -65,22 +56,7 @@ class SequentialStage(ChainStage):
         return None
 
     @property
-    def shuffle_seed(self) -> int | None:
-        """None: the order is the source's."""
-        return None
-
-    @property
     def lengths_known(self) -> bool:
-        """False."""
-        return False
-
-    @property
-    def drops(self) -> bool:
-        """False."""
-        return False
-
-    @property
-    def varies(self) -> bool:
         """False."""
         return False
 
@@ -91,10 +67,6 @@ class SequentialStage(ChainStage):
     def name_of(self, record: int) -> str:
         """Source and number."""
         return f"{self.source!r}, record {record} of the stream"
-
-    def chain(self) -> Iterator[ChainStage]:
-        """This stage."""
-        yield self
 
     def planner(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,24 +10,20 @@ from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError, SourceError
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.source import Source, SourceWithLengths
-from resumable_data.stages.documents import ChainStage
+from resumable_data.stages.documents import ChainStage, RootStage, check_component_name
 from resumable_data.state import Settings
 
 
 @dataclass(frozen=True)
-class SourceStage(ChainStage):
+class SourceStage(RootStage):
     """Records of a source in their own order, one epoch.
 
     Attributes:
         source: The records.
-        component_name: The component's name where no mix gives it another.
-        content: The source's fingerprint.
         retries: How often storage that fails is asked again; it decides no data.
     """
 
     source: Source
-    component_name: str
-    content: str
     retries: Retries
 
     @classmethod
@@ -43,25 +39,14 @@ class SourceStage(ChainStage):
                 f"{type(source).__name__} is no source: it needs __len__, read(indices) and fingerprint(). "
                 "Wrap a list in InMemorySource"
             )
-        if not name or "/" in name or "*" in name:
-            raise PipelineError(f"a component needs a name without / and *: from_source(source, name={name!r})")
+        check_component_name(name)
         if len(source) == 0:
             raise SourceError(f"component {name!r}: {source!r} has no records")
-        return cls(cast(ChainStage, None), source, name, source.fingerprint(), retries)
-
-    @property
-    def name(self) -> str:
-        """The stage's name."""
-        return "source"
+        return cls(cast(ChainStage, None), name, source.fingerprint(), source, retries)
 
     def settings(self) -> Settings:
         """Fingerprint and record count."""
         return {"content": self.content, "records": len(self.source)}
-
-    @property
-    def component(self) -> str:
-        """The name given with the source."""
-        return self.component_name
 
     @property
     def epoch_size(self) -> int:
@@ -74,11 +59,6 @@ class SourceStage(ChainStage):
         return 1
 
     @property
-    def shuffle_seed(self) -> int | None:
-        """None: the order is the source's."""
-        return None
-
-    @property
     def lengths_known(self) -> bool:
         """Whether the source knows them."""
         return isinstance(self.source, SourceWithLengths)
@@ -87,16 +67,6 @@ class SourceStage(ChainStage):
     def random_access(self) -> bool:
         """True."""
         return True
-
-    @property
-    def drops(self) -> bool:
-        """False: every record is a document."""
-        return False
-
-    @property
-    def varies(self) -> bool:
-        """False."""
-        return False
 
     def records(self, path: str, epoch: int, positions: Int64Array) -> Int64Array:
         """The positions themselves."""
@@ -117,7 +87,3 @@ class SourceStage(ChainStage):
     def name_of(self, record: int) -> str:
         """Source and index."""
         return f"{self.source!r}, record {record}"
-
-    def chain(self) -> Iterator[ChainStage]:
-        """This stage."""
-        yield self

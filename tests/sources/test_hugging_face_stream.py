@@ -130,3 +130,9 @@ def test_a_state_of_another_stream_is_refused() -> None:
     other = rd.Dataset.from_source(rd.HuggingFaceStream(stream().map(lambda r: {"text": "x"}), "text"), name="stream")
     with pytest.raises(rd.PipelineMismatchError):
         iter(other.append_eod(0).pack(16, window=16, eod_id=0).batch(2)).set_state(iterator.get_state())
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "*"])
+def test_its_component_has_a_name_as_any_other(name: str) -> None:
+    with pytest.raises(rd.PipelineError, match="needs a name without"):
+        rd.Dataset.from_source(rd.HuggingFaceStream(stream(), "tokens"), name=name)
