@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from resumable_data.batch import LLMBatch, LLMFieldsBatch
 from resumable_data.errors import PipelineError, StateError
@@ -22,23 +22,62 @@ from resumable_data.stages.stage import (
     Saved,
 )
 
+PlannerT = TypeVar("PlannerT", RowPlanner[Any], DocumentPlanner[Any])
 
-class RowEngine:
-    """Elements are rows: an ``LLMBatch`` whose fields are int32[length]."""
 
-    def __init__(self, planner: RowPlanner[Any], readers: Sequence[DocumentReader], row_format: RowFormat) -> None:
+class ElementEngine(Generic[PlannerT]):
+    """What engines have in common whose elements are no batches.
+
+    Args:
+        planner: What plans the elements.
+        readers: Readers that plans refer to.
+    """
+
+    def __init__(self, planner: PlannerT, readers: Sequence[DocumentReader]) -> None:
         self._planner = planner
         self._readers = readers
-        self._format = row_format
 
     @property
     def spans_at_once(self) -> int:
         """Stretches of documents that are best read together."""
         return spans_at_once(len(self._readers))
 
+    @property
+    def shards(self) -> int:
+        """One: elements stand in the order of a single shard."""
+        return 1
+
+    def skipping(self, cursor: Any, step: int, count: int) -> Any:
+        """Refused."""
+        raise PipelineError("skip works on batches: it counts them")
+
+    def remainder(self, cursor: Any, step: int) -> int:
+        """None is ever left."""
+        return 0
+
     def start(self) -> Any:
-        """The cursor in front of the first row."""
+        """The cursor in front of the first element."""
         return self._planner.start()
+
+    def encode(self, cursor: Any) -> tuple[int, ShardedAt]:
+        """No rows are counted beside the step; and the components' integers."""
+        return 0, {path: (at,) for path, at in self._planner.encode(cursor).items()}
+
+    def decode(self, resumed: Resumed) -> Any:
+        """The cursor of a state."""
+        return decoded(self._planner, resumed, resumed.at(0, 1))
+
+    def counts(self, cursor: Any) -> dict[str, Counts]:
+        """What each component has delivered; tokens are not counted of single documents."""
+        return self._planner.counts(cursor)
+
+
+class RowEngine(ElementEngine[RowPlanner[Any]]):
+    """Elements are rows: an ``LLMBatch`` whose fields are int32[length]."""
+
+    def __init__(self, planner: RowPlanner[Any], readers: Sequence[DocumentReader], row_format: RowFormat) -> None:
+        super().__init__(planner, readers)
+        self._format = row_format
 
     def plan(self, cursor: Any, step: int) -> Planned[RowPlan, Any] | None:
         """The next row."""
@@ -51,51 +90,13 @@ class RowEngine:
         spans = read_spans(self._readers, together, fields=self._format.fields)
         return iter(make_batch(LLMFieldsBatch if self._format.fields else LLMBatch, together, spans, self._format))
 
-    @property
-    def shards(self) -> int:
-        """One: rows stand in the order of a single shard."""
-        return 1
-
-    def encode(self, cursor: Any) -> tuple[int, ShardedAt]:
-        """The components' integers."""
-        return 0, {path: (at,) for path, at in self._planner.encode(cursor).items()}
-
-    def skipping(self, cursor: Any, step: int, count: int) -> Any:
-        """Refused."""
-        raise PipelineError("skip works on batches: it counts them")
-
-    def decode(self, resumed: Resumed) -> Any:
-        """The cursor of a state."""
-        return decoded(self._planner, resumed, resumed.at(0, 1))
-
-    def counts(self, cursor: Any) -> dict[str, Counts]:
-        """What each component has delivered."""
-        return self._planner.counts(cursor)
-
-    def remainder(self, cursor: Any, step: int) -> int:
-        """None is ever left."""
-        return 0
-
     def cells(self, rows: int) -> int:
         """Cells of so many rows."""
         return rows * self._format.length
 
 
-class DocumentEngine:
+class DocumentEngine(ElementEngine[DocumentPlanner[Any]]):
     """Elements are documents, as the source and the maps make them; none of them is ever left out."""
-
-    def __init__(self, planner: DocumentPlanner[Any], readers: Sequence[DocumentReader]) -> None:
-        self._planner = planner
-        self._readers = readers
-
-    @property
-    def spans_at_once(self) -> int:
-        """Stretches of documents that are best read together."""
-        return spans_at_once(len(self._readers))
-
-    def start(self) -> Any:
-        """The cursor in front of the first document."""
-        return self._planner.start()
 
     def plan(self, cursor: Any, step: int) -> Planned[DocumentPlan, Any] | None:
         """The next document."""
@@ -105,31 +106,6 @@ class DocumentEngine:
     def load(self, plans: Sequence[DocumentPlan]) -> Iterator[Any]:
         """The planned documents, read together."""
         return iter(read_documents(self._readers, concatenate_documents(plans)))
-
-    @property
-    def shards(self) -> int:
-        """One: documents stand in the order of a single shard."""
-        return 1
-
-    def encode(self, cursor: Any) -> tuple[int, ShardedAt]:
-        """No rows, and the components' integers."""
-        return 0, {path: (at,) for path, at in self._planner.encode(cursor).items()}
-
-    def skipping(self, cursor: Any, step: int, count: int) -> Any:
-        """Refused."""
-        raise PipelineError("skip works on batches: it counts them")
-
-    def decode(self, resumed: Resumed) -> Any:
-        """The cursor of a state."""
-        return decoded(self._planner, resumed, resumed.at(0, 1))
-
-    def counts(self, cursor: Any) -> dict[str, Counts]:
-        """Documents delivered, by component; their tokens are not counted."""
-        return self._planner.counts(cursor)
-
-    def remainder(self, cursor: Any, step: int) -> int:
-        """None is ever left."""
-        return 0
 
     def cells(self, rows: int) -> int:
         """Documents have no cells."""

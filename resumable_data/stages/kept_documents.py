@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from resumable_data.errors import PipelineError, RecordError, ResumableDataError, SourceError
+from resumable_data.errors import RecordError, ResumableDataError, SourceError
 from resumable_data.packing.plan import DocumentPlan, concatenate_documents
 from resumable_data.stages.dropped import DROPPED
-from resumable_data.stages.elements import DocumentEngine, decoded
-from resumable_data.stages.engine import Planned, Resumed, spans_at_once
+from resumable_data.stages.elements import DocumentEngine, ElementEngine, decoded
+from resumable_data.stages.engine import Planned, Resumed
 from resumable_data.stages.read import read_documents
 from resumable_data.stages.shards import ShardedAt
 from resumable_data.stages.stage import Counts, DocumentPlanner, DocumentReader, checked_integers
@@ -42,22 +42,16 @@ class _Read:
     behind: Any
 
 
-class KeptDocumentEngine:
+class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
     """Elements are the documents that no stage left out.
 
     Which these are shows only when they are read, so that planning reads, hundreds at a time.
     """
 
     def __init__(self, planner: DocumentPlanner[Any], readers: Sequence[DocumentReader]) -> None:
-        self._planner = planner
-        self._readers = readers
+        super().__init__(planner, readers)
         self._dropping = tuple(planner.dropping)
         self._read: dict[Any, _Read] = {}
-
-    @property
-    def spans_at_once(self) -> int:
-        """Stretches of documents that are best read together."""
-        return spans_at_once(len(self._readers))
 
     def start(self) -> KeptCursor:
         """The cursor in front of the first document."""
@@ -72,11 +66,6 @@ class KeptDocumentEngine:
         """The documents, which are read already."""
         return iter(plans)
 
-    @property
-    def shards(self) -> int:
-        """One: documents stand in the order of a single shard."""
-        return 1
-
     def encode(self, cursor: KeptCursor) -> tuple[int, ShardedAt]:
         """No rows; and the components' integers, behind them the number of documents left out where some may be."""
         at = self._planner.encode(cursor.documents)
@@ -84,10 +73,6 @@ class KeptDocumentEngine:
             path = self._planner.components[reader]
             at[path] = (*at[path], dropped)
         return 0, {path: (own,) for path, own in at.items()}
-
-    def skipping(self, cursor: KeptCursor, step: int, count: int) -> KeptCursor:
-        """Refused."""
-        raise PipelineError("skip works on batches: it counts them")
 
     def decode(self, resumed: Resumed) -> KeptCursor:
         """The cursor of a state."""
@@ -112,10 +97,6 @@ class KeptDocumentEngine:
             counts = counted[path]
             counted[path] = replace(counts, documents=counts.documents - dropped, dropped=dropped)
         return counted
-
-    def remainder(self, cursor: KeptCursor, step: int) -> int:
-        """None is ever left."""
-        return 0
 
     def cells(self, rows: int) -> int:
         """Documents have no cells."""
