@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
@@ -435,8 +436,7 @@ class Dataset(Generic[ElementT]):
             shards: Number of logical shards, each of which is planned on its own and owns an equal part of every
                 batch. By default 1 where the lengths of documents are known; where they have to be read to be known,
                 the largest power of two up to 64 that divides every batch, so that no process reads what others
-                need. It decides the order, and the number of processes does not. Of data that ends, every process
-                reads all shards, because each has to know when the others end; repeat for ever where that matters.
+                need. It decides the order, and the number of processes does not.
             sources: Have batches say in ``fields["source"]`` which component each token is of: its place among
                 ``iterator.components``, from 1; 0 on padding. It may change between save and restore.
         """
@@ -452,15 +452,43 @@ class Dataset(Generic[ElementT]):
     def shard(self, process_index: int, process_count: int) -> Dataset[LLMBatch]:
         """The rows of one process, in NumPy: ``[i * G / n, (i + 1) * G / n)`` of every batch of G rows.
 
+        It asks nothing of the other processes. So of data that ends, and whose documents have to be read for their
+        lengths to be known, it reads all to see where the others end; ``shard_by_jax_process`` does not.
+
         Raises:
             PipelineError: The batch cannot be divided; the message lists the counts that would work.
         """
-        view = ProcessRows(process_index, process_count)
-        view.check(self._batch("shard").schedule.sizes)
-        return self._viewed("shard", view)
+        return self._sharded("shard", ProcessRows(process_index, process_count))
+
+    def shard_by_jax_process(self, processes: Sequence[int] | None = None) -> Dataset[LLMBatch]:
+        """The rows of this one of JAX's processes, in NumPy, as ``shard`` gives them.
+
+        The processes deliver batches together, as they do behind ``place``: they compare their positions before the
+        first one. Of data that ends, and whose documents have to be read for their lengths to be known, each reads
+        its own logical shards alone, and they tell each other how far these go: all have to go on to the end, or
+        none.
+
+        Args:
+            processes: Indices of the processes that take part, by default all; rows are theirs in ascending order.
+
+        Raises:
+            PipelineError: The batch cannot be divided, or this process is not among them.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.InMemorySource([[1], [2]]))
+        >>> [batch.targets.tolist() for batch in documents.pad(2, eod_id=0).batch(2).shard_by_jax_process()]
+        [[[1, 0], [2, 0]]]
+        """
+        together = tuple(sorted(range(jax.process_count()) if processes is None else set(processes)))
+        if jax.process_index() not in together:
+            raise PipelineError(f"shard_by_jax_process: process {jax.process_index()} is not among {list(together)}")
+        view = ProcessRows(together.index(jax.process_index()), len(together), together)
+        return self._sharded("shard_by_jax_process", view)
 
     def place(self, where: Mesh | NamedSharding) -> Dataset[LLMBatch]:
         """Global ``jax.Array`` batches. Each process reads only the rows that its devices hold a part of.
+
+        The processes that have devices of the mesh deliver batches together, as behind ``shard_by_jax_process``.
 
         Args:
             where: The sharding of arrays of shape (batch, length), or a mesh over all of whose axes the rows
@@ -532,7 +560,7 @@ class Dataset(Generic[ElementT]):
         >>> documents.pack(16, eod_id=0).batch(8).length()
         Length(steps=185, exact=True)
         """
-        return self._batch("length").engine(Opening()).length(at_most)
+        return replace(self._batch("length"), view=WholeBatch()).engine(Opening()).length(at_most)
 
     def to_grain(self) -> grain.IterDataset[ElementT]:
         """The same elements as a dataset of Grain, for its transformations, prefetching and checkpoints.
@@ -553,8 +581,8 @@ class Dataset(Generic[ElementT]):
         except ModuleNotFoundError as error:
             raise PipelineError("to_grain needs Grain: pip install 'resumable_data[grain]'") from error
         node = self.node.parent if isinstance(self.node, Prefetch) else self.node
-        placed = isinstance(node, Batch) and isinstance(node.view, PlacedRows)
-        return PipelineIterDataset(partial(open_iterator, self.node), placed)
+        bound = isinstance(node, Batch) and (isinstance(node.view, PlacedRows) or len(node.view.processes) > 1)
+        return PipelineIterDataset(partial(open_iterator, self.node), bound)
 
     def __iter__(self) -> DataIterator[ElementT]:
         return open_iterator(self.node, Worker(0, 1))
@@ -583,6 +611,10 @@ class Dataset(Generic[ElementT]):
         if not isinstance(node, Batch):
             raise PipelineError(f"{method} works on batches and comes after batch, not after {node.name}")
         return node
+
+    def _sharded(self, method: str, view: ProcessRows) -> Dataset[LLMBatch]:
+        view.check(method, self._batch(method).schedule.sizes)
+        return self._viewed(method, view)
 
     def _viewed(self, method: str, view: View) -> Dataset[LLMBatch]:
         """The batches as one process sees them."""

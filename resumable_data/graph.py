@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from resumable_data.checkpoint.stateful import CheckpointableIterator
 from resumable_data.stages.batch import Batch
+from resumable_data.stages.companions import Companions
 from resumable_data.stages.documents import ChainStage
 from resumable_data.stages.elements import RowEngine
 from resumable_data.stages.iterator import DataIterator
@@ -40,8 +41,8 @@ def open_iterator(node: Node, worker: Worker) -> DataIterator[Any]:
     description = Description(opening.components, opening.shared, opening.algorithms)
     if worker.count > 1:
         engine = WorkerEngine(engine, worker)
-    agree = node.view.agree if isinstance(node, Batch) else None
-    return CheckpointableIterator(engine, description, ahead, agree)
+    together = isinstance(node, Batch) and len(node.view.processes) > 1
+    return CheckpointableIterator(engine, description, ahead, Companions(engine) if together else None)
 
 
 def is_stream(node: Documents | Rows) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, cast
 
-import jax
 from etils import epath
 from jax.sharding import Mesh
 
@@ -84,7 +83,7 @@ def make_grain_iterator(
         SourceError: A data set cannot be opened.
         PipelineMismatchError: The processes do not agree.
 
-    >>> import numpy as np
+    >>> import jax, numpy as np
     >>> mesh = Mesh(np.array(jax.devices()), "data")
     >>> config = SyntheticDataConfig(global_batch_size=8, max_target_length=16, num_batches=3)
     >>> batches = make_grain_iterator(config, mesh, [0])
@@ -93,7 +92,7 @@ def make_grain_iterator(
     """
     given = _consistent([configs] if isinstance(configs, DataConfig) else list(configs))
     weights = _weights(given, dataset_weights)
-    index, count = _position(process_indices, global_mesh)
+    processes = _loading(process_indices, global_mesh)
     first = next(iter(given.values()))
     schedule = _schedule(first)
     for size in schedule.sizes:
@@ -119,7 +118,7 @@ def make_grain_iterator(
         data = batches(components(None))
         rows = {name: _epoch_rows(epoch[name], size) for name, size in sizes.items()}
         length = _training_length(_mixed_size(rows, weights), schedule, drop_remainder=drop_remainder)
-    loader, ahead = data.shard(index, count), _loaded_ahead(first)
+    loader, ahead = data.shard_by_jax_process(processes), _loaded_ahead(first)
     return MultiHostDataLoadIterator(
         loader.prefetch(ahead) if ahead else loader,
         global_mesh,
@@ -219,15 +218,15 @@ def _weights(configs: Mapping[str, DataConfig], given: Sequence[float] | None) -
     return weights
 
 
-def _position(process_indices: Sequence[int], mesh: Mesh) -> tuple[int, int]:
-    """The place of this process among those that load data, and their number."""
+def _loading(process_indices: Sequence[int], mesh: Mesh) -> tuple[int, ...]:
+    """The processes that load data, in the order of their rows."""
     processes = processes_of(mesh)
     if sorted(process_indices) != list(processes):
         raise PipelineError(
             f"process_indices={list(process_indices)}, but the processes that own devices of the mesh are "
             f"{list(processes)}: each of them, and no other, loads its rows"
         )
-    return processes.index(jax.process_index()), len(processes)
+    return processes
 
 
 def _schedule(config: DataConfig) -> BatchSchedule:

@@ -45,6 +45,10 @@ class Background(Generic[ElementT], Iterator[ElementT]):
             self._changed.notify_all()
             return element
 
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     @property
     def is_current_thread(self) -> bool:
         """Whether the thread is the caller."""

@@ -28,7 +28,7 @@ from resumable_data.stages.stage import (
     RowStage,
     Saved,
 )
-from resumable_data.state import Edit, Settings, State
+from resumable_data.state import Edit, Settings
 
 _STEPS_BETWEEN_LOOKS = 16
 
@@ -52,8 +52,9 @@ class View(Protocol):
         """Shapes and dtypes of what is handed over, from those of the global batch."""
         ...
 
-    def agree(self, state: State) -> None:
-        """Called with the state before the first batch of a position: raises where other processes are elsewhere."""
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """The processes of JAX that deliver batches together, ascending: at most one where this one does so alone."""
         ...
 
 
@@ -77,8 +78,10 @@ class WholeBatch:
         """The global shapes."""
         return batch
 
-    def agree(self, state: State) -> None:
-        """Nothing: there is no other process."""
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """None: there is no other."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -156,9 +159,9 @@ class Batch:
         opening.first_row = schedule.first_row if shards == 1 else lambda step: schedule.first_row(step) // shards
         first = self.parent.open(opening, self.parent.component)
         opening.describe("*", self)
-        # Where data ends, every process has to know when the shards of the others do.
-        endless = first.extent(first.start()) is None
-        here = self.shards_of(self.view) if endless else range(shards)
+        # Where data ends, a process has to know when the shards of the others do: they say so, or it plans them all.
+        endless, together = first.extent(first.start()) is None, len(self.view.processes) > 1
+        here = self.shards_of(self.view) if endless or together else range(shards)
         others = {
             shard: self.parent.open(opening.of_shard(Share(shard, shards)), self.parent.component)
             for shard in here
@@ -166,7 +169,8 @@ class Batch:
         }
         planners = {0: first, **others} if 0 in here else others
         rows = ShardedRows(planners, first.encode(first.start()), shards, drop_remainder=self.drop_remainder)
-        return BatchEngine(self, rows, opening.readers, source_numbers(opening.numbers) if self.sources else None)
+        numbers = source_numbers(opening.numbers) if self.sources else None
+        return BatchEngine(self, rows, opening.readers, numbers, together and not endless and shards > 1)
 
     def shards_of(self, view: View) -> Sequence[int]:
         """The logical shards whose rows a process sees, ascending; the same for every batch size."""
@@ -218,7 +222,11 @@ class BatchPlan:
 
 
 class BatchEngine:
-    """Plans and loads batches. Planning covers every row of the shards at hand, loading what this process needs."""
+    """Plans and loads batches. Planning covers every row of the shards at hand, loading what this process needs.
+
+    Attributes:
+        ends_with_others: Whether batches end where the logical shards of other processes do, or those at hand.
+    """
 
     def __init__(
         self,
@@ -226,7 +234,9 @@ class BatchEngine:
         planner: ShardedRows,
         readers: Sequence[DocumentReader],
         source_numbers: Int32Array | None = None,
+        ends_with_others: bool = False,
     ) -> None:
+        self.ends_with_others = ends_with_others
         self._stage = stage
         self._planner = planner
         self._readers = readers
@@ -244,18 +254,21 @@ class BatchEngine:
 
     def plan(self, cursor: BatchCursor, step: int) -> Planned[BatchPlan, BatchCursor] | None:
         """The batch of a step and the cursor behind it, or None at the end."""
-        cursor = self._behind_skips(cursor, step)
+        cursor, complete = self._behind_skips(cursor, step)
         size = self._stage.schedule.size(step)
         rows, parent = self._planner.take(cursor.parent, size)
-        if len(rows) == 0 or (len(rows) < size and self._stage.drop_remainder):
+        if not complete or len(rows) == 0 or (len(rows) < size and self._stage.drop_remainder):
             return None
-        behind = BatchCursor(cursor.rows + len(rows), parent, cursor.skips)
-        local = select_rows(rows.padded(size), self._stage.view.rows(size))
-        needed = self._stage.view.needs(local, size)
-        if needed is None:
-            needed = np.ones(len(local.record), np.bool_)
-        spans, tokens = int(np.count_nonzero(needed)), int(local.length[needed].sum())
-        return Planned(BatchPlan(local, needed, size), behind, spans, tokens)
+        return self._planned(rows, size, BatchCursor(cursor.rows + len(rows), parent, cursor.skips))
+
+    def unscored(self, cursor: BatchCursor, step: int) -> tuple[LLMBatch, BatchCursor]:
+        """The batch of a step for which only other processes have rows, and the cursor behind it."""
+        cursor, _ = self._behind_skips(cursor, step)
+        size = self._stage.schedule.size(step)
+        none, parent = self._planner.take(cursor.parent, size)
+        planned = self._planned(none, size, BatchCursor(cursor.rows + size, parent, cursor.skips))
+        (batch,) = self.load([planned.plan])
+        return batch, planned.behind
 
     def load(self, plans: Sequence[BatchPlan]) -> Iterator[LLMBatch]:
         """Reads the documents of all plans at once; then assembles one batch after the other."""
@@ -267,6 +280,16 @@ class BatchEngine:
     def skipping(self, cursor: BatchCursor, step: int, count: int) -> BatchCursor:
         """The cursor that will skip ``count`` batches in front of the batch of a step."""
         return BatchCursor(cursor.rows, cursor.parent, (*cursor.skips, (step, count)))
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """The processes that deliver batches together: at most one where this one does so alone."""
+        return self._stage.view.processes
+
+    @property
+    def drop_remainder(self) -> bool:
+        """Whether batches end where one shard cannot fill its part, rather than where none has rows."""
+        return self._stage.drop_remainder
 
     @property
     def shards(self) -> int:
@@ -309,11 +332,13 @@ class BatchEngine:
         """What each component has delivered, skipped batches included."""
         return self._planner.counts(cursor.parent)
 
-    def remainder(self, cursor: BatchCursor, step: int) -> int:
-        """Rows behind the cursor that fill no batch, if it is the last; 0 otherwise."""
-        size = self._stage.schedule.size(step)
-        left = self._planner.left(cursor.parent, size)
-        return left if left < size and self._stage.drop_remainder else 0
+    def remainder(self, cursor: BatchCursor, step: int, ended: bool) -> int:
+        """Rows behind the cursor of the shards at hand, if they fill no batch or the batches have ended; else 0."""
+        if not self._stage.drop_remainder:
+            return 0
+        cursor, complete = self._behind_skips(cursor, step)
+        fills = complete and self._planner.fills(cursor.parent, self._stage.schedule.size(step))
+        return 0 if fills and not ended else self._planner.left(cursor.parent)
 
     def length(self, at_most: int) -> Length:
         """Number of batches, counted by planning, or estimated once ``at_most`` documents are planned."""
@@ -333,13 +358,28 @@ class BatchEngine:
         """Cells of so many rows, as far as their logical shards run here."""
         return self._planner.here(rows) * self._stage.parent.format.length
 
-    def _behind_skips(self, cursor: BatchCursor, step: int) -> BatchCursor:
-        """The cursor behind the batches that are skipped in front of a step; nothing is read of them."""
-        due = sum(count for at, count in cursor.skips if at == step)
+    def _planned(self, rows: RowPlan, size: int, behind: BatchCursor) -> Planned[BatchPlan, BatchCursor]:
+        """A batch of up to ``size`` rows: what this process needs of them."""
+        local = select_rows(rows.padded(size), self._stage.view.rows(size))
+        needed = self._stage.view.needs(local, size)
+        if needed is None:
+            needed = np.ones(len(local.record), np.bool_)
+        spans, tokens = int(np.count_nonzero(needed)), int(local.length[needed].sum())
+        return Planned(BatchPlan(local, needed, size), behind, spans, tokens)
+
+    def _behind_skips(self, cursor: BatchCursor, step: int) -> tuple[BatchCursor, bool]:
+        """The cursor behind the batches that are skipped in front of a step, and whether there are so many.
+
+        Nothing is read of them.
+        """
+        due, complete = sum(count for at, count in cursor.skips if at == step), True
+        rows, parent = cursor.rows, cursor.parent
         for skipped in range(due):
-            rows, parent = self._planner.take(cursor.parent, self._stage.schedule.size(step + skipped))
-            cursor = BatchCursor(cursor.rows + len(rows), parent, cursor.skips)
-        return BatchCursor(cursor.rows, cursor.parent, tuple(skip for skip in cursor.skips if skip[0] != step))
+            size = self._stage.schedule.size(step + skipped)
+            taken, parent = self._planner.take(parent, size)
+            # What other shards have in a batch shows here in nothing; if there is a batch behind it, it was full.
+            rows, complete = rows + size, complete and len(taken) == size
+        return BatchCursor(rows, parent, tuple(skip for skip in cursor.skips if skip[0] != step)), complete
 
     def _assembled(self, plans: Sequence[BatchPlan], spans: Spans) -> Iterator[LLMBatch]:
         stage, first = self._stage, 0

@@ -51,7 +51,7 @@ class ElementEngine(Generic[PlannerT]):
         """Refused."""
         raise PipelineError("skip works on batches: it counts them")
 
-    def remainder(self, cursor: Any, step: int) -> int:
+    def remainder(self, cursor: Any, step: int, ended: bool) -> int:
         """None is ever left."""
         return 0
 

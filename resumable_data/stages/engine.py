@@ -138,8 +138,8 @@ class Engine(Protocol[PlanT, CursorT, ProducedT]):
         """What each component has delivered."""
         ...
 
-    def remainder(self, cursor: CursorT, step: int) -> int:
-        """Rows behind the cursor of a step that will not be delivered."""
+    def remainder(self, cursor: CursorT, step: int, ended: bool) -> int:
+        """Rows behind the cursor of a step that are known not to be delivered; ``ended`` if all elements are."""
         ...
 
     def cells(self, rows: int) -> int:

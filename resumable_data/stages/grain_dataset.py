@@ -21,13 +21,13 @@ class PipelineIterDataset(grain.IterDataset[Any]):
 
     Args:
         open_: Makes an iterator of the pipeline.
-        placed: Whether its batches lie on devices.
+        bound: Whether its batches lie on devices, or come together with those of other processes.
     """
 
-    def __init__(self, open_: Open, placed: bool) -> None:
+    def __init__(self, open_: Open, bound: bool) -> None:
         super().__init__()
         self._open = open_
-        self._placed = placed
+        self._bound = bound
         self._worker = Worker(0, 1)
 
     def __str__(self) -> str:
@@ -51,10 +51,10 @@ class PipelineIterDataset(grain.IterDataset[Any]):
         self._worker = Worker(sl.start, sl.step)
 
     def __getstate__(self) -> dict[str, Any]:
-        if self._placed:
+        if self._bound:
             raise PipelineError(
-                "a pipeline that is placed on devices cannot go to the workers of mp_prefetch: use shard instead of "
-                "place, or prefetch instead of mp_prefetch"
+                "a pipeline that is placed on devices, or sharded by JAX's processes, cannot go to the workers of "
+                "mp_prefetch: use shard instead, or prefetch instead of mp_prefetch"
             )
         return self.__dict__.copy()
 

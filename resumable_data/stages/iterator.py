@@ -8,6 +8,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from resumable_data.differences import GONE, NEW, Difference
 from resumable_data.errors import PipelineError, PipelineMismatchError
+from resumable_data.stages.companions import Companions
 from resumable_data.stages.engine import SKIP, Engine, Resumed
 from resumable_data.stages.load_ahead import Ready
 from resumable_data.stages.progress import Progress
@@ -26,8 +27,7 @@ class DataIterator(Generic[ElementT]):
         engine: What plans and loads.
         description: What decides the pipeline's data.
         prefetch: Elements that a thread keeps ready, or 0 to load in the calling thread.
-        agree: Called with the state before the first element of a new position is handed over; raises where
-            other processes of the run are elsewhere.
+        companions: The other processes of the run that deliver the same batches, if there are any.
     """
 
     def __init__(
@@ -35,13 +35,13 @@ class DataIterator(Generic[ElementT]):
         engine: Engine[Any, Any, ElementT],
         description: Description,
         prefetch: int = 0,
-        agree: Callable[[State], None] | None = None,
+        companions: Companions | None = None,
     ) -> None:
         self._engine = engine
         self._description = description
         self._prefetch = prefetch
-        self._agree = agree
-        self._agreed = False
+        self._companions = companions
+        self._ended = False
         self._step = 0
         self._cursor: Any = engine.start()
         self._edits: tuple[Edit, ...] = ()
@@ -114,7 +114,7 @@ class DataIterator(Generic[ElementT]):
         def move() -> None:
             self._drop_ready()
             self._cursor, self._step, self._edits = cursor, position.step, (*position.edits, *changes)
-            self._agreed = False
+            self._begin()
 
         return move
 
@@ -139,7 +139,7 @@ class DataIterator(Generic[ElementT]):
         self._drop_ready()
         self._cursor = cursor
         self._edits = (*self._edits, _edit(step, rows, SKIP, None, count))
-        self._agreed = False
+        self._begin()
 
     @property
     def edits(self) -> tuple[Edit, ...]:
@@ -155,7 +155,7 @@ class DataIterator(Generic[ElementT]):
         """What was delivered so far, in total and a component; it survives a resume."""
         rows, _ = self._engine.encode(self._cursor)
         counts = self._engine.counts(self._cursor)
-        left = self._engine.remainder(self._cursor, self._step)
+        left = self._engine.remainder(self._cursor, self._step, self._ended)
         return Progress.of(self._step, rows, counts, self._engine.cells(rows), left)
 
     def description(self) -> dict[str, Any]:
@@ -181,18 +181,42 @@ class DataIterator(Generic[ElementT]):
             raise ValueError("this iterator is closed")
         if self._peeked is not None:
             return self._peeked
-        if not self._agreed:
-            if self._agree is not None:
-                self._agree(self.get_state())
-            self._agreed = True
-        if self._ready is None:
-            self._ready = Ready(self._engine, self._cursor, self._step, self._prefetch)
+        if self._ended:
+            raise StopIteration
         try:
-            return next(self._ready)
+            following = self._load() if self._companions is None else self._load_with(self._companions)
         except BaseException:
-            # An error, or the end: what follows starts again from the position, which has not moved.
+            # What follows starts again from the position, which has not moved.
             self._drop_ready()
             raise
+        if following is None:
+            self._drop_ready()
+            self._ended = True
+            raise StopIteration
+        return following
+
+    def _load(self) -> tuple[ElementT, Any] | None:
+        """The element at the cursor and the cursor behind it; None at the end."""
+        if self._ready is None:
+            self._ready = Ready(self._engine, self._cursor, self._step, self._prefetch)
+        return next(self._ready, None)
+
+    def _load_with(self, companions: Companions) -> tuple[Any, Any] | None:
+        """What all processes deliver here, of which this is the part of the present one."""
+        if not companions.agreed:
+            companions.agree(self.get_state())
+        try:
+            own: Any = self._load()
+        except Exception as error:
+            companions.fail(error)
+            raise
+        return companions.in_common(self._step, self._cursor, own, len(self._ready or ()))
+
+    def _begin(self) -> None:
+        """What follows starts at a new position."""
+        self._ended = False
+        if self._companions is not None:
+            self._companions.part()
 
     def _drop_ready(self) -> None:
         self._peeked = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -25,6 +25,7 @@ class Ready(Generic[ElementT]):
 
     def __init__(self, engine: Engine[Any, Any, ElementT], cursor: Any, step: int, prefetch: int) -> None:
         self._stages: list[Background[Any]] = []
+        self._waiting: Sized = ()
         chunks = load_ahead(engine, cursor, step)
         if not prefetch:
             self._elements = one_by_one(chunks)
@@ -32,12 +33,16 @@ class Ready(Generic[ElementT]):
         reading = Background(chunks, 1)
         assembling = Background(one_by_one(reading), prefetch)
         self._stages = [assembling, reading]
-        self._elements = assembling
+        self._elements = self._waiting = assembling
         # The threads know nothing of this object, so that dropping it, or exiting, ends them.
         weakref.finalize(self, _close, self._stages)
 
     def __next__(self) -> tuple[ElementT, Any]:
         return next(self._elements)
+
+    def __len__(self) -> int:
+        """Elements that are loaded and wait; 0 where nothing is loaded before it is asked for."""
+        return len(self._waiting)
 
     def close(self) -> None:
         """Stops loading."""

@@ -13,9 +13,7 @@ from jax.sharding import NamedSharding
 from resumable_data.arrays import BoolArray, Int64Array, offsets_of
 from resumable_data.batch import LLMBatch
 from resumable_data.packing.plan import RowPlan
-from resumable_data.placement.agreement import agree, claim_of
 from resumable_data.placement.sharding import Cells, cells_needed, for_rank, rows_of, spans_in, to_global
-from resumable_data.state import State
 
 
 @dataclass(frozen=True)
@@ -75,9 +73,9 @@ class PlacedRows:
 
         return jax.tree.map(placed, batch)
 
-    def agree(self, state: State) -> None:
-        """Compares with the other processes that have devices of the mesh."""
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """Those that have devices of the mesh; none for a process that has none."""
         devices = cast(Any, self.sharding.device_set)
         processes: list[int] = sorted({device.process_index for device in devices})
-        if jax.process_index() in processes:
-            agree("before the first batch", processes, claim_of(state))
+        return tuple(processes) if jax.process_index() in processes else ()

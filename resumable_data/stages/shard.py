@@ -14,7 +14,6 @@ from resumable_data.arrays import BoolArray, Int64Array
 from resumable_data.batch import LLMBatch
 from resumable_data.errors import PipelineError
 from resumable_data.packing.plan import RowPlan
-from resumable_data.state import State
 
 
 @dataclass(frozen=True)
@@ -24,22 +23,24 @@ class ProcessRows:
     Attributes:
         process_index: i, from 0.
         process_count: n, which divides every batch.
+        processes: The processes of JAX that these are, which then deliver batches together.
     """
 
     process_index: int
     process_count: int
+    processes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.process_index < self.process_count:
             raise PipelineError(f"shard: process_index={self.process_index} is not in [0, {self.process_count})")
 
-    def check(self, sizes: Sequence[int]) -> None:
+    def check(self, method: str, sizes: Sequence[int]) -> None:
         """Raises PipelineError, with the counts that would work, unless every batch can be divided."""
         if any(size % self.process_count for size in sizes):
             common = math.gcd(*sizes)
             divisors = [count for count in range(1, common + 1) if common % count == 0]
             raise PipelineError(
-                f"shard: batches of {', '.join(map(str, sizes))} rows cannot be divided among "
+                f"{method}: batches of {', '.join(map(str, sizes))} rows cannot be divided among "
                 f"{self.process_count} processes; they can among {', '.join(map(str, divisors))}"
             )
 
@@ -63,6 +64,3 @@ class ProcessRows:
             return jax.ShapeDtypeStruct((leaf.shape[0] // self.process_count, *leaf.shape[1:]), leaf.dtype)
 
         return jax.tree.map(shared, batch)
-
-    def agree(self, state: State) -> None:
-        """Nothing: the processes counted here need not be those of JAX."""

@@ -9,6 +9,8 @@ from typing import Any
 from resumable_data.packing.plan import RowPlan, concatenate
 from resumable_data.stages.stage import At, Counts, Extent, RowPlanner, Saved
 
+_ROWS_AT_ONCE = 256
+
 ShardedAt = dict[str, tuple[At | None, ...]]
 
 
@@ -45,7 +47,8 @@ class ShardedRows:
     def take(self, cursor: tuple[Any, ...], size: int) -> tuple[RowPlan, tuple[Any, ...]]:
         """The rows of a batch, empty where they are another process's, and the cursor behind them.
 
-        With one shard there are fewer than ``size`` at the end; with several all or none.
+        With one shard there are fewer than ``size`` at the end; with several all or none. Where all shards have ended
+        the cursor is behind the documents that make no row.
         """
         share = size // self._shards
         taken = [planner.take(at, share) for planner, at in zip(self._planners.values(), cursor, strict=True)]
@@ -53,8 +56,10 @@ class ShardedRows:
         if self._shards == 1:
             return taken[0][0], behind
         counts = [len(rows) for rows, _ in taken]
-        if counts and (min(counts) < share if self._drop_remainder else not any(counts)):
+        if counts and self._drop_remainder and min(counts) < share:
             return RowPlan.empty(0), cursor
+        if counts and not any(counts):
+            return RowPlan.empty(0), behind
         own = {shard: rows.padded(share) for shard, (rows, _) in zip(self._planners, taken, strict=True)}
         return concatenate([own.get(shard, RowPlan.empty(share)) for shard in range(self._shards)]), behind
 
@@ -62,10 +67,14 @@ class ShardedRows:
         """How many of so many rows are of shards that are planned here."""
         return rows // self._shards * len(self._planners)
 
-    def left(self, cursor: tuple[Any, ...], size: int) -> int:
-        """Rows of a batch that are still there, of the shards planned here."""
+    def fills(self, cursor: tuple[Any, ...], size: int) -> bool:
+        """Whether each shard that is planned here fills its part of a batch."""
         share = size // self._shards
-        return sum(len(planner.take(at, share)[0]) for planner, at in self._pairs(cursor))
+        return all(len(planner.take(at, share)[0]) == share for planner, at in self._pairs(cursor))
+
+    def left(self, cursor: tuple[Any, ...]) -> int:
+        """Rows behind a cursor, of the shards that are planned here; they have to end."""
+        return sum(_rows_behind(planner, at) for planner, at in self._pairs(cursor))
 
     def stands_at(self, cursor: tuple[Any, ...], rows: int) -> bool:
         """Whether a cursor is behind so many rows, as far as its shards have them."""
@@ -120,3 +129,10 @@ class ShardedRows:
 
     def _rows_of_a_shard(self, first_row: Callable[[int], int]) -> Callable[[int], int]:
         return lambda step: first_row(step) // self._shards
+
+
+def _rows_behind(planner: RowPlanner[Any], at: Any) -> int:
+    total = 0
+    while rows := len((taken := planner.take(at, _ROWS_AT_ONCE))[0]):
+        total, at = total + rows, taken[1]
+    return total

@@ -37,6 +37,8 @@ class Unbatch:
             raise PipelineError(f"unbatch: batches have to be of one size, not of {self.parent.schedule.sizes}")
         if isinstance(self.parent.view, PlacedRows):
             raise PipelineError("unbatch: placed batches are arrays on devices; use shard, or neither")
+        if len(self.parent.view.processes) > 1:
+            raise PipelineError("unbatch: processes end together with a batch, not with a row; use shard, or neither")
         if self.steps is not None and self.steps < 1:
             raise PipelineError(f"unbatch: steps={self.steps} must be at least 1")
 
@@ -136,9 +138,9 @@ class UnbatchEngine:
         """What each component has delivered in whole batches."""
         return self._batches.counts(cursor.batch)
 
-    def remainder(self, cursor: UnbatchCursor, step: int) -> int:
+    def remainder(self, cursor: UnbatchCursor, step: int, ended: bool) -> int:
         """Rows that will not be delivered, because they fill no batch."""
-        return self._batches.remainder(cursor.batch, step // self._rows)
+        return self._batches.remainder(cursor.batch, step // self._rows, ended)
 
     def cells(self, rows: int) -> int:
         """Cells of so many rows."""

@@ -81,9 +81,9 @@ class WorkerEngine:
         """What each component has delivered, by all workers."""
         return self._engine.counts(cursor)
 
-    def remainder(self, cursor: Any, step: int) -> int:
+    def remainder(self, cursor: Any, step: int, ended: bool) -> int:
         """Rows behind the cursor of a step that will not be delivered."""
-        return self._engine.remainder(cursor, step)
+        return self._engine.remainder(cursor, step, ended)
 
     def cells(self, rows: int) -> int:
         """Cells, tokens and padding, of so many rows."""

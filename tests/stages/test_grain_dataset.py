@@ -218,9 +218,7 @@ def test_stretches_for_workers_are_refused() -> None:
 
 
 def test_placed_batches_cannot_go_to_workers() -> None:
-    with pytest.raises(
-        rd.PipelineError, match="placed on devices cannot go to the workers of mp_prefetch: use shard"
-    ):
+    with pytest.raises(rd.PipelineError, match="cannot go to the workers of mp_prefetch: use shard"):
         in_threads(2)(PIPELINES["placed"].to_grain())
 
 

@@ -1,0 +1,103 @@
+"""JAX's real coordination service, all of whose processes are threads of one test process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+# JAX offers no public name for the service; placement/meeting.py says why it is used.
+from jax._src.lib import _jax
+
+import resumable_data as rd
+from resumable_data.placement import agreement
+from resumable_data.placement.meeting import Meeting
+from resumable_data.stages.prefetch import Prefetch
+from resumable_data.stages.shard import ProcessRows
+
+TIMEOUT = 30.0
+
+
+@contextmanager
+def clients_of(count: int) -> Iterator[list[Any]]:
+    """The clients of so many processes."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    service = _jax.get_distributed_runtime_service(address, count)
+    made = [_jax.get_distributed_runtime_client(address, process) for process in range(count)]
+    with ThreadPoolExecutor(count) as threads:
+        list(threads.map(lambda client: client.connect(), made))
+        yield made
+        list(threads.map(lambda client: client.shutdown(), made))
+    service.shutdown()
+
+
+def outcomes(actions: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What each action returned or raised; each has a thread of its own."""
+
+    def outcome(action: Callable[[], Any]) -> Any:
+        try:
+            return action()
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(len(actions)) as threads:
+        return list(threads.map(outcome, actions))
+
+
+class ThreadedRun:
+    """Threads that pass for the processes of one run: what JAX says of a process is patched, its service is real.
+
+    Args:
+        clients: The clients of the service.
+        monkeypatch: Ends with the patching.
+    """
+
+    def __init__(self, clients: Sequence[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._clients = clients
+        self._runs = 0
+        self._own = threading.local()
+
+        def here(purpose: str, processes: tuple[int, ...], place: str, timeout_seconds: float) -> Meeting:
+            return Meeting(purpose, processes, place, TIMEOUT, self._own.index, clients[self._own.index])
+
+        def next_place(purpose: str, processes: Sequence[int]) -> str:
+            self._own.places += 1
+            return f"{self._own.run}/{self._own.places}"
+
+        monkeypatch.setattr(Meeting, "here", here)
+        monkeypatch.setattr(agreement, "_place", next_place)
+
+    def outcomes(self, count: int, action: Callable[[int], Any]) -> list[Any]:
+        """What an action returns or raises that each of so many processes takes, given its index."""
+        self._runs += 1
+
+        def of_process(index: int) -> Any:
+            self._own.index, self._own.run, self._own.places = index, f"run {self._runs}", 0
+            return action(index)
+
+        return outcomes([partial(of_process, index) for index in range(count)])
+
+    def results(self, count: int, action: Callable[[int], Any]) -> list[Any]:
+        """The same, where none may raise."""
+        found = self.outcomes(count, action)
+        for outcome in found:
+            if isinstance(outcome, Exception):
+                raise outcome
+        return found
+
+
+def together(data: rd.Dataset[Any], index: int, count: int) -> rd.Dataset[Any]:
+    """What ``shard_by_jax_process`` makes in process ``index`` of ``count``."""
+    ahead = data.node.ahead if isinstance(data.node, Prefetch) else 0
+    batches = data.node.parent if isinstance(data.node, Prefetch) else data.node
+    viewed = rd.Dataset(replace(batches, view=ProcessRows(index, count, tuple(range(count)))))
+    return viewed.prefetch(ahead) if ahead else viewed

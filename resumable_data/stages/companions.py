@@ -1,0 +1,128 @@
+"""Processes that deliver the batches of one pipeline together: they begin at one position, and end at one step."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple, cast
+
+from resumable_data.batch import LLMBatch
+from resumable_data.placement.agreement import agree, claim_of
+from resumable_data.placement.meeting import Meeting
+from resumable_data.stages.batch import BatchCursor, BatchEngine
+from resumable_data.state import State
+
+_TIMEOUT_SECONDS = 3600
+
+Following = tuple[LLMBatch, BatchCursor]
+"""A batch, and the cursor behind it."""
+
+
+class Outlook(NamedTuple):
+    """What a process says of the batches that its own logical shards have rows for.
+
+    Attributes:
+        steps: The shards have rows for the batches of all steps below this one, as far as is known.
+        ended: Whether they have rows for no other.
+    """
+
+    steps: int
+    ended: bool
+
+
+def common_steps(outlooks: Collection[Outlook], drop_remainder: bool) -> int:
+    """The step up to which all processes go on, given what each of them says; at the end, the one they stand at.
+
+    Batches are delivered as long as every shard fills its part, where the remainder is dropped; otherwise as long as
+    any shard has rows.
+
+    >>> common_steps([Outlook(7, False), Outlook(5, True)], drop_remainder=True)
+    5
+    >>> common_steps([Outlook(7, False), Outlook(5, True)], drop_remainder=False)
+    7
+    """
+    bounds = [outlook.steps for outlook in outlooks if drop_remainder or not outlook.ended]
+    return min(bounds) if bounds else max(outlook.steps for outlook in outlooks)
+
+
+class Companions:
+    """The processes that deliver batches with this one, as this one deals with them.
+
+    Where data ends and each process plans its own logical shards alone, none of them knows the last step. So they
+    meet at the step up to which all are known to have rows, and each says how far its own shards go from there:
+    prefetching, several steps at a time.
+
+    Args:
+        engine: What plans this process's batches.
+    """
+
+    def __init__(self, engine: BatchEngine) -> None:
+        self._engine = engine
+        self._processes = engine.processes
+        self._place: str | None = None
+        self._until = 0
+
+    @property
+    def agreed(self) -> bool:
+        """Whether they have agreed on the position that they are at."""
+        return self._place is not None
+
+    def part(self) -> None:
+        """The position has changed: they have to agree on it first."""
+        self._place = None
+
+    def agree(self, state: State) -> None:
+        """Begins at a position.
+
+        Raises:
+            PipelineMismatchError: The others are at another.
+            PeerError: They cannot go on, or do not come.
+        """
+        self._place = agree("before the first batch", self._processes, claim_of(state))
+        self._until = cast(int, state["step"])
+
+    def in_common(self, step: int, cursor: BatchCursor, own: Following | None, ahead: int) -> Following | None:
+        """What all processes deliver at a step.
+
+        Args:
+            step: The step.
+            cursor: The cursor in front of it.
+            own: What this process's shards have for it, None behind their end.
+            ahead: Batches behind it that are loaded already.
+
+        Returns:
+            The process's own batch; one of unscored rows, where only other processes have rows; or None at the end.
+
+        Raises:
+            PeerError: Another process cannot go on, or does not come.
+        """
+        if not self._engine.ends_with_others:
+            return own
+        if step == self._until:
+            outlook = Outlook(step, True) if own is None else Outlook(step + 1 + ahead, False)
+            self._until = self._met(outlook)
+        if step == self._until:
+            return None
+        return self._engine.unscored(cursor, step) if own is None else own
+
+    def fail(self, error: Exception) -> None:
+        """Tells the others, who wait for it or will, that this process cannot go on."""
+        if self._engine.ends_with_others:
+            self._meeting.fail(f"{type(error).__name__}: {error}")
+            self.part()
+
+    def _met(self, outlook: Outlook) -> int:
+        """Up to which step all go on from here."""
+        try:
+            return cast(int, self._meeting.hold(list(outlook), self._judge))
+        except BaseException:
+            # Whoever goes on from here has to agree again: the place of this meeting is used.
+            self.part()
+            raise
+
+    @property
+    def _meeting(self) -> Meeting:
+        purpose, place = f"before the batch of step {self._until}", f"{self._place}/steps/{self._until}"
+        return Meeting.here(purpose, self._processes, place, _TIMEOUT_SECONDS)
+
+    def _judge(self, said: Mapping[int, Any]) -> int:
+        return common_steps([Outlook(*outlook) for outlook in said.values()], self._engine.drop_remainder)

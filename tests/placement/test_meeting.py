@@ -1,0 +1,117 @@
+"""What processes say to each other, over JAX's real coordination service."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import pytest
+
+import resumable_data as rd
+from property_tests.coordination import clients_of, outcomes
+from resumable_data.placement import meeting as module
+from resumable_data.placement.meeting import Meeting
+
+LONG, SHORT = 60.0, 0.5
+
+
+@pytest.fixture(scope="module")
+def clients() -> Iterator[list[Any]]:
+    with clients_of(3) as made:
+        yield made
+
+
+@pytest.fixture
+def meetings(clients: list[Any], request: pytest.FixtureRequest) -> list[Meeting]:
+    """One meeting, as each of three processes sees it."""
+    return [
+        Meeting("going on", (0, 1, 2), request.node.name, LONG, process, client)
+        for process, client in enumerate(clients)
+    ]
+
+
+def impatient(meetings: list[Meeting]) -> list[Meeting]:
+    return [Meeting(m.purpose, m.processes, m.place, SHORT, m.own, m.client) for m in meetings]
+
+
+def in_order(said: Mapping[int, Any]) -> Any:
+    return [[process, what] for process, what in said.items()]
+
+
+def left_behind(clients: list[Any], name: str) -> list[str]:
+    return [key for key, _ in clients[0].key_value_dir_get(f"{name}/")]
+
+
+def test_all_hear_the_one_verdict_and_nothing_stays_behind(
+    meetings: list[Meeting], clients: list[Any], request: pytest.FixtureRequest
+) -> None:
+    heard = outcomes([partial(meeting.hold, meeting.own * 10, in_order) for meeting in meetings])
+
+    assert heard == [[[0, 0], [1, 10], [2, 20]]] * 3
+    assert left_behind(clients, request.node.name) == []
+
+
+def test_one_of_them_judges(meetings: list[Meeting]) -> None:
+    judged: list[Mapping[int, Any]] = []
+
+    def judge(said: Mapping[int, Any]) -> None:
+        judged.append(said)
+
+    outcomes([partial(meeting.hold, None, judge) for meeting in meetings])
+    assert len(judged) == 1
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_the_others_hear_of_a_failure_which_waits_for_nobody(meetings: list[Meeting], failing: int) -> None:
+    # Alone, and at once: nobody else has come yet.
+    meetings[failing].fail("OSError: the disk is full")
+    others = [meeting for meeting in meetings if meeting.own != failing]
+
+    for error in outcomes([partial(meeting.hold, None, in_order) for meeting in others]):
+        assert isinstance(error, rd.PeerError)
+        assert str(error).startswith("going on: another process cannot go on:")
+        assert f"process {failing}: OSError: the disk is full" in str(error)
+
+
+def test_of_two_failures_one_stands(meetings: list[Meeting]) -> None:
+    meetings[2].fail("first")
+    meetings[1].fail("second")
+    (error,) = outcomes([partial(meetings[0].hold, None, in_order)])
+    assert "process 2: first" in str(error)
+
+
+def test_a_process_that_does_not_come_is_named_and_cannot_go_on_when_it_does(meetings: list[Meeting]) -> None:
+    for error in outcomes([partial(meeting.hold, None, in_order) for meeting in impatient(meetings)[:2]]):
+        assert isinstance(error, rd.PeerError)
+        assert "of the 3 processes that take part, process 2 did not come within 0.5 s" in str(error)
+    # It makes the meeting complete, but the others have gone.
+    (late,) = outcomes([partial(meetings[2].hold, None, in_order)])
+    assert isinstance(late, rd.PeerError)
+    assert "process 2 did not come" in str(late)
+
+
+def test_where_all_have_come_and_nobody_judges_the_others_are_named(meetings: list[Meeting]) -> None:
+    for other in (0, 2):
+        meetings[0].client.key_value_set(f"{meetings[0].place}/said/{other}", "0")
+    (error,) = outcomes([partial(impatient(meetings)[1].hold, None, in_order)])
+    assert "process 0, 2 did not come" in str(error)
+
+
+def test_who_is_waited_for_is_logged(
+    meetings: list[Meeting], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE_SECONDS", SHORT / 4)
+    with caplog.at_level(logging.WARNING, logger=module.__name__):
+        outcomes([partial(impatient(meetings)[1].hold, None, in_order)])
+    assert caplog.messages[0] == "going on: waiting for process 0, 2"
+
+
+def test_a_service_that_is_gone_is_an_error_that_says_so() -> None:
+    with clients_of(1) as (client,):
+        pass
+    gone = Meeting("going on", (0, 1), "nowhere", LONG, 0, client)
+    for error in outcomes([partial(gone.hold, None, in_order), partial(gone.fail, "a reason")]):
+        assert isinstance(error, rd.PeerError)
+        assert "going on: the run's other processes cannot be reached" in str(error)
