@@ -16,6 +16,7 @@ import resumable_data as rd
 from property_tests.coordination import ThreadedRun, clients_of, together
 from property_tests.running import FaultySource, at_state, joined, raw, take, through_json
 from property_tests.strategies import LIMIT, Pipeline, pipelines
+from resumable_data.stages.batch import Length
 
 MOST = 6
 
@@ -67,6 +68,7 @@ def test_they_end_together_and_count_alike(run: ThreadedRun, pipeline: Pipeline,
     alone = iter(pipeline.dataset())
     whole = [raw(batch) for batch in alone]
     count = data.draw(st.sampled_from(counts_of(pipeline)))
+    assert together(pipeline.dataset(), 0, count).length() == Length(len(whole), exact=True)
 
     def to_the_end(index: int) -> Any:
         with iter(together(pipeline.dataset(), index, count)) as iterator:

@@ -376,9 +376,10 @@ class BatchEngine:
         rows, parent = cursor.rows, cursor.parent
         for skipped in range(due):
             size = self._stage.schedule.size(step + skipped)
-            taken, parent = self._planner.take(parent, size)
+            taken, behind = self._planner.take(parent, size)
             # What other shards have in a batch shows here in nothing; if there is a batch behind it, it was full.
             rows, complete = rows + size, complete and len(taken) == size
+            parent = behind if complete or not self._stage.drop_remainder else parent
         return BatchCursor(rows, parent, tuple(skip for skip in cursor.skips if skip[0] != step)), complete
 
     def _assembled(self, plans: Sequence[BatchPlan], spans: Spans) -> Iterator[LLMBatch]:

@@ -47,8 +47,7 @@ class ShardedRows:
     def take(self, cursor: tuple[Any, ...], size: int) -> tuple[RowPlan, tuple[Any, ...]]:
         """The rows of a batch, empty where they are another process's, and the cursor behind them.
 
-        With one shard there are fewer than ``size`` at the end; with several all or none. Where all shards have ended
-        the cursor is behind the documents that make no row.
+        With one shard there are fewer than ``size`` at the end; with several all or none.
         """
         share = size // self._shards
         taken = [planner.take(at, share) for planner, at in zip(self._planners.values(), cursor, strict=True)]
@@ -56,9 +55,7 @@ class ShardedRows:
         if self._shards == 1:
             return taken[0][0], behind
         counts = [len(rows) for rows, _ in taken]
-        if counts and self._drop_remainder and min(counts) < share:
-            return RowPlan.empty(0), cursor
-        if counts and not any(counts):
+        if counts and (min(counts) < share if self._drop_remainder else not any(counts)):
             return RowPlan.empty(0), behind
         own = {shard: rows.padded(share) for shard, (rows, _) in zip(self._planners, taken, strict=True)}
         return concatenate([own.get(shard, RowPlan.empty(share)) for shard in range(self._shards)]), behind

@@ -44,6 +44,28 @@ def test_dropped_rows_are_counted_where_the_batches_end(drop_remainder: bool, ex
     assert [at_the_start, *(iterator.progress().dropped_rows for _ in iterator)] == expected
 
 
+def test_all_rows_of_all_shards_behind_the_end_are_counted() -> None:
+    # Of three shards the first has four rows, and the others three.
+    iterator = iter(rows(10).batch(6, shards=3))
+    next(iterator)
+    assert iterator.progress().dropped_rows == 4
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_rows_that_are_too_few_to_be_skipped_are_dropped(shards: int) -> None:
+    iterator = iter(rows(10).batch(6, shards=shards))
+    iterator.skip(2)
+    assert iterator.progress().dropped_rows == 4
+    assert next(iterator, None) is None
+
+
+def test_a_host_with_some_of_the_shards_drops_no_row_of_endless_data() -> None:
+    documents = rd.Dataset.from_source(rd.InMemorySource([[1], [2], [3]])).repeat()
+    iterator = iter(documents.pad(2, eod_id=9).batch(4, shards=2).shard(0, 2))
+    next(iterator)
+    assert iterator.progress().dropped_rows == 0
+
+
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_batch_has_rows(size: int) -> None:
     with pytest.raises(rd.PipelineError, match=f"[Bb]atch.* has {size} rows"):

@@ -1,0 +1,104 @@
+"""Run by test_common_end_processes.py: text that ends, delivered by several processes up to its end."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from jax.sharding import Mesh
+
+import resumable_data as rd
+from property_tests import toy_tokenizer
+from property_tests.elastic_pipelines import LENGTH, Shards, digest_at, shards_of
+from property_tests.processes import join_run, report
+
+STEP = 2
+"""When the pipelines are saved."""
+CASES = [
+    (view, drop_remainder, prefetch)
+    for view in ("placed", "by process")
+    for drop_remainder in (False, True)
+    for prefetch in (0, 3)
+]
+
+
+class CountingTexts:
+    """Texts, and how many of them were read.
+
+    Attributes:
+        records_read: The index of every record that was read, as often as it was.
+    """
+
+    def __init__(self, corpus: Path) -> None:
+        self._source = rd.HuggingFaceSource.from_disk(corpus / "books", "text")
+        self.records_read: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def read(self, indices: Any) -> Any:
+        self.records_read += indices.tolist()
+        return self._source.read(indices)
+
+    def fingerprint(self) -> str:
+        return self._source.fingerprint()
+
+
+def pipeline(corpus: Path, source: Any, *, drop_remainder: bool) -> rd.Dataset[rd.LLMBatch]:
+    """One epoch of texts, some of which are left out: shards of it end at different steps."""
+    documents = rd.Dataset.from_source(source, name="books").shuffle(7).filter(is_wanted)
+    rows = documents.tokenize(corpus / "tokenizer.json", eod_id=toy_tokenizer.EOS_ID).pack(LENGTH, window=8)
+    return rows.batch(8, drop_remainder=drop_remainder)
+
+
+def is_wanted(text: str) -> bool:
+    """Whether a text is kept, which few of one shard are."""
+    return len(text) % 3 > 0
+
+
+def seen_here(data: rd.Dataset[rd.LLMBatch], view: str) -> rd.Dataset[rd.LLMBatch]:
+    """The batches on the devices of all processes, or the rows of this one."""
+    if view == "placed":
+        return data.place(Mesh(np.array(jax.devices()), "data"))
+    return data.shard_by_jax_process()
+
+
+def held(batch: rd.LLMBatch, view: str) -> Shards:
+    """What this process has of a batch: places and digests."""
+    if view == "placed":
+        return shards_of(batch)
+    rows = len(batch.inputs)
+    top = rows * jax.process_index()
+    return [([[top, top + rows], [0, LENGTH]], digest_at(batch, [[0, rows], [0, LENGTH]]))]
+
+
+def main(action: str, corpus: Path, checkpoints: Path) -> None:
+    """Saves each case in the middle, or restores it there, and goes on to the end; reports all batches."""
+    join_run()
+    for case in CASES:
+        view, drop_remainder, prefetch = case
+        source = CountingTexts(corpus)
+        data = seen_here(pipeline(corpus, source, drop_remainder=drop_remainder), view)
+        directory = checkpoints / "-".join(map(str, case))
+        with (
+            iter(data.prefetch(prefetch) if prefetch else data) as batches,
+            ocp.CheckpointManager(directory) as manager,
+        ):
+            if action == "restore":
+                manager.restore(STEP, args=ocp.args.Composite(data=rd.checkpoint.DataRestore(batches)))
+            found: list[Shards] = []
+            for batch in batches:
+                found.append(held(batch, view))
+                if action == "save" and batches.step == STEP:
+                    manager.save(STEP, args=ocp.args.Composite(data=rd.checkpoint.DataSave(batches)))
+            progress = batches.progress()
+            counted = [progress.documents, progress.tokens, progress.dropped, progress.dropped_rows]
+            report(case=case, shards=found, read=source.records_read, counted=counted)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
