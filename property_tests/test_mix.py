@@ -25,7 +25,7 @@ steps = st.integers(0, 6)
 def small_blocks() -> Iterator[None]:
     """Few rows of a mix are planned at once: that is quicker here, and many a block ends within a test."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("resumable_data.stages.mixed._ROWS_AT_ONCE", 24)
+        patch.setattr("resumable_data.planning.mixed._ROWS_AT_ONCE", 24)
         yield
 
 

@@ -12,8 +12,11 @@ from resumable_data.errors import (
     SourceError,
     StateError,
 )
+from resumable_data.iteration.iterator import DataIterator
+from resumable_data.iteration.progress import Progress
 from resumable_data.mixing import mix
 from resumable_data.order.schedule import BatchSchedule
+from resumable_data.planning.weights import WeightSchedule
 from resumable_data.sources.array_record import ArrayRecordSource
 from resumable_data.sources.grain_source import GrainSource
 from resumable_data.sources.hugging_face import HuggingFaceSource
@@ -22,9 +25,6 @@ from resumable_data.sources.in_memory import InMemorySource
 from resumable_data.sources.parse import parse_int32_tokens
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
-from resumable_data.stages.iterator import DataIterator
-from resumable_data.stages.progress import Progress
-from resumable_data.stages.weights import WeightSchedule
 from resumable_data.state import merge_states
 from resumable_data.version import VERSION
 

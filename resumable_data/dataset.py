@@ -12,12 +12,17 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from resumable_data.arrays import BoolArray, Int64Array
+from resumable_data.assembly.row_format import RowFormat
 from resumable_data.batch import LLMBatch
 from resumable_data.errors import PipelineError
 from resumable_data.graph import Documents, Node, Rows, is_stream, open_iterator
+from resumable_data.iteration.iterator import DataIterator
+from resumable_data.iteration.worker import Worker
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import default_shards
 from resumable_data.placement.sharding import as_sharding, check_shape
+from resumable_data.planning.windowed_rows import PackingReport
+from resumable_data.reading.fields import TOKENS, Fields, field_dtypes
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialSource
 from resumable_data.sources.source import Source
@@ -25,10 +30,8 @@ from resumable_data.stages.append_eod import AppendEod
 from resumable_data.stages.append_eod_fields import AppendEodFields
 from resumable_data.stages.batch import Batch, Length, View, WholeBatch
 from resumable_data.stages.documents import ChainStage, require_documents
-from resumable_data.stages.fields import TOKENS, Fields, field_dtypes
 from resumable_data.stages.filter import Filter
 from resumable_data.stages.filter_lengths import FilterLengths
-from resumable_data.stages.iterator import DataIterator
 from resumable_data.stages.map import Map
 from resumable_data.stages.mix import MixDocuments, MixRows
 from resumable_data.stages.pack import Pack
@@ -43,13 +46,11 @@ from resumable_data.stages.shift import Shift
 from resumable_data.stages.shuffle import Shuffle
 from resumable_data.stages.skip_bad_records import SkipBadRecords
 from resumable_data.stages.source import SourceStage
-from resumable_data.stages.stage import Opening, RowFormat, as_integer
+from resumable_data.stages.stage import Opening, as_integer
 from resumable_data.stages.supplied_eod import supplied_eod
 from resumable_data.stages.tokenize import Tokenize
 from resumable_data.stages.unbatch import Unbatch
 from resumable_data.stages.user_function import FILTER, MAP, RANDOM_MAP, is_transform, user_function
-from resumable_data.stages.windowed_rows import PackingReport
-from resumable_data.stages.worker import Worker
 
 if TYPE_CHECKING:
     import grain
@@ -577,7 +578,7 @@ class Dataset(Generic[ElementT]):
         [3, 9, 3]
         """
         try:
-            from resumable_data.stages.grain_dataset import PipelineIterDataset
+            from resumable_data.iteration.grain_dataset import PipelineIterDataset
         except ModuleNotFoundError as error:
             raise PipelineError("to_grain needs Grain: pip install 'resumable_data[grain]'") from error
         node = self.node.parent if isinstance(self.node, Prefetch) else self.node

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 from resumable_data.checkpoint.stateful import CheckpointableIterator
+from resumable_data.iteration.companions import Companions
+from resumable_data.iteration.iterator import DataIterator
+from resumable_data.iteration.worker import Worker, WorkerEngine
 from resumable_data.stages.batch import Batch
-from resumable_data.stages.companions import Companions
 from resumable_data.stages.documents import ChainStage
 from resumable_data.stages.elements import RowEngine
-from resumable_data.stages.iterator import DataIterator
 from resumable_data.stages.kept_documents import document_engine
 from resumable_data.stages.mix import MixDocuments, MixRows
 from resumable_data.stages.pack import Pack
@@ -18,7 +19,6 @@ from resumable_data.stages.prefetch import Prefetch
 from resumable_data.stages.shift import Shift
 from resumable_data.stages.stage import Opening
 from resumable_data.stages.unbatch import Unbatch
-from resumable_data.stages.worker import Worker, WorkerEngine
 from resumable_data.state import Description
 
 Rows = Pack | Pad | Shift | MixRows

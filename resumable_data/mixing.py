@@ -8,12 +8,12 @@ from typing import TypeVar, cast
 from resumable_data.dataset import Dataset
 from resumable_data.errors import PipelineError
 from resumable_data.graph import Documents, Rows, is_stream
+from resumable_data.planning.weights import Weights, WeightSchedule
 from resumable_data.stages.documents import ChainStage
 from resumable_data.stages.mix import MixDocuments, MixRows, MixSettings
 from resumable_data.stages.pack import Pack
 from resumable_data.stages.pad import Pad
 from resumable_data.stages.shift import Shift
-from resumable_data.stages.weights import Weights, WeightSchedule
 
 ElementT = TypeVar("ElementT")
 

@@ -13,7 +13,7 @@ from orbax.checkpoint.experimental.v1._src.context.context import get_context
 
 from resumable_data.checkpoint.files import SavedIterator
 from resumable_data.checkpoint.group import Group, Snapshot
-from resumable_data.stages.iterator import DataIterator
+from resumable_data.iteration.iterator import DataIterator
 
 if TYPE_CHECKING:
     from orbax.checkpoint import v1

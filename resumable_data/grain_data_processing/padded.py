@@ -11,10 +11,10 @@ import numpy as np
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, SourceError
+from resumable_data.reading.dropped import DROPPED
 from resumable_data.sources.grain_source import GrainSource, RandomAccess
 from resumable_data.sources.hugging_face import HuggingFaceSource
 from resumable_data.sources.source import Source, SourceWithLengths, check_indices
-from resumable_data.stages.dropped import DROPPED
 
 
 class PaddedDataset:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from resumable_data.arrays import Int64Array, Ragged, offsets_of, ranges
+from resumable_data.reading.dropped import with_dropped
 from resumable_data.stages.documents import ChainStage
-from resumable_data.stages.dropped import with_dropped
 from resumable_data.stages.stage import check_token
 from resumable_data.state import Settings
 

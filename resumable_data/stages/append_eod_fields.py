@@ -10,9 +10,9 @@ import numpy as np
 
 from resumable_data.arrays import AnyArray, Int64Array, Ragged, as_tokens
 from resumable_data.errors import PipelineError, RecordError
+from resumable_data.reading.dropped import DROPPED, as_ragged
+from resumable_data.reading.fields import value_of
 from resumable_data.stages.append_eod import AppendEod
-from resumable_data.stages.dropped import DROPPED, as_ragged
-from resumable_data.stages.fields import value_of
 from resumable_data.state import Settings
 
 

@@ -11,23 +11,19 @@ import jax
 import numpy as np
 
 from resumable_data.arrays import BoolArray, Int32Array, Int64Array
+from resumable_data.assembly.make_batch import make_batch, type_with_fields
 from resumable_data.batch import LLMBatch, LLMFieldsBatch, LLMIndexedBatch
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import Share
 from resumable_data.packing.plan import RowPlan, concatenate
+from resumable_data.planning.planner import Counts, Saved
+from resumable_data.planning.shards import ShardedAt, ShardedRows
+from resumable_data.reading.fields import SOURCE
+from resumable_data.reading.read import Spans, read_spans
+from resumable_data.reading.reader import DocumentReader
 from resumable_data.stages.engine import SKIP, Planned, Resumed, spans_at_once
-from resumable_data.stages.fields import SOURCE
-from resumable_data.stages.make_batch import make_batch, type_with_fields
-from resumable_data.stages.read import Spans, read_spans
-from resumable_data.stages.shards import ShardedAt, ShardedRows
-from resumable_data.stages.stage import (
-    Counts,
-    DocumentReader,
-    Opening,
-    RowStage,
-    Saved,
-)
+from resumable_data.stages.stage import Opening, RowStage
 from resumable_data.state import Edit, Settings
 
 _STEPS_BETWEEN_LOOKS = 16

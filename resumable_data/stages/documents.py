@@ -13,20 +13,12 @@ from resumable_data.errors import PipelineError, StateError
 from resumable_data.order.occurrences import occurrences
 from resumable_data.order.shards import Share
 from resumable_data.packing.plan import DocumentPlan
-from resumable_data.stages.dropped import as_ragged
-from resumable_data.stages.field_reader import FieldReader
-from resumable_data.stages.measured import Measured
-from resumable_data.stages.stage import (
-    At,
-    Counts,
-    DocumentPlanner,
-    Extent,
-    Named,
-    Opening,
-    Saved,
-    checked_integers,
-)
-from resumable_data.state import Settings
+from resumable_data.planning.planner import Counts, DocumentPlanner, Extent, Saved, checked_integers
+from resumable_data.reading.dropped import as_ragged
+from resumable_data.reading.field_reader import FieldReader
+from resumable_data.reading.measured import Measured
+from resumable_data.stages.stage import Named, Opening
+from resumable_data.state import At, Settings
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Generic, Protocol, TypeVar
 
 from resumable_data.differences import NEW
 from resumable_data.errors import PipelineMismatchError, StateError
-from resumable_data.stages.shards import ShardedAt
-from resumable_data.stages.stage import At, Counts
-from resumable_data.state import Edit, Position, Settings
+from resumable_data.planning.planner import Counts
+from resumable_data.planning.shards import ShardedAt
+from resumable_data.state import At, Edit, Position, Settings
 
 PlanT = TypeVar("PlanT")
 CursorT = TypeVar("CursorT")

@@ -10,8 +10,8 @@ import numpy as np
 
 from resumable_data.arrays import BoolArray, Int64Array, Ragged
 from resumable_data.errors import PipelineError, RecordError
+from resumable_data.reading.dropped import DROPPED, as_ragged, left_out
 from resumable_data.stages.documents import ChainStage
-from resumable_data.stages.dropped import DROPPED, as_ragged, left_out
 from resumable_data.state import Settings
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from resumable_data.errors import RecordError, ResumableDataError, SourceError
 from resumable_data.packing.plan import DocumentPlan, concatenate_documents
-from resumable_data.stages.dropped import DROPPED
+from resumable_data.planning.planner import Counts, DocumentPlanner, checked_integers
+from resumable_data.planning.shards import ShardedAt
+from resumable_data.planning.windowed_rows import most_empty, no_document
+from resumable_data.reading.dropped import DROPPED
+from resumable_data.reading.read import read_documents
+from resumable_data.reading.reader import DocumentReader
 from resumable_data.stages.elements import DocumentEngine, ElementEngine, decoded
 from resumable_data.stages.engine import Planned, Resumed
-from resumable_data.stages.read import read_documents
-from resumable_data.stages.shards import ShardedAt
-from resumable_data.stages.stage import Counts, DocumentPlanner, DocumentReader, checked_integers
-from resumable_data.stages.windowed_rows import most_empty, no_document
 
 _READ_AT_ONCE = 256
 

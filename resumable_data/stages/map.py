@@ -8,8 +8,8 @@ from typing import Any
 
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import RecordError
+from resumable_data.reading.dropped import DROPPED
 from resumable_data.stages.documents import ChainStage
-from resumable_data.stages.dropped import DROPPED
 from resumable_data.state import Settings
 
 

@@ -7,18 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from resumable_data.arrays import Int64Array
+from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
 from resumable_data.order import mixture
-from resumable_data.stages.mixed import MixedDocuments, MixedRows, join_documents, join_rows
-from resumable_data.stages.mixer import Mixer
-from resumable_data.stages.stage import (
-    DocumentStage,
-    Opening,
-    RowFormat,
-    RowStage,
-    is_mix,
-)
-from resumable_data.stages.weights import WeightSchedule
+from resumable_data.planning.mixed import MixedDocuments, MixedRows, join_documents, join_rows
+from resumable_data.planning.mixer import Mixer
+from resumable_data.planning.weights import WeightSchedule
+from resumable_data.stages.stage import DocumentStage, Opening, RowStage, is_mix
 from resumable_data.state import Settings
 
 STOPS = ("first_exhausted", "all_exhausted", "renormalise")

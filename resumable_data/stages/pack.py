@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
 from resumable_data.order import permutation
 from resumable_data.packing.window import VERSIONS
-from resumable_data.stages.fields import token_fields
-from resumable_data.stages.stage import (
-    DocumentStage,
-    Opening,
-    RowFormat,
-    check_token,
-)
-from resumable_data.stages.windowed_rows import WindowedRows
+from resumable_data.planning.windowed_rows import WindowedRows
+from resumable_data.reading.fields import token_fields
+from resumable_data.stages.stage import DocumentStage, Opening, check_token
 from resumable_data.state import Settings
 
 

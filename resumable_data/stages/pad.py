@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from resumable_data.assembly.row_format import RowFormat
 from resumable_data.packing.window import VERSIONS
-from resumable_data.stages.fields import token_fields
+from resumable_data.planning.windowed_rows import WindowedRows
+from resumable_data.reading.fields import token_fields
 from resumable_data.stages.pack import check_format, format_settings
-from resumable_data.stages.stage import DocumentStage, Opening, RowFormat
-from resumable_data.stages.windowed_rows import WindowedRows
+from resumable_data.stages.stage import DocumentStage, Opening
 from resumable_data.state import Settings
 
 # Rows keep the order of the documents, so that the window decides nothing but how many are planned at once, or

@@ -12,7 +12,7 @@ from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError
 from resumable_data.order.keyed_hash import derive_key
 from resumable_data.order.occurrences import MOST_RECORDS, epochs_of, records_of
-from resumable_data.stages.dropped import DROPPED
+from resumable_data.reading.dropped import DROPPED
 from resumable_data.stages.map import Map
 from resumable_data.state import Settings
 

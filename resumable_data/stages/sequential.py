@@ -11,10 +11,11 @@ import numpy as np
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.packing.plan import DocumentPlan
+from resumable_data.planning.planner import Counts, DocumentPlanner, Extent, Saved
 from resumable_data.sources.sequential import SequentialSource, Tape
 from resumable_data.stages.documents import ChainStage, RootStage, check_component_name
-from resumable_data.stages.stage import At, Counts, DocumentPlanner, Extent, Opening, Saved
-from resumable_data.state import Settings
+from resumable_data.stages.stage import Opening
+from resumable_data.state import At, Settings
 
 _BEGINNING = "null"
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
-from resumable_data.stages.stage import Opening, RowFormat, RowPlanner, RowStage
+from resumable_data.planning.planner import RowPlanner
+from resumable_data.stages.stage import Opening, RowStage
 from resumable_data.state import Settings
 
 SHIFTS = ("inputs", "targets", "none")

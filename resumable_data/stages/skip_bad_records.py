@@ -13,8 +13,8 @@ import numpy as np
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.order.occurrences import records_of
+from resumable_data.reading.dropped import DROPPED, as_ragged
 from resumable_data.stages.documents import ChainStage
-from resumable_data.stages.dropped import DROPPED, as_ragged
 
 _LOG = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from resumable_data.arrays import Int64Array, Ragged, offsets_of
 from resumable_data.errors import PipelineError, RecordError
+from resumable_data.reading.dropped import DROPPED, with_dropped
 from resumable_data.stages.documents import ChainStage
-from resumable_data.stages.dropped import DROPPED, with_dropped
 from resumable_data.stages.fast_tokenizer import FastTokenizer
 from resumable_data.stages.stage import check_token
 from resumable_data.state import Settings

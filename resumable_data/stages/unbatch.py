@@ -12,11 +12,12 @@ import numpy as np
 from resumable_data.batch import LLMBatch
 from resumable_data.errors import PipelineError
 from resumable_data.packing.plan import concatenate
+from resumable_data.planning.planner import Counts
+from resumable_data.planning.shards import ShardedAt
 from resumable_data.stages.batch import Batch, BatchCursor, BatchEngine, BatchPlan
 from resumable_data.stages.engine import Planned, Resumed
 from resumable_data.stages.place import PlacedRows
-from resumable_data.stages.shards import ShardedAt
-from resumable_data.stages.stage import Counts, Opening
+from resumable_data.stages.stage import Opening
 from resumable_data.state import Settings
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
-from resumable_data.stages.dropped import DROPPED
+from resumable_data.reading.dropped import DROPPED
 
 RECORDS = [[1, 2], [3], [], [4, 5, 6], [7], [8, 9]]
 

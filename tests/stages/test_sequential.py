@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import resumable_data as rd
+from resumable_data.planning.planner import Saved
 from resumable_data.stages.sequential import SequentialCursor, SequentialStage
-from resumable_data.stages.stage import Opening, Saved
+from resumable_data.stages.stage import Opening
 
 
 class Countdown:

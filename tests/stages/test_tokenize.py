@@ -14,8 +14,8 @@ import pytest
 
 import resumable_data as rd
 from property_tests.toy_tokenizer import BOS_ID, EOS_ID, TEXT, alone, shared, trained
+from resumable_data.reading.dropped import DROPPED
 from resumable_data.stages import fast_tokenizer
-from resumable_data.stages.dropped import DROPPED
 
 
 def documents(records: Sequence[Any]) -> rd.Dataset[Any]:

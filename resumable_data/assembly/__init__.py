@@ -1,0 +1,1 @@
+"""Assembly: tokens, positions and segments written into the arrays of a batch."""

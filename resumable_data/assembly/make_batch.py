@@ -1,0 +1,75 @@
+"""Rows that were planned and read as a batch of the type that was asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from resumable_data.arrays import Int32Array
+from resumable_data.assembly.assemble import assemble
+from resumable_data.assembly.assemble_fields import assemble_fields, assemble_numbers
+from resumable_data.assembly.row_format import RowFormat
+from resumable_data.batch import LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
+from resumable_data.errors import PipelineError
+from resumable_data.order.occurrences import records_of
+from resumable_data.packing.plan import RowPlan
+from resumable_data.reading.fields import LOSS_MASK, SOURCE
+from resumable_data.reading.read import Spans
+
+_WITH_FIELDS: dict[type[LLMBatch], type[LLMFieldsBatch]] = {
+    LLMBatch: LLMFieldsBatch,
+    LLMIndexedBatch: LLMIndexedFieldsBatch,
+}
+
+
+def type_with_fields(batch_type: type[LLMBatch]) -> type[LLMFieldsBatch]:
+    """The batch type that has room for fields.
+
+    Raises:
+        PipelineError: There is none.
+    """
+    if issubclass(batch_type, LLMFieldsBatch):
+        return batch_type
+    if batch_type not in _WITH_FIELDS:
+        raise PipelineError(
+            f"batch: {batch_type.__name__} has no place for fields: derive it from LLMFieldsBatch instead of LLMBatch"
+        )
+    return _WITH_FIELDS[batch_type]
+
+
+def make_batch(
+    batch_type: type[LLMBatch],
+    plan: RowPlan,
+    spans: Spans,
+    row_format: RowFormat,
+    source_numbers: Int32Array | None = None,
+) -> LLMBatch:
+    """Assembles a batch; for an ``LLMIndexedBatch`` with the number and chunk of each row's document.
+
+    Args:
+        batch_type: Its type; where there are fields, one that has room for them.
+        plan: The rows.
+        spans: What was read for them.
+        row_format: Row length, special tokens, shift and fields.
+        source_numbers: int32[n_readers], the number by which the batch shall say that a token is of a reader's
+            component; None where it shall not.
+    """
+    fields: dict[str, Any] = assemble(plan, spans.values, spans.starts, row_format)
+    if issubclass(batch_type, LLMIndexedBatch):
+        filled = np.diff(plan.rows) > 0
+        record = records_of(plan.record)
+        if len(record) and int(record.max()) >= 2**31 - 1:
+            raise PipelineError(f"record {int(record.max())} is beyond what document_idx, an int32, can number")
+        fields["document_idx"] = np.zeros(len(plan), np.int32)
+        fields["document_idx"][filled] = record + 1
+        fields["sequence_idx"] = np.zeros(len(plan), np.int32)
+        fields["sequence_idx"][filled] = plan.offset // row_format.length
+    if issubclass(batch_type, LLMFieldsBatch):
+        own = assemble_fields(plan, spans.fields, spans.starts, row_format) if spans.fields else {}
+        if LOSS_MASK in own:
+            fields["targets_segmentation"][own[LOSS_MASK] == 0] = 0
+        if source_numbers is not None:
+            own[SOURCE] = assemble_numbers(plan, source_numbers[plan.reader], row_format.length)
+        fields["fields"] = own
+    return batch_type(**fields)

@@ -1,0 +1,26 @@
+"""How planned rows become arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resumable_data.reading.fields import FieldDtypes
+
+
+@dataclass(frozen=True)
+class RowFormat:
+    """How planned rows become arrays.
+
+    Attributes:
+        length: Tokens a row.
+        eod_id: The end-of-document token, which is the first input of a document.
+        pad_id: What fills a row up.
+        shift: What is shifted against the other: ``"inputs"``, ``"targets"`` or ``"none"``.
+        fields: Fields beside the tokens, each with its dtype.
+    """
+
+    length: int
+    eod_id: int
+    pad_id: int
+    shift: str = "inputs"
+    fields: FieldDtypes = ()

@@ -1,0 +1,1 @@
+"""Iteration: the one iterator, what it loads ahead, and the processes and workers that it goes along with."""

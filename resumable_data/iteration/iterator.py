@@ -1,0 +1,241 @@
+"""The one iterator: it drives an engine, which plans and loads, and owns the position."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from resumable_data.differences import GONE, NEW, Difference
+from resumable_data.errors import PipelineError, PipelineMismatchError
+from resumable_data.iteration.companions import Companions
+from resumable_data.iteration.load_ahead import Ready
+from resumable_data.iteration.progress import Progress
+from resumable_data.stages.engine import SKIP, Engine, Resumed
+from resumable_data.state import Description, Edit, Position, State, decode, encode
+
+ElementT = TypeVar("ElementT")
+
+
+class DataIterator(Generic[ElementT]):
+    """Iterates over a pipeline from a position that can be saved and set.
+
+    What is read ahead or prefetched is never part of the state: that is always the position behind the last
+    element handed over. Close it, or use it as a context manager, to end its thread early.
+
+    Args:
+        engine: What plans and loads.
+        description: What decides the pipeline's data.
+        prefetch: Elements that a thread keeps ready, or 0 to load in the calling thread.
+        companions: The other processes of the run that deliver the same batches, if there are any.
+    """
+
+    def __init__(
+        self,
+        engine: Engine[Any, Any, ElementT],
+        description: Description,
+        prefetch: int = 0,
+        companions: Companions | None = None,
+    ) -> None:
+        self._engine = engine
+        self._description = description
+        self._prefetch = prefetch
+        self._companions = companions
+        self._ended = False
+        self._step = 0
+        self._cursor: Any = engine.start()
+        self._edits: tuple[Edit, ...] = ()
+        self._ready: Ready[ElementT] | None = None
+        self._peeked: tuple[ElementT, Any] | None = None
+        self._closed = False
+
+    @property
+    def step(self) -> int:
+        """Elements delivered, which is the index of the next."""
+        return self._step
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> ElementT:
+        element, cursor = self._advance()
+        self._peeked = None
+        self._cursor = cursor
+        self._step += 1
+        return element
+
+    def peek(self) -> ElementT:
+        """The next element, without moving: it will be handed over again.
+
+        Raises:
+            StopIteration: There is none.
+        """
+        self._peeked = self._advance()
+        return self._peeked[0]
+
+    def get_state(self) -> State:
+        """The position behind the last element handed over, as plain JSON values."""
+        rows, at = self._engine.encode(self._cursor)
+        return encode(self._description, Position(self._step, rows, at, self._edits))
+
+    def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
+        """Goes to a saved position. It is applied whole, or an error leaves the iterator where it was.
+
+        Args:
+            state: What ``get_state`` gave, also after a round trip through JSON.
+            allow: What may differ between the saved pipeline and this one: ``"weights"`` (of a mix, and their
+                schedule), ``"sources"`` (components added or removed), ``"batch"`` (sizes from now on) and
+                ``"epochs"`` (their number). What was delivered stays as it was; the change is recorded.
+
+        Raises:
+            StateError: The state is damaged, or of a version that this release cannot read.
+            PipelineMismatchError: It belongs to another pipeline or to other data.
+        """
+        self.check_state(state, allow)()
+
+    def check_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> Callable[[], None]:
+        """Reads and checks a saved position without moving, as ``set_state`` does before it moves.
+
+        Returns:
+            What goes to the position, and cannot fail.
+
+        Raises:
+            StateError: The state is damaged, or of a version that this release cannot read.
+            PipelineMismatchError: It belongs to another pipeline or to other data.
+        """
+        position, settings, found = decode(self._description, state, allow)
+        _refuse_used_names(position, found)
+        changes = tuple(_edit(position.step, position.rows, d.what, d.before, d.after) for d in found)
+        cursor = self._engine.decode(Resumed(position, settings, changes))
+        if changes and self._engine.shards == 1:
+            counts = {path: [c.rows, c.documents, c.tokens] for path, c in self._engine.counts(cursor).items()}
+            changes = tuple({**change, "counts": counts} for change in changes)
+
+        def move() -> None:
+            self._drop_ready()
+            self._cursor, self._step, self._edits = cursor, position.step, (*position.edits, *changes)
+            self._begin()
+
+        return move
+
+    def skip(self, count: int, at: int | None = None) -> None:
+        """Leaves out batches, as after a loss spike; recorded in the state as an edit.
+
+        The batches are planned, not read: about a microsecond a document. ``step`` counts batches delivered
+        and does not move; weights that change by step count skipped batches too.
+
+        Args:
+            count: How many batches.
+            at: In front of the batch of which step; by default the next.
+
+        Raises:
+            PipelineError: ``count`` is below 1, ``at`` is behind, or this is no iterator of batches.
+        """
+        step = self._step if at is None else at
+        if count < 1 or step < self._step:
+            raise PipelineError(f"skip: {count} batches in front of step {step}, but {self._step} are delivered")
+        cursor = self._engine.skipping(self._cursor, step, count)
+        rows, _ = self._engine.encode(self._cursor)
+        self._drop_ready()
+        self._cursor = cursor
+        self._edits = (*self._edits, _edit(step, rows, SKIP, None, count))
+        self._begin()
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """What was changed about the pipeline while it ran, oldest first."""
+        return self._edits
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Paths of the components, sorted: what ``batch(…, sources=True)`` numbers, from 1."""
+        return tuple(sorted(self._description.components))
+
+    def progress(self) -> Progress:
+        """What was delivered so far, in total and a component; it survives a resume."""
+        rows, _ = self._engine.encode(self._cursor)
+        counts = self._engine.counts(self._cursor)
+        left = self._engine.remainder(self._cursor, self._step, self._ended)
+        return Progress.of(self._step, rows, counts, self._engine.cells(rows), left)
+
+    def description(self) -> dict[str, Any]:
+        """What decides the pipeline's data, for people: what a checkpoint keeps as ``pipeline.json``."""
+        return self._description.to_json()
+
+    def close(self) -> None:
+        """Ends the thread, if there is one. The state can still be taken."""
+        self._drop_ready()
+        self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _advance(self) -> tuple[ElementT, Any]:
+        """The next element and the cursor behind it; peeked, or loaded."""
+        if self._closed:
+            raise ValueError("this iterator is closed")
+        if self._peeked is not None:
+            return self._peeked
+        if self._ended:
+            raise StopIteration
+        try:
+            following = self._load() if self._companions is None else self._load_with(self._companions)
+        except BaseException:
+            # What follows starts again from the position, which has not moved.
+            self._drop_ready()
+            raise
+        if following is None:
+            self._drop_ready()
+            self._ended = True
+            raise StopIteration
+        return following
+
+    def _load(self) -> tuple[ElementT, Any] | None:
+        """The element at the cursor and the cursor behind it; None at the end."""
+        if self._ready is None:
+            self._ready = Ready(self._engine, self._cursor, self._step, self._prefetch)
+        return next(self._ready, None)
+
+    def _load_with(self, companions: Companions) -> tuple[Any, Any] | None:
+        """What all processes deliver here, of which this is the part of the present one."""
+        if not companions.agreed:
+            companions.agree(self.get_state())
+        try:
+            own: Any = self._load()
+        except Exception as error:
+            companions.fail(error)
+            raise
+        return companions.in_common(self._step, self._cursor, own, len(self._ready or ()))
+
+    def _begin(self) -> None:
+        """What follows starts at a new position."""
+        self._ended = False
+        if self._companions is not None:
+            self._companions.part()
+
+    def _drop_ready(self) -> None:
+        self._peeked = None
+        # Forgotten first: a Ctrl-C while closing waits must not leave behind what looks like the end of the data.
+        ready, self._ready = self._ready, None
+        if ready is not None:
+            ready.close()
+
+
+def _edit(step: int, rows: int, what: str, before: Any, after: Any) -> Edit:
+    return {"step": step, "rows": rows, "what": what, "before": before, "after": after}
+
+
+def _refuse_used_names(position: Position, found: Sequence[Difference]) -> None:
+    """Raises PipelineMismatchError where a component is added under the name of one that was removed."""
+    used = {str(edit["what"]) for edit in position.edits if edit["before"] == GONE}
+    for difference in found:
+        if difference.after == NEW and difference.what in used:
+            raise PipelineMismatchError(
+                f"{difference.what} was part of this run before and was removed; give the new one another name",
+                (str(difference),),
+            )

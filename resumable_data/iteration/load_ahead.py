@@ -1,0 +1,119 @@
+"""Loading elements ahead of the one that is asked for: many in one read, and in threads where that is wished."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Sized
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from resumable_data.errors import ResumableDataError
+from resumable_data.iteration.background import Background
+from resumable_data.stages.engine import Engine, Planned
+
+ElementT = TypeVar("ElementT")
+
+_TOKENS_AT_ONCE = 2**24
+
+
+class Ready(Generic[ElementT]):
+    """Elements from a cursor on, each with the cursor behind it, loaded here or by two threads.
+
+    With prefetching one thread plans and reads, and another assembles what was read, so that waiting for
+    storage and copying overlap.
+    """
+
+    def __init__(self, engine: Engine[Any, Any, ElementT], cursor: Any, step: int, prefetch: int) -> None:
+        self._stages: list[Background[Any]] = []
+        self._waiting: Sized = ()
+        chunks = load_ahead(engine, cursor, step)
+        if not prefetch:
+            self._elements = one_by_one(chunks)
+            return
+        reading = Background(chunks, 1)
+        assembling = Background(one_by_one(reading), prefetch)
+        self._stages = [assembling, reading]
+        self._elements = self._waiting = assembling
+        # The threads know nothing of this object, so that dropping it, or exiting, ends them.
+        weakref.finalize(self, _close, self._stages)
+
+    def __next__(self) -> tuple[ElementT, Any]:
+        return next(self._elements)
+
+    def __len__(self) -> int:
+        """Elements that are loaded and wait; 0 where nothing is loaded before it is asked for."""
+        return len(self._waiting)
+
+    def close(self) -> None:
+        """Stops loading."""
+        _close(self._stages)
+
+
+def _close(stages: list[Background[Any]]) -> None:
+    for stage in stages:
+        stage.stop()
+    # The garbage collector may call this in one of the threads, which then end on their own.
+    if not any(stage.is_current_thread for stage in stages):
+        for stage in stages:
+            stage.join()
+
+
+@dataclass(frozen=True)
+class Chunk(Generic[ElementT]):
+    """Elements that were read together.
+
+    Attributes:
+        elements: They themselves, assembled one by one when asked for.
+        behind: The cursor behind each.
+    """
+
+    elements: Iterator[ElementT]
+    behind: list[Any]
+
+
+def load_ahead(engine: Engine[Any, Any, ElementT], cursor: Any, step: int) -> Iterator[Chunk[ElementT]]:
+    """Chunks of elements from a step and its cursor on.
+
+    Records are cheap when hundreds are read at once, so that several elements are planned and read together:
+    one at first, to be quick after a resume, then twice as many each time up to a limit of spans and tokens.
+    """
+    most_spans = engine.spans_at_once
+    elements = 1
+    while True:
+        planned: list[Planned[Any, Any]] = []
+        failure: ResumableDataError | None = None
+        spans = tokens = 0
+        while len(planned) < elements and spans < most_spans and tokens < _TOKENS_AT_ONCE:
+            try:
+                following = engine.plan(cursor, step)
+            except ResumableDataError as error:
+                # What is planned already is delivered first.
+                failure = error
+                break
+            if following is None:
+                break
+            planned.append(following)
+            cursor, step = following.behind, step + 1
+            spans, tokens = spans + following.spans, tokens + following.tokens
+        if planned:
+            loaded = _load(engine, [element.plan for element in planned])
+            yield Chunk(loaded, [element.behind for element in planned])
+        if failure is not None:
+            raise failure
+        if not planned:
+            return
+        elements *= 2
+
+
+def _load(engine: Engine[Any, Any, ElementT], plans: list[Any]) -> Iterator[ElementT]:
+    """Elements of the plans. Where a record is bad, those in front of it can still be had."""
+    try:
+        return engine.load(plans)
+    except ResumableDataError:
+        return (element for plan in plans for element in engine.load([plan]))
+
+
+def one_by_one(chunks: Iterator[Chunk[ElementT]]) -> Iterator[tuple[ElementT, Any]]:
+    """The elements of all chunks, each with the cursor behind it."""
+    for chunk in chunks:
+        yield from zip(chunk.elements, chunk.behind, strict=True)

@@ -1,0 +1,54 @@
+"""What a pipeline has delivered, counted from its plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from resumable_data.planning.planner import Counts
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What was delivered, or skipped, up to a position, of the components that the pipeline has now.
+
+    With logical shards, documents and tokens are counted of those that run in this process.
+
+    Attributes:
+        step: Batches delivered (or rows, or documents, where there are no batches).
+        rows: Rows.
+        documents: Documents that began in these rows.
+        tokens: Tokens in them, padding excluded.
+        truncated: Tokens that truncation cut off these documents.
+        dropped: Documents that were left out, by a filter or as bad records.
+        padding: Share of the rows' cells that hold padding, 0 to 1.
+        dropped_rows: Rows behind the position that never fill a batch, if it is the end; 0 before it.
+        components: For each component path its documents, tokens, epochs, and its share in the mix beside the
+            share that the weights ask for.
+    """
+
+    step: int
+    rows: int
+    documents: int
+    tokens: int
+    truncated: int
+    dropped: int
+    padding: float
+    dropped_rows: int
+    components: Mapping[str, Counts]
+
+    @classmethod
+    def of(cls, step: int, rows: int, components: Mapping[str, Counts], cells: int, dropped_rows: int) -> Progress:
+        """Sums the components' counts; ``cells`` are those of all rows."""
+        tokens = sum(counts.tokens for counts in components.values())
+        return cls(
+            step=step,
+            rows=rows,
+            documents=sum(counts.documents for counts in components.values()),
+            tokens=tokens,
+            truncated=sum(counts.truncated for counts in components.values()),
+            dropped=sum(counts.dropped for counts in components.values()),
+            padding=1 - tokens / cells if cells else 0.0,
+            dropped_rows=dropped_rows,
+            components=components,
+        )

@@ -1,0 +1,90 @@
+"""Workers that take turns: each plans every element, and reads its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from resumable_data.planning.planner import Counts
+from resumable_data.planning.shards import ShardedAt
+from resumable_data.stages.engine import Engine, Planned, Resumed
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Which elements a worker delivers: those of steps ``index``, ``index + count``, and so on.
+
+    Attributes:
+        index: Its number among the workers.
+        count: Number of workers.
+    """
+
+    index: int
+    count: int
+
+    def delivers(self, step: int) -> bool:
+        """Whether the element of a step is its own."""
+        return step % self.count == self.index
+
+
+class WorkerEngine:
+    """An engine whose elements are None where another worker delivers them; of these nothing is read.
+
+    Positions are those of the whole pipeline, so that the state of a worker is a state of the pipeline.
+    """
+
+    def __init__(self, engine: Engine[Any, Any, Any], worker: Worker) -> None:
+        self._engine = engine
+        self._worker = worker
+
+    @property
+    def spans_at_once(self) -> int:
+        """Stretches of documents that are best read together."""
+        return self._engine.spans_at_once
+
+    def start(self) -> Any:
+        """The cursor in front of the first element."""
+        return self._engine.start()
+
+    def plan(self, cursor: Any, step: int) -> Planned[Any, Any] | None:
+        """The element of a step, without what to load where it is another worker's."""
+        planned = self._engine.plan(cursor, step)
+        if planned is None or self._worker.delivers(step):
+            return planned
+        return Planned(None, planned.behind, 0, 0)
+
+    def load(self, plans: Sequence[Any]) -> Iterator[Any]:
+        """The worker's own elements, and None for the others."""
+        own = [plan for plan in plans if plan is not None]
+        loaded = self._engine.load(own) if own else iter(())
+        return (None if plan is None else next(loaded) for plan in plans)
+
+    @property
+    def shards(self) -> int:
+        """Number of logical shards."""
+        return self._engine.shards
+
+    def encode(self, cursor: Any) -> tuple[int, ShardedAt]:
+        """Rows in front of the cursor, and integers by component path."""
+        return self._engine.encode(cursor)
+
+    def decode(self, resumed: Resumed) -> Any:
+        """The cursor of a state."""
+        return self._engine.decode(resumed)
+
+    def skipping(self, cursor: Any, step: int, count: int) -> Any:
+        """The cursor that will skip ``count`` elements in front of that of a step."""
+        return self._engine.skipping(cursor, step, count)
+
+    def counts(self, cursor: Any) -> dict[str, Counts]:
+        """What each component has delivered, by all workers."""
+        return self._engine.counts(cursor)
+
+    def remainder(self, cursor: Any, step: int, ended: bool) -> int:
+        """Rows behind the cursor of a step that will not be delivered."""
+        return self._engine.remainder(cursor, step, ended)
+
+    def cells(self, rows: int) -> int:
+        """Cells, tokens and padding, of so many rows."""
+        return self._engine.cells(rows)

@@ -1,0 +1,192 @@
+"""Planners of mixes: documents, or rows, drawn in blocks."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import Any, Generic
+
+from resumable_data.arrays import Int64Array
+from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
+from resumable_data.planning.mixer import Drawn, MixCursor, Mixer, PlanT
+from resumable_data.planning.planner import Counts, DocumentPlanner, Extent, Saved
+from resumable_data.state import At
+
+_DOCUMENTS_AT_ONCE = 8192
+_ROWS_AT_ONCE = 1024
+_KEPT_BLOCKS = 2
+
+
+@dataclass(frozen=True)
+class BlockCursor:
+    """Where a mix is: some samples behind a cursor at which a block of samples begins that are drawn together."""
+
+    anchor: MixCursor
+    samples: int
+
+
+class Blocks(Generic[PlanT]):
+    """A mix drawn in blocks, so that each component is asked for many samples at a time.
+
+    Blocks are kept for speed alone; they follow from the cursor.
+
+    Args:
+        mixer: What draws.
+        size: Samples a block.
+    """
+
+    def __init__(self, mixer: Mixer[PlanT], size: int) -> None:
+        self.mixer = mixer
+        self._size = size
+        self._blocks: OrderedDict[int, tuple[MixCursor, Drawn[PlanT]]] = OrderedDict()
+        self._latest: tuple[Drawn[PlanT], int, MixCursor] | None = None
+        self._lock = Lock()
+
+    def start(self) -> BlockCursor:
+        """The cursor in front of the first sample."""
+        return BlockCursor(self.mixer.start(), 0)
+
+    def position(self, cursor: BlockCursor) -> int:
+        """Samples in front of the cursor."""
+        return cursor.anchor.place + cursor.samples
+
+    def finished(self, cursor: BlockCursor) -> bool:
+        """Whether the stop policy would have ended the mix."""
+        return self.mixer.finished(self.exact(cursor))
+
+    def extent(self, cursor: BlockCursor) -> Extent | None:
+        """How far the mix is."""
+        return self.mixer.extent(self.exact(cursor))
+
+    def encode(self, cursor: BlockCursor) -> dict[str, At]:
+        """The mix's integers and the components'."""
+        return self.mixer.encode(self.exact(cursor))
+
+    def counts(self, cursor: BlockCursor) -> dict[str, Counts]:
+        """What each component has delivered."""
+        return self.mixer.counts(self.exact(cursor))
+
+    def slices(self, cursor: BlockCursor, count: int) -> tuple[list[tuple[PlanT, int, int]], BlockCursor]:
+        """The next ``count`` samples as stretches of blocks, and the cursor behind them."""
+        stretches: list[tuple[PlanT, int, int]] = []
+        while count:
+            block = self._block(cursor.anchor)
+            if not len(block.components):
+                break
+            stop = min(cursor.samples + count, len(block.components))
+            stretches.append((block.plan, cursor.samples, stop))
+            count -= stop - cursor.samples
+            cursor = BlockCursor(cursor.anchor, stop)
+            if stop == len(block.components):
+                cursor = BlockCursor(block.behind, 0)
+        return stretches, cursor
+
+    def exact(self, cursor: BlockCursor) -> MixCursor:
+        """The mix's own cursor, with the components behind just the samples delivered."""
+        if not cursor.samples:
+            return cursor.anchor
+        block = self._block(cursor.anchor)
+        start, samples = block.start, 0
+        # Most often the cursor asked for lies just behind the one asked for before.
+        if self._latest is not None and self._latest[0] is block and self._latest[1] <= cursor.samples:
+            _, samples, start = self._latest
+        exact = self.mixer.behind(start, block.components[samples : cursor.samples])
+        self._latest = block, cursor.samples, exact
+        return exact
+
+    def _block(self, anchor: MixCursor) -> Drawn[PlanT]:
+        with self._lock:
+            found = self._blocks.get(id(anchor))
+        if found is None:
+            # The anchor is kept with its block, so that its identity stays its own.
+            found = anchor, self.mixer.draw(anchor, self._size)
+            with self._lock:
+                self._blocks[id(anchor)] = found
+                while len(self._blocks) > _KEPT_BLOCKS:
+                    self._blocks.popitem(last=False)
+        return found[1]
+
+
+class MixedDocuments(Blocks[DocumentPlan]):
+    """Plans documents of a mix; epochs have no meaning behind it."""
+
+    def __init__(self, mixer: Mixer[DocumentPlan]) -> None:
+        super().__init__(mixer, _DOCUMENTS_AT_ONCE)
+
+    @property
+    def epoch_size(self) -> int | None:
+        """None."""
+        return None
+
+    @property
+    def epochs(self) -> int | None:
+        """None."""
+        return None
+
+    @property
+    def components(self) -> Mapping[int, str]:
+        """The components of all children."""
+        children: Sequence[DocumentPlanner[Any]] = self.mixer.children
+        return {reader: path for child in children for reader, path in child.components.items()}
+
+    @property
+    def dropping(self) -> Collection[int]:
+        """Those of all children."""
+        children: Sequence[DocumentPlanner[Any]] = self.mixer.children
+        return [reader for child in children for reader in child.dropping]
+
+    def take(self, cursor: BlockCursor, count: int) -> tuple[DocumentPlan, BlockCursor]:
+        """The next ``count`` documents, or what is left, and the cursor behind them."""
+        stretches, behind = self.slices(cursor, count)
+        plans = [plan.slice(start, stop) for plan, start, stop in stretches]
+        return concatenate_documents(plans), behind
+
+    def renewed(self, cursor: BlockCursor) -> BlockCursor:
+        """The cursor with changed weights in force, in mixes within this one too."""
+        children = tuple(
+            child.renewed(at) for child, at in zip(self.mixer.children, cursor.anchor.children, strict=True)
+        )
+        within = any(new is not old for new, old in zip(children, cursor.anchor.children, strict=True))
+        if not within and not self.mixer.waits(cursor.anchor):
+            return cursor
+        exact = self.mixer.renewed(self.exact(cursor))
+        children = tuple(child.renewed(at) for child, at in zip(self.mixer.children, exact.children, strict=True))
+        return BlockCursor(replace(exact, children=children), 0)
+
+    def continues(self, behind: BlockCursor, saved: Saved) -> bool:
+        """Whether no component whose epochs changed ended in front of the cursor."""
+        cursors = self.exact(behind).children
+        return all(child.continues(at, saved) for child, at in zip(self.mixer.children, cursors, strict=True))
+
+    def decode(self, saved: Saved) -> BlockCursor:
+        """The cursor of these integers; changed weights wait for the next window."""
+        return BlockCursor(self.mixer.decode(saved), 0)
+
+
+class MixedRows(Blocks[RowPlan]):
+    """Plans rows of a mix."""
+
+    def __init__(self, mixer: Mixer[RowPlan]) -> None:
+        super().__init__(mixer, _ROWS_AT_ONCE)
+
+    def take(self, cursor: BlockCursor, count: int) -> tuple[RowPlan, BlockCursor]:
+        """The next ``count`` rows, or what is left, and the cursor behind them."""
+        stretches, behind = self.slices(cursor, count)
+        plans = [plan.slice(start, stop) for plan, start, stop in stretches]
+        return (concatenate(plans) if plans else RowPlan.empty(0)), behind
+
+    def decode(self, saved: Saved) -> BlockCursor:
+        """The cursor of these integers, with changed weights in force at once."""
+        return BlockCursor(self.mixer.renewed(self.mixer.decode(saved)), 0)
+
+
+def join_documents(plans: Sequence[DocumentPlan], order: Int64Array) -> DocumentPlan:
+    """The documents of several plans in a given order."""
+    return concatenate_documents(plans).take(order)
+
+
+def join_rows(plans: Sequence[RowPlan], order: Int64Array) -> RowPlan:
+    """The rows of several plans in a given order."""
+    return concatenate([*plans, RowPlan.empty(0)]).take(order)

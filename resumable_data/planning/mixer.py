@@ -1,0 +1,321 @@
+"""Drawing samples of several components in proportion, whatever the samples are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from resumable_data.arrays import Int64Array
+from resumable_data.errors import PipelineMismatchError, StateError
+from resumable_data.order.mixture import Targets, draw
+from resumable_data.packing.plan import DocumentPlan, RowPlan
+from resumable_data.planning.planner import Counts, Extent, Saved, checked_integers
+from resumable_data.planning.weights import WeightSchedule
+from resumable_data.state import At
+
+PlanT = TypeVar("PlanT", DocumentPlan, RowPlan)
+
+
+@dataclass(frozen=True, eq=False)
+class MixCursor:
+    """Where a mix is.
+
+    Attributes:
+        children: Each component's own cursor.
+        weights: The weights in force, by sample.
+        following: Those that are to be in force from the next window on; usually the same.
+        pending: How many changes of the weights wait for that window.
+        origin: Samples delivered before the present regime.
+        counts: Samples that each component has delivered in it.
+        gone: Which components are exhausted.
+    """
+
+    children: tuple[Any, ...]
+    weights: WeightSchedule
+    following: WeightSchedule
+    pending: int
+    origin: int
+    counts: tuple[int, ...]
+    gone: tuple[bool, ...]
+
+    @property
+    def place(self) -> int:
+        """Samples delivered."""
+        return self.origin + sum(self.counts)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn(Generic[PlanT]):
+    """Samples that were drawn together.
+
+    Attributes:
+        plan: What they are.
+        components: int64[n], the component of each.
+        start: The cursor in front of them, of their regime.
+        behind: The cursor behind them.
+    """
+
+    plan: PlanT
+    components: Int64Array
+    start: MixCursor
+    behind: MixCursor
+
+
+class Mixer(Generic[PlanT]):
+    """Draws samples of components in proportion. It keeps no position.
+
+    Args:
+        path: The mix's path.
+        stage: The name that its settings go by.
+        names: The components, sorted.
+        children: Their planners.
+        weights: Their weights, as users gave them.
+        to_samples: From a boundary of the weights to the sample at which it is, in a run without edits.
+        stop: What happens when a component is exhausted.
+        endless: Whether no component ever is.
+        join: Makes one plan of several, its elements in a given order.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        stage: str,
+        names: Sequence[str],
+        children: Sequence[Any],
+        weights: WeightSchedule,
+        to_samples: Callable[[int], int],
+        stop: str,
+        *,
+        endless: bool,
+        join: Callable[[Sequence[PlanT], Int64Array], PlanT],
+    ) -> None:
+        self.children = children
+        self._path = path
+        self._stage = stage
+        self._names = names
+        self._weights = weights
+        self._to_samples = to_samples
+        self._stop = stop
+        self._endless = endless
+        self._join = join
+
+    def start(self) -> MixCursor:
+        """The cursor in front of the first sample."""
+        children = tuple(child.start() for child in self.children)
+        weights, count = self._weights.moved(self._to_samples), len(self._names)
+        return MixCursor(children, weights, weights, 0, 0, (0,) * count, (False,) * count)
+
+    def draw(self, cursor: MixCursor, size: int) -> Drawn[PlanT]:
+        """Up to ``size`` samples of one regime; none only at the end of the mix.
+
+        That a component is exhausted shows with the first sample that it cannot deliver, and enters the cursor
+        with the sample that is delivered instead, so that one position has one cursor.
+        """
+        at = cursor
+        while not self._ended(at):
+            targets = Targets(at.weights.segments(self._names, self._gone(at)), at.origin)
+            drawn, short = self._taken(at, draw(targets, at.counts, at.place, size))
+            if not short:
+                return self._until_finished(at, drawn)
+            component, first = min(short.items(), key=lambda item: item[1])
+            if first:
+                return self._taken(at, drawn.components[:first])[0]
+            if self._stop == "first_exhausted":
+                break
+            at = _without(at, component)
+        return self._taken(cursor, np.zeros(0, np.int64))[0]
+
+    def behind(self, cursor: MixCursor, components: Int64Array) -> MixCursor:
+        """The cursor behind samples of these components."""
+        return self._taken(cursor, components)[0].behind
+
+    def waits(self, cursor: MixCursor) -> bool:
+        """Whether a change of the weights waits for the next window."""
+        return cursor.weights != cursor.following
+
+    def renewed(self, cursor: MixCursor) -> MixCursor:
+        """The cursor with the weights in force that waited: a new regime, if they are others."""
+        if cursor.weights == cursor.following:
+            return cursor
+        counts = (0,) * len(self._names)
+        return replace(cursor, weights=cursor.following, pending=0, origin=cursor.place, counts=counts)
+
+    def finished(self, cursor: MixCursor) -> bool:
+        """Whether the stop policy would have ended the mix, if its components were not endless."""
+        weights = dict(cursor.weights.points[-1][1])
+        done = [child.finished(at) for name, child, at in self._components(cursor) if weights.get(name)]
+        return any(done) if self._stop == "first_exhausted" else all(done)
+
+    def extent(self, cursor: MixCursor) -> Extent | None:
+        """How far the mix is from the end that its stop policy sets; an estimate, as are its components'."""
+        weights = dict(cursor.weights.points[-1][1])
+        drawn = [(child, at) for name, child, at in self._components(cursor) if weights.get(name)]
+        extents = [child.extent(at) for child, at in drawn]
+        finite: list[Extent] = [extent for extent in extents if extent is not None]
+        if not finite or (self._stop != "first_exhausted" and len(finite) < len(extents)):
+            return None
+        done, total = sum(extent.done for extent in finite), sum(extent.total for extent in finite)
+        if self._stop == "renormalise":
+            return Extent(done, total)
+        shares = [extent.done / extent.total for extent in finite]
+        share = max(shares) if self._stop == "first_exhausted" else min(shares)
+        return Extent(share * total, total)
+
+    def encode(self, cursor: MixCursor) -> dict[str, At]:
+        """The components' integers; and pending changes, origin, gone (as bits) and counts for the mix."""
+        at: dict[str, At] = {}
+        for child, child_cursor in zip(self.children, cursor.children, strict=True):
+            at |= child.encode(child_cursor)
+        gone = sum(1 << i for i, is_gone in enumerate(cursor.gone) if is_gone)
+        return at | {self._path: (cursor.pending, cursor.origin, gone, *cursor.counts)}
+
+    def decode(self, saved: Saved) -> MixCursor:
+        """The cursor of a state, whose weights may have changed since.
+
+        Raises:
+            StateError: There is no such cursor.
+            PipelineMismatchError: A component was removed of which the present window still holds documents.
+        """
+        following = self._weights.moved(saved.rows_now if self._by_step else int)
+        if self._path not in saved.at:
+            return self._joined(saved, following)
+        schedules = self._schedules(saved)
+        names = schedules[-1].names
+        pending, origin, gone, *counts = checked_integers(saved.at, self._path, 3 + len(names))
+        if pending >= len(schedules):
+            raise StateError(f"mix {self._path!r}: {pending} changes of its weights wait, but they are not recorded")
+        known = {name: (count, gone >> i & 1) for i, (name, count) in enumerate(zip(names, counts, strict=True))}
+        cursor = MixCursor(
+            children=tuple(
+                child.decode(saved) if name in known else child.start()
+                for name, child in zip(self._names, self.children, strict=True)
+            ),
+            weights=schedules[-1 - pending],
+            following=following,
+            pending=pending + (schedules[-1] != following),
+            origin=origin,
+            counts=tuple(known.get(name, (0, 0))[0] for name in self._names),
+            gone=tuple(bool(known.get(name, (0, 0))[1]) for name in self._names),
+        )
+        removed = sorted(known.keys() - set(self._names))
+        if removed and not saved.in_window:
+            nothing = (0,) * len(self._names)
+            return replace(cursor, weights=following, pending=0, origin=origin + sum(counts), counts=nothing)
+        drawn = [name for name in removed if any(dict(weights)[name] for _, weights in cursor.weights.points)]
+        if drawn:
+            raise PipelineMismatchError(
+                f"components {drawn} cannot be removed here: the window that is being delivered may hold documents "
+                "of theirs. Set their weights to 0 now, and remove them at a later restore",
+                tuple(f"component {name!r} is gone" for name in drawn),
+            )
+        return self._with_more_epochs(cursor)
+
+    def _with_more_epochs(self, cursor: MixCursor) -> MixCursor:
+        """The cursor in which no component is exhausted that an edit gave more epochs."""
+        gone = tuple(
+            g and child.finished(at) for g, (_, child, at) in zip(cursor.gone, self._components(cursor), strict=True)
+        )
+        if gone == cursor.gone:
+            return cursor
+        return replace(cursor, gone=gone, origin=cursor.place, counts=(0,) * len(gone))
+
+    def _joined(self, saved: Saved, weights: WeightSchedule) -> MixCursor:
+        """The cursor where a component that ran alone is joined by others."""
+        children = tuple(
+            child.decode(saved) if name in saved.at else child.start()
+            for name, child in zip(self._names, self.children, strict=True)
+        )
+        count = len(self._names)
+        return MixCursor(children, weights, weights, 0, saved.rows, (0,) * count, (False,) * count)
+
+    def counts(self, cursor: MixCursor) -> dict[str, Counts]:
+        """What each component has delivered, with its share in the mix and its target."""
+        segments = cursor.weights.segments(self._names, self._gone(cursor))
+        targets, drawn = Targets(segments, cursor.origin), sum(cursor.counts)
+        merged: dict[str, Counts] = {}
+        for i, (child, child_cursor) in enumerate(zip(self.children, cursor.children, strict=True)):
+            share = cursor.counts[i] / drawn if drawn else 0.0
+            target = float(targets.target(i, cursor.place)) / drawn if drawn else 0.0
+            for path, counts in child.counts(child_cursor).items():
+                merged[path] = replace(counts, share=share * counts.share, target=target * counts.target)
+        return merged
+
+    @property
+    def _by_step(self) -> bool:
+        return self._to_samples is not int
+
+    def _schedules(self, saved: Saved) -> list[WeightSchedule]:
+        """Every weights that the mix had, oldest first, the last those of the saved pipeline."""
+        what = f"{self._stage}.weights"
+        given: list[Any] = [edit["before"] for edit in saved.edits if edit["what"] == what]
+        given.append(saved.settings[self._stage]["weights"])
+        to_samples = saved.rows_before if self._by_step else int
+        return [WeightSchedule.from_json(weights).moved(to_samples) for weights in given]
+
+    def _gone(self, cursor: MixCursor) -> tuple[str, ...]:
+        """Components that are exhausted, whose shares the others take."""
+        return tuple(name for name, gone in zip(self._names, cursor.gone, strict=True) if gone)
+
+    def _taken(self, cursor: MixCursor, components: Int64Array) -> tuple[Drawn[PlanT], dict[int, int]]:
+        """Samples of the given components, and where each component that has too few first falls short."""
+        order = np.argsort(components, kind="stable")
+        counts = np.bincount(components, minlength=len(self._names))
+        firsts = np.cumsum(counts) - counts
+        children: list[Any] = list(cursor.children)
+        plans: list[PlanT] = []
+        short: dict[int, int] = {}
+        for i in np.flatnonzero(counts).tolist():
+            plan, children[i] = self.children[i].take(cursor.children[i], int(counts[i]))
+            plans.append(plan)
+            if len(plan) < counts[i]:
+                short[i] = int(order[firsts[i] + len(plan)])
+        behind = replace(
+            cursor,
+            children=tuple(children),
+            counts=tuple((np.array(cursor.counts, np.int64) + counts).tolist()),
+        )
+        # Sample k of the concatenation stands at place order[k] of the mix.
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        plan = self._join(plans, np.zeros(0, np.int64) if short else place)
+        return Drawn(plan, components, cursor, behind), short
+
+    def _ended(self, cursor: MixCursor) -> bool:
+        """Whether nothing is left to draw, as far as that shows without trying."""
+        if self._endless:
+            return False
+        if self._stop == "renormalise":
+            left = set(self._names) - set(self._gone(cursor))
+            return not any(weight for _, weights in cursor.weights.points for name, weight in weights if name in left)
+        return self._stop == "all_exhausted" and self._all_finished(cursor)
+
+    def _until_finished(self, cursor: MixCursor, drawn: Drawn[PlanT]) -> Drawn[PlanT]:
+        """With ``all_exhausted``, the samples up to that with which the last component has been exhausted."""
+        if self._stop != "all_exhausted" or self._endless or not self._all_finished(drawn.behind):
+            return drawn
+        low, high = 0, len(drawn.components)  # finished at `high`, not at `low`
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._all_finished(self.behind(cursor, drawn.components[:middle])):
+                high = middle
+            else:
+                low = middle
+        return self._taken(cursor, drawn.components[:high])[0]
+
+    def _all_finished(self, cursor: MixCursor) -> bool:
+        """Whether every component with a weight has delivered all that was asked of it."""
+        weights = dict(cursor.weights.points[-1][1])
+        return all(child.finished(at) or not weights.get(name) for name, child, at in self._components(cursor))
+
+    def _components(self, cursor: MixCursor) -> Iterator[tuple[str, Any, Any]]:
+        """Name, planner and cursor of each component."""
+        return zip(self._names, self.children, cursor.children, strict=True)
+
+
+def _without(cursor: MixCursor, component: int) -> MixCursor:
+    """The cursor of the regime in which a component is exhausted."""
+    gone = tuple(was_gone or i == component for i, was_gone in enumerate(cursor.gone))
+    return replace(cursor, gone=gone, origin=cursor.place, counts=(0,) * len(gone))

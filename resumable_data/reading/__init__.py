@@ -1,0 +1,1 @@
+"""Reading: the documents that a plan names, many at a time, as tokens with their fields."""

@@ -1,0 +1,43 @@
+"""Reading documents that are mappings: their tokens, and the fields aligned with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from resumable_data.arrays import Int64Array, Ragged
+from resumable_data.reading.fields import TokenFields
+from resumable_data.reading.reader import DocumentReader
+
+
+class FieldReader:
+    """The reading side of a component whose documents are mappings.
+
+    Args:
+        documents: What reads them.
+        fields: What to take of them.
+    """
+
+    def __init__(self, documents: DocumentReader, fields: TokenFields) -> None:
+        self._documents = documents
+        self._fields = fields
+
+    def read(self, records: Int64Array) -> Sequence[Any]:
+        """The documents themselves."""
+        return self._documents.read(records)
+
+    def read_tokens(self, records: Int64Array) -> Ragged:
+        """Their tokens and fields.
+
+        Raises:
+            RecordError: A document has not what is to be taken, or a field is not aligned.
+        """
+        return self._fields.aligned(self.read(records), lambda place: self.name_of(int(records[place])))
+
+    def lengths(self, records: Int64Array) -> Int64Array:
+        """Tokens of the documents, where they are known without reading."""
+        return self._documents.lengths(records)
+
+    def name_of(self, record: int) -> str:
+        """What an error calls a record."""
+        return self._documents.name_of(record)

@@ -1,0 +1,170 @@
+"""Fields that are aligned with a document's tokens, such as a loss mask: what rows are told to take of documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from resumable_data.arrays import AnyArray, Ragged
+from resumable_data.errors import PipelineError, RecordError
+from resumable_data.reading.dropped import DROPPED, as_ragged
+
+TOKENS = "tokens"
+"""The key of a document's tokens, where none is given."""
+
+LOSS_MASK = "loss_mask"
+"""The field that takes targets out of the loss where it is 0."""
+
+SOURCE = "source"
+"""What a batch calls the numbers of the components that its tokens come from."""
+
+Fields = Sequence[str] | Mapping[str, npt.DTypeLike]
+"""Fields as users name them."""
+
+FieldDtypes = tuple[tuple[str, str], ...]
+"""Names of fields, sorted, and of their dtypes."""
+
+# What JAX holds as it is, without 64 bits enabled.
+_DTYPES = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "float16", "float32")
+
+
+@dataclass(frozen=True)
+class TokenFields:
+    """What is taken of documents that are mappings.
+
+    Attributes:
+        tokens: The key of the tokens.
+        dtypes: The keys of the fields, each with the dtype it has in a batch.
+    """
+
+    tokens: str
+    dtypes: FieldDtypes
+
+    def aligned(self, documents: Sequence[Any], name: Callable[[int], str]) -> Ragged:
+        """The tokens of documents, with the fields aligned.
+
+        Args:
+            documents: Mappings, and ``DROPPED``.
+            name: What an error calls the document at a place.
+
+        Raises:
+            RecordError: A document is no mapping or lacks a key, a field is not as long as the tokens, or a value
+                does not fit its dtype.
+
+        >>> documents = [{"tokens": [5, 6], "loss_mask": [0, 1]}, {"tokens": [7], "loss_mask": [1]}]
+        >>> found = TokenFields("tokens", (("loss_mask", "int32"),)).aligned(documents, "document {}".format)
+        >>> found.values.tolist(), found.fields["loss_mask"].tolist()
+        ([5, 6, 7], [0, 1, 1])
+        """
+
+        def column(key: str) -> list[Any]:
+            return [
+                DROPPED if document is DROPPED else value_of(document, key, name(place))
+                for place, document in enumerate(documents)
+            ]
+
+        tokens = as_ragged(column(self.tokens), name)
+        fields: dict[str, AnyArray] = {}
+        for key, dtype in self.dtypes:
+            arrays: list[AnyArray] = [np.zeros(0, dtype)]
+            for place, (given, length) in enumerate(zip(column(key), tokens.lengths.tolist(), strict=True)):
+                if given is not DROPPED:
+                    arrays.append(_as_field(given, np.dtype(dtype), length, f"{name(place)}: field {key!r}"))
+            fields[key] = np.concatenate(arrays)
+        return replace(tokens, fields=fields)
+
+
+def value_of(document: Any, key: str, name: str) -> Any:
+    """The value that a document has under a key.
+
+    Raises:
+        RecordError: It is no mapping, or has no such key; the error calls it ``name``.
+    """
+    if not isinstance(document, Mapping):
+        raise RecordError(
+            f"{name} is a {type(document).__name__}, not a mapping with a {key!r}. Make one of it in a map, as in "
+            "{'tokens': tokens, 'loss_mask': np.ones(len(tokens))}"
+        )
+    mapping = cast(Mapping[str, Any], document)
+    if key not in mapping:
+        raise RecordError(f"{name} has no {key!r}; its keys are {', '.join(map(repr, mapping))}")
+    return mapping[key]
+
+
+def field_dtypes(stage: str, fields: Fields) -> FieldDtypes:
+    """Fields as users name them, checked.
+
+    Args:
+        stage: What an error calls the stage.
+        fields: Names, which are int32, or dtypes by name.
+
+    Raises:
+        PipelineError: They are no list of names, or a dtype is not one that JAX keeps.
+
+    >>> field_dtypes("pack", ["loss_mask"]), field_dtypes("pack", {"weight": np.float32})
+    ((('loss_mask', 'int32'),), (('weight', 'float32'),))
+    """
+    if isinstance(fields, str):
+        raise PipelineError(
+            f"{stage}: fields={fields!r} is one text; give a list of names, as in fields=[{fields!r}]"
+        )
+    given = fields if isinstance(fields, Mapping) else dict.fromkeys(fields, "int32")
+    if len(given) != len(fields):
+        raise PipelineError(f"{stage}: fields={list(fields)!r} names a field twice")
+    return tuple((name, _dtype_name(stage, name, given[name])) for name in sorted(given))
+
+
+def token_fields(stage: str, tokens: str | None, dtypes: FieldDtypes) -> TokenFields | None:
+    """What a stage takes of documents; None where these are tokens, not mappings.
+
+    Raises:
+        PipelineError: A field is the tokens themselves.
+    """
+    if tokens is None and not dtypes:
+        return None
+    found = TokenFields(TOKENS if tokens is None else tokens, dtypes)
+    if found.tokens in dict(dtypes):
+        raise PipelineError(f"{stage}: {found.tokens!r} are the tokens themselves; leave them out of fields")
+    return found
+
+
+def _dtype_name(stage: str, name: object, given: npt.DTypeLike) -> str:
+    if not isinstance(name, str) or not name:
+        raise PipelineError(f"{stage}: fields has the name {name!r}; names are texts, and not empty")
+    try:
+        found = np.dtype(given).name
+    except TypeError as error:
+        raise PipelineError(f"{stage}: fields: {name!r} has no dtype: {error}") from error
+    if found not in _DTYPES:
+        raise PipelineError(f"{stage}: fields: {name!r} is {found}; a field is one of {', '.join(_DTYPES)}")
+    return found
+
+
+def _as_field(given: Any, dtype: np.dtype[Any], length: int, name: str) -> AnyArray:
+    """A field of one document as its dtype, without changing a value but to round it."""
+    try:
+        array: AnyArray = np.asarray(given)
+    except ValueError as error:
+        raise RecordError(f"{name} is no array: {error}") from error
+    if array.shape != (length,):
+        has = f"{array.shape[0]} values" if array.ndim == 1 else f"the shape {array.shape}"
+        raise RecordError(
+            f"{name} has {has}, but the document has {length} tokens: it needs one value for each. What appends "
+            "to the tokens has to append to it too, as in append_eod(…, fields={'loss_mask': 1})"
+        )
+    if array.dtype == dtype or length == 0:
+        return array.astype(dtype, copy=False)
+    if array.dtype.kind not in ("biuf" if dtype.kind == "f" else "biu"):
+        raise RecordError(
+            f"{name} holds {array.dtype}, which {dtype} cannot: say its dtype, as in fields={{'weight': 'float32'}}"
+        )
+    with np.errstate(over="ignore"):
+        converted = array.astype(dtype)
+    changed = np.isinf(converted) & ~np.isinf(array) if array.dtype.kind == "f" else converted != array
+    if changed.any():
+        raise RecordError(f"{name} holds the value {array[changed][0]}, which {dtype} cannot hold")
+    return converted

@@ -1,0 +1,88 @@
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from resumable_data.iteration.background import Background
+
+PATIENCE = 20  # seconds after which a test that hangs fails
+
+
+def test_elements_come_in_order_and_then_the_end() -> None:
+    produced = Background(iter(range(100)), ahead=3)
+
+    assert list(produced) == list(range(100))
+    with pytest.raises(StopIteration):
+        next(produced)
+
+
+def test_an_error_comes_behind_the_elements_in_front_of_it() -> None:
+    def elements() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise KeyError("three")
+
+    produced = Background(elements(), ahead=5)
+
+    assert [next(produced), next(produced)] == [1, 2]
+    for _ in range(2):
+        with pytest.raises(KeyError, match="three"):
+            next(produced)
+
+
+def test_nothing_is_produced_before_the_first_next() -> None:
+    asked = threading.Event()
+
+    def elements() -> Iterator[int]:
+        asked.set()
+        yield 1
+
+    before = threading.active_count()
+    produced = Background(elements(), ahead=1)
+    assert threading.active_count() == before
+    assert not asked.is_set()
+
+    next(produced)
+    assert asked.is_set()
+    produced.close()
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_no_more_than_asked_for_waits(ahead: int) -> None:
+    made: list[int] = []
+    full = threading.Event()
+
+    def elements() -> Iterator[int]:
+        for number in range(100):
+            made.append(number)
+            if len(made) == ahead + 2:  # the one taken, those that wait, and the one in hand
+                full.set()
+            yield number
+
+    produced = Background(elements(), ahead)
+    next(produced)
+    assert full.wait(PATIENCE)
+    produced.close()
+
+    assert len(made) == ahead + 2
+
+
+def test_closing_ends_the_thread_wherever_it_is() -> None:
+    before = set(threading.enumerate())
+    produced = Background(iter(range(10**9)), ahead=2)
+    next(produced)
+    (thread,) = set(threading.enumerate()) - before
+    produced.close()
+    produced.close()
+
+    assert not thread.is_alive()
+    with pytest.raises(StopIteration):
+        next(produced)
+
+
+def test_one_that_never_ran_can_be_closed() -> None:
+    produced = Background(iter([1]), ahead=1)
+    produced.close()
+
+    with pytest.raises(StopIteration):
+        next(produced)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import resumable_data as rd
+from property_tests.coordination import ThreadedRun, clients_of, together
+from property_tests.running import raw
+from resumable_data.iteration.companions import Companions, Outlook, common_steps
+from resumable_data.stages.stage import Opening
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[ThreadedRun]:
+    with clients_of(2) as clients, pytest.MonkeyPatch.context() as monkeypatch:
+        yield ThreadedRun(clients, monkeypatch)
+
+
+def batches(*, epochs: int | None = 1, shards: int = 2, drop_remainder: bool = True) -> rd.Dataset[rd.LLMBatch]:
+    """Rows of one token: the first shard has two, and the second one."""
+    documents = rd.Dataset.from_source(rd.InMemorySource([[1], [2], [3]])).repeat(epochs)
+    return documents.pad(1, eod_id=9).batch(2, shards=shards, drop_remainder=drop_remainder)
+
+
+def companions(data: rd.Dataset[rd.LLMBatch], index: int) -> tuple[Companions, Any]:
+    """How process ``index`` of two deals with the other, and the cursor at its start."""
+    node: Any = together(data, index, 2).node
+    engine = node.engine(Opening())
+    return Companions(engine), engine.start()
+
+
+@pytest.mark.parametrize(
+    ("outlooks", "dropping", "filling_up"),
+    [
+        ([(3, False), (5, False)], 3, 3),
+        ([(3, False), (2, True)], 2, 3),
+        ([(2, True), (2, True)], 2, 2),
+        ([(3, False), (2, True), (4, False)], 2, 3),
+    ],
+)
+def test_how_far_all_go_on(outlooks: list[tuple[int, bool]], dropping: int, filling_up: int) -> None:
+    said = [Outlook(*outlook) for outlook in outlooks]
+    assert common_steps(said, drop_remainder=True) == dropping
+    assert common_steps(said, drop_remainder=False) == filling_up
+
+
+def test_batches_that_all_have_ready_need_no_meeting(run: ThreadedRun) -> None:
+    def steps_without_the_other(index: int) -> int:
+        own, cursor = companions(batches(), index)
+        own.agree(iter(batches()).get_state())
+        batch: Any = object()
+        own.in_common(0, cursor, (batch, cursor), ahead=3 + index)
+        if index == 0:
+            # The other has gone: another meeting would wait in vain.
+            return sum(own.in_common(step, cursor, (batch, cursor), ahead=0) == (batch, cursor) for step in (1, 2, 3))
+        return 0
+
+    assert run.results(2, steps_without_the_other) == [3, 0]
+
+
+@pytest.mark.parametrize("data", [batches(epochs=None), batches(shards=1)])
+def test_where_nobody_has_to_know_of_an_end_nobody_asks(run: ThreadedRun, data: rd.Dataset[rd.LLMBatch]) -> None:
+    def alone(index: int) -> Any:
+        own, cursor = companions(data, index)
+        own.agree(iter(data).get_state())
+        found = own.in_common(0, cursor, None, ahead=0) if index == 0 else None
+        own.fail(OSError())
+        return found, own.agreed
+
+    assert run.results(2, alone) == [(None, True)] * 2
+
+
+def test_the_one_without_rows_gives_unscored_ones_as_long_as_the_other_has_some(run: ThreadedRun) -> None:
+    def all_of(index: int) -> list[rd.LLMBatch]:
+        return list(together(batches(drop_remainder=False), index, 2))
+
+    whole = list(batches(drop_remainder=False))
+    first, second = run.results(2, all_of)
+    assert [batch.targets.tolist() for batch in whole] == [[[1], [2]], [[3], [0]]]
+    assert [batch.targets.tolist() for batch in first] == [[[1]], [[3]]]
+    assert [batch.targets.tolist() for batch in second] == [[[2]], [[0]]]
+    assert second[1].targets_segmentation.tolist() == [[0]]
+    assert raw(second[1])[0][2] == (1, 1)
+
+
+def test_what_one_has_left_is_counted_where_the_other_ends(run: ThreadedRun) -> None:
+    def left(index: int) -> list[int]:
+        with iter(together(batches(), index, 2)) as iterator:
+            found = [iterator.progress().dropped_rows]
+            for _ in range(2):
+                next(iterator, None)
+                found.append(iterator.progress().dropped_rows)
+            return found
+
+    assert run.results(2, left) == [[0, 0, 1], [0, 0, 0]]
+
+
+def test_the_end_is_remembered_and_a_move_forgets_it(run: ThreadedRun) -> None:
+    def twice(index: int) -> list[int]:
+        with iter(together(batches(), index, 2)) as iterator:
+            start = iterator.get_state()
+            found = [len(list(iterator)), len(list(iterator))]
+            iterator.set_state(start)
+            return [*found, len(list(iterator))]
+
+    assert run.results(2, twice) == [[1, 0, 1]] * 2

@@ -1,0 +1,64 @@
+"""Documents that are read to be measured are read once, as long as there is room to keep them."""
+
+import numpy as np
+
+from resumable_data.arrays import Ragged
+from resumable_data.reading.measured import Measured
+
+
+class Documents:
+    """Document r has r tokens; records that end in 7 are dropped."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[int]] = []
+
+    def read(self, records: np.ndarray) -> list[list[int]]:
+        return [[0] * int(record) for record in records]
+
+    def read_tokens(self, records: np.ndarray) -> Ragged:
+        self.calls.append(records.tolist())
+        dropped = records % 10 == 7
+        found = Ragged.from_records(
+            [np.arange(0 if drop else record) for record, drop in zip(records, dropped, strict=True)]
+        )
+        return Ragged(found.values, found.starts, found.lengths, dropped=dropped)
+
+    def lengths(self, records: np.ndarray) -> np.ndarray:
+        raise AssertionError("they are not known")
+
+    def name_of(self, record: int) -> str:
+        return f"record {record}"
+
+
+def test_lengths_are_those_of_the_documents_and_minus_one_where_dropped() -> None:
+    measured = Measured(Documents())
+
+    assert measured.lengths(np.array([3, 17, 0, 3])).tolist() == [3, -1, 0, 3]
+    assert [tokens.tolist() for tokens in measured.read_tokens(np.array([2, 7]))] == [[0, 1], []]
+
+
+def test_each_document_is_read_once_in_as_few_calls_as_possible() -> None:
+    documents = Documents()
+    measured = Measured(documents)
+    measured.lengths(np.array([5, 1, 5, 9]))
+    measured.read_tokens(np.array([9, 5, 4]))
+    measured.read_tokens(np.array([4, 1]))
+
+    assert documents.calls == [[5, 1, 9], [4]]
+
+
+def test_what_does_not_fit_is_read_again() -> None:
+    documents = Documents()
+    measured = Measured(documents, kept_bytes=300)
+    for _ in range(2):
+        assert [len(tokens) for tokens in measured.read_tokens(np.array([1, 2, 3, 4]))] == [1, 2, 3, 4]
+
+    assert documents.calls[0] == [1, 2, 3, 4]
+    assert documents.calls[1] == [1, 2]
+
+
+def test_a_document_longer_than_all_room_is_delivered() -> None:
+    measured = Measured(Documents(), kept_bytes=10)
+
+    assert measured.lengths(np.array([1000])).tolist() == [1000]
+    assert len(measured.read_tokens(np.array([1000]))[0]) == 1000
