@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from resumable_data.arrays import AnyArray, Int32Array, Int64Array
-from resumable_data.assembly.assemble import Segments
 from resumable_data.assembly.row_format import RowFormat
+from resumable_data.assembly.segments import Segments
 from resumable_data.packing.plan import RowPlan
 
 
@@ -29,20 +29,13 @@ def assemble_fields(
     """
     length = row_format.length
     segments = Segments.of(plan, length)
-    segment_starts = np.zeros(len(segments.length), np.int64)
-    segment_starts[segments.of_span] = starts
-    shifted = row_format.shift == "targets"
-    # What is shifted to the left stands one cell further, but for the last of a span.
-    cells = np.arange(len(plan) * length) + shifted
-    places = cells + np.repeat(segment_starts - segments.first, segments.length)
-    nothing = np.repeat(segments.number == 0, segments.length)
-    if shifted:
-        nothing[segments.first[segments.of_span] + plan.length - 1] = True
     assembled: dict[str, AnyArray] = {}
     for name, values in fields.items():
-        # Where there is nothing any value is read and overwritten; `clip` keeps the read inside the buffer.
-        field = np.take(values, places, mode="clip") if len(values) else np.zeros(len(places), values.dtype)
-        field[nothing] = 0
+        field = segments.laid_out(values, starts, 0)
+        if row_format.shift == "targets":
+            field[:-1] = field[1:]
+            field[length - 1 :: length] = 0
+            field[segments.first[segments.of_span] + plan.length - 1] = 0
         assembled[name] = field.reshape(len(plan), length)
     return assembled
 
