@@ -92,17 +92,16 @@ class Dataset(Generic[ElementT]):
             source: The records: with random access, or of a stream, which can only be read in its own order.
             name: The component's name, which enters the keys of its order; a mix gives it the mix's name.
             retries: How often reading is tried again when storage fails, before that is an error: ``Retries()`` by
-                default, which makes five attempts. A stream is read once.
+                default, which makes five attempts.
 
         Raises:
-            PipelineError: ``source`` is no source, or ``name`` is empty, or a stream is given ``retries``.
+            PipelineError: ``source`` is no source, or ``name`` is empty.
             SourceError: The source has no records.
         """
+        retries = retries or Retries()
         if isinstance(source, SequentialSource):
-            if retries is not None:
-                raise PipelineError("from_source: a stream is not read again where it fails: leave out retries=")
-            return Dataset(SequentialStage.of(source, name))
-        return Dataset(SourceStage.of(source, name, retries or Retries()))
+            return Dataset(SequentialStage.of(source, name, retries))
+        return Dataset(SourceStage.of(source, name, retries))
 
     def shuffle(self, seed: int, block: int | None = None) -> Dataset[ElementT]:
         """Another order every epoch: a keyed permutation in constant memory.

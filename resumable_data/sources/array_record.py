@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Lock
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -25,6 +25,7 @@ from resumable_data.digest import callable_name, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
 from resumable_data.sources.lengths_index import SUFFIX, LengthArray, LengthsIndex, require_single_process
 from resumable_data.sources.parse import BatchParser
+from resumable_data.sources.retries import Retries
 from resumable_data.sources.source import check_indices, evenly_spaced
 
 _OPEN_FILES = 128
@@ -195,7 +196,7 @@ class ArrayRecordSource:
         first, stop = self._first_record[number : number + 2].tolist()
         for start in range(first, stop, _READ_AT_ONCE):
             indices = np.arange(start, min(start + _READ_AT_ONCE, stop))
-            documents = self.read(indices)
+            documents = Retries().read(partial(self.read, indices), repr(self))
             if isinstance(documents, Ragged):
                 yield documents.lengths
             else:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from resumable_data.digest import Json, canonical_json
 from resumable_data.errors import SourceError
+from resumable_data.sources.retries import Retries
 
 _KEPT_RECORDS = 1 << 16
 _KEPT_STRETCHES = 1 << 10
@@ -49,10 +50,12 @@ class Tape:
 
     Args:
         source: The records.
+        retries: How often a stretch is read again, from the state in front of it, where reading fails.
     """
 
-    def __init__(self, source: SequentialSource) -> None:
+    def __init__(self, source: SequentialSource, retries: Retries) -> None:
         self._source = source
+        self._retries = retries
         self._lock = Lock()
         self._records: OrderedDict[int, Any] = OrderedDict()
         self._stretches: OrderedDict[tuple[int, int], tuple[int, str, str]] = OrderedDict()
@@ -68,12 +71,15 @@ class Tape:
 
         Returns:
             How many there were, and the state behind them.
+
+        Raises:
+            SourceError: The source fails however often it is asked.
         """
         with self._lock:
             known = self._stretches.get((start, count))
             if known is not None and known[1] == state:
                 return known[0], known[2]
-            return self._read(start, state, count)
+            return self._read_again(start, state, count)
 
     def record(self, number: int) -> Any:
         """A record that was read: from memory, or by reading its stretch once more.
@@ -85,11 +91,14 @@ class Tape:
             if number not in self._records:
                 for (start, count), (found, state, _) in reversed(self._stretches.items()):
                     if start <= number < start + found:
-                        self._read(start, state, count)
+                        self._read_again(start, state, count)
                         break
             if number not in self._records:
                 raise SourceError(f"record {number} of a sequential source was read too long ago to be read again")
             return self._records[number]
+
+    def _read_again(self, start: int, state: str, count: int) -> tuple[int, str]:
+        return self._retries.read(lambda: self._read(start, state, count), repr(self._source))
 
     def _read(self, start: int, state: str, count: int) -> tuple[int, str]:
         if self._head is None or self._head[:2] != (start, state):

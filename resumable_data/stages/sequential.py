@@ -12,6 +12,7 @@ from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.packing.plan import DocumentPlan
 from resumable_data.planning.planner import Counts, DocumentPlanner, Extent, Saved
+from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialSource, Tape
 from resumable_data.stages.documents import ChainStage, RootStage, check_component_name
 from resumable_data.stages.stage import Opening
@@ -33,14 +34,14 @@ class SequentialStage(RootStage):
     tape: Tape = field(compare=False)
 
     @classmethod
-    def of(cls, source: SequentialSource, name: str) -> SequentialStage:
+    def of(cls, source: SequentialSource, name: str, retries: Retries) -> SequentialStage:
         """The stage of a source.
 
         Raises:
             PipelineError: No component can have this name.
         """
         check_component_name(name)
-        return cls(cast(ChainStage, None), name, source.fingerprint(), source, Tape(source))
+        return cls(cast(ChainStage, None), name, source.fingerprint(), source, Tape(source, retries))
 
     def settings(self) -> Settings:
         """The fingerprint, and that it is sequential."""

@@ -494,3 +494,22 @@ def test_records_can_be_indexed_and_parsed_by_something_else(folder: Path) -> No
     assert sidecars(folder / "index")
     assert not sidecars(folder)
     assert tokens.fingerprint() == open_tokens(str(folder / "*.arecord")).fingerprint() != source.fingerprint()
+
+
+class FailingOnce(ArrayRecordSource):
+    """Storage that fails at the first read."""
+
+    failed = False
+
+    def read(self, indices: np.ndarray) -> object:
+        if not self.failed:
+            self.failed = True
+            raise OSError("connection reset")
+        return super().read(indices)
+
+
+def test_storage_that_fails_while_lengths_are_counted_is_asked_again(folder: Path) -> None:
+    source = FailingOnce(f"{folder}/*.arecord", parse_int32_tokens, progress=False)
+
+    assert source.lengths(np.arange(7)).tolist() == LENGTHS
+    assert source.failed

@@ -38,7 +38,7 @@ class CountdownReader:
 
 
 def planner() -> Any:
-    return SequentialStage.of(Countdown(), "down").open(Opening(), "down")
+    return SequentialStage.of(Countdown(), "down", rd.Retries()).open(Opening(), "down")
 
 
 def saved(*integers: Any) -> Saved:
