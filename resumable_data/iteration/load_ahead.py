@@ -17,22 +17,23 @@ _TOKENS_AT_ONCE = 2**24
 
 
 class Ready(Generic[ElementT]):
-    """Elements from a cursor on, each with the cursor behind it, loaded here or by two threads.
+    """Elements from a cursor on, each with the cursor behind it, loaded here or by three threads.
 
-    With prefetching one thread plans and reads, and another assembles what was read, so that waiting for
-    storage and copying overlap.
+    With prefetching one thread plans, one reads what is planned, and one assembles what was read, so that storage,
+    decompression and arithmetic do not wait for each other.
     """
 
     def __init__(self, engine: Engine[Any, Any, ElementT], cursor: Any, step: int, prefetch: int) -> None:
         self._stages: list[Background[Any]] = []
         self._waiting: Sized = ()
-        chunks = load_ahead(engine, cursor, step)
+        planned = plan_ahead(engine, cursor, step)
         if not prefetch:
-            self._elements = one_by_one(chunks)
+            self._elements = one_by_one(load(engine, planned))
             return
-        reading = Background(chunks, 1)
+        planning = Background(planned, 1)
+        reading = Background(load(engine, planning), 1)
         assembling = Background(one_by_one(reading), prefetch)
-        self._stages = [assembling, reading]
+        self._stages = [assembling, reading, planning]
         self._elements = self._waiting = assembling
         # The threads know nothing of this object, so that dropping it, or exiting, ends them.
         weakref.finalize(self, _close, self._stages)
@@ -71,11 +72,11 @@ class Chunk(Generic[ElementT]):
     behind: list[Any]
 
 
-def load_ahead(engine: Engine[Any, Any, ElementT], cursor: Any, step: int) -> Iterator[Chunk[ElementT]]:
-    """Chunks of elements from a step and its cursor on.
+def plan_ahead(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterator[list[Planned[Any, Any]]]:
+    """Elements from a step and its cursor on, as many at a time as are to be read together.
 
-    Records are cheap when hundreds are read at once, so that several elements are planned and read together:
-    one at first, to be quick after a resume, then twice as many each time up to a limit of spans and tokens.
+    Records are cheap when hundreds are read at once: one element at first, to be quick after a resume, then twice as
+    many each time up to a limit of spans and tokens.
     """
     most_spans = engine.spans_at_once
     elements = 1
@@ -96,8 +97,7 @@ def load_ahead(engine: Engine[Any, Any, ElementT], cursor: Any, step: int) -> It
             cursor, step = following.behind, step + 1
             spans, tokens = spans + following.spans, tokens + following.tokens
         if planned:
-            loaded = _load(engine, [element.plan for element in planned])
-            yield Chunk(loaded, [element.behind for element in planned])
+            yield planned
         if failure is not None:
             raise failure
         if not planned:
@@ -105,7 +105,14 @@ def load_ahead(engine: Engine[Any, Any, ElementT], cursor: Any, step: int) -> It
         elements *= 2
 
 
-def _load(engine: Engine[Any, Any, ElementT], plans: list[Any]) -> Iterator[ElementT]:
+def load(engine: Engine[Any, Any, ElementT], planned: Iterator[list[Planned[Any, Any]]]) -> Iterator[Chunk[ElementT]]:
+    """The planned elements, read."""
+    for elements in planned:
+        loaded = _loaded(engine, [element.plan for element in elements])
+        yield Chunk(loaded, [element.behind for element in elements])
+
+
+def _loaded(engine: Engine[Any, Any, ElementT], plans: list[Any]) -> Iterator[ElementT]:
     """Elements of the plans. Where a record is bad, those in front of it can still be had."""
     try:
         return engine.load(plans)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import resumable_data as rd
-from resumable_data.iteration.load_ahead import load_ahead, one_by_one
+from resumable_data.iteration.load_ahead import load, one_by_one, plan_ahead
 from resumable_data.stages.engine import Planned, spans_at_once
 
 
@@ -31,7 +31,7 @@ class Counting:
 
 
 def taken(engine: Any, count: int = 1000) -> list[tuple[int, int]]:
-    return list(islice(one_by_one(load_ahead(engine, 0, 0)), count))
+    return list(islice(one_by_one(load(engine, plan_ahead(engine, 0, 0))), count))
 
 
 def test_every_element_comes_with_the_cursor_behind_it() -> None:
@@ -60,7 +60,8 @@ def test_nothing_is_loaded_before_it_is_asked_for() -> None:
 
 
 def test_what_is_in_front_of_an_error_is_delivered_first() -> None:
-    elements = one_by_one(load_ahead(Counting(end=10, fails_at=5), 0, 0))
+    engine = Counting(end=10, fails_at=5)
+    elements = one_by_one(load(engine, plan_ahead(engine, 0, 0)))
 
     assert [element for element, _ in islice(elements, 5)] == [0, 1, 2, 3, 4]
     with pytest.raises(rd.SourceError, match="there it breaks"):
