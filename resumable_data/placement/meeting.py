@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,6 +21,8 @@ from resumable_data.errors import PeerError
 LOGGER = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS = 60.0
+# Python handles no signal while it waits in the service: no Ctrl-C, and none that announces a preemption.
+_DEAF_SECONDS = 2.0
 
 Judge = Callable[[Mapping[int, Any]], Json]
 """From what the processes said, in their order, to what follows for all of them."""
@@ -67,6 +70,11 @@ class Meeting:
             verdict = self._held(said, judge)
         except cast(Any, jax.errors).JaxRuntimeError as error:
             raise PeerError(f"{self.purpose}: the run's other processes cannot be reached: {error}") from error
+        except BaseException as error:
+            # Most often a Ctrl-C. The others would wait in vain for who leaves, at the next meeting or at this one.
+            with suppress(PeerError):
+                self.fail(f"{type(error).__name__}: {error}".rstrip(": "))
+            raise
         if "failure" in verdict:
             raise PeerError(f"{self.purpose}: another process cannot go on:\n  {verdict['failure']}")
         if "absent" in verdict:
@@ -111,16 +119,19 @@ class Meeting:
 
     def _awaited(self) -> dict[str, Any] | None:
         """The verdict, or None if nobody leaves one in time."""
-        deadline = time.monotonic() + self.timeout_seconds
-        while (left := deadline - time.monotonic()) > 0:
+        now = time.monotonic()
+        deadline, complaint = now + self.timeout_seconds, now + _PATIENCE_SECONDS
+        while (left := deadline - now) > 0:
             try:
-                milliseconds = max(1, round(min(left, _PATIENCE_SECONDS) * 1000))
+                milliseconds = max(1, round(min(left, complaint - now, _DEAF_SECONDS) * 1000))
                 return json.loads(self.client.blocking_key_value_get(self._verdict, milliseconds))
             except cast(Any, jax.errors).JaxRuntimeError as error:
                 if "DEADLINE_EXCEEDED" not in str(error):
                     raise
-                if left > _PATIENCE_SECONDS:
-                    LOGGER.warning("%s: waiting for process %s", self.purpose, ", ".join(map(str, self._absent())))
+            now = time.monotonic()
+            if complaint <= now < deadline:
+                LOGGER.warning("%s: waiting for process %s", self.purpose, ", ".join(map(str, self._absent())))
+                complaint = now + _PATIENCE_SECONDS
         return None
 
     def _said(self) -> dict[int, Any]:
