@@ -11,6 +11,7 @@ from resumable_data.placement.meeting import Meeting
 from resumable_data.stages.batch import BatchCursor, BatchEngine
 from resumable_data.state import State
 
+# One process may evaluate, or write, alone for long before it comes: in front of a first batch as of any other.
 _TIMEOUT_SECONDS = 3600
 
 Following = tuple[LLMBatch, BatchCursor]
@@ -77,7 +78,7 @@ class Companions:
             PipelineMismatchError: The others are at another.
             PeerError: They cannot go on, or do not come.
         """
-        self._place = agree("before the first batch", self._processes, claim_of(state))
+        self._place = agree("before the first batch", self._processes, claim_of(state), _TIMEOUT_SECONDS)
         self._until = cast(int, state["step"])
 
     def in_common(self, step: int, cursor: BatchCursor, own: Following | None, ahead: int) -> Following | None:

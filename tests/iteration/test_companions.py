@@ -9,6 +9,7 @@ import resumable_data as rd
 from property_tests.coordination import ThreadedRun, clients_of, together
 from property_tests.running import raw
 from resumable_data.iteration.companions import Companions, Outlook, common_steps
+from resumable_data.placement.meeting import Meeting
 from resumable_data.stages.stage import Opening
 
 
@@ -106,3 +107,18 @@ def test_the_end_is_remembered_and_a_move_forgets_it(run: ThreadedRun) -> None:
             return [*found, len(list(iterator))]
 
     assert run.results(2, twice) == [[1, 0, 1]] * 2
+
+
+def test_the_others_are_waited_for_as_long_before_the_first_batch_as_before_any_other(
+    run: ThreadedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, waits = Meeting.here, list[tuple[str, float]]()
+
+    def noted(purpose: str, processes: tuple[int, ...], place: str, timeout_seconds: float) -> Meeting:
+        waits.append((purpose, timeout_seconds))
+        return here(purpose, processes, place, timeout_seconds)
+
+    monkeypatch.setattr(Meeting, "here", noted)
+    run.results(2, lambda index: list(together(batches(), index, 2)))
+    assert {purpose for purpose, _ in waits} >= {"before the first batch", "before the batch of step 0"}
+    assert len({seconds for _, seconds in waits}) == 1
