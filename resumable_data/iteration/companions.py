@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 from resumable_data.batch import LLMBatch
+from resumable_data.errors import PeerError
 from resumable_data.placement.agreement import agree, claim_of
 from resumable_data.placement.meeting import Meeting
 from resumable_data.stages.batch import BatchCursor, BatchEngine
@@ -68,7 +70,14 @@ class Companions:
         return self._place is not None
 
     def part(self) -> None:
-        """The position has changed: they have to agree on it first."""
+        """This process goes elsewhere: there they have to agree first, and who waits for it here hears of it.
+
+        Healthy processes all go, but a thread that reads ahead, as Grain has them, may wait for one that went.
+        """
+        if self._place is not None and self._engine.ends_with_others:
+            # Nobody waits where nobody can be reached, or where the run is over, which is a ValueError.
+            with suppress(PeerError, ValueError):
+                self._meeting.decline("it was closed, or went to another position")
         self._place = None
 
     def agree(self, state: State) -> None:
@@ -102,6 +111,8 @@ class Companions:
             outlook = Outlook(step, True) if own is None else Outlook(step + 1 + ahead, False)
             self._until = self._met(outlook)
         if step == self._until:
+            # There is no further meeting.
+            self._place = None
             return None
         return self._engine.unscored(cursor, step) if own is None else own
 
@@ -109,7 +120,7 @@ class Companions:
         """Tells the others, who wait for it or will, that this process cannot go on."""
         if self._engine.ends_with_others:
             self._meeting.fail(f"{type(error).__name__}: {error}")
-            self.part()
+            self._place = None
 
     def _met(self, outlook: Outlook) -> int:
         """Up to which step all go on from here."""
@@ -117,7 +128,7 @@ class Companions:
             return cast(int, self._meeting.hold(list(outlook), self._judge))
         except BaseException:
             # Whoever goes on from here has to agree again: the place of this meeting is used.
-            self.part()
+            self._place = None
             raise
 
     @property

@@ -96,15 +96,28 @@ class Meeting:
         except cast(Any, jax.errors).JaxRuntimeError as error:
             raise PeerError(f"{self.purpose}: the run's other processes cannot be reached: {error}") from error
 
+    def decline(self, reason: str) -> None:
+        """As ``fail``, for a meeting that the others most often decline too: if all do, nothing stays behind.
+
+        Raises:
+            PeerError: They cannot be reached.
+        """
+        self.fail(reason)
+        self._leave()
+
     def _held(self, said: Json, judge: Judge) -> dict[str, Any]:
         self.client.key_value_set(self._said_by(self.own), json.dumps(said))
         if self.client.key_value_increment(f"{self.place}/come", 1) == len(self.processes):
             verdict = self._settle({"judged": judge(self._said())})
         else:
             verdict = self._awaited() or self._settle({"absent": self._absent()})
-        if "judged" in verdict and self.client.key_value_increment(f"{self.place}/left", 1) == len(self.processes):
-            self.client.key_value_delete(f"{self.place}/")
+        if "judged" in verdict:
+            self._leave()
         return verdict
+
+    def _leave(self) -> None:
+        if self.client.key_value_increment(f"{self.place}/left", 1) == len(self.processes):
+            self.client.key_value_delete(f"{self.place}/")
 
     def _settle(self, verdict: Mapping[str, Json]) -> dict[str, Any]:
         """Leaves a verdict, if there is none, and returns the one that stands."""

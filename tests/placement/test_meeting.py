@@ -76,6 +76,23 @@ def test_the_others_hear_of_a_failure_which_waits_for_nobody(meetings: list[Meet
         assert f"process {failing}: OSError: the disk is full" in str(error)
 
 
+def test_of_a_meeting_that_all_decline_nothing_stays_behind(
+    meetings: list[Meeting], clients: list[Any], request: pytest.FixtureRequest
+) -> None:
+    for meeting in meetings[:2]:
+        meeting.decline("it was closed")
+    assert left_behind(clients, request.node.name)
+    meetings[2].decline("it was closed")
+    assert left_behind(clients, request.node.name) == []
+
+
+def test_who_comes_hears_of_one_that_declined(meetings: list[Meeting]) -> None:
+    meetings[2].decline("it was closed")
+    for error in outcomes([partial(meeting.hold, None, in_order) for meeting in meetings[:2]]):
+        assert isinstance(error, rd.PeerError)
+        assert str(error).endswith("process 2: it was closed")
+
+
 def test_of_two_failures_one_stands(meetings: list[Meeting]) -> None:
     meetings[2].fail("first")
     meetings[1].fail("second")
