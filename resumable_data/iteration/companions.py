@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 from resumable_data.batch import LLMBatch
+from resumable_data.errors import PeerError
 from resumable_data.placement.agreement import agree, claim_of
 from resumable_data.placement.meeting import Meeting
 from resumable_data.stages.batch import BatchCursor, BatchEngine
 from resumable_data.state import State
 
+# One process may evaluate, or write, alone for long before it comes: in front of a first batch as of any other.
 _TIMEOUT_SECONDS = 3600
 
 Following = tuple[LLMBatch, BatchCursor]
@@ -67,7 +70,14 @@ class Companions:
         return self._place is not None
 
     def part(self) -> None:
-        """The position has changed: they have to agree on it first."""
+        """This process goes elsewhere: there they have to agree first, and who waits for it here hears of it.
+
+        Healthy processes all go, but a thread that reads ahead, as Grain has them, may wait for one that went.
+        """
+        if self._place is not None and self._engine.ends_with_others:
+            # Nobody waits where nobody can be reached, or where the run is over, which is a ValueError.
+            with suppress(PeerError, ValueError):
+                self._meeting.decline("it was closed, or went to another position")
         self._place = None
 
     def agree(self, state: State) -> None:
@@ -77,7 +87,7 @@ class Companions:
             PipelineMismatchError: The others are at another.
             PeerError: They cannot go on, or do not come.
         """
-        self._place = agree("before the first batch", self._processes, claim_of(state))
+        self._place = agree("before the first batch", self._processes, claim_of(state), _TIMEOUT_SECONDS)
         self._until = cast(int, state["step"])
 
     def in_common(self, step: int, cursor: BatchCursor, own: Following | None, ahead: int) -> Following | None:
@@ -101,6 +111,8 @@ class Companions:
             outlook = Outlook(step, True) if own is None else Outlook(step + 1 + ahead, False)
             self._until = self._met(outlook)
         if step == self._until:
+            # There is no further meeting.
+            self._place = None
             return None
         return self._engine.unscored(cursor, step) if own is None else own
 
@@ -108,7 +120,7 @@ class Companions:
         """Tells the others, who wait for it or will, that this process cannot go on."""
         if self._engine.ends_with_others:
             self._meeting.fail(f"{type(error).__name__}: {error}")
-            self.part()
+            self._place = None
 
     def _met(self, outlook: Outlook) -> int:
         """Up to which step all go on from here."""
@@ -116,7 +128,7 @@ class Companions:
             return cast(int, self._meeting.hold(list(outlook), self._judge))
         except BaseException:
             # Whoever goes on from here has to agree again: the place of this meeting is used.
-            self.part()
+            self._place = None
             raise
 
     @property

@@ -166,6 +166,8 @@ class DataIterator(Generic[ElementT]):
         """Ends the thread, if there is one. The state can still be taken."""
         self._drop_ready()
         self._closed = True
+        if self._companions is not None:
+            self._companions.part()
 
     def __enter__(self) -> Self:
         return self

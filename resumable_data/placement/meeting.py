@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,6 +21,8 @@ from resumable_data.errors import PeerError
 LOGGER = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS = 60.0
+# Python handles no signal while it waits in the service: no Ctrl-C, and none that announces a preemption.
+_DEAF_SECONDS = 2.0
 
 Judge = Callable[[Mapping[int, Any]], Json]
 """From what the processes said, in their order, to what follows for all of them."""
@@ -67,6 +70,11 @@ class Meeting:
             verdict = self._held(said, judge)
         except cast(Any, jax.errors).JaxRuntimeError as error:
             raise PeerError(f"{self.purpose}: the run's other processes cannot be reached: {error}") from error
+        except BaseException as error:
+            # Most often a Ctrl-C. The others would wait in vain for who leaves, at the next meeting or at this one.
+            with suppress(PeerError):
+                self.fail(f"{type(error).__name__}: {error}".rstrip(": "))
+            raise
         if "failure" in verdict:
             raise PeerError(f"{self.purpose}: another process cannot go on:\n  {verdict['failure']}")
         if "absent" in verdict:
@@ -88,15 +96,28 @@ class Meeting:
         except cast(Any, jax.errors).JaxRuntimeError as error:
             raise PeerError(f"{self.purpose}: the run's other processes cannot be reached: {error}") from error
 
+    def decline(self, reason: str) -> None:
+        """As ``fail``, for a meeting that the others most often decline too: if all do, nothing stays behind.
+
+        Raises:
+            PeerError: They cannot be reached.
+        """
+        self.fail(reason)
+        self._leave()
+
     def _held(self, said: Json, judge: Judge) -> dict[str, Any]:
         self.client.key_value_set(self._said_by(self.own), json.dumps(said))
         if self.client.key_value_increment(f"{self.place}/come", 1) == len(self.processes):
             verdict = self._settle({"judged": judge(self._said())})
         else:
             verdict = self._awaited() or self._settle({"absent": self._absent()})
-        if "judged" in verdict and self.client.key_value_increment(f"{self.place}/left", 1) == len(self.processes):
-            self.client.key_value_delete(f"{self.place}/")
+        if "judged" in verdict:
+            self._leave()
         return verdict
+
+    def _leave(self) -> None:
+        if self.client.key_value_increment(f"{self.place}/left", 1) == len(self.processes):
+            self.client.key_value_delete(f"{self.place}/")
 
     def _settle(self, verdict: Mapping[str, Json]) -> dict[str, Any]:
         """Leaves a verdict, if there is none, and returns the one that stands."""
@@ -111,16 +132,19 @@ class Meeting:
 
     def _awaited(self) -> dict[str, Any] | None:
         """The verdict, or None if nobody leaves one in time."""
-        deadline = time.monotonic() + self.timeout_seconds
-        while (left := deadline - time.monotonic()) > 0:
+        now = time.monotonic()
+        deadline, complaint = now + self.timeout_seconds, now + _PATIENCE_SECONDS
+        while (left := deadline - now) > 0:
             try:
-                milliseconds = max(1, round(min(left, _PATIENCE_SECONDS) * 1000))
+                milliseconds = max(1, round(min(left, complaint - now, _DEAF_SECONDS) * 1000))
                 return json.loads(self.client.blocking_key_value_get(self._verdict, milliseconds))
             except cast(Any, jax.errors).JaxRuntimeError as error:
                 if "DEADLINE_EXCEEDED" not in str(error):
                     raise
-                if left > _PATIENCE_SECONDS:
-                    LOGGER.warning("%s: waiting for process %s", self.purpose, ", ".join(map(str, self._absent())))
+            now = time.monotonic()
+            if complaint <= now < deadline:
+                LOGGER.warning("%s: waiting for process %s", self.purpose, ", ".join(map(str, self._absent())))
+                complaint = now + _PATIENCE_SECONDS
         return None
 
     def _said(self) -> dict[int, Any]:

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import resumable_data as rd
-from property_tests.coordination import ThreadedRun, clients_of, together
+from property_tests.coordination import TIMEOUT, ThreadedRun, clients_of, together
 from property_tests.running import raw
 from resumable_data.iteration.companions import Companions, Outlook, common_steps
+from resumable_data.placement.meeting import Meeting
 from resumable_data.stages.stage import Opening
 
 
@@ -106,3 +108,64 @@ def test_the_end_is_remembered_and_a_move_forgets_it(run: ThreadedRun) -> None:
             return [*found, len(list(iterator))]
 
     assert run.results(2, twice) == [[1, 0, 1]] * 2
+
+
+def test_the_others_are_waited_for_as_long_before_the_first_batch_as_before_any_other(
+    run: ThreadedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, waits = Meeting.here, list[tuple[str, float]]()
+
+    def noted(purpose: str, processes: tuple[int, ...], place: str, timeout_seconds: float) -> Meeting:
+        waits.append((purpose, timeout_seconds))
+        return here(purpose, processes, place, timeout_seconds)
+
+    monkeypatch.setattr(Meeting, "here", noted)
+    run.results(2, lambda index: list(together(batches(), index, 2)))
+    assert {purpose for purpose, _ in waits} >= {"before the first batch", "before the batch of step 0"}
+    assert len({seconds for _, seconds in waits}) == 1
+
+
+@pytest.mark.parametrize("where", ["closed", "at the start again", "behind a skip"])
+def test_one_that_waits_for_another_which_is_gone_hears_of_it(run: ThreadedRun, where: str) -> None:
+    has_heard = threading.Event()
+
+    def of_process(index: int) -> str:
+        heard = ""
+        with iter(together(batches(drop_remainder=False), index, 2)) as iterator:
+            start = iterator.get_state()
+            next(iterator)
+            if index == 0:
+                # As a thread that reads ahead of what its process asks for.
+                with pytest.raises(rd.PeerError) as error:
+                    next(iterator)
+                heard = str(error.value)
+                has_heard.set()
+            elif where == "behind a skip":
+                iterator.skip(1)
+            elif where == "at the start again":
+                iterator.set_state(start)
+            else:
+                iterator.close()
+            assert has_heard.wait(TIMEOUT)
+        return heard
+
+    heard, _ = run.results(2, of_process)
+    assert heard == (
+        "before the batch of step 1: another process cannot go on:\n"
+        "  process 1: it was closed, or went to another position"
+    )
+
+
+def test_closing_works_when_the_run_is_over(run: ThreadedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    def over(*_: Any) -> Meeting:
+        raise ValueError("Distributed system is not available")
+
+    def broken_off(index: int) -> rd.DataIterator[rd.LLMBatch]:
+        iterator = iter(together(batches(), index, 2))
+        next(iterator)
+        return iterator
+
+    iterators = run.results(2, broken_off)
+    monkeypatch.setattr(Meeting, "here", over)
+    for iterator in iterators:
+        iterator.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -75,6 +76,23 @@ def test_the_others_hear_of_a_failure_which_waits_for_nobody(meetings: list[Meet
         assert f"process {failing}: OSError: the disk is full" in str(error)
 
 
+def test_of_a_meeting_that_all_decline_nothing_stays_behind(
+    meetings: list[Meeting], clients: list[Any], request: pytest.FixtureRequest
+) -> None:
+    for meeting in meetings[:2]:
+        meeting.decline("it was closed")
+    assert left_behind(clients, request.node.name)
+    meetings[2].decline("it was closed")
+    assert left_behind(clients, request.node.name) == []
+
+
+def test_who_comes_hears_of_one_that_declined(meetings: list[Meeting]) -> None:
+    meetings[2].decline("it was closed")
+    for error in outcomes([partial(meeting.hold, None, in_order) for meeting in meetings[:2]]):
+        assert isinstance(error, rd.PeerError)
+        assert str(error).endswith("process 2: it was closed")
+
+
 def test_of_two_failures_one_stands(meetings: list[Meeting]) -> None:
     meetings[2].fail("first")
     meetings[1].fail("second")
@@ -106,6 +124,60 @@ def test_who_is_waited_for_is_logged(
     with caplog.at_level(logging.WARNING, logger=module.__name__):
         outcomes([partial(impatient(meetings)[1].hold, None, in_order)])
     assert caplog.messages[0] == "going on: waiting for process 0, 2"
+
+
+class Waiting:
+    """A client of which is known how long it waited at once; a Ctrl-C may end its first wait.
+
+    Attributes:
+        milliseconds: Of each wait.
+    """
+
+    def __init__(self, client: Any, *, interrupted: bool = False) -> None:
+        self._client = client
+        self._interrupted = interrupted
+        self.milliseconds: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def blocking_key_value_get(self, key: str, milliseconds: int) -> str:
+        self.milliseconds.append(milliseconds)
+        if self._interrupted:
+            raise KeyboardInterrupt
+        return self._client.blocking_key_value_get(key, milliseconds)
+
+
+def test_no_wait_is_so_long_that_signals_are_not_handled(
+    meetings: list[Meeting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_DEAF_SECONDS", SHORT / 4)
+    client = Waiting(meetings[1].client)
+    (error,) = outcomes([partial(replace(impatient(meetings)[1], client=client).hold, None, in_order)])
+    assert "did not come within 0.5 s" in str(error)
+    assert len(client.milliseconds) > 1
+    assert max(client.milliseconds) <= SHORT / 4 * 1000
+
+
+def test_the_others_hear_of_one_that_is_interrupted_while_it_waits(meetings: list[Meeting]) -> None:
+    client = Waiting(meetings[1].client, interrupted=True)
+    with pytest.raises(KeyboardInterrupt):
+        replace(meetings[1], client=client).hold(None, in_order)
+    for error in outcomes([partial(meetings[other].hold, None, in_order) for other in (0, 2)]):
+        assert isinstance(error, rd.PeerError)
+        assert str(error).endswith("process 1: KeyboardInterrupt")
+
+
+def test_the_others_hear_of_one_that_cannot_judge(meetings: list[Meeting]) -> None:
+    def judge(said: Mapping[int, Any]) -> None:
+        raise ValueError("nothing in common")
+
+    found = outcomes([partial(meeting.hold, None, judge) for meeting in meetings])
+    (judging,) = [error for error in found if isinstance(error, ValueError)]
+    assert str(judging) == "nothing in common"
+    heard = [str(error) for error in found if isinstance(error, rd.PeerError)]
+    assert len(heard) == 2
+    assert all("ValueError: nothing in common" in error for error in heard)
 
 
 def test_a_service_that_is_gone_is_an_error_that_says_so() -> None:
