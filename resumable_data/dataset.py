@@ -465,8 +465,9 @@ class Dataset(Generic[ElementT]):
 
         The processes deliver batches together, as they do behind ``place``: they compare their positions before the
         first one. Of data that ends, and whose documents have to be read for their lengths to be known, each reads
-        its own logical shards alone, and they tell each other how far these go: all have to go on to the end, or
-        none.
+        its own logical shards alone, and they tell each other how far these go. So all of them take as many batches,
+        and start their iterators in the same order. A process waits for the others for up to an hour, with a warning
+        every minute.
 
         Args:
             processes: Indices of the processes that take part, by default all; rows are theirs in ascending order.

@@ -114,12 +114,20 @@ class Companions:
             # There is no further meeting.
             self._place = None
             return None
-        return self._engine.unscored(cursor, step) if own is None else own
+        if own is not None:
+            return own
+        try:
+            return self._engine.unscored(cursor, step)
+        except Exception as error:
+            self.fail(error)
+            raise
 
     def fail(self, error: Exception) -> None:
         """Tells the others, who wait for it or will, that this process cannot go on."""
         if self._engine.ends_with_others:
-            self._meeting.fail(f"{type(error).__name__}: {error}")
+            # What went wrong here says more than that nobody can be told of it.
+            with suppress(PeerError):
+                self._meeting.fail(f"{type(error).__name__}: {error}")
             self._place = None
 
     def _met(self, outlook: Outlook) -> int:

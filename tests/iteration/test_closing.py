@@ -69,7 +69,8 @@ def new_threads() -> Iterator[Callable[[], object]]:
 def interrupt() -> Iterator[Callable[[], object]]:
     """Ctrl-C, also where the tests are run by a process that ignores it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield lambda: os.kill(os.getpid(), signal.SIGINT)
+    # To the main thread: sent to the process, it may come late.
+    yield lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     signal.signal(signal.SIGINT, before)
 
 

@@ -20,9 +20,11 @@ def run() -> Iterator[ThreadedRun]:
         yield ThreadedRun(clients, monkeypatch)
 
 
-def batches(*, epochs: int | None = 1, shards: int = 2, drop_remainder: bool = True) -> rd.Dataset[rd.LLMBatch]:
-    """Rows of one token: the first shard has two, and the second one."""
-    documents = rd.Dataset.from_source(rd.InMemorySource([[1], [2], [3]])).repeat(epochs)
+def batches(
+    *, epochs: int | None = 1, shards: int = 2, drop_remainder: bool = True, records: int = 3
+) -> rd.Dataset[rd.LLMBatch]:
+    """Rows of one token, one more of the first shard than of the second."""
+    documents = rd.Dataset.from_source(rd.InMemorySource([[1], [2], [3], [4], [5]][:records])).repeat(epochs)
     return documents.pad(1, eod_id=9).batch(2, shards=shards, drop_remainder=drop_remainder)
 
 
@@ -169,3 +171,21 @@ def test_closing_works_when_the_run_is_over(run: ThreadedRun, monkeypatch: pytes
     monkeypatch.setattr(Meeting, "here", over)
     for iterator in iterators:
         iterator.close()
+
+
+def test_what_goes_wrong_with_an_unscored_batch_is_told_to_the_others(
+    run: ThreadedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise MemoryError("no room for it")
+
+    def all_of(index: int) -> list[rd.LLMBatch]:
+        data = together(batches(drop_remainder=False, records=5), index, 2)
+        with iter(data) as iterator:
+            return list(iterator)
+
+    monkeypatch.setattr("resumable_data.stages.batch.BatchEngine.unscored", full)
+    first, second = run.outcomes(2, all_of)
+    assert isinstance(first, rd.PeerError)
+    assert "process 1: MemoryError: no room for it" in str(first)
+    assert isinstance(second, MemoryError)
