@@ -78,9 +78,10 @@ def test_what_is_closed_at_once_is_what_documents_are_closed_to(
 
 
 def test_other_tokens_than_those_that_are_closed_stay_as_they_are() -> None:
-    closed = stage(documents(document(1, 2, ids=[5], same=[6])).append_eod(9, fields={"loss_mask": 1}))
+    closed = stage(documents(document(1, 2, ids=[5, 6, 7])).append_eod(9, fields={"loss_mask": 1}))
 
-    assert shown(closed.read_fields(np.arange(1), TokenFields("ids", (("same", "int32"),))), "same") == [([5], [6])]
+    found = closed.read_fields(np.arange(1), TokenFields("ids", MASK.dtypes))
+    assert shown(found) == [([5, 6, 7], [1, 0, 1])]
 
 
 @pytest.mark.parametrize(
