@@ -59,9 +59,9 @@ class BadRecords:
 class SkipBadRecords(ChainStage):
     """Leaves out the records with which the stages below fail, but for what storage fails with.
 
-    Where rows take fields of documents that are mappings, a record is bad too whose fields do not go with its tokens.
-    What shows that is asked for by ``read_fields``, which stages that hand fields on as they are pass down to here;
-    behind a map the fields are the map's, and what is wrong with them is an error.
+    Where rows take fields of documents that are mappings, a record whose fields do not go with its tokens is bad too.
+    That shows in ``read_fields``, which ``append_eod`` and stages that leave documents as they are pass down to here.
+    A map behind this stage does not: the fields are then its own, and what is wrong with them is an error.
 
     Attributes:
         at_most: Different bad records of a process that are left out before the next is an error. It decides no
