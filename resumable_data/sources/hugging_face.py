@@ -37,9 +37,10 @@ class HuggingFaceSource:
     """A ``datasets.Dataset``: its token column, its text column, or whole records.
 
     A column of integer lists gives token documents whose lengths are known. A column of text, or of bytes that are
-    UTF-8, gives strings. Without ``column`` a record is a dictionary of Python values, as ``dataset[index]``
-    is; rows that take ``fields`` of it read the columns of tokens and fields alone, from Arrow's memory, if no stage
-    before them needs the dictionaries. The dataset may be sharded, concatenated, selected from, sorted or shuffled: records come in its order.
+    UTF-8, gives strings. Without ``column`` a record is a dictionary of Python values, as ``dataset[index]`` is; rows
+    that take ``fields`` of it read the columns of tokens and fields alone, from Arrow's memory, if no stage before
+    them needs the dictionaries. The dataset may be sharded, concatenated, selected from, sorted or shuffled: records
+    come in its order.
 
     The content counts by the records themselves: their number, their size, and a sample. The dataset's own
     fingerprint has no part in it, because it changes with the folder and the time of the files, and stays where a
