@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import datasets
 import numpy as np
+import pyarrow
+from datasets.table import InMemoryTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import resumable_data as rd
 from property_tests.running import FIELDS, at_state
 from property_tests.strategies import Unmeasured
+from resumable_data.arrays import Ragged, ranges
+from resumable_data.reading.fields import TokenFields
+from resumable_data.stages.documents import ChainStage, require_documents
 
 LIMIT = 8
 EOD_ID = 4_001
@@ -101,7 +107,7 @@ def pipelines(draw: st.DrawFn) -> Pipeline:
 
 def raw(batch: Any) -> list[Any]:
     """All arrays of a batch, those of its fields too."""
-    arrays = {name: getattr(batch, name) for name in FIELDS} | dict(batch.fields)
+    arrays = {name: getattr(batch, name) for name in FIELDS} | dict(getattr(batch, "fields", {}))
     return [(name, array.dtype.str, array.shape, array.tobytes()) for name, array in sorted(arrays.items())]
 
 
@@ -156,3 +162,168 @@ def test_any_number_of_processes_goes_on_with_them(
         assert raw(joined([next(iterator) for iterator in resumed])) == wanted
     for iterator in resumed:
         iterator.close()
+
+
+# Columns of Arrow against the dictionaries made of them.
+
+NUMBERS: dict[Any, st.SearchStrategy[Any]] = {
+    pyarrow.int8(): st.integers(-2, 2),
+    pyarrow.uint8(): st.integers(0, 2) | st.just(255),
+    pyarrow.int16(): st.integers(0, 2),
+    pyarrow.int64(): st.integers(0, 3) | st.sampled_from([2**24 + 1, 2**31, -(2**63)]),
+    pyarrow.uint64(): st.integers(0, 3) | st.sampled_from([2**31, 2**64 - 1]),
+    pyarrow.bool_(): st.booleans(),
+    pyarrow.float16(): st.sampled_from([0.0, 0.5, 65504.0, float("inf")]),
+    pyarrow.float32(): st.sampled_from([0.0, 1.0, float(np.float32(0.1)), float("nan")]),
+    pyarrow.float64(): st.sampled_from([0.0, 1.0, 0.1, 1e300]),
+    pyarrow.string(): st.just("1"),
+}
+LISTS = [pyarrow.list_, pyarrow.large_list]
+TAMED = {pyarrow.int8(): st.integers(0, 1), pyarrow.int64(): st.integers(0, 3), pyarrow.bool_(): st.booleans()}
+
+
+class Dictionaries:
+    """A source of the same records that can make dictionaries of them and nothing else."""
+
+    def __init__(self, source: rd.HuggingFaceSource) -> None:
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __repr__(self) -> str:
+        return repr(self._source)
+
+    def read(self, indices: Any) -> Any:
+        """The records."""
+        return self._source.read(indices)
+
+    def fingerprint(self) -> str:
+        """That of the source."""
+        return self._source.fingerprint()
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> datasets.Dataset:
+    """A dataset of ``ids``, ``loss_mask`` and ``weight``, most of them good, in any chunks and order."""
+    wild = draw(st.booleans())
+    lengths = draw(st.lists(st.integers(0, 5), min_size=2, max_size=20))
+    columns = {}
+    for name in ("ids", "loss_mask", "weight"):
+        kinds = NUMBERS if wild else TAMED
+        kind = draw(st.sampled_from(list(kinds)))
+        number = kinds[kind]
+        values = [draw(st.lists(number, min_size=length, max_size=length)) for length in lengths]
+        for _ in range(draw(st.integers(0, 2)) if draw(st.booleans()) else 0):
+            place = draw(st.integers(0, len(lengths) - 1))
+            values[place] = draw(
+                st.sampled_from([None, [None] * lengths[place], [draw(number), *(values[place] or [])]])
+            )
+        columns[name] = pyarrow.array(values, draw(st.sampled_from(LISTS))(kind))
+    whole = pyarrow.table(columns)
+    cuts = sorted(draw(st.lists(st.integers(0, len(lengths)), max_size=3)))
+    pieces = [whole.slice(a, b - a) for a, b in zip([0, *cuts], [*cuts, len(lengths)], strict=True)]
+    dataset = datasets.Dataset(InMemoryTable(pyarrow.concat_tables(pieces)))
+    change = draw(st.sampled_from(["none", "select", "shard", "concatenate"]))
+    if change == "select":
+        return dataset.select(draw(st.lists(st.integers(0, len(dataset) - 1), min_size=1, max_size=20)))
+    if change == "shard":
+        return dataset.shard(2, 1, contiguous=draw(st.booleans()))
+    return datasets.concatenate_datasets([dataset, dataset]) if change == "concatenate" else dataset
+
+
+def odd_id(document: dict[str, Any]) -> bool:
+    """A predicate that bad records do not fail."""
+    return document["ids"] is None or len(document["ids"]) % 2 == 1
+
+
+STAGES: dict[str, Any] = {
+    "shuffle": lambda data: data.shuffle(5),
+    "skip": lambda data: data.skip_bad_records(at_most=100),
+    "skip two": lambda data: data.skip_bad_records(at_most=2),
+    "filter": lambda data: data.filter(odd_id),
+    "append": lambda data: data.append_eod(7, fields={"loss_mask": 1, "weight": 0.25}, tokens="ids"),
+    "append whole": lambda data: data.append_eod(7, fields={"loss_mask": 1, "weight": 1}, tokens="ids"),
+    "append one": lambda data: data.append_eod(7, fields={"loss_mask": 1}, tokens="ids"),
+}
+TAKEN: list[Any] = [
+    {"loss_mask": "int32", "weight": "float32"},
+    {"loss_mask": "bool", "weight": "float16"},
+    {"loss_mask": "uint8"},
+    {"weight": "int32"},
+    {},
+]
+
+
+def outcome(build: Any, source: Any, batches: int) -> tuple[list[Any], Any]:
+    """What a pipeline delivers, with its last state or its error."""
+    iterator = iter(build(source))
+    delivered: list[Any] = []
+    try:
+        delivered.extend((raw(batch), iterator.progress().dropped) for batch in islice(iterator, batches))
+        return delivered, iterator.get_state()
+    except rd.ResumableDataError as error:
+        return delivered, (type(error), str(error))
+
+
+@given(
+    tables(),
+    st.lists(st.sampled_from(list(STAGES)), max_size=4, unique=True),
+    st.sampled_from(TAKEN),
+    st.sampled_from([1, 2]),
+    st.sampled_from(["pack", "pad"]),
+)
+def test_columns_of_arrow_are_the_dictionaries_of_them(
+    dataset: datasets.Dataset, stages: list[str], taken: Any, shards: int, method: str
+) -> None:
+    def build(source: Any) -> rd.Dataset[Any]:
+        data = rd.Dataset.from_source(source)
+        for stage in stages:
+            data = STAGES[stage](data)
+        options = {"window": 3} if method == "pack" else {}
+        rows = getattr(data, method)(4, eod_id=0, fields=taken, tokens="ids", **options)
+        return rows.batch(2, shards=shards if len(source) >= shards else 1, drop_remainder=False)
+
+    source = rd.HuggingFaceSource(dataset, name="toy")
+
+    assert outcome(build, source, 30) == outcome(build, Dictionaries(source), 30)
+
+
+@given(tables(), st.lists(st.sampled_from(list(STAGES)), max_size=4, unique=True), st.sampled_from(TAKEN))
+def test_fields_read_at_once_are_those_of_the_documents_or_left_out(
+    dataset: datasets.Dataset, stages: list[str], taken: Any
+) -> None:
+    data = rd.Dataset.from_source(rd.HuggingFaceSource(dataset, name="toy"))
+    for stage in stages:
+        data = STAGES[stage](data)
+    top = require_documents(data.node, "test")
+    fields = TokenFields("ids", tuple(sorted(taken.items())))
+
+    for record in range(len(dataset)):
+        one = np.array([record])
+        try:
+            expected = ChainStage.read_fields(top, one, fields)
+        except rd.RecordError:
+            expected = None
+        try:
+            found = top.read_fields(one, fields)
+        except rd.RecordError:
+            assert expected is None or _rounds(stages, taken)
+            continue
+        if expected is None or (_rounds(stages, taken) and _cells(found) != _cells(expected)):
+            assert found.dropped is not None
+            assert any(stage.startswith("skip") for stage in stages)
+        else:
+            assert _cells(found) == _cells(expected)
+
+
+def _rounds(stages: Sequence[str], taken: Any) -> bool:
+    """Whether integers are made floats by what is appended to them, so that one too large is rounded, not refused."""
+    return "append" in stages and "weight" in taken
+
+
+def _cells(documents: Ragged) -> list[Any]:
+    cells = ranges(documents.starts, documents.lengths)
+    arrays = {"tokens": documents.values, **(documents.fields or {})}
+    dropped = None if documents.dropped is None else documents.dropped.tolist()
+    return [dropped, *((name, array.dtype, array[cells].tobytes()) for name, array in sorted(arrays.items()))]

@@ -206,6 +206,10 @@ class Dataset(Generic[ElementT]):
     def skip_bad_records(self, at_most: int) -> Dataset[ElementT]:
         """Leaves out records that cannot be parsed, mapped, tokenised or filtered by the stages so far.
 
+        Records are bad, too, whose fields do not go with their tokens, where rows take ``fields``: one of another
+        length, or with a value that its dtype cannot hold. A ``map`` behind this stage makes fields of its own,
+        and what is wrong with those is an error: put this stage behind it.
+
         Without it a bad record is an error. Each is logged as a warning with its name, keeps its position, and is
         counted in ``progress().dropped``. What storage fails with is never skipped. Since a bad record shows only
         when it is read, the lengths of documents are known only by reading behind this stage.

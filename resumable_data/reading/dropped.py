@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from resumable_data.arrays import BoolArray, Ragged
+from resumable_data.arrays import BoolArray, Ragged, offsets_of
 
 
 class Dropped(Enum):
@@ -59,6 +59,30 @@ def as_ragged(documents: Sequence[Any], name: Callable[[int], str]) -> Ragged:
     return replace(kept, dropped=dropped)
 
 
+def joined(parts: Sequence[Ragged]) -> Ragged:
+    """Documents that were read in at least one part, all with the same fields, as if they had been read at once.
+
+    >>> parts = [Ragged.from_records([[1, 2], [3]]), as_ragged([DROPPED], str), Ragged.from_records([[4]])]
+    >>> [document.tolist() for document in joined(parts)], joined(parts).dropped.tolist()
+    ([[1, 2], [3], [], [4]], [False, False, True, False])
+    """
+    before = offsets_of(np.fromiter((len(part.values) for part in parts), np.int64, len(parts)))
+    dropped = np.concatenate(
+        [np.zeros(len(part), np.bool_) if part.dropped is None else part.dropped for part in parts]
+    )
+    names = parts[0].fields
+    return Ragged(
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.starts + begin for part, begin in zip(parts, before[:-1], strict=True)]),
+        np.concatenate([part.lengths for part in parts]),
+        spare=min(part.spare for part in parts),
+        dropped=dropped if dropped.any() else None,
+        fields=None
+        if names is None
+        else {name: np.concatenate([(part.fields or {})[name] for part in parts]) for name in names},
+    )
+
+
 def left_out(documents: Ragged, dropped: BoolArray) -> Ragged:
     """The same documents less those of which bool[n] ``dropped`` says so, as it does of those left out before.
 
@@ -68,3 +92,16 @@ def left_out(documents: Ragged, dropped: BoolArray) -> Ragged:
     if not dropped.any():
         return documents
     return replace(documents, lengths=np.where(dropped, 0, documents.lengths), dropped=dropped)
+
+
+def spread(documents: Ragged, places: BoolArray) -> Ragged:
+    """The same documents at the places of which bool[n] ``places`` says so; at the others one that is left out.
+
+    >>> [document.tolist() for document in spread(Ragged.from_records([[1, 2]]), np.array([False, True, False]))]
+    [[], [1, 2], []]
+    """
+    starts, lengths, dropped = np.zeros(len(places), np.int64), np.zeros(len(places), np.int64), ~places
+    starts[places], lengths[places] = documents.starts, documents.lengths
+    if documents.dropped is not None:
+        dropped[places] = documents.dropped
+    return replace(documents, starts=starts, lengths=lengths, dropped=dropped if dropped.any() else None)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.reader import DocumentReader
+
+
+class MappingReader(DocumentReader, Protocol):
+    """What reads documents that are mappings."""
+
+    def read_fields(self, records: Int64Array, fields: TokenFields) -> Ragged:
+        """Tokens and fields of the documents at int64[n] records."""
+        ...
 
 
 class FieldReader:
@@ -18,7 +26,7 @@ class FieldReader:
         fields: What to take of them.
     """
 
-    def __init__(self, documents: DocumentReader, fields: TokenFields) -> None:
+    def __init__(self, documents: MappingReader, fields: TokenFields) -> None:
         self._documents = documents
         self._fields = fields
 
@@ -32,7 +40,7 @@ class FieldReader:
         Raises:
             RecordError: A document has not what is to be taken, or a field is not aligned.
         """
-        return self._fields.aligned(self.read(records), lambda place: self.name_of(int(records[place])))
+        return self._documents.read_fields(records, self._fields)
 
     def lengths(self, records: Int64Array) -> Int64Array:
         """Tokens of the documents, where they are known without reading."""

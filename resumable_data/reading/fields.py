@@ -9,9 +9,10 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from resumable_data.arrays import AnyArray, Ragged
+from resumable_data.arrays import AnyArray, Ragged, as_tokens, offsets_of
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.reading.dropped import DROPPED, as_ragged
+from resumable_data.sources.source import Column
 
 TOKENS = "tokens"
 """The key of a document's tokens, where none is given."""
@@ -73,9 +74,41 @@ class TokenFields:
             arrays: list[AnyArray] = [np.zeros(0, dtype)]
             for place, (given, length) in enumerate(zip(column(key), tokens.lengths.tolist(), strict=True)):
                 if given is not DROPPED:
-                    arrays.append(_as_field(given, np.dtype(dtype), length, f"{name(place)}: field {key!r}"))
+                    arrays.append(as_field(given, np.dtype(dtype), length, f"{name(place)}: field {key!r}"))
             fields[key] = np.concatenate(arrays)
         return replace(tokens, fields=fields)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Everything that is taken, the tokens first."""
+        return (self.tokens, *(key for key, _ in self.dtypes))
+
+    def of_columns(self, columns: Mapping[str, Column]) -> Ragged | None:
+        """The tokens of documents, with the fields aligned and a free cell behind each document, all taken at once.
+
+        Args:
+            columns: What the documents hold under each of ``keys``.
+
+        Returns:
+            What ``aligned`` gives, or None where a document is bad: ``aligned`` says which, and why.
+
+        >>> two = np.array([2])
+        >>> columns = {"tokens": Column(np.array([5, 6, 0]), two), "weight": Column(np.array([0.5, 1, 0]), two)}
+        >>> found = TokenFields("tokens", (("weight", "float32"),)).of_columns(columns)
+        >>> found[0].tolist(), found.fields["weight"].tolist()
+        ([5, 6], [0.5, 1.0, 0.0])
+        """
+        given, lengths = columns[self.tokens]
+        if any(not np.array_equal(columns[key].lengths, lengths) for key in self.keys):
+            return None
+        try:
+            tokens = as_tokens(given, 0, lambda _: self.tokens)
+            fields = {
+                key: as_field(columns[key].values, np.dtype(dtype), len(tokens), key) for key, dtype in self.dtypes
+            }
+        except RecordError:
+            return None
+        return Ragged(tokens, offsets_of(lengths + 1)[:-1], lengths, spare=1, fields=fields)
 
 
 def value_of(document: Any, key: str, name: str) -> Any:
@@ -93,6 +126,42 @@ def value_of(document: Any, key: str, name: str) -> Any:
     if key not in mapping:
         raise RecordError(f"{name} has no {key!r}; its keys are {', '.join(map(repr, mapping))}")
     return mapping[key]
+
+
+def as_field(given: Any, dtype: np.dtype[Any], length: int, name: str) -> AnyArray:
+    """A field of a document as its dtype, without changing a value but to round it.
+
+    Args:
+        given: Its values.
+        dtype: The dtype it has in a batch.
+        length: Tokens of the document.
+        name: What an error calls it.
+
+    Raises:
+        RecordError: It is no array of that length, or a value does not fit the dtype.
+    """
+    try:
+        array: AnyArray = np.asarray(given)
+    except ValueError as error:
+        raise RecordError(f"{name} is no array: {error}") from error
+    if array.shape != (length,):
+        has = f"{array.shape[0]} values" if array.ndim == 1 else f"the shape {array.shape}"
+        raise RecordError(
+            f"{name} has {has}, but the document has {length} tokens: it needs one value for each. What appends "
+            "to the tokens has to append to it too, as in append_eod(…, fields={'loss_mask': 1})"
+        )
+    if array.dtype == dtype or length == 0:
+        return array.astype(dtype, copy=False)
+    if array.dtype.kind not in ("biuf" if dtype.kind == "f" else "biu"):
+        raise RecordError(
+            f"{name} holds {array.dtype}, which {dtype} cannot: say its dtype, as in fields={{'weight': 'float32'}}"
+        )
+    with np.errstate(over="ignore"):
+        converted = array.astype(dtype)
+    changed = np.isinf(converted) & ~np.isinf(array) if array.dtype.kind == "f" else converted != array
+    if changed.any():
+        raise RecordError(f"{name} holds the value {array[changed][0]}, which {dtype} cannot hold")
+    return converted
 
 
 def field_dtypes(stage: str, fields: Fields) -> FieldDtypes:
@@ -142,29 +211,3 @@ def _dtype_name(stage: str, name: object, given: npt.DTypeLike) -> str:
     if found not in _DTYPES:
         raise PipelineError(f"{stage}: fields: {name!r} is {found}; a field is one of {', '.join(_DTYPES)}")
     return found
-
-
-def _as_field(given: Any, dtype: np.dtype[Any], length: int, name: str) -> AnyArray:
-    """A field of one document as its dtype, without changing a value but to round it."""
-    try:
-        array: AnyArray = np.asarray(given)
-    except ValueError as error:
-        raise RecordError(f"{name} is no array: {error}") from error
-    if array.shape != (length,):
-        has = f"{array.shape[0]} values" if array.ndim == 1 else f"the shape {array.shape}"
-        raise RecordError(
-            f"{name} has {has}, but the document has {length} tokens: it needs one value for each. What appends "
-            "to the tokens has to append to it too, as in append_eod(…, fields={'loss_mask': 1})"
-        )
-    if array.dtype == dtype or length == 0:
-        return array.astype(dtype, copy=False)
-    if array.dtype.kind not in ("biuf" if dtype.kind == "f" else "biu"):
-        raise RecordError(
-            f"{name} holds {array.dtype}, which {dtype} cannot: say its dtype, as in fields={{'weight': 'float32'}}"
-        )
-    with np.errstate(over="ignore"):
-        converted = array.astype(dtype)
-    changed = np.isinf(converted) & ~np.isinf(array) if array.dtype.kind == "f" else converted != array
-    if changed.any():
-        raise RecordError(f"{name} holds the value {array[changed][0]}, which {dtype} cannot hold")
-    return converted

@@ -28,13 +28,13 @@ class Layout:
     Attributes:
         offset_width: Bytes of an offset, or 0 where every record has the same number of values.
         fixed_length: That number of values.
-        item_size: Bytes of a value.
+        item_bits: Bits of a value.
         nested: Whether the values are an Arrow array of their own, which may have nulls.
     """
 
     offset_width: int
     fixed_length: int
-    item_size: int
+    item_bits: int
     nested: bool
 
 
@@ -42,17 +42,26 @@ def layout_of(arrow_type: Any) -> Layout | None:
     """The layout of an Arrow type whose records are integers, text, bytes, or lists of integers; None for others."""
     types: Any = import_module("pyarrow").types
     if types.is_string(arrow_type) or types.is_binary(arrow_type):
-        return Layout(4, 0, 1, nested=False)
+        return Layout(4, 0, 8, nested=False)
     if types.is_large_string(arrow_type) or types.is_large_binary(arrow_type):
-        return Layout(8, 0, 1, nested=False)
+        return Layout(8, 0, 8, nested=False)
     if types.is_integer(arrow_type):
-        return Layout(0, 1, arrow_type.bit_width // 8, nested=False)
+        return Layout(0, 1, arrow_type.bit_width, nested=False)
+    layout = list_layout_of(arrow_type)
+    return layout if layout is not None and types.is_integer(arrow_type.value_type) else None
+
+
+def list_layout_of(arrow_type: Any) -> Layout | None:
+    """The layout of an Arrow type whose records are lists of integers, floats or bools; None for others."""
+    types: Any = import_module("pyarrow").types
     width = 4 if types.is_list(arrow_type) else 8 if types.is_large_list(arrow_type) else 0
     fixed = bool(types.is_fixed_size_list(arrow_type))
-    if (width or fixed) and types.is_integer(arrow_type.value_type):
-        length = arrow_type.list_size if fixed else 0
-        return Layout(width, length, arrow_type.value_type.bit_width // 8, nested=True)
-    return None
+    if not width and not fixed:
+        return None
+    item = arrow_type.value_type
+    if not (types.is_integer(item) or types.is_floating(item) or types.is_boolean(item)):
+        return None
+    return Layout(width, arrow_type.list_size if fixed else 0, item.bit_width, nested=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +85,7 @@ class _Chunk(NamedTuple):
     Attributes:
         rows: Number of records.
         offsets: Byte of the first record's offset.
-        values: Byte of value 0.
+        values: Bit of value 0.
         capacity: Number of values from there on.
         size: Number of values that belong to records.
         valid: Bit that says whether the first record is valid, or ``_NOWHERE`` where all are.
@@ -136,6 +145,12 @@ class ArrowColumn:
         Raises:
             SourceError: An offset points outside its chunk.
         """
+        starts, lengths = self._located(rows)
+        bits = self._layout.item_bits
+        return Extents(starts >> 3, (starts + lengths * bits) >> 3, lengths)
+
+    def _located(self, rows: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """The bit at which each record begins, and its number of values."""
         chunk, within = self._find(rows)
         firsts, lengths = self._firsts(chunk, within)
         if not self._layout.fixed_length:
@@ -145,8 +160,7 @@ class ArrowColumn:
                     f"{self._name} is damaged: the Arrow offsets of row {int(rows[wrong[0]])} point outside its "
                     "chunk. Write or copy the dataset again"
                 )
-        starts = self._values[chunk] + firsts * self._layout.item_size
-        return Extents(starts, starts + lengths * self._layout.item_size, lengths)
+        return self._values[chunk] + firsts * self._layout.item_bits, lengths
 
     def invalid(self, rows: Int64Array) -> BoolArray:
         """Which of the records at int64[n] rows are null, or have a null among their values."""
@@ -169,6 +183,22 @@ class ArrowColumn:
         view = self._view
         for start, stop in zip(extents.starts.tolist(), extents.stops.tolist(), strict=True):
             yield view[start:stop]
+
+    def spaced(self, extents: Extents, dtype: str) -> npt.NDArray[Any]:
+        """The values of records, for which ``dtype`` is NumPy's name, with a 0 behind each record's."""
+        gap = bytes(np.dtype(dtype).itemsize)
+        return np.frombuffer(bytearray(gap).join([*self.pieces(extents), b""]), dtype)
+
+    def spaced_bools(self, rows: Int64Array) -> tuple[BoolArray, Int64Array]:
+        """The values of a column of lists of bools at int64[n] rows, False behind each record's; and their lengths.
+
+        Raises:
+            SourceError: An offset points outside its chunk.
+        """
+        starts, lengths = self._located(rows)
+        values = np.zeros(int(lengths.sum()) + len(rows), np.bool_)
+        values[ranges(offsets_of(lengths + 1)[:-1], lengths)] = self._bits(ranges(starts, lengths))
+        return values, lengths
 
     def integers(self, rows: Int64Array, dtype: str) -> npt.NDArray[Any]:
         """The values of a column of integers at int64[n] rows, for which ``dtype`` is NumPy's name."""
@@ -224,11 +254,11 @@ def _chunk_of(chunk: Any, layout: Layout, low: int) -> _Chunk:
         offsets, size = buffers[1].address - low + chunk.offset * width, int(own[-1]) - int(own[0])
     else:
         first_value += chunk.offset * layout.fixed_length
-    begin, capacity = (0, 0) if data is None else (data.address - low, data.size // layout.item_size)
+    begin, capacity = (0, 0) if data is None else (data.address - low, data.size * 8 // layout.item_bits)
     return _Chunk(
         rows=rows,
         offsets=offsets,
-        values=begin + first_value * layout.item_size,
+        values=begin * 8 + first_value * layout.item_bits,
         capacity=capacity - first_value,
         size=size,
         valid=(buffers[0].address - low) * 8 + chunk.offset if chunk.null_count else _NOWHERE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import PurePath
 from typing import Any, cast
@@ -17,8 +17,9 @@ from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, SourceError
 from resumable_data.sources.array_record import find_shards
 from resumable_data.sources.arrow_column import ArrowColumn, layout_of
-from resumable_data.sources.hugging_face_records import Records, TokenRecords, records_of
-from resumable_data.sources.source import check_indices, evenly_spaced
+from resumable_data.sources.hugging_face_columns import NumberColumns
+from resumable_data.sources.hugging_face_records import Records, TokenRecords, WholeRecords, records_of
+from resumable_data.sources.source import Column, check_indices, evenly_spaced
 
 _SAMPLED_RECORDS = 1024
 _LENGTHS_AT_ONCE = 1 << 20
@@ -36,8 +37,10 @@ class HuggingFaceSource:
     """A ``datasets.Dataset``: its token column, its text column, or whole records.
 
     A column of integer lists gives token documents whose lengths are known. A column of text, or of bytes that are
-    UTF-8, gives strings. Without ``column`` a record is a dictionary of Python values, as ``dataset[index]``
-    is. The dataset may be sharded, concatenated, selected from, sorted or shuffled: records come in its order.
+    UTF-8, gives strings. Without ``column`` a record is a dictionary of Python values, as ``dataset[index]`` is; rows
+    that take ``fields`` of it read the columns of tokens and fields alone, from Arrow's memory, if no stage before
+    them needs the dictionaries. The dataset may be sharded, concatenated, selected from, sorted or shuffled: records
+    come in its order.
 
     The content counts by the records themselves: their number, their size, and a sample. The dataset's own
     fingerprint has no part in it, because it changes with the folder and the time of the files, and stays where a
@@ -65,9 +68,13 @@ class HuggingFaceSource:
         self._name = name
         self._records: Records = records_of(dataset, column, name)
         self._rows = _row_mapping(dataset, name)
+        # Stages look for these methods: only a source that knows lengths has the one, and only one whose records
+        # are mappings, stored as they are read, has the other.
         if isinstance(self._records, TokenRecords):
-            # Only a source that knows lengths has this method: stages look for it.
             self.lengths = self._token_lengths
+        if isinstance(self._records, WholeRecords) and not self._records.decodes:
+            self._columns = NumberColumns(dataset.data, name)
+            self.read_columns = self._read_columns
 
     @classmethod
     def from_files(
@@ -164,6 +171,10 @@ class HuggingFaceSource:
         """
         records = cast(TokenRecords, self._records)
         return records.lengths(self._rows_at(indices), lambda place: self._name_of(int(indices[place])))
+
+    def _read_columns(self, indices: Int64Array, names: Sequence[str]) -> Mapping[str, Column] | None:
+        """Columns of lists of numbers from Arrow's memory; None where one holds another thing, or a null."""
+        return self._columns.read(self._rows_at(indices), names)
 
     def _rows_at(self, indices: Int64Array) -> Int64Array:
         check_indices(indices, len(self), repr(self))

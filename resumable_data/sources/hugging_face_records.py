@@ -52,8 +52,7 @@ class TokenRecords:
     def read(self, rows: Int64Array, name: NameOf) -> Ragged:
         """Tokens of the records, with a free cell behind each."""
         extents = _valid_extents(self.column, rows, name)
-        gap = bytes(np.dtype(self.dtype).itemsize)
-        values = np.frombuffer(bytearray(gap).join([*self.column.pieces(extents), b""]), self.dtype)
+        values = self.column.spaced(extents, self.dtype)
         starts = offsets_of(extents.lengths + 1)[:-1]
         return Ragged(self._as_int32(values, starts, name), starts, extents.lengths, spare=1)
 
@@ -120,6 +119,12 @@ class WholeRecords:
     def column(self) -> None:
         """None: there is no one column."""
         return None
+
+    @property
+    def decodes(self) -> bool:
+        """Whether any column is stored otherwise than it is read."""
+        require_decoding = import_module("datasets.features.features").require_decoding
+        return any(require_decoding(feature) for feature in self.features.values())
 
     def read(self, rows: Int64Array, name: NameOf) -> list[dict[str, Any]]:
         """The records, decoded."""

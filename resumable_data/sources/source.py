@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from resumable_data.arrays import Int64Array
+from resumable_data.arrays import AnyArray, Int64Array
 
 
 @runtime_checkable
@@ -43,6 +43,32 @@ class SourceWithLengths(Source, Protocol):
 
     def lengths(self, indices: Int64Array) -> Int64Array:
         """Tokens of each record: int64[n] for int64[n]."""
+        ...
+
+
+class Column(NamedTuple):
+    """What several records have in a column that holds an array of numbers for each.
+
+    Attributes:
+        values: [sum(lengths) + n], the values of each record with a 0 behind them.
+        lengths: int64[n], how many there are without it.
+    """
+
+    values: AnyArray
+    lengths: Int64Array
+
+
+@runtime_checkable
+class SourceWithColumns(Source, Protocol):
+    """A source of mappings that can give what they hold under some keys without making mappings of them."""
+
+    def read_columns(self, indices: Int64Array, names: Sequence[str]) -> Mapping[str, Column] | None:
+        """What ``read`` would give at int64[n] indices, by key.
+
+        Returns:
+            A column for each of ``names``; None where a record does not hold an array of numbers under each of them,
+            so that ``read`` has to be asked.
+        """
         ...
 
 

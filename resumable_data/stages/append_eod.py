@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from resumable_data.arrays import Int64Array, Ragged, offsets_of, ranges
+from resumable_data.arrays import AnyArray, Int64Array, Ragged, offsets_of, ranges
 from resumable_data.reading.dropped import with_dropped
 from resumable_data.stages.documents import ChainStage
 from resumable_data.stages.stage import check_token
@@ -48,18 +48,35 @@ class AppendEod(ChainStage):
 
     def read_tokens(self, records: Int64Array) -> Ragged:
         """The same, as tokens."""
-        documents = with_room(self.parent.read_tokens(records))
-        documents.values[documents.starts + documents.lengths] = self.eod_id
-        added = 1 if documents.dropped is None else ~documents.dropped
-        return replace(documents, lengths=documents.lengths + added, spare=documents.spare - 1)
+        return closed(self.parent.read_tokens(records), self.eod_id, {})
+
+
+def closed(documents: Ragged, eod_id: int, values: Mapping[str, Any]) -> Ragged:
+    """The documents with a token behind each that is not left out, and for each field the value that goes with it."""
+    documents = with_room(documents)
+    ends = documents.starts + documents.lengths
+    if documents.dropped is not None:
+        ends = ends[~documents.dropped]
+    documents.values[ends] = eod_id
+    for name, cells in (documents.fields or {}).items():
+        cells[ends] = values[name]
+    added = 1 if documents.dropped is None else ~documents.dropped
+    return replace(documents, lengths=documents.lengths + added, spare=documents.spare - 1)
 
 
 def with_room(documents: Ragged) -> Ragged:
     """The same documents with at least one free cell behind each, copied only if there is none."""
-    if documents.spare and documents.values.flags.writeable:
+    fields = documents.fields or {}
+    if documents.spare and all(array.flags.writeable for array in (documents.values, *fields.values())):
         return documents
     cells = documents.lengths + 1
     starts = offsets_of(cells)[:-1]
-    values = np.zeros(int(cells.sum()), np.int32)
-    values[ranges(starts, documents.lengths)] = documents.values[ranges(documents.starts, documents.lengths)]
-    return Ragged(values, starts, documents.lengths, spare=1, dropped=documents.dropped)
+    places, before = ranges(starts, documents.lengths), ranges(documents.starts, documents.lengths)
+
+    def moved(values: AnyArray) -> AnyArray:
+        room = np.zeros(int(cells.sum()), values.dtype)
+        room[places] = values[before]
+        return room
+
+    moved_fields = None if documents.fields is None else {name: moved(values) for name, values in fields.items()}
+    return replace(documents, values=moved(documents.values), starts=starts, spare=1, fields=moved_fields)

@@ -11,8 +11,8 @@ import numpy as np
 from resumable_data.arrays import AnyArray, Int64Array, Ragged, as_tokens
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.reading.dropped import DROPPED, as_ragged
-from resumable_data.reading.fields import value_of
-from resumable_data.stages.append_eod import AppendEod
+from resumable_data.reading.fields import TokenFields, as_field, value_of
+from resumable_data.stages.append_eod import AppendEod, closed
 from resumable_data.state import Settings
 
 
@@ -50,17 +50,49 @@ class AppendEodFields(AppendEod):
         """Refused: mappings are no tokens, and the error says so."""
         return as_ragged(self.read(records), lambda place: self.name_of(int(records[place])))
 
+    def read_fields(self, records: Int64Array, fields: TokenFields) -> Ragged:
+        """The same, as tokens with the fields aligned.
+
+        Raises:
+            RecordError: A document has not these keys, what it has there is no array, or a field is not aligned.
+        """
+        values = self._values(fields)
+        if values is None:
+            return super().read_fields(records, fields)
+        documents = self.parent.read_fields(records, fields)
+        if len(self.fields) > len(values):
+            # What is appended to, but not taken, has to be there all the same.
+            self.read(records if documents.dropped is None else records[~documents.dropped])
+        return closed(documents, self.eod_id, values)
+
+    def _values(self, fields: TokenFields) -> dict[str, Any] | None:
+        """What is appended to each field that is taken; None where a document has to be closed by itself to be read.
+
+        A field that nothing is appended to is aligned behind this stage or not at all, and a value that its dtype
+        does not hold is an error about a document.
+        """
+        own = dict(self.fields)
+        if fields.tokens != self.tokens or not own.keys() >= dict(fields.dtypes).keys():
+            return None
+        try:
+            return {key: as_field([own[key]], np.dtype(dtype), 1, key)[0] for key, dtype in fields.dtypes}
+        except RecordError:
+            return None
+
     def _closed(self, document: Any, record: int) -> dict[str, Any]:
         name = self.name_of(record)
         tokens = as_tokens(value_of(document, self.tokens, name), 0, lambda _: name)
-        closed = {**document, self.tokens: np.append(tokens, np.int32(self.eod_id))}
+        found = {**document, self.tokens: np.append(tokens, np.int32(self.eod_id))}
         for key, value in self.fields:
-            closed[key] = _appended(value_of(document, key, name), value, f"{name}: field {key!r}")
-        return closed
+            found[key] = _appended(value_of(document, key, name), value, f"{name}: field {key!r}")
+        return found
 
 
 def _appended(given: Any, value: float, name: str) -> AnyArray:
-    array: AnyArray = np.asarray(given)
+    try:
+        array: AnyArray = np.asarray(given)
+    except ValueError as error:
+        raise RecordError(f"{name} is no array: {error}") from error
     if array.ndim != 1:
         raise RecordError(f"{name} has the shape {array.shape}; it needs one value for each token")
     # An empty list has the dtype of floats, which the value need not have.

@@ -10,7 +10,8 @@ import numpy as np
 
 from resumable_data.arrays import BoolArray, Int64Array, Ragged
 from resumable_data.errors import PipelineError, RecordError
-from resumable_data.reading.dropped import DROPPED, as_ragged, left_out
+from resumable_data.reading.dropped import DROPPED, as_ragged, left_out, spread
+from resumable_data.reading.fields import TokenFields
 from resumable_data.stages.documents import ChainStage
 from resumable_data.state import Settings
 
@@ -63,6 +64,16 @@ class Filter(ChainStage):
         if isinstance(documents, Ragged):
             return left_out(documents, ~kept)
         return as_ragged(_marked(documents, kept), lambda place: self.name_of(int(records[place])))
+
+    def read_fields(self, records: Int64Array, fields: TokenFields) -> Ragged:
+        """The same, as tokens with the fields aligned."""
+        documents = self.parent.read(records)
+        kept = self._kept(documents, records)
+        try:
+            return fields.aligned(_marked(documents, kept), lambda place: self.name_of(int(records[place])))
+        except RecordError:
+            # A stage below may leave out the one that is bad. It is not told of those that are not kept anyway.
+            return spread(self.parent.read_fields(records[kept], fields), kept)
 
     def _kept(self, documents: Sequence[Any], records: Int64Array) -> BoolArray:
         numbered = zip(documents, records.tolist(), strict=True)

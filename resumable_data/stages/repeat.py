@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError
+from resumable_data.reading.fields import TokenFields
 from resumable_data.stages.documents import ChainStage
 from resumable_data.state import Settings
 
@@ -38,3 +40,7 @@ class Repeat(ChainStage):
     def epochs(self) -> int | None:
         """Number of epochs, or None where they are endless."""
         return self.times
+
+    def read_fields(self, records: Int64Array, fields: TokenFields) -> Ragged:
+        """The parent's: documents stay as they are."""
+        return self.parent.read_fields(records, fields)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resumable_data.arrays import Int64Array
+from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError
 from resumable_data.order import permutation
+from resumable_data.reading.fields import TokenFields
 from resumable_data.stages.documents import ChainStage
 from resumable_data.state import Settings
 
@@ -57,3 +58,7 @@ class Shuffle(ChainStage):
         else:
             permuted = permutation.permute_blocks(self.block, self.epoch_size, positions, *key)
         return self.parent.records(path, epoch, permuted)
+
+    def read_fields(self, records: Int64Array, fields: TokenFields) -> Ragged:
+        """The parent's: documents stay as they are."""
+        return self.parent.read_fields(records, fields)

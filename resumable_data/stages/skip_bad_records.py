@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.order.occurrences import records_of
-from resumable_data.reading.dropped import DROPPED, as_ragged
+from resumable_data.reading.dropped import DROPPED, as_ragged, joined
+from resumable_data.reading.fields import TokenFields
 from resumable_data.stages.documents import ChainStage
 
 _LOG = logging.getLogger(__name__)
+
+ReadT = TypeVar("ReadT", bound=Sequence[Any])
 
 
 class BadRecords:
@@ -56,6 +59,10 @@ class BadRecords:
 class SkipBadRecords(ChainStage):
     """Leaves out the records with which the stages below fail, but for what storage fails with.
 
+    Where rows take fields of documents that are mappings, a record whose fields do not go with its tokens is bad too.
+    That shows in ``read_fields``, which ``append_eod`` and stages that leave documents as they are pass down to here.
+    A map behind this stage does not: the fields are then its own, and what is wrong with them is an error.
+
     Attributes:
         at_most: Different bad records of a process that are left out before the next is an error. It decides no
             order, and is no part of the settings, so that a run can go on with another.
@@ -93,25 +100,33 @@ class SkipBadRecords(ChainStage):
         try:
             return self.parent.read(records)
         except RecordError:
-            return self._one_by_one(self.parent.read, records)
+            found = self._one_by_one(self.parent.read, records)
+            return [DROPPED if document is None else document[0] for document in found]
 
     def read_tokens(self, records: Int64Array) -> Ragged:
         """The same, as tokens; records that are none are bad too."""
-        try:
-            return self.parent.read_tokens(records)
-        except RecordError:
-            documents = self._one_by_one(self.parent.read_tokens, records)
-            return as_ragged(documents, lambda place: self.name_of(int(records[place])))
+        return self._found(self.parent.read_tokens, records, as_ragged([DROPPED], str))
 
-    def _one_by_one(self, read: Callable[[Int64Array], Sequence[Any]], records: Int64Array) -> list[Any]:
-        """Documents read one at a time, to find which are bad."""
-        documents: list[Any] = []
+    def read_fields(self, records: Int64Array, fields: TokenFields) -> Ragged:
+        """The same, as tokens with the fields aligned; records whose fields are not are bad too."""
+
+        def read(some: Int64Array) -> Ragged:
+            return self.parent.read_fields(some, fields)
+
+        return self._found(read, records, fields.aligned([DROPPED], str))
+
+    def _found(self, read: Callable[[Int64Array], Ragged], records: Int64Array, nothing: Ragged) -> Ragged:
+        """What ``read`` gives, and ``nothing`` for bad records."""
+        try:
+            return read(records)
+        except RecordError:
+            return joined([nothing if found is None else found for found in self._one_by_one(read, records)])
+
+    def _one_by_one(self, read: Callable[[Int64Array], ReadT], records: Int64Array) -> Iterator[ReadT | None]:
+        """What is read of each record by itself; None where it is bad."""
         for record in records.tolist():
             try:
-                found = read(np.array([record]))
-                dropped = isinstance(found, Ragged) and found.dropped is not None
-                documents.append(DROPPED if dropped else found[0])
+                yield read(np.array([record]))
             except RecordError as error:
                 self.bad.add(int(records_of(np.array([record]))[0]), self.at_most, error)
-                documents.append(DROPPED)
-        return documents
+                yield None

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from resumable_data.arrays import Int64Array
+from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError, SourceError
+from resumable_data.reading.fields import TokenFields
 from resumable_data.sources.retries import Retries
-from resumable_data.sources.source import Source, SourceWithLengths
+from resumable_data.sources.source import Source, SourceWithColumns, SourceWithLengths
 from resumable_data.stages.documents import ChainStage, RootStage, check_component_name
 from resumable_data.state import Settings
 
@@ -83,6 +84,21 @@ class SourceStage(RootStage):
             SourceError: Storage fails however often it is asked.
         """
         return self.retries.read(lambda: self.source.read(records), repr(self.source))
+
+    def read_fields(self, records: Int64Array, fields: TokenFields) -> Ragged:
+        """The same as tokens with fields: from columns, if the source has such and no record is amiss.
+
+        Raises:
+            SourceError: Storage fails however often it is asked.
+            RecordError: A record has not what is to be taken, or a field is not aligned.
+        """
+        source = self.source
+        if isinstance(source, SourceWithColumns):
+            columns = self.retries.read(lambda: source.read_columns(records, fields.keys), repr(source))
+            found = None if columns is None else fields.of_columns(columns)
+            if found is not None:
+                return found
+        return super().read_fields(records, fields)
 
     def name_of(self, record: int) -> str:
         """Source and index."""

@@ -15,6 +15,7 @@ import resumable_data as rd
 from resumable_data.arrays import Ragged
 from resumable_data.reading.dropped import DROPPED
 from resumable_data.reading.fields import TokenFields, field_dtypes
+from resumable_data.sources.source import Column
 
 
 def document(tokens: list[int], **fields: object) -> dict[str, object]:
@@ -119,6 +120,54 @@ def test_a_document_that_was_left_out_has_no_field() -> None:
     assert found.lengths.tolist() == [0, 3, 0]
     assert found.fields is not None
     assert found.fields["loss_mask"].tolist() == [1, 1, 0]
+
+
+def column(*records: list[Any], dtype: str = "int64") -> Column:
+    values = np.array([value for record in records for value in [*record, 0]], dtype)
+    return Column(values, np.array([len(record) for record in records]))
+
+
+def test_columns_give_what_documents_give_and_a_free_cell_behind_each() -> None:
+    tokens = [[1, 2], [], [3]]
+    fields = TokenFields("ids", (("mask", "bool"), ("weight", "float32")))
+
+    found = fields.of_columns(
+        {
+            "ids": column(*tokens),
+            "mask": column([1, 1], [], [1], dtype="uint8"),
+            "weight": column([0.5, 1], [], [2], dtype="float64"),
+        }
+    )
+
+    assert fields.keys == ("ids", "mask", "weight")
+    assert found is not None
+    assert [document.tolist() for document in found] == tokens
+    assert found.values.dtype == np.int32
+    assert found.spare == 1
+    assert found.fields is not None
+    assert found.fields["mask"].dtype == np.bool_
+    assert found.fields["mask"].tolist() == [True, True, False, False, True, False]
+    assert found.fields["weight"].dtype == np.float32
+    assert found.fields["weight"].tolist() == [0.5, 1, 0, 0, 2, 0]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"mask": column([1], [1, 1])},
+        {"mask": column([1, 1, 1], [])},
+        {"mask": column([1, 2], [1], dtype="float64")},
+        {"mask": column([1, 2**40], [1])},
+        {"ids": column([1, 2**40], [1])},
+        {"ids": column([1, 2], [1], dtype="float64")},
+    ],
+)
+def test_columns_that_are_bad_are_left_to_be_looked_at_as_documents(bad: dict[str, Column]) -> None:
+    good = {"ids": column([1, 2], [3]), "mask": column([1, 1], [1])}
+    fields = TokenFields("ids", (("mask", "int32"),))
+
+    assert fields.of_columns(good) is not None
+    assert fields.of_columns(good | bad) is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resumable_data.errors import SourceError
-from resumable_data.sources.arrow_column import ArrowColumn, layout_of
+from resumable_data.sources.arrow_column import ArrowColumn, layout_of, list_layout_of
 
 TEXT_TYPES = [pyarrow.string(), pyarrow.large_string(), pyarrow.binary(), pyarrow.large_binary()]
 LIST_TYPES = [
@@ -20,7 +20,7 @@ LIST_TYPES = [
 
 
 def column_of(chunks: Sequence[Any], arrow_type: pyarrow.DataType) -> ArrowColumn:
-    layout = layout_of(arrow_type)
+    layout = layout_of(arrow_type) or list_layout_of(arrow_type)
     assert layout is not None
     return ArrowColumn(pyarrow.chunked_array(chunks, arrow_type), layout, "toy")
 
@@ -134,6 +134,53 @@ def test_integers_are_gathered(data: st.DataObject, numbers: list[int]) -> None:
     assert column.integers(np.array(rows, np.int64), "u8").tolist() == [numbers[row] for row in rows]
 
 
+number_lists = st.lists(st.lists(st.integers(0, 1), max_size=20), min_size=1, max_size=20)
+
+
+@given(st.data(), number_lists, st.sampled_from([*LIST_TYPES, pyarrow.large_list(pyarrow.float64())]))
+def test_values_are_gathered_with_a_zero_behind_each_record(
+    data: st.DataObject, records: list[list[int]], arrow_type: pyarrow.DataType
+) -> None:
+    column = column_of(data.draw(sliced(records, arrow_type)), arrow_type)
+    rows = data.draw(st.lists(st.integers(0, len(records) - 1)))
+    dtype = np.dtype(arrow_type.value_type.to_pandas_dtype()).name
+    found = column.spaced(column.extents(np.array(rows, np.int64)), dtype)
+    assert found.dtype == dtype
+    assert found.flags.writeable
+    assert found.tolist() == [value for row in rows for value in [*records[row], 0]]
+
+
+@given(st.data(), number_lists, st.sampled_from([pyarrow.list_, pyarrow.large_list]))
+def test_bools_are_gathered_bit_by_bit(data: st.DataObject, numbers: list[list[int]], list_of: Any) -> None:
+    arrow_type = list_of(pyarrow.bool_())
+    records = [list(map(bool, record)) for record in numbers]
+    column = column_of(data.draw(sliced(records, arrow_type)), arrow_type)
+    rows = data.draw(st.lists(st.integers(0, len(records) - 1)))
+    values, lengths = column.spaced_bools(np.array(rows, np.int64))
+    assert values.dtype == np.bool_
+    assert values.tolist() == [value for row in rows for value in [*records[row], False]]
+    assert lengths.tolist() == [len(records[row]) for row in rows]
+
+
+def test_bools_of_one_length_whose_values_are_a_slice() -> None:
+    values = pyarrow.array([True] * 5 + [False, True, True, False, False, True]).slice(5)
+    fixed = pyarrow.FixedSizeListArray.from_arrays(values, 2).slice(1)
+    assert column_of([fixed], fixed.type).spaced_bools(np.array([1, 0]))[0].tolist() == [
+        *(False, True, False),
+        *(True, False, False),
+    ]
+
+
+def test_offsets_of_bools_outside_their_chunk_are_refused() -> None:
+    buffers = [None, pyarrow.py_buffer(np.array([0, 8, 9, 8], np.int32))]
+    bits = pyarrow.Array.from_buffers(pyarrow.bool_(), 8, [None, pyarrow.py_buffer(b"a")])
+    damaged = pyarrow.Array.from_buffers(pyarrow.list_(pyarrow.bool_()), 3, buffers, children=[bits])
+    column = column_of([damaged], damaged.type)
+    assert column.spaced_bools(np.array([0]))[1].tolist() == [8]
+    with pytest.raises(SourceError, match="toy is damaged: the Arrow offsets of row 1 point outside its chunk"):
+        column.spaced_bools(np.array([0, 1]))
+
+
 def test_buffers_need_not_be_aligned() -> None:
     memory = b"!" + np.array([0, 1, 3], np.int32).tobytes() + np.array([7, 8, 9], np.int32).tobytes()
     buffer = pyarrow.py_buffer(memory)
@@ -192,3 +239,22 @@ def test_offsets_outside_their_chunk_are_refused(offsets: list[int], row: int) -
 )
 def test_other_types_have_no_layout(arrow_type: pyarrow.DataType) -> None:
     assert layout_of(arrow_type) is None
+
+
+@pytest.mark.parametrize(
+    ("arrow_type", "known"),
+    [
+        (pyarrow.list_(pyarrow.float32()), True),
+        (pyarrow.large_list(pyarrow.float16()), True),
+        (pyarrow.list_(pyarrow.bool_(), 3), True),
+        (pyarrow.list_(pyarrow.uint64()), True),
+        (pyarrow.int32(), False),
+        (pyarrow.string(), False),
+        (pyarrow.list_(pyarrow.string()), False),
+        (pyarrow.list_(pyarrow.timestamp("s")), False),
+        (pyarrow.list_(pyarrow.decimal128(5)), False),
+        (pyarrow.list_(pyarrow.list_(pyarrow.int32())), False),
+    ],
+)
+def test_lists_of_numbers_have_a_layout(arrow_type: pyarrow.DataType, known: bool) -> None:
+    assert (list_layout_of(arrow_type) is not None) == known

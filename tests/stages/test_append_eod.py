@@ -3,7 +3,7 @@ import pytest
 
 import resumable_data as rd
 from resumable_data.arrays import Ragged
-from resumable_data.stages.append_eod import with_room
+from resumable_data.stages.append_eod import closed, with_room
 from resumable_data.stages.documents import require_documents
 
 
@@ -77,3 +77,28 @@ def test_a_document_that_is_left_out_is_not_closed() -> None:
     assert [document.tolist() for document in read] == [[1, 2, 9], [], [4, 9]]
     assert read.dropped is not None
     assert read.dropped.tolist() == [False, True, False]
+
+
+def test_room_is_made_behind_fields_too() -> None:
+    values = np.arange(8, dtype=np.int32)
+    mask = values % 2 == 0
+    mask.flags.writeable = False
+    copied = with_room(Ragged(values, np.array([4, 0]), np.array([3, 2]), spare=1, fields={"mask": mask}))
+
+    assert copied.values.tolist() == [4, 5, 6, 0, 0, 1, 0]
+    assert copied.fields is not None
+    assert copied.fields["mask"].tolist() == [True, False, True, False, True, False, False]
+    assert copied.fields["mask"].dtype == np.bool_
+
+
+def test_what_is_left_out_has_no_cell_to_be_written() -> None:
+    values = np.array([1, 2, 0, 3, 0], np.int32)
+    documents = Ragged(
+        values, np.array([0, 0, 3]), np.array([2, 0, 1]), 1, np.array([False, True, False]), {"mask": values % 2}
+    )
+    found = closed(documents, 9, {"mask": 7})
+
+    assert [document.tolist() for document in found] == [[1, 2, 9], [], [3, 9]]
+    assert found.fields is not None
+    assert found.fields["mask"].tolist() == [1, 0, 7, 1, 7]
+    assert found.spare == 0

@@ -154,3 +154,142 @@ def test_another_process_counts_anew() -> None:
 
     with pytest.raises(rd.RecordError, match="three"):
         copy.add(3, 1, rd.RecordError("three"))
+
+
+# Fields that do not go with their tokens.
+
+
+def record(number: int, **fields: object) -> dict[str, object]:
+    return {
+        "tokens": [number] * (1 + number % 4),
+        "loss_mask": [1] * (1 + number % 4),
+        "tokens_again": [number],
+        "id": number,
+        **fields,
+    }
+
+
+MISALIGNED: dict[int, dict[str, object]] = {3: record(3, loss_mask=[1, 1]), 17: record(17, loss_mask=[0.5, 1])}
+
+
+def masked(**options: Any) -> rd.Dataset[Any]:
+    records = [MISALIGNED.get(number, record(number)) for number in range(40)]
+    return rd.Dataset.from_source(rd.InMemorySource(records, name="answers"), **options)
+
+
+def closed(data: rd.Dataset[Any]) -> rd.Dataset[Any]:
+    return data.append_eod(99, fields={"loss_mask": 1})
+
+
+def odd_or_bad(document: dict[str, Any]) -> bool:
+    return document["id"] % 2 == 1
+
+
+def longer(document: dict[str, Any]) -> dict[str, Any]:
+    return {**document, "tokens": [*document["tokens"], 98]}
+
+
+def delivered(rows: rd.Dataset[Any]) -> list[list[int]]:
+    return [row.targets[row.inputs_segmentation > 0].tolist() for row in rows]
+
+
+@pytest.mark.parametrize("method", ["pad", "pack"])
+def test_fields_that_do_not_go_with_the_tokens_make_a_record_bad(
+    method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = {"strategy": "concat_split", "window": 7} if method == "pack" else {}
+    data = masked().shuffle(seed=1).repeat(2).skip_bad_records(at_most=2)
+    iterator = iter(getattr(data, method)(4, eod_id=0, fields=["loss_mask"], **options).batch(1, shards=1))
+    batches = list(iterator)
+
+    assert sorted({token for batch in batches for token in batch.targets.ravel().tolist()} | {0}) == [
+        number for number in range(40) if number not in BAD
+    ]
+    assert iterator.progress().dropped == 4
+    assert iterator.progress().documents == 76
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 2
+    for number, warning in zip((17, 3), sorted(warnings), strict=True):
+        assert f"record {number} is left out" in warning
+        assert f"answers (40 records), record {number}: field 'loss_mask' h" in warning
+
+
+def test_a_position_before_and_behind_a_record_with_bad_fields_resumes() -> None:
+    def rows() -> rd.Dataset[Any]:
+        packed = masked().repeat(2).skip_bad_records(at_most=2).pack(4, window=5, eod_id=0, fields=["loss_mask"])
+        return packed.batch(4, shards=2)
+
+    expected = [batch.targets.tolist() for batch in rows()]
+    iterator = iter(rows())
+    for taken in range(len(expected)):
+        resumed = iter(rows())
+        resumed.set_state(json.loads(json.dumps(iterator.get_state())))
+        assert [batch.targets.tolist() for batch in resumed] == expected[taken:]
+        next(iterator)
+
+
+def test_one_more_bad_field_than_may_be_is_an_error() -> None:
+    rows = masked().skip_bad_records(at_most=1).pad(4, eod_id=0, fields=["loss_mask"])
+
+    with pytest.raises(rd.RecordError, match=r"record 17: field 'loss_mask' .*at_most=1\) .*records 3 were bad"):
+        list(rows)
+
+
+EXPECTED = [[number] * (1 + number % 4) for number in range(40) if number not in BAD]
+BEHIND = {
+    "shuffle and repeat": (lambda data: data.repeat(1), EXPECTED),
+    "append_eod": (closed, [[*tokens, 99] for tokens in EXPECTED]),
+    "two of append_eod": (lambda data: closed(closed(data)), [[*tokens, 99, 99] for tokens in EXPECTED]),
+    "append_eod to more than rows take": (
+        lambda data: data.append_eod(99, fields={"loss_mask": 1, "tokens_again": 1}),
+        [[*tokens, 99] for tokens in EXPECTED],
+    ),
+    "filter": (lambda data: data.filter(odd_or_bad), [tokens for tokens in EXPECTED if tokens[0] % 2]),
+    "filter and append_eod": (
+        lambda data: closed(data.filter(odd_or_bad)),
+        [[*tokens, 99] for tokens in EXPECTED if tokens[0] % 2],
+    ),
+    "another": (lambda data: data.skip_bad_records(at_most=1), EXPECTED),
+}
+
+
+@pytest.mark.parametrize("stages", BEHIND)
+def test_stages_that_hand_fields_on_may_follow(stages: str) -> None:
+    build, expected = BEHIND[stages]
+    data = build(masked().skip_bad_records(at_most=2))
+
+    assert delivered(data.pad(8, eod_id=0, fields=["loss_mask"])) == expected
+
+
+def test_a_record_that_a_filter_leaves_out_is_not_bad_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    even = masked().skip_bad_records(at_most=1).filter(lambda document: document["id"] != 3, name="not 3")
+
+    assert delivered(even.pad(8, eod_id=0, fields=["loss_mask"])) == EXPECTED
+    assert [record.args[0] for record in caplog.records if isinstance(record.args, tuple)] == [17]
+
+
+def test_what_a_map_makes_of_fields_is_not_the_business_of_a_stage_below_it() -> None:
+    with pytest.raises(rd.RecordError, match="record 0: field 'loss_mask' has 1 values, but the document has 2"):
+        list(masked().skip_bad_records(at_most=40).map(longer).pad(8, eod_id=0, fields=["loss_mask"]))
+    assert list(masked().map(longer).skip_bad_records(at_most=40).pad(8, eod_id=0, fields=["loss_mask"])) == []
+
+
+def test_each_of_several_leaves_out_what_shows_below_it() -> None:
+    def mended(document: dict[str, Any]) -> dict[str, Any]:
+        if document["id"] == 5:
+            raise KeyError("five")
+        mask = [2] if document["id"] == 6 else [int(value) for value in document["loss_mask"]]
+        return {**document, "loss_mask": mask}
+
+    lower = masked().skip_bad_records(at_most=1)
+    rows = lower.map(mended).skip_bad_records(at_most=3).pad(8, eod_id=0, fields=["loss_mask"])
+    iterator = iter(rows.batch(1, shards=1))
+    numbers = [batch.targets[0, 0] for batch in iterator]
+
+    # The map makes whole numbers of the mask of 17.
+    assert numbers == [number for number in range(40) if number not in (3, 5, 6)]
+    assert iterator.progress().dropped == 3
+
+
+def test_documents_without_rows_have_no_fields_to_check() -> None:
+    assert len(list(masked().skip_bad_records(at_most=1))) == 40

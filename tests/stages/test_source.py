@@ -1,7 +1,12 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
 import resumable_data as rd
+from resumable_data.reading.fields import TokenFields
+from resumable_data.sources.source import Column
+from resumable_data.stages.documents import require_documents
 
 
 class Squares:
@@ -107,3 +112,70 @@ def test_retries_are_no_part_of_the_pipeline() -> None:
     state = iter(rd.Dataset.from_source(Squares(), retries=rd.Retries(attempts=1))).get_state()
 
     iter(rd.Dataset.from_source(Squares())).set_state(state)
+
+
+class Masked:
+    """Documents with a mask, in columns and as mappings; at the first record the mask is misaligned."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.mappings: list[int] = []
+
+    def __len__(self) -> int:
+        return 5
+
+    def __repr__(self) -> str:
+        return "masked"
+
+    def fingerprint(self) -> str:
+        return "masked"
+
+    def read(self, indices: Any) -> list[Any]:
+        self.mappings += indices.tolist()
+        return [{"tokens": [n, n], "loss_mask": [1, 0] if n else [1]} for n in indices.tolist()]
+
+    def read_columns(self, indices: Any, names: Any) -> Any:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("try again")
+        if "text" in names:
+            return None
+        assert list(names) == ["tokens", "loss_mask"]
+        masks = [[1, 0, 0] if n else [1, 0] for n in indices.tolist()]
+        return {
+            "tokens": Column(
+                np.array([token for n in indices.tolist() for token in (n, n, 0)]), np.full(len(masks), 2)
+            ),
+            "loss_mask": Column(np.concatenate(masks), np.array([len(mask) - 1 for mask in masks])),
+        }
+
+
+def masked(source: Masked, attempts: int = 5) -> Any:
+    data = rd.Dataset.from_source(source, retries=rd.Retries(attempts, longest_wait=0))
+    return require_documents(data.shuffle(seed=1).repeat(2).node, "test")
+
+
+MASK = TokenFields("tokens", (("loss_mask", "int32"),))
+
+
+def test_fields_come_from_columns_without_mappings() -> None:
+    source = Masked(failures=2)
+    found = masked(source).read_fields(np.array([4, 2]), MASK)
+
+    assert [tokens.tolist() for tokens in found] == [[4, 4], [2, 2]]
+    assert found.fields["loss_mask"].tolist() == [1, 0, 0, 1, 0, 0]
+    assert source.mappings == []
+
+
+def test_what_is_amiss_in_columns_is_named_by_the_mappings() -> None:
+    source = Masked()
+    with pytest.raises(rd.RecordError, match="masked, record 0: field 'loss_mask' has 1 values, but"):
+        masked(source).read_fields(np.array([4, 0]), MASK)
+    assert source.mappings == [4, 0]
+    with pytest.raises(rd.RecordError, match="masked, record 3 has no 'text'"):
+        masked(source).read_fields(np.array([3]), TokenFields("tokens", (("text", "int32"),)))
+
+
+def test_storage_that_fails_for_columns_is_an_error_of_the_source() -> None:
+    with pytest.raises(rd.SourceError, match="masked cannot be read in 2 attempts: try again"):
+        masked(Masked(failures=9), attempts=2).read_fields(np.array([4]), MASK)

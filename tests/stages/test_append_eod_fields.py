@@ -1,0 +1,121 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+import resumable_data as rd
+from resumable_data.arrays import Ragged
+from resumable_data.reading.fields import TokenFields
+from resumable_data.stages.documents import ChainStage, require_documents
+
+MASK = TokenFields("tokens", (("loss_mask", "int32"),))
+
+
+def document(*tokens: int, **more: object) -> dict[str, object]:
+    return {"tokens": list(tokens), "loss_mask": [token % 2 for token in tokens], **more}
+
+
+def documents(*records: object) -> rd.Dataset[Any]:
+    return rd.Dataset.from_source(rd.InMemorySource(list(records), name="answers"))
+
+
+def stage(data: rd.Dataset[Any]) -> ChainStage:
+    return require_documents(data.node, "test")
+
+
+def shown(found: Ragged, name: str = "loss_mask") -> list[tuple[list[int], list[Any]]]:
+    assert found.fields is not None
+    cells = found.fields[name]
+    return [
+        (tokens.tolist(), cells[start : start + len(tokens)].tolist())
+        for tokens, start in zip(found, found.starts.tolist(), strict=True)
+    ]
+
+
+def test_tokens_and_fields_are_closed_together() -> None:
+    data = documents(document(1, 2), document(), document(3)).append_eod(9, fields={"loss_mask": 1})
+
+    assert shown(stage(data.append_eod(8, fields={"loss_mask": 0})).read_fields(np.array([2, 0, 1]), MASK)) == [
+        ([3, 9, 8], [1, 1, 0]),
+        ([1, 2, 9, 8], [1, 0, 1, 0]),
+        ([9, 8], [1, 0]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("appended", "taken"),
+    [
+        ({"loss_mask": 1}, {"loss_mask": "bool"}),
+        ({"loss_mask": True}, {"loss_mask": "uint8"}),
+        ({"loss_mask": 1, "weight": 0.1}, {"loss_mask": "int32", "weight": "float16"}),
+        ({"loss_mask": 1, "weight": 0.1}, {"weight": "float32"}),
+        ({"loss_mask": 0.5}, {"loss_mask": "float32"}),
+        ({"loss_mask": 1}, {}),
+        # Nothing is appended to what has a value for the token already.
+        ({"loss_mask": 1}, {"loss_mask": "int32", "one_more": "int32"}),
+        ({}, {"one_more": "int32"}),
+    ],
+)
+def test_what_is_closed_at_once_is_what_documents_are_closed_to(
+    appended: dict[str, float], taken: dict[str, str]
+) -> None:
+    records = [
+        document(*tokens, weight=[0.3 * token for token in tokens], one_more=[*tokens, 4])
+        for tokens in ([], [1], [1, 2])
+    ]
+    closed = stage(documents(*records).append_eod(9, fields=appended, tokens="tokens"))
+    fields = TokenFields("tokens", tuple(sorted(taken.items())))
+
+    found, expected = closed.read_fields(np.arange(3), fields), ChainStage.read_fields(closed, np.arange(3), fields)
+
+    assert (
+        [tokens.tolist() for tokens in found] == [tokens.tolist() for tokens in expected] == [[9], [1, 9], [1, 2, 9]]
+    )
+    for name, dtype in taken.items():
+        assert shown(found, name) == shown(expected, name)
+        assert found.fields is not None
+        assert found.fields[name].dtype == dtype
+
+
+def test_other_tokens_than_those_that_are_closed_stay_as_they_are() -> None:
+    closed = stage(documents(document(1, 2, ids=[5, 6, 7])).append_eod(9, fields={"loss_mask": 1}))
+
+    found = closed.read_fields(np.arange(1), TokenFields("ids", MASK.dtypes))
+    assert shown(found) == [([5, 6, 7], [1, 0, 1])]
+
+
+@pytest.mark.parametrize(
+    ("bad", "appended", "message"),
+    [
+        (document(1, 2, loss_mask=[1]), {"loss_mask": 1}, "field 'loss_mask' has 1 values, but the document has 2"),
+        (document(1, loss_mask=[[1]]), {"loss_mask": 1}, r"field 'loss_mask' has the shape \(1, 1\)"),
+        (document(1, loss_mask=[[1], [1, 2]]), {"loss_mask": 1}, "field 'loss_mask' is no array"),
+        ({"tokens": [1]}, {"loss_mask": 1}, "has no 'loss_mask'; its keys are 'tokens'"),
+        (document(1), {"loss_mask": 0.5}, "field 'loss_mask' holds float64, which int32 cannot"),
+        (document(1), {"loss_mask": 2**40}, "field 'loss_mask' holds the value 1099511627776"),
+        (document(1), {"loss_mask": 1, "weight": 1}, "has no 'weight'; its keys are 'tokens', 'loss_mask'"),
+        (document(1, weight=[[1]]), {"loss_mask": 1, "weight": 1}, r"field 'weight' has the shape \(1, 1\)"),
+        (document(1, weight=[[1], []]), {"loss_mask": 1, "weight": 1}, "field 'weight' is no array"),
+        (document(1), {"weight": 1}, "has no 'weight'"),
+        (document(1, weight=[1]), {"weight": 1}, "field 'loss_mask' has 1 values, but the document has 2 tokens"),
+    ],
+)
+def test_a_bad_document_is_named(bad: dict[str, object], appended: dict[str, float], message: str) -> None:
+    closed = stage(documents(document(1, 2, weight=[1, 1]), bad).append_eod(9, fields=appended))
+
+    with pytest.raises(rd.RecordError, match=rf"answers \(2 records\), record 1\b.*{message}"):
+        closed.read_fields(np.array([1]), MASK)
+
+
+def test_a_field_that_is_no_array_is_named_in_documents_too() -> None:
+    data = documents(document(1, loss_mask=[[1], [1, 2]])).append_eod(9, fields={"loss_mask": 1})
+
+    with pytest.raises(rd.RecordError, match="record 0: field 'loss_mask' is no array"):
+        list(data)
+
+
+def test_what_rows_do_not_take_is_not_asked_of_a_record_that_is_left_out() -> None:
+    data = documents(document(1, weight=[1]), document(2, 3, loss_mask=[[1], [1, 2]]), document(4, weight=[1]))
+    closed = stage(data.skip_bad_records(at_most=1).append_eod(9, fields={"loss_mask": 1, "weight": 0}))
+
+    assert shown(closed.read_fields(np.arange(3), MASK)) == [([1, 9], [1, 1]), ([], []), ([4, 9], [0, 1])]
