@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from resumable_data.arrays import BoolArray, Ragged
+from resumable_data.reading.cut import cut_of, made_of
 
 
 class Dropped(Enum):
@@ -33,7 +34,8 @@ def with_dropped(tokens: Ragged) -> Sequence[Any]:
     """
     if tokens.dropped is None:
         return tokens
-    return [DROPPED if dropped else found for found, dropped in zip(tokens, tokens.dropped.tolist(), strict=True)]
+    marked = zip(tokens, tokens.dropped.tolist(), strict=True)
+    return made_of(tokens, [DROPPED if dropped else found for found, dropped in marked])
 
 
 def as_ragged(documents: Sequence[Any], name: Callable[[int], str]) -> Ragged:
@@ -53,10 +55,9 @@ def as_ragged(documents: Sequence[Any], name: Callable[[int], str]) -> Ragged:
     if isinstance(documents, Ragged):
         return documents
     dropped = np.fromiter((document is DROPPED for document in documents), np.bool_, len(documents))
-    if not dropped.any():
-        return Ragged.from_records(documents, name)
-    kept = Ragged.from_records([() if document is DROPPED else document for document in documents], name)
-    return replace(kept, dropped=dropped)
+    marks = dropped if dropped.any() else None
+    kept = documents if marks is None else [() if document is DROPPED else document for document in documents]
+    return replace(Ragged.from_records(kept, name), dropped=marks, cut=cut_of(documents))
 
 
 def left_out(documents: Ragged, dropped: BoolArray) -> Ragged:

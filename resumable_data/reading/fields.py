@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from resumable_data.arrays import AnyArray, Ragged
 from resumable_data.errors import PipelineError, RecordError
+from resumable_data.reading.cut import cut_of
 from resumable_data.reading.dropped import DROPPED, as_ragged
 
 TOKENS = "tokens"
@@ -75,7 +76,7 @@ class TokenFields:
                 if given is not DROPPED:
                     arrays.append(_as_field(given, np.dtype(dtype), length, f"{name(place)}: field {key!r}"))
             fields[key] = np.concatenate(arrays)
-        return replace(tokens, fields=fields)
+        return replace(tokens, cut=cut_of(documents), fields=fields)
 
 
 def value_of(document: Any, key: str, name: str) -> Any:

@@ -62,4 +62,4 @@ def with_room(documents: Ragged) -> Ragged:
     starts = offsets_of(cells)[:-1]
     values = np.zeros(int(cells.sum()), np.int32)
     values[ranges(starts, documents.lengths)] = documents.values[ranges(documents.starts, documents.lengths)]
-    return Ragged(values, starts, documents.lengths, spare=1, dropped=documents.dropped)
+    return Ragged(values, starts, documents.lengths, spare=1, dropped=documents.dropped, cut=documents.cut)

@@ -13,6 +13,7 @@ import numpy as np
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.order.occurrences import records_of
+from resumable_data.reading.cut import CutDocuments, cut_of
 from resumable_data.reading.dropped import DROPPED, as_ragged
 from resumable_data.stages.documents import ChainStage
 
@@ -103,15 +104,18 @@ class SkipBadRecords(ChainStage):
             documents = self._one_by_one(self.parent.read_tokens, records)
             return as_ragged(documents, lambda place: self.name_of(int(records[place])))
 
-    def _one_by_one(self, read: Callable[[Int64Array], Sequence[Any]], records: Int64Array) -> list[Any]:
+    def _one_by_one(self, read: Callable[[Int64Array], Sequence[Any]], records: Int64Array) -> Sequence[Any]:
         """Documents read one at a time, to find which are bad."""
         documents: list[Any] = []
-        for record in records.tolist():
+        cut = np.zeros(len(records), np.int64)
+        for place, record in enumerate(records.tolist()):
             try:
                 found = read(np.array([record]))
                 dropped = isinstance(found, Ragged) and found.dropped is not None
                 documents.append(DROPPED if dropped else found[0])
+                cut_here = cut_of(found)
+                cut[place] = 0 if cut_here is None else cut_here[0]
             except RecordError as error:
                 self.bad.add(int(records_of(np.array([record]))[0]), self.at_most, error)
                 documents.append(DROPPED)
-        return documents
+        return CutDocuments(documents, cut)

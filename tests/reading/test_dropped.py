@@ -5,6 +5,7 @@ import pytest
 
 import resumable_data as rd
 from resumable_data.arrays import Ragged
+from resumable_data.reading.cut import CutDocuments, cut_of
 from resumable_data.reading.dropped import DROPPED, as_ragged, with_dropped
 
 
@@ -22,6 +23,16 @@ def test_both_forms_say_which_documents_were_dropped() -> None:
     documents = with_dropped(tokens)
     assert [document is DROPPED for document in documents] == [False, True, False, False]
     assert [documents[place].tolist() for place in (0, 2, 3)] == [[1, 2], [], [3]]
+
+
+def test_both_forms_say_what_was_cut_off_documents() -> None:
+    tokens = as_ragged(CutDocuments([[1, 2], DROPPED, [3]], np.array([7, 0, 8])), str)
+    assert tokens.cut is not None
+    assert tokens.cut.tolist() == [7, 0, 8]
+
+    found = cut_of(with_dropped(tokens))
+    assert found is not None
+    assert found.tolist() == [7, 0, 8]
 
 
 def test_nothing_is_copied_where_nothing_is_dropped() -> None:
