@@ -104,13 +104,14 @@ def test_both_forms_of_documents_say_it(stages: str) -> None:
     dataset, kept = TOKENS[stages]
     stage = require_documents(dataset.node, "test")
     tokens, read = stage.read_tokens(np.array([3, 1, 2])), stage.read(np.array([3, 1, 2]))
+    cut, cut_of_read = tokens.cut, cut_of(read)
+    assert cut is not None
+    assert cut_of_read is not None
 
     for place, record in enumerate([3, 1, 2]):
         assert (read[place] is DROPPED) == (record not in kept)
         if record in kept:
-            assert tokens.cut is not None
-            assert tokens.cut[place] == CUT[record]
-            assert cut_of(read)[place] == CUT[record]
+            assert cut[place] == cut_of_read[place] == CUT[record]
 
 
 def test_documents_with_what_was_cut_off_them_are_a_sequence_of_these() -> None:

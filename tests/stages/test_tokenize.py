@@ -325,6 +325,8 @@ def test_documents_that_are_left_out_stay_so() -> None:
 
     assert [part.tolist() for part in found] == [[*alone("c"), 1], [1], [], [*alone("a"), 1]]
     assert found.dropped.tolist() == [False, False, True, False]
+    cut: Any = documents(["b", TEXT[0], "b", TEXT[1]]).filter(is_no_b).tokenize(shared(), max_length=6).node
+    assert cut.read_tokens(np.arange(4)).cut.tolist() == [0, len(alone(TEXT[0])) - 6, 0, len(alone(TEXT[1])) - 6]
     assert kept.read(np.array([0, 1]))[1] is DROPPED
     assert tokens(text.filter(is_no_b).tokenize(shared())) == [[*alone("a"), 1], [1], [*alone("c"), 1]]
 
