@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import resumable_data as rd
+from property_tests.oracle import Oracle
 from property_tests.running import at_state, joined, raw, take, through_json
 from property_tests.toy_tokenizer import BOS_ID, EOS, EOS_ID, alone, shared
 
@@ -42,6 +43,8 @@ class Job:
         max_length: Where documents are cut, or None.
         shards: Logical shards of a batch of eight rows.
         binary: Whether the records are bytes.
+        longest: Tokens of the longest document that is not left out, or None to leave out none.
+        truncate: Whether a document longer than a row loses its tail.
     """
 
     texts: tuple[str, ...]
@@ -53,6 +56,8 @@ class Job:
     max_length: int | None
     shards: int
     binary: bool
+    longest: int | None = None
+    truncate: bool = False
 
     @property
     def records(self) -> list[Any]:
@@ -62,6 +67,8 @@ class Job:
         """The pipeline that is tested; a batch has eight rows."""
         documents = rd.Dataset.from_source(source or rd.InMemorySource(self.records), name="text")
         documents = documents.tokenize(shared(), add_bos=self.add_bos, max_length=self.max_length)
+        if self.longest is not None:
+            documents = documents.filter(lambda tokens: not self.leaves_out(tokens), name="short enough")
         return self._rows(documents, None).batch(8, shards=self.shards)
 
     def oracle(self) -> rd.Dataset[rd.LLMBatch]:
@@ -74,10 +81,46 @@ class Job:
         tokens = [*([BOS_ID] if self.add_bos else []), *alone(text), EOS_ID]
         return tokens[: self.max_length]
 
+    def counts(self) -> list[tuple[int, int, int]]:
+        """Documents, tokens and tokens cut off, of all shards together before each step."""
+        documents = [self.document(text) for text in self.texts]
+        oracle = Oracle(
+            documents=[[] if self.leaves_out(tokens) else tokens for tokens in documents],
+            path="text",
+            seed=self.shuffle,
+            epochs=None,
+            strategy=self.strategy,
+            window=self.window,
+            length=self.length,
+            truncate=self.truncate,
+            shards=self.shards,
+        )
+        shards = [replace(oracle, shard=shard).rows() for shard in range(self.shards)]
+        counts = [(0, 0, 0)]
+        for _ in range(STEPS):
+            spans = [span for rows in shards for row in islice(rows, 8 // self.shards) for span in row]
+            begun = [span.document for span in spans if span.offset == 0]
+            tokens = sum(len(span.tokens) for span in spans)
+            cut = sum(self.cut_off(document.record) + document.cut_off for document in begun)
+            before = counts[-1]
+            counts.append((before[0] + len(begun), before[1] + tokens, before[2] + cut))
+        return counts
+
+    def cut_off(self, record: int) -> int:
+        """Tokens of a text that there is no room for."""
+        text = len(alone(self.texts[record]))
+        return 0 if self.max_length is None else max(0, text + self.add_bos - self.max_length)
+
+    def leaves_out(self, tokens: Any) -> bool:
+        """Whether the filter leaves a document out."""
+        return self.longest is not None and len(tokens) > self.longest
+
     def _rows(self, documents: rd.Dataset[Any], eod_id: int | None) -> rd.Dataset[rd.LLMBatch]:
         if self.shuffle is not None:
             documents = documents.shuffle(self.shuffle)
-        return documents.repeat().pack(self.length, eod_id=eod_id, strategy=self.strategy, window=self.window)
+        return documents.repeat().pack(
+            self.length, eod_id=eod_id, strategy=self.strategy, window=self.window, truncate=self.truncate
+        )
 
 
 jobs = st.builds(
@@ -92,6 +135,16 @@ jobs = st.builds(
     shards=st.sampled_from([1, 2, 4, 8]),
     binary=st.booleans(),
 )
+
+
+@st.composite
+def cutting_jobs(draw: st.DrawFn) -> Job:
+    """Jobs that cut in both places; each shard has documents in every epoch, whatever is left out."""
+    job = replace(draw(jobs), length=draw(st.integers(1, 12)), truncate=draw(st.booleans()))
+    job = replace(job, longest=draw(st.none() | st.integers(2, 30)))
+    if job.longest is None:
+        return job
+    return replace(job, texts=job.texts + ("",) * 8, shards=job.shards if job.shuffle is None else 1)
 
 
 class Watched:
@@ -134,6 +187,42 @@ def test_hosts_and_interruptions_change_nothing(job: Job, before: int, after: in
         host.set_state(state)
     delivered += [raw(joined(parts)) for parts in islice(zip(*resumed, strict=True), STEPS - steps)]
     assert delivered == whole
+
+
+@settings(max_examples=settings.default.max_examples // 2)
+@given(cutting_jobs(), st.sampled_from(HOSTS), st.sampled_from(HOSTS), st.integers(0, STEPS))
+def test_progress_counts_what_is_cut_on_any_number_of_hosts(job: Job, before: int, after: int, steps: int) -> None:
+    # Each shard is planned by one host alone, so that the counts of all hosts add up.
+    before, after = min(before, job.shards), min(after, job.shards)
+    dataset = job.dataset()
+    hosts = [iter(dataset.shard(index, before)) for index in range(before)]
+    expected = job.counts()
+
+    assert counts_of(hosts) == expected[0]
+    for step in range(1, steps + 1):
+        list(map(next, hosts))
+        assert counts_of(hosts) == expected[step]
+    state = through_json(rd.merge_states([through_json(host.get_state()) for host in hosts]))
+
+    hosts = [iter(dataset.shard(index, after)) for index in range(after)]
+    for host in hosts:
+        host.set_state(state)
+    assert counts_of(hosts) == expected[steps]
+    for step in range(steps + 1, STEPS + 1):
+        list(map(next, hosts))
+        assert counts_of(hosts) == expected[step]
+
+
+def counts_of(hosts: list[rd.DataIterator[Any]]) -> tuple[int, int, int]:
+    """Documents, tokens and tokens cut off, of all hosts."""
+    found = [host.progress() for host in hosts]
+    for progress in found:
+        assert progress.components["text"].truncated == progress.truncated
+    return (
+        sum(progress.documents for progress in found),
+        sum(progress.tokens for progress in found),
+        sum(progress.truncated for progress in found),
+    )
 
 
 @fewer

@@ -65,6 +65,7 @@ class Ragged(Sequence[Int32Array]):
         spare: Cells of ``values`` behind each document that belong to it and are free, so that a stage can
             append to every document without moving any.
         dropped: bool[n], the documents that a stage left out, which have no tokens; None where there are none.
+        cut: int64[n], tokens that were cut off each document before; None where nothing cuts any.
         fields: By name [m] further values, each aligned with ``values``; None where documents are tokens alone.
 
     >>> documents = Ragged.from_records([[1, 2, 3], [], [4]])
@@ -79,6 +80,7 @@ class Ragged(Sequence[Int32Array]):
     lengths: Int64Array
     spare: int = 0
     dropped: BoolArray | None = None
+    cut: Int64Array | None = None
     fields: Mapping[str, AnyArray] | None = None
 
     @classmethod
@@ -112,7 +114,8 @@ class Ragged(Sequence[Int32Array]):
     def __getitem__(self, index: int | slice) -> Int32Array | Ragged:
         if isinstance(index, slice):
             dropped = None if self.dropped is None else self.dropped[index]
-            return replace(self, starts=self.starts[index], lengths=self.lengths[index], dropped=dropped)
+            cut = None if self.cut is None else self.cut[index]
+            return replace(self, starts=self.starts[index], lengths=self.lengths[index], dropped=dropped, cut=cut)
         start = self.starts[index]
         return self.values[start : start + self.lengths[index]]
 

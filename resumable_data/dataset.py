@@ -309,8 +309,9 @@ class Dataset(Generic[ElementT]):
                 without it: whoever sees the token knows that the document was whole.
             eod_id: The end-of-document token, the tokenizer's EOS by default. ``pack`` and ``pad`` take it over.
             max_length: Cut what is longer, all added tokens counted. By default nothing is: ``pack`` splits or
-                truncates what is longer than a row. ``progress`` counts what ``pack`` truncates, and not what is
-                cut here, which no plan has seen.
+                truncates what is longer than a row. What is cut here counts in ``progress().truncated`` of rows, like
+                what ``pack`` truncates and together with it: the tokens of the text alone, with the row in which
+                the document begins, whatever a ``map`` made of the document in between.
 
         Raises:
             PipelineError: The tokenizer cannot be used, or has no token of the kind that is asked for.

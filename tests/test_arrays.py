@@ -47,6 +47,13 @@ def test_a_slice_keeps_the_free_cells() -> None:
     assert [document.tolist() for document in ragged] == [[1, 2], [3]]
 
 
+def test_a_slice_keeps_what_was_cut_off_its_documents() -> None:
+    ragged = Ragged(np.arange(3, dtype=np.int32), np.arange(3), np.ones(3, np.int64), cut=np.array([4, 0, 6]))
+    assert ragged[1:].cut is not None
+    assert ragged[1:].cut.tolist() == [0, 6]
+    assert Ragged.from_records([[1], [2]])[1:].cut is None
+
+
 def test_documents_may_lie_anywhere_in_the_buffer() -> None:
     ragged = Ragged(np.arange(10, dtype=np.int32), np.array([7, 0, 7]), np.array([3, 2, 1]))
     assert [document.tolist() for document in ragged] == [[7, 8, 9], [0, 1], [7]]

@@ -19,7 +19,7 @@ class Progress:
         rows: Rows.
         documents: Documents that began in these rows.
         tokens: Tokens in them, padding excluded.
-        truncated: Tokens that truncation cut off these documents.
+        truncated: Tokens that ``pack``, ``pad`` or ``tokenize`` cut off these documents.
         dropped: Documents that were left out, by a filter or as bad records.
         padding: Share of the rows' cells that hold padding, 0 to 1.
         dropped_rows: Rows behind the position that never fill a batch, if it is the end; 0 before it.

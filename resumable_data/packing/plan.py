@@ -18,22 +18,26 @@ class DocumentPlan:
         reader: int64[n], which of the pipeline's readers holds each document.
         record: int64[n], its index in that reader's source, or its occurrence: see ``order.occurrences``.
         length: int64[n], its tokens; -1 for one that is dropped, which keeps its place but gives no row a token.
+        cut: int64[n], tokens that were cut off each before it was planned; None where nothing cuts any.
     """
 
     reader: Int64Array
     record: Int64Array
     length: Int64Array
+    cut: Int64Array | None = None
 
     def __len__(self) -> int:
         return len(self.record)
 
     def slice(self, start: int, stop: int) -> DocumentPlan:
         """Documents ``start`` to ``stop``, without copying."""
-        return DocumentPlan(self.reader[start:stop], self.record[start:stop], self.length[start:stop])
+        cut = None if self.cut is None else self.cut[start:stop]
+        return DocumentPlan(self.reader[start:stop], self.record[start:stop], self.length[start:stop], cut)
 
     def take(self, indices: Int64Array) -> DocumentPlan:
         """Any documents in any order: int64[m] places, repeats allowed."""
-        return DocumentPlan(self.reader[indices], self.record[indices], self.length[indices])
+        cut = None if self.cut is None else self.cut[indices]
+        return DocumentPlan(self.reader[indices], self.record[indices], self.length[indices], cut)
 
 
 def concatenate_documents(plans: Sequence[DocumentPlan]) -> DocumentPlan:
@@ -47,7 +51,14 @@ def concatenate_documents(plans: Sequence[DocumentPlan]) -> DocumentPlan:
         np.concatenate([plan.reader for plan in plans]),
         np.concatenate([plan.record for plan in plans]),
         np.concatenate([plan.length for plan in plans]),
+        _cut_of_all(plans),
     )
+
+
+def _cut_of_all(plans: Sequence[DocumentPlan]) -> Int64Array | None:
+    if all(plan.cut is None for plan in plans):
+        return None
+    return np.concatenate([np.zeros(len(plan), np.int64) if plan.cut is None else plan.cut for plan in plans])
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,8 @@ class PackedWindow:
         plan: Its rows.
         size: Number of documents.
         split: Those that lie in more than one row.
-        truncated: int64[n_spans], tokens cut off the document that begins with each span; 0 where none does.
+        truncated: int64[n_spans], tokens cut off the document that begins with each span, here or before; 0 where
+            none does.
         dropped: int64[n_dropped], the readers of the documents that are dropped.
     """
 
@@ -88,6 +89,7 @@ def pack_window(
     whole = np.where(dropped, 0, documents.length)
     kept = np.minimum(whole, row_length) if truncate else whole
     pieces = STRATEGIES[strategy](kept, row_length)
+    lost = whole - kept if documents.cut is None else whole - kept + documents.cut
     order, row_of_span = _arrange(pieces.row, shuffle_key)
     document, offset = pieces.document[order], pieces.offset[order]
     plan = RowPlan(
@@ -103,7 +105,7 @@ def pack_window(
         size=len(documents),
         split=int(np.count_nonzero(np.bincount(document) > 1)),
         # A document that is cut short may still be split, and counts once.
-        truncated=np.where(offset == 0, (whole - kept)[document], 0),
+        truncated=np.where(offset == 0, lost[document], 0),
         dropped=documents.reader[dropped],
     )
 

@@ -120,7 +120,7 @@ class Counts:
     Attributes:
         documents: Documents that began in the rows delivered.
         tokens: Tokens in them, padding excluded.
-        truncated: Tokens that truncation cut off these documents.
+        truncated: Tokens that ``pack``, ``pad`` or ``tokenize`` cut off these documents.
         dropped: Documents that were left out, by a filter or as bad records, once all rows of their window are
             delivered, or where there are no rows, all documents in front of them.
         rows: Rows; 0 for a component of a mix of documents, which share their rows.

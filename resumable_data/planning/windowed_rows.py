@@ -30,7 +30,7 @@ class PackingReport:
         dropped: Documents that a filter or a bad record leaves out.
         split: Documents that lie in more than one row.
         tokens: Tokens in the rows.
-        truncated: Tokens that truncation cut off.
+        truncated: Tokens that were cut off the documents in these rows, here or by ``tokenize``.
         padding: Share of the cells that hold padding, 0 to 1.
     """
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from resumable_data.arrays import BoolArray, Ragged, offsets_of
+from resumable_data.arrays import BoolArray, Int64Array, Ragged, offsets_of
+from resumable_data.reading.cut import cut_of, cut_of_parts, made_of
 
 
 class Dropped(Enum):
@@ -33,7 +34,8 @@ def with_dropped(tokens: Ragged) -> Sequence[Any]:
     """
     if tokens.dropped is None:
         return tokens
-    return [DROPPED if dropped else found for found, dropped in zip(tokens, tokens.dropped.tolist(), strict=True)]
+    marked = zip(tokens, tokens.dropped.tolist(), strict=True)
+    return made_of(tokens, [DROPPED if dropped else found for found, dropped in marked])
 
 
 def as_ragged(documents: Sequence[Any], name: Callable[[int], str]) -> Ragged:
@@ -53,10 +55,9 @@ def as_ragged(documents: Sequence[Any], name: Callable[[int], str]) -> Ragged:
     if isinstance(documents, Ragged):
         return documents
     dropped = np.fromiter((document is DROPPED for document in documents), np.bool_, len(documents))
-    if not dropped.any():
-        return Ragged.from_records(documents, name)
-    kept = Ragged.from_records([() if document is DROPPED else document for document in documents], name)
-    return replace(kept, dropped=dropped)
+    marks = dropped if dropped.any() else None
+    kept = documents if marks is None else [() if document is DROPPED else document for document in documents]
+    return replace(Ragged.from_records(kept, name), dropped=marks, cut=cut_of(documents))
 
 
 def joined(parts: Sequence[Ragged]) -> Ragged:
@@ -77,6 +78,7 @@ def joined(parts: Sequence[Ragged]) -> Ragged:
         np.concatenate([part.lengths for part in parts]),
         spare=min(part.spare for part in parts),
         dropped=dropped if dropped.any() else None,
+        cut=cut_of_parts(parts),
         fields=None
         if names is None
         else {name: np.concatenate([(part.fields or {})[name] for part in parts]) for name in names},
@@ -104,4 +106,8 @@ def spread(documents: Ragged, places: BoolArray) -> Ragged:
     starts[places], lengths[places] = documents.starts, documents.lengths
     if documents.dropped is not None:
         dropped[places] = documents.dropped
-    return replace(documents, starts=starts, lengths=lengths, dropped=dropped if dropped.any() else None)
+    cut: Int64Array | None = None
+    if documents.cut is not None:
+        cut = np.zeros(len(places), np.int64)
+        cut[places] = documents.cut
+    return replace(documents, starts=starts, lengths=lengths, dropped=dropped if dropped.any() else None, cut=cut)

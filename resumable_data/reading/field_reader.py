@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.reading.fields import TokenFields
-from resumable_data.reading.reader import DocumentReader
+from resumable_data.reading.reader import DocumentReader, Sizes
 
 
 class MappingReader(DocumentReader, Protocol):
@@ -42,9 +42,9 @@ class FieldReader:
         """
         return self._documents.read_fields(records, self._fields)
 
-    def lengths(self, records: Int64Array) -> Int64Array:
-        """Tokens of the documents, where they are known without reading."""
-        return self._documents.lengths(records)
+    def measure(self, records: Int64Array) -> Sizes:
+        """How long the documents are, where that is known without reading."""
+        return self._documents.measure(records)
 
     def name_of(self, record: int) -> str:
         """What an error calls a record."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from resumable_data.arrays import AnyArray, Ragged, as_tokens, offsets_of
 from resumable_data.errors import PipelineError, RecordError
+from resumable_data.reading.cut import cut_of
 from resumable_data.reading.dropped import DROPPED, as_ragged
 from resumable_data.sources.source import Column
 
@@ -76,7 +77,7 @@ class TokenFields:
                 if given is not DROPPED:
                     arrays.append(as_field(given, np.dtype(dtype), length, f"{name(place)}: field {key!r}"))
             fields[key] = np.concatenate(arrays)
-        return replace(tokens, fields=fields)
+        return replace(tokens, cut=cut_of(documents), fields=fields)
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from resumable_data.arrays import AnyArray, Int32Array, Int64Array, Ragged, offsets_of
-from resumable_data.reading.reader import DocumentReader
+from resumable_data.reading.reader import DocumentReader, Sizes
 
 _KEPT_BYTES = 2**28
 _BYTES_A_DOCUMENT = 100  # what an array costs beside its tokens
@@ -21,6 +21,7 @@ class _Document(NamedTuple):
 
     tokens: Int32Array
     fields: dict[str, AnyArray]
+    cut: int
 
 
 class Measured:
@@ -40,10 +41,12 @@ class Measured:
         self._bytes = 0
         self._lock = Lock()
 
-    def lengths(self, records: Int64Array) -> Int64Array:
-        """Tokens of the documents of int64[n] records, which are read for it; -1 for one that is dropped."""
+    def measure(self, records: Int64Array) -> Sizes:
+        """How long the documents of int64[n] records are, which are read for it; nothing is cut off a dropped one."""
         found = self._found(records)
-        return np.fromiter((-1 if one is None else len(one.tokens) for one in found), np.int64, len(found))
+        lengths = np.fromiter((-1 if one is None else len(one.tokens) for one in found), np.int64, len(found))
+        cut = np.fromiter((0 if one is None else one.cut for one in found), np.int64, len(found))
+        return Sizes(lengths, cut)
 
     def read(self, records: Int64Array) -> Sequence[Any]:
         """The documents, whatever they are."""
@@ -98,7 +101,9 @@ def _document_at(documents: Ragged, place: int) -> _Document | None:
     cells = slice(start, start + int(documents.lengths[place]))
     # Copies, so that one document does not keep the memory of all that were read with it.
     fields = {name: values[cells].copy() for name, values in (documents.fields or {}).items()}
-    return _Document(documents.values[cells].copy(), fields)
+    return _Document(
+        documents.values[cells].copy(), fields, 0 if documents.cut is None else int(documents.cut[place])
+    )
 
 
 def _size(document: _Document | None) -> int:

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from resumable_data.arrays import Int64Array, Ragged
+
+
+class Sizes(NamedTuple):
+    """How long documents are, for plans.
+
+    Attributes:
+        lengths: int64[n], the tokens of each; -1 for one that is dropped.
+        cut: int64[n], tokens that were cut off each before; None where nothing cuts any.
+    """
+
+    lengths: Int64Array
+    cut: Int64Array | None = None
 
 
 class DocumentReader(Protocol):
@@ -19,8 +31,8 @@ class DocumentReader(Protocol):
         """The same as tokens."""
         ...
 
-    def lengths(self, records: Int64Array) -> Int64Array:
-        """Tokens of the documents of int64[n] records; -1 for one that is dropped."""
+    def measure(self, records: Int64Array) -> Sizes:
+        """How long the documents of int64[n] records are."""
         ...
 
     def name_of(self, record: int) -> str:

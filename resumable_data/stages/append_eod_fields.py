@@ -10,6 +10,7 @@ import numpy as np
 
 from resumable_data.arrays import AnyArray, Int64Array, Ragged, as_tokens
 from resumable_data.errors import PipelineError, RecordError
+from resumable_data.reading.cut import made_of
 from resumable_data.reading.dropped import DROPPED, as_ragged
 from resumable_data.reading.fields import TokenFields, as_field, value_of
 from resumable_data.stages.append_eod import AppendEod, closed
@@ -43,8 +44,14 @@ class AppendEodFields(AppendEod):
         Raises:
             RecordError: A document has not these keys, or what it has there is no array.
         """
-        documents = zip(self.parent.read(records), records.tolist(), strict=True)
-        return [document if document is DROPPED else self._closed(document, record) for document, record in documents]
+        documents = self.parent.read(records)
+        return made_of(
+            documents,
+            [
+                document if document is DROPPED else self._closed(document, record)
+                for document, record in zip(documents, records.tolist(), strict=True)
+            ],
+        )
 
     def read_tokens(self, records: Int64Array) -> Ragged:
         """Refused: mappings are no tokens, and the error says so."""

@@ -18,6 +18,7 @@ from resumable_data.reading.dropped import as_ragged
 from resumable_data.reading.field_reader import FieldReader
 from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.measured import Measured
+from resumable_data.reading.reader import Sizes
 from resumable_data.stages.stage import Named, Opening
 from resumable_data.state import At, Settings
 
@@ -101,6 +102,10 @@ class ChainStage:
         """Tokens of the documents made from int64[n] records; -1 for one that is dropped."""
         return self.parent.lengths(records)
 
+    def measure(self, records: Int64Array) -> Sizes:
+        """The same for plans: what is known without reading was never cut."""
+        return Sizes(np.asarray(self.lengths(records), np.int64))
+
     def read(self, records: Int64Array) -> Sequence[Any]:
         """The documents made from int64[n] records; ``DROPPED`` for one that is left out."""
         return self.parent.read(records)
@@ -136,7 +141,7 @@ class ChainStage:
             opening.describe(path, stage)
             opening.algorithms.update(stage.algorithms())
         reader = opening.numbers[path]
-        measure = opening.readers[reader].lengths if opening.with_lengths else None
+        measure = opening.readers[reader].measure if opening.with_lengths else None
         return self.root.planner(self, path, reader, measure, opening)
 
 
@@ -191,7 +196,7 @@ class RootStage(ChainStage):
         top: ChainStage,
         path: str,
         reader: int,
-        measure: Callable[[Int64Array], Int64Array] | None,
+        measure: Callable[[Int64Array], Sizes] | None,
         opening: Opening,
     ) -> DocumentPlanner[Any]:
         """What plans the documents of the chain up to ``top``."""
@@ -214,7 +219,7 @@ class Stream:
         stage: The last stage of the component.
         path: The component's path, which enters every key.
         reader: The component's number among the pipeline's readers.
-        measure: From records to the lengths that plans state, or None where they state none.
+        measure: From records to the sizes that plans state, or None where they state none.
         endless: Whether it goes on behind its last epoch, in a mix that waits for other components.
         share: The positions that are the shard's.
     """
@@ -222,7 +227,7 @@ class Stream:
     stage: ChainStage
     path: str
     reader: int
-    measure: Callable[[Int64Array], Int64Array] | None
+    measure: Callable[[Int64Array], Sizes] | None
     endless: bool
     share: Share
 
@@ -276,10 +281,8 @@ class Stream:
         ]
         record = np.concatenate(records) if records else np.zeros(0, np.int64)
         reader = np.full(len(record), self.reader)
-        lengths = np.zeros(len(record), np.int64)
-        if self.measure is not None:
-            lengths = np.asarray(self.measure(record), np.int64)
-        return DocumentPlan(reader, record, lengths), self._cursor(stop)
+        sizes = Sizes(np.zeros(len(record), np.int64)) if self.measure is None else self.measure(record)
+        return DocumentPlan(reader, record, sizes.lengths, sizes.cut), self._cursor(stop)
 
     def _records(self, epoch: int, positions: Int64Array) -> Int64Array:
         """Records, or occurrences, that stand at int64[n] positions of an epoch."""

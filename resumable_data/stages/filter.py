@@ -10,6 +10,7 @@ import numpy as np
 
 from resumable_data.arrays import BoolArray, Int64Array, Ragged
 from resumable_data.errors import PipelineError, RecordError
+from resumable_data.reading.cut import made_of
 from resumable_data.reading.dropped import DROPPED, as_ragged, left_out, spread
 from resumable_data.reading.fields import TokenFields
 from resumable_data.stages.documents import ChainStage
@@ -94,6 +95,7 @@ class Filter(ChainStage):
         return bool(keep)
 
 
-def _marked(documents: Sequence[Any], kept: BoolArray) -> list[Any]:
+def _marked(documents: Sequence[Any], kept: BoolArray) -> Sequence[Any]:
     """The documents, and ``DROPPED`` for those that are not kept."""
-    return [document if keep else DROPPED for document, keep in zip(documents, kept.tolist(), strict=True)]
+    marked = zip(documents, kept.tolist(), strict=True)
+    return made_of(documents, [document if keep else DROPPED for document, keep in marked])

@@ -10,6 +10,7 @@ import numpy as np
 
 from resumable_data.arrays import BoolArray, Int64Array, Ragged
 from resumable_data.errors import PipelineError
+from resumable_data.reading.cut import made_of
 from resumable_data.reading.dropped import DROPPED, as_ragged, left_out
 from resumable_data.stages.documents import ChainStage
 from resumable_data.state import Settings
@@ -50,7 +51,8 @@ class FilterLengths(ChainStage):
         """The documents, and ``DROPPED`` for those that are left out."""
         documents = self.parent.read(records)
         dropped = self._dropped_of(as_ragged(documents, lambda place: self.name_of(int(records[place]))))
-        return [DROPPED if drop else document for document, drop in zip(documents, dropped.tolist(), strict=True)]
+        marked = zip(documents, dropped.tolist(), strict=True)
+        return made_of(documents, [DROPPED if drop else document for document, drop in marked])
 
     def read_tokens(self, records: Int64Array) -> Ragged:
         """The same, as tokens."""

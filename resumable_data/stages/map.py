@@ -8,6 +8,7 @@ from typing import Any
 
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import RecordError
+from resumable_data.reading.cut import made_of
 from resumable_data.reading.dropped import DROPPED
 from resumable_data.stages.documents import ChainStage
 from resumable_data.state import Settings
@@ -47,10 +48,9 @@ class Map(ChainStage):
         Raises:
             RecordError: The function fails, or breaks its promise to preserve lengths.
         """
-        return [
-            self._apply(document, int(record))
-            for document, record in zip(self.parent.read(records), records.tolist(), strict=True)
-        ]
+        documents = self.parent.read(records)
+        numbered = zip(documents, records.tolist(), strict=True)
+        return made_of(documents, [self._apply(document, record) for document, record in numbered])
 
     def _apply(self, document: Any, record: int, *more: Any) -> Any:
         if document is DROPPED:

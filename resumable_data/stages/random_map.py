@@ -12,6 +12,7 @@ from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError
 from resumable_data.order.keyed_hash import derive_key
 from resumable_data.order.occurrences import MOST_RECORDS, epochs_of, records_of
+from resumable_data.reading.cut import made_of
 from resumable_data.reading.dropped import DROPPED
 from resumable_data.stages.map import Map
 from resumable_data.state import Settings
@@ -70,12 +71,15 @@ class RandomMap(Map):
         occurring = zip(
             documents, records.tolist(), epochs_of(records).tolist(), records_of(records).tolist(), strict=True
         )
-        return [
-            DROPPED
-            if document is DROPPED
-            else self._apply(document, number, generator(self.seed, level, epoch, record))
-            for document, number, epoch, record in occurring
-        ]
+        return made_of(
+            documents,
+            [
+                DROPPED
+                if document is DROPPED
+                else self._apply(document, number, generator(self.seed, level, epoch, record))
+                for document, number, epoch, record in occurring
+            ],
+        )
 
     def name_of(self, record: int) -> str:
         """Source, index and epoch."""

@@ -12,6 +12,7 @@ from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.packing.plan import DocumentPlan
 from resumable_data.planning.planner import Counts, DocumentPlanner, Extent, Saved
+from resumable_data.reading.reader import Sizes
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialSource, Tape
 from resumable_data.stages.documents import ChainStage, RootStage, check_component_name
@@ -75,7 +76,7 @@ class SequentialStage(RootStage):
         top: ChainStage,
         path: str,
         reader: int,
-        measure: Callable[[Int64Array], Int64Array] | None,
+        measure: Callable[[Int64Array], Sizes] | None,
         opening: Opening,
     ) -> DocumentPlanner[Any]:
         """The planner of a chain over this source."""
@@ -100,14 +101,14 @@ class SequentialStream:
         tape: What reads them.
         path: The component's path.
         reader: Its number among the pipeline's readers.
-        measure: From records to the lengths that plans state, or None where they state none.
+        measure: From records to the sizes that plans state, or None where they state none.
         drops: Whether documents may be left out.
     """
 
     tape: Tape
     path: str
     reader: int
-    measure: Callable[[Int64Array], Int64Array] | None
+    measure: Callable[[Int64Array], Sizes] | None
     drops: bool
 
     @property
@@ -142,10 +143,8 @@ class SequentialStream:
         """The next ``count`` documents, or what is left, and the cursor behind them."""
         found, state = self.tape.advance(cursor.position, cursor.state, count)
         record = np.arange(cursor.position, cursor.position + found)
-        lengths = np.zeros(found, np.int64)
-        if self.measure is not None:
-            lengths = np.asarray(self.measure(record), np.int64)
-        plan = DocumentPlan(np.full(found, self.reader), record, lengths)
+        sizes = Sizes(np.zeros(found, np.int64)) if self.measure is None else self.measure(record)
+        plan = DocumentPlan(np.full(found, self.reader), record, sizes.lengths, sizes.cut)
         return plan, SequentialCursor(cursor.position + found, state)
 
     def position(self, cursor: SequentialCursor) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 
 from resumable_data.arrays import Int64Array, Ragged, offsets_of
 from resumable_data.errors import PipelineError, RecordError
+from resumable_data.reading.cut import cut_of
 from resumable_data.reading.dropped import DROPPED, with_dropped
 from resumable_data.stages.documents import ChainStage
 from resumable_data.stages.fast_tokenizer import FastTokenizer
@@ -120,14 +121,20 @@ class Tokenize(ChainStage):
             for document, record in zip((d for d in documents if d is not DROPPED), numbers, strict=True)
         ]
         lengths = np.zeros(len(documents), np.int64)
-        lengths[kept], values = self._tokenised(texts, numbers)
-        return Ragged(values, offsets_of(lengths)[:-1], lengths, dropped=None if kept.all() else ~kept)
+        whole, lengths[kept], values = self._tokenised(texts, numbers)
+        cut = cut_of(documents)
+        if self._room is not None:
+            here = np.zeros(len(documents), np.int64)
+            here[kept] = np.maximum(whole - self._room, 0)
+            cut = here if cut is None else cut + here
+        return Ragged(values, offsets_of(lengths)[:-1], lengths, dropped=None if kept.all() else ~kept, cut=cut)
 
-    def _tokenised(self, texts: list[str], records: list[int]) -> tuple[Int64Array, Any]:
-        """Lengths and tokens of the texts of records, one after the other."""
-        lengths, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
+    def _tokenised(self, texts: list[str], records: list[int]) -> tuple[Int64Array, Int64Array, Any]:
+        """How long the texts of records are and the documents made of them, and these one after the other."""
+        whole, lengths, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
         try:
             for part in self.tokenizer.encode(texts):
+                whole.append(np.fromiter(map(len, part), np.int64, len(part)))
                 documents = [self._closed(ids) for ids in part]
                 lengths.append(np.fromiter(map(len, documents), np.int64, len(documents)))
                 values.append(np.fromiter(chain.from_iterable(documents), np.int32, int(lengths[-1].sum())))
@@ -138,7 +145,7 @@ class Tokenize(ChainStage):
                 except UnicodeEncodeError as error:
                     raise RecordError(f"tokenize: {self.name_of(record)} is no Unicode text: {error}") from error
             raise
-        return np.concatenate(lengths), np.concatenate(values)
+        return np.concatenate(whole), np.concatenate(lengths), np.concatenate(values)
 
     @property
     def _room(self) -> int | None:

@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -85,3 +85,23 @@ def test_the_documents_of_several_plans_are_joined_in_order() -> None:
     tables = [[[0, 1, 2]], [], [[3, 4, 5], [6, 7, 8]]]
     joined = concatenate_documents([documents_of(table) for table in tables])
     assert table_of(joined) == [document for table in tables for document in table]
+
+
+def cut_of(plan: DocumentPlan) -> list[int] | None:
+    return None if plan.cut is None else plan.cut.tolist()
+
+
+def test_what_was_cut_off_documents_goes_with_them() -> None:
+    plan = replace(documents_of([[0, 1, 2], [3, 4, 5], [6, 7, 8]]), cut=np.array([10, 0, 30]))
+    uncut = documents_of([[9, 9, 9]])
+
+    assert cut_of(plan.take(np.array([2, 0, 2]))) == [30, 10, 30]
+    assert cut_of(plan.slice(1, 3)) == [0, 30]
+    assert cut_of(concatenate_documents([uncut, plan, uncut])) == [0, 10, 0, 30, 0]
+    assert cut_of(concatenate_documents([plan])) == [10, 0, 30]
+
+
+def test_plans_of_documents_that_nothing_cuts_hold_no_array_for_it() -> None:
+    uncut = documents_of([[0, 1, 2], [3, 4, 5]])
+    for plan in (uncut.take(np.array([1])), uncut.slice(0, 1), concatenate_documents([uncut, uncut])):
+        assert plan.cut is None

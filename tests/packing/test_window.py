@@ -20,10 +20,16 @@ class Window:
     strategy: str
     truncate: bool
     shuffle_key: tuple[int | str, ...] | None = None
+    cut: list[int] | None = None
 
     def documents(self) -> DocumentPlan:
         numbers = np.arange(len(self.lengths))
-        return DocumentPlan(numbers % 3, numbers * 1000 + 5, np.array(self.lengths, np.int64))
+        cut = None if self.cut is None else np.array(self.cut, np.int64)
+        return DocumentPlan(numbers % 3, numbers * 1000 + 5, np.array(self.lengths, np.int64), cut)
+
+    def cut_before(self, document: int) -> int:
+        """What was cut off a document before the window was packed."""
+        return self.cut[document] if self.cut else 0
 
     def pack(self) -> PackedWindow:
         return pack_window(
@@ -41,7 +47,8 @@ def windows(draw: st.DrawFn, shuffle_keys: tuple = (None, SHUFFLE_KEY)) -> Windo
     edges = st.sampled_from([-1, 0, row_length, row_length + 1])
     lengths = draw(st.lists(st.integers(0, 3 * row_length) | edges, max_size=25))
     strategy = draw(st.sampled_from(sorted(STRATEGIES)))
-    return Window(lengths, row_length, strategy, draw(st.booleans()), draw(st.sampled_from(shuffle_keys)))
+    cut = draw(st.none() | st.lists(st.integers(0, 9), min_size=len(lengths), max_size=len(lengths)))
+    return Window(lengths, row_length, strategy, draw(st.booleans()), draw(st.sampled_from(shuffle_keys)), cut)
 
 
 def spans_by_row(plan: RowPlan) -> list[list[tuple[int, int, int]]]:
@@ -122,10 +129,11 @@ def test_what_the_rows_before_a_row_deliver_is_counted_by_reader(window: Window)
             before = [span for spans in rows[:row] for span in spans if span[0] % 3 == reader]
             begun = [document for document, offset, _ in before if offset == 0]
             tokens = sum(length for *_, length in before)
-            lost = sum(max(window.lengths[document] - window.row_length, 0) for document in begun)
+            here = sum(max(window.lengths[document] - window.row_length, 0) for document in begun)
+            lost = (here if window.truncate else 0) + sum(map(window.cut_before, begun))
             of_reader = window.lengths[reader::3] if reader < 3 else []
             dropped = of_reader.count(-1) if row == len(rows) else 0
-            expected = (len(begun), tokens, lost if window.truncate else 0, dropped)
+            expected = (len(begun), tokens, lost, dropped)
             assert packed.delivered(row, reader) == expected
 
 
@@ -135,7 +143,8 @@ def test_no_token_goes_missing_uncounted(window: Window) -> None:
     delivered = [packed.delivered(len(packed.plan), reader) for reader in range(3)]
     documents, tokens, truncated, dropped = map(sum, zip(*delivered, strict=True))
     assert documents == sum(tokens > 0 for tokens in window.lengths)
-    assert tokens + truncated == sum(length for length in window.lengths if length > 0)
+    whole = [length + window.cut_before(number) for number, length in enumerate(window.lengths) if length > 0]
+    assert tokens + truncated == sum(whole)
     assert dropped == window.lengths.count(-1)
     assert packed.size == len(window.lengths)
 

@@ -5,6 +5,7 @@ import pytest
 
 import resumable_data as rd
 from resumable_data.arrays import Ragged
+from resumable_data.reading.cut import CutDocuments, cut_of
 from resumable_data.reading.dropped import DROPPED, as_ragged, joined, spread, with_dropped
 
 
@@ -22,6 +23,16 @@ def test_both_forms_say_which_documents_were_dropped() -> None:
     documents = with_dropped(tokens)
     assert [document is DROPPED for document in documents] == [False, True, False, False]
     assert [documents[place].tolist() for place in (0, 2, 3)] == [[1, 2], [], [3]]
+
+
+def test_both_forms_say_what_was_cut_off_documents() -> None:
+    tokens = as_ragged(CutDocuments([[1, 2], DROPPED, [3]], np.array([7, 0, 8])), str)
+    assert tokens.cut is not None
+    assert tokens.cut.tolist() == [7, 0, 8]
+
+    found = cut_of(with_dropped(tokens))
+    assert found is not None
+    assert found.tolist() == [7, 0, 8]
 
 
 def test_nothing_is_copied_where_nothing_is_dropped() -> None:
@@ -95,3 +106,16 @@ def test_documents_are_spread_over_places() -> None:
         assert dropped.tolist() == expected
     assert spread(among, np.ones(3, np.bool_)).dropped is None
     assert fields_of(spread(with_field([[4]]), np.array([False, True]))) == [[], [40]]
+
+
+def test_parts_and_places_hand_on_what_was_cut() -> None:
+    cut = as_ragged(CutDocuments([[1, 2], [3]], np.array([0, 7])), str)
+    plain = Ragged.from_records([[4]])
+
+    both = joined([plain, cut])
+    assert both.cut is not None
+    assert both.cut.tolist() == [0, 0, 7]
+    assert joined([plain, plain]).cut is None
+    placed = spread(cut, np.array([True, False, True]))
+    assert placed.cut is not None
+    assert placed.cut.tolist() == [0, 0, 7]

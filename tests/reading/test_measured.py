@@ -4,10 +4,11 @@ import numpy as np
 
 from resumable_data.arrays import Ragged
 from resumable_data.reading.measured import Measured
+from resumable_data.reading.reader import Sizes
 
 
 class Documents:
-    """Document r has r tokens; records that end in 7 are dropped."""
+    """Document r has r tokens, and r // 2 were cut off it; records that end in 7 are dropped."""
 
     def __init__(self) -> None:
         self.calls: list[list[int]] = []
@@ -21,9 +22,9 @@ class Documents:
         found = Ragged.from_records(
             [np.arange(0 if drop else record) for record, drop in zip(records, dropped, strict=True)]
         )
-        return Ragged(found.values, found.starts, found.lengths, dropped=dropped)
+        return Ragged(found.values, found.starts, found.lengths, dropped=dropped, cut=records // 2)
 
-    def lengths(self, records: np.ndarray) -> np.ndarray:
+    def measure(self, records: np.ndarray) -> Sizes:
         raise AssertionError("they are not known")
 
     def name_of(self, record: int) -> str:
@@ -33,14 +34,25 @@ class Documents:
 def test_lengths_are_those_of_the_documents_and_minus_one_where_dropped() -> None:
     measured = Measured(Documents())
 
-    assert measured.lengths(np.array([3, 17, 0, 3])).tolist() == [3, -1, 0, 3]
+    assert measured.measure(np.array([3, 17, 0, 3])).lengths.tolist() == [3, -1, 0, 3]
     assert [tokens.tolist() for tokens in measured.read_tokens(np.array([2, 7]))] == [[0, 1], []]
+
+
+def test_what_was_cut_is_that_of_the_documents_and_nothing_where_dropped() -> None:
+    documents = Documents()
+    measured = Measured(documents)
+
+    for _ in range(2):
+        found = measured.measure(np.array([3, 17, 0, 8, 3])).cut
+        assert found is not None
+        assert found.tolist() == [1, 0, 0, 4, 1]
+    assert documents.calls == [[3, 17, 0, 8]]
 
 
 def test_each_document_is_read_once_in_as_few_calls_as_possible() -> None:
     documents = Documents()
     measured = Measured(documents)
-    measured.lengths(np.array([5, 1, 5, 9]))
+    measured.measure(np.array([5, 1, 5, 9]))
     measured.read_tokens(np.array([9, 5, 4]))
     measured.read_tokens(np.array([4, 1]))
 
@@ -60,5 +72,5 @@ def test_what_does_not_fit_is_read_again() -> None:
 def test_a_document_longer_than_all_room_is_delivered() -> None:
     measured = Measured(Documents(), kept_bytes=10)
 
-    assert measured.lengths(np.array([1000])).tolist() == [1000]
+    assert measured.measure(np.array([1000])).lengths.tolist() == [1000]
     assert len(measured.read_tokens(np.array([1000]))[0]) == 1000

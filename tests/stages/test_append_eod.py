@@ -94,7 +94,12 @@ def test_room_is_made_behind_fields_too() -> None:
 def test_what_is_left_out_has_no_cell_to_be_written() -> None:
     values = np.array([1, 2, 0, 3, 0], np.int32)
     documents = Ragged(
-        values, np.array([0, 0, 3]), np.array([2, 0, 1]), 1, np.array([False, True, False]), {"mask": values % 2}
+        values,
+        np.array([0, 0, 3]),
+        np.array([2, 0, 1]),
+        1,
+        np.array([False, True, False]),
+        fields={"mask": values % 2},
     )
     found = closed(documents, 9, {"mask": 7})
 

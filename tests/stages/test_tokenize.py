@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 import resumable_data as rd
 from property_tests.toy_tokenizer import BOS_ID, EOS_ID, TEXT, alone, shared, trained
@@ -63,6 +64,140 @@ def test_a_cut_document_has_its_bos_and_eos_and_no_end_of_document(more: int) ->
     assert tokenised(TEXT[0], **given, add_eos=True, add_eod=False) == [closed]
     both = [BOS_ID, *text[: limit - 2], EOS_ID, 7]
     assert tokenised(TEXT[0], **given, add_bos=True, add_eos=True, eod_id=7) == [both[:limit]]
+
+
+def truncated(records: Sequence[Any], **settings: Any) -> int:
+    rows = iter(documents(records).tokenize(shared(), **settings).pack(64))
+    list(rows)
+    return rows.progress().truncated
+
+
+@pytest.mark.parametrize("more", [-20, -2, -1, 0, 1, 2, 3])
+def test_what_is_cut_are_the_tokens_of_the_text_alone(more: int) -> None:
+    limit = {"max_length": len(alone(TEXT[0])) + more}
+
+    assert truncated([TEXT[0]], **limit) == max(0, -more)
+    assert truncated([TEXT[0]], **limit, add_eod=False) == max(0, -more)
+    assert truncated([TEXT[0]], **limit, add_eos=True, eod_id=7) == max(0, 1 - more)
+    assert truncated([TEXT[0]], **limit, add_eos=True, add_bos=True, eod_id=7) == max(0, 2 - more)
+    assert truncated([TEXT[0]]) == 0
+
+
+def test_what_tokenize_and_pad_cut_is_one_sum() -> None:
+    texts = [*TEXT, "a", "", TEXT[0] * 3]
+    rows = documents(texts).tokenize(shared(), max_length=20).pad(12, truncate=True)
+    iterator, cut, kept = iter(rows), 0, 0
+
+    for text, row in zip(texts, iterator, strict=True):
+        whole = len(alone(text))
+        cut += max(0, whole + (whole < 20) - 12)  # pad cuts off an end-of-document token that was added
+        kept += int(np.count_nonzero(row.targets_segmentation))
+        assert (iterator.progress().truncated, iterator.progress().tokens) == (cut, kept)
+    assert cut > 90
+    assert rows.packing().truncated == cut
+
+
+def is_not_second(document: Any) -> bool:
+    return document != TEXT[1] if isinstance(document, str | bytes) else document.tolist() != alone(TEXT[1])[:5]
+
+
+def test_what_is_cut_of_documents_that_are_left_out_is_not_counted() -> None:
+    texts = documents([TEXT[0], TEXT[1], b"\xff", TEXT[2]])
+
+    for dataset in (
+        texts.tokenize(shared(), max_length=5).skip_bad_records(1).filter(is_not_second),
+        texts.tokenize(shared(), max_length=5).filter(is_not_second).skip_bad_records(1),
+        texts.filter(is_not_second).tokenize(shared(), max_length=5).skip_bad_records(1),
+    ):
+        iterator = iter(dataset.pack(4))
+        list(iterator)
+        progress = iterator.progress()
+        assert (progress.documents, progress.dropped) == (2, 2)
+        assert progress.truncated == sum(len(alone(text)) - 5 for text in (TEXT[0], TEXT[2]))
+
+
+def decoded(ids: Any) -> str:
+    return shared().decode(ids)
+
+
+def test_a_document_that_is_tokenised_twice_was_cut_twice() -> None:
+    texts = documents([TEXT[0], "a", TEXT[1]]).tokenize(shared(), max_length=9, add_eod=False)
+    rows = iter(texts.map(decoded).tokenize(shared(), max_length=2).pack(4))
+    list(rows)
+
+    again = [alone(decoded(alone(text)[:9])) for text in (TEXT[0], "a", TEXT[1])]
+    cut = sum(len(alone(text)) - 9 for text in (TEXT[0], TEXT[1])) + sum(max(0, len(ids) - 2) for ids in again)
+    assert rows.progress().truncated == cut
+
+
+def test_what_is_cut_of_a_stream_is_counted() -> None:
+    rows = iter(rd.Dataset.from_source(Stream()).tokenize(shared(), max_length=4).pack(8, window=2))
+    list(rows)
+
+    assert rows.progress().truncated == sum(len(alone(text)) - 4 for text in TEXT)
+
+
+class Stream:
+    """The texts, in their order alone."""
+
+    def __init__(self, place: int = 0) -> None:
+        self.place = place
+
+    def open_at(self, state: Any) -> Stream:
+        return Stream(state or 0)
+
+    def fingerprint(self) -> str:
+        return "stream"
+
+    def __iter__(self) -> Iterator[str]:
+        while self.place < len(TEXT):
+            self.place += 1
+            yield TEXT[self.place - 1]
+
+    def state(self) -> int:
+        return self.place
+
+
+def words() -> Any:
+    """A tokenizer of the words w1 to w49, whose tokens are their numbers; all others are 0."""
+    tokenizer = Tokenizer(models.WordLevel({"x": 0, **{f"w{n}": n for n in range(1, 50)}}, unk_token="x"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    return tokenizer
+
+
+def named_by_first(numbers: range) -> list[str]:
+    return [f"w{number}" + " x" * (number % 7) for number in numbers]
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_each_component_of_a_mix_of_documents_counts_what_is_cut_of_its_own(shards: int) -> None:
+    cut_text, whole_text = documents(named_by_first(range(1, 30))), documents(named_by_first(range(30, 50)))
+    known = documents([[100 + number] * (1 + number % 8) for number in range(20)])
+    components = {
+        "cut": cut_text.shuffle(3).repeat(4).tokenize(words(), eod_id=99, max_length=3),
+        "known": known.repeat(4),
+        "whole": rd.mix({"within": whole_text.repeat(4).tokenize(words(), eod_id=99)}),
+    }
+    rows = rd.mix(components, weights={"cut": 5, "known": 3, "whole": 2}).pack(5, window=7, truncate=True, eod_id=99)
+    data = rows.batch(2, shards=shards)
+    iterator = iter(data)
+    expected = dict.fromkeys(("cut", "known", "whole/within"), 0)
+
+    for batch in iterator:
+        for first in batch.targets[(batch.targets_position == 0) & (batch.targets_segmentation > 0)].tolist():
+            if first >= 100:
+                expected["known"] += max(0, 1 + (first - 100) % 8 - 5)
+            elif first >= 30:
+                expected["whole/within"] += max(0, 1 + first % 7 + 1 - 5)
+            else:
+                expected["cut"] += max(0, 1 + first % 7 - 3)
+        resumed = iter(data)
+        resumed.set_state(json.loads(json.dumps(iterator.get_state())))
+        for progress in (iterator.progress(), resumed.progress()):
+            assert {path: counts.truncated for path, counts in progress.components.items()} == expected
+            assert progress.truncated == sum(expected.values())
+    assert iterator.step > 20
+    assert min(expected.values()) > 20
 
 
 def test_nothing_is_cut_where_no_limit_is_given() -> None:
@@ -190,6 +325,8 @@ def test_documents_that_are_left_out_stay_so() -> None:
 
     assert [part.tolist() for part in found] == [[*alone("c"), 1], [1], [], [*alone("a"), 1]]
     assert found.dropped.tolist() == [False, False, True, False]
+    cut: Any = documents(["b", TEXT[0], "b", TEXT[1]]).filter(is_no_b).tokenize(shared(), max_length=6).node
+    assert cut.read_tokens(np.arange(4)).cut.tolist() == [0, len(alone(TEXT[0])) - 6, 0, len(alone(TEXT[1])) - 6]
     assert kept.read(np.array([0, 1]))[1] is DROPPED
     assert tokens(text.filter(is_no_b).tokenize(shared())) == [[*alone("a"), 1], [1], [*alone("c"), 1]]
 
