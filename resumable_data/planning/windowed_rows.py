@@ -17,6 +17,8 @@ from resumable_data.state import At
 
 _KEPT_WINDOWS = 2
 _EMPTY_DOCUMENTS = 10_000_000
+# A shard of many misses a single document that is kept for so long with a probability of e⁻³².
+_EMPTY_EPOCHS = 32
 
 
 @dataclass(frozen=True)
@@ -299,15 +301,21 @@ class WindowedRows:
 
 
 def most_empty(documents: DocumentPlanner[Any], shards: int) -> int:
-    """How many documents that give nothing may follow each other: a shard's part of what was asked for."""
+    """How many documents that give nothing may follow each other, before there is none that gives anything.
+
+    One of several shards sees another part of every shuffled epoch, and may miss the few that give something for a
+    long time.
+    """
     if documents.epoch_size is None:
         return _EMPTY_DOCUMENTS
+    if documents.epochs is None and shards > 1:
+        return _EMPTY_EPOCHS * documents.epoch_size
     return (documents.epochs or 1) * documents.epoch_size // shards + 1
 
 
 def no_document(path: str, documents: int, dropped: int) -> str:
     """What an error says about a component of which a whole epoch gives nothing to deliver."""
-    text = f"component {path!r}: {documents} documents have no token, a whole epoch of them"
+    text = f"component {path!r}: {documents} documents have no token, as many as an epoch has, or more"
     if dropped:
         text += (
             f"; filter or skip_bad_records leaves out {dropped} of them. Iterate over the documents in front of "

@@ -226,3 +226,17 @@ def test_prefetching_and_processes_change_nothing() -> None:
         [row for part in step for row in part.targets.tolist()] for step in islice(zip(*parts, strict=True), 10)
     ]
     assert joined == whole
+
+
+def is_rare(document: list[int]) -> bool:
+    return document[0] % 50 == 7
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_shard_may_miss_the_few_documents_that_are_kept_for_some_epochs(seed: int) -> None:
+    # Of 200 documents 4 are kept, and each of 8 shards sees 25 an epoch.
+    documents = rd.Dataset.from_source(rd.InMemorySource([[number] * 5 for number in range(200)]))
+    batches = documents.filter(is_rare).shuffle(seed).repeat().pack(16, eod_id=0).batch(8, shards=8)
+
+    tokens = [np.unique(batch.targets).tolist() for batch in islice(batches, 4)]
+    assert sorted({token for found in tokens for token in found}) == [0, 7, 57, 107, 157]

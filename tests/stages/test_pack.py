@@ -126,5 +126,5 @@ def test_the_end_of_document_token_has_to_be_said() -> None:
 
 def test_endless_documents_without_a_token_are_refused() -> None:
     rows = rd.Dataset.from_source(rd.InMemorySource([[], []])).repeat().pack(4, eod_id=0)
-    with pytest.raises(rd.SourceError, match="have no token, a whole epoch of them"):
+    with pytest.raises(rd.SourceError, match="have no token, as many as an epoch has, or more"):
         next(iter(rows))
