@@ -17,12 +17,12 @@ import json
 import random
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import demo_options
 from mixed_corpus import write_mixed_corpus
 from mixed_trainer import Timetable, build_pipeline
 from report import Attempt, compare, result_table
@@ -220,35 +220,19 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument(
         "--phase", type=int, default=40, help="steps of each of the three phases (default: %(default)s)"
     )
-    parser.add_argument(
-        "--save-every",
-        type=int,
-        default=10,
-        help="steps from one checkpoint to the next (default: %(default)s)",
-    )
-    parser.add_argument("--seed", type=int, help="seed of the steps to kill at (default: drawn and printed)")
-    parser.add_argument(
-        "--corpus-bytes", type=int, default=CORPUS_BYTES, help="bound on the text used (default: %(default)s)"
-    )
-    parser.add_argument("--workdir", type=Path, help="empty folder to keep everything in (default: a temporary one)")
-    parser.add_argument("--no-progress", dest="progress", action="store_false", help="show no progress bars")
-    options = parser.parse_args()
+    demo_options.add_options(parser, save_every=10, corpus_bytes=CORPUS_BYTES)
+    options = demo_options.parse(parser)
     if options.save_every < 1 or options.phase <= 2 * options.save_every:
         parser.error("--phase must be more than twice --save-every, which is at least 1")
     if Timetable(options.phase).steps <= WARMUP_STEPS:
         parser.error(f"three phases must be longer than the {WARMUP_STEPS} steps of the learning rate's warm-up")
-    if options.workdir is not None and options.workdir.exists() and any(options.workdir.iterdir()):
-        parser.error(f"--workdir {options.workdir} is not empty")
-    if options.seed is None:
-        options.seed = random.SystemRandom().randrange(2**32)
     return options
 
 
 def main() -> int:
     """Runs the demo; returns its exit code, 0 only if everything is equal."""
     options = parse_options()
-    workdir = options.workdir or Path(tempfile.mkdtemp(prefix="resumable_data_mix_"))
-    return 0 if demonstrate(workdir, options, Console()) else 1
+    return 0 if demonstrate(demo_options.workdir_of(options), options, Console()) else 1
 
 
 if __name__ == "__main__":

@@ -17,12 +17,12 @@ import random
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL
 
+import demo_options
 from corpus import write_corpus
 from report import Attempt, StepRecord, compare, plot_losses, result_table
 from rich.console import Console
@@ -192,35 +192,19 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--steps", type=int, default=300, help="steps of either run (default: %(default)s)")
     parser.add_argument("--kills", type=int, default=2, help="number of kills (default: %(default)s)")
-    parser.add_argument(
-        "--save-every",
-        type=int,
-        default=25,
-        help="steps from one checkpoint to the next (default: %(default)s)",
-    )
-    parser.add_argument("--seed", type=int, help="seed of the steps to kill at (default: drawn and printed)")
-    parser.add_argument(
-        "--corpus-bytes", type=int, default=CORPUS_BYTES, help="bound on the text used (default: %(default)s)"
-    )
-    parser.add_argument("--workdir", type=Path, help="empty folder to keep everything in (default: a temporary one)")
-    parser.add_argument("--no-progress", dest="progress", action="store_false", help="show no progress bars")
-    options = parser.parse_args()
+    demo_options.add_options(parser, save_every=25, corpus_bytes=CORPUS_BYTES)
+    options = demo_options.parse(parser)
     if options.kills < 1 or options.save_every < 1:
         parser.error("--kills and --save-every must be at least 1")
     if options.steps < 2 * options.save_every + options.kills:
         parser.error("--steps must leave room for the kills between the first and the last checkpoint")
-    if options.workdir is not None and options.workdir.exists() and any(options.workdir.iterdir()):
-        parser.error(f"--workdir {options.workdir} is not empty")
-    if options.seed is None:
-        options.seed = random.SystemRandom().randrange(2**32)
     return options
 
 
 def main() -> int:
     """Runs the demo; returns its exit code, 0 only if everything is equal."""
     options = parse_options()
-    workdir = options.workdir or Path(tempfile.mkdtemp(prefix="resumable_data_demo_"))
-    return 0 if demonstrate(workdir, options, Console()) else 1
+    return 0 if demonstrate(demo_options.workdir_of(options), options, Console()) else 1
 
 
 if __name__ == "__main__":
