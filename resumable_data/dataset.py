@@ -542,7 +542,9 @@ class Dataset(Generic[ElementT]):
         return self._batch("batch_struct").struct(step)
 
     def packing(self, windows: int = 8) -> PackingReport:
-        """How the first windows fill their rows: a dry run of ``pack`` or ``pad``, which reads nothing.
+        """How the first windows fill their rows: a dry run of ``pack`` or ``pad``.
+
+        It reads nothing where lengths are known, and the documents of these windows where they are not.
 
         >>> import resumable_data as rd
         >>> source = rd.SyntheticSource(10**6, lengths=rd.log_normal_lengths(540))
