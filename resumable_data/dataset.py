@@ -28,7 +28,7 @@ from resumable_data.sources.sequential import SequentialSource
 from resumable_data.sources.source import Source
 from resumable_data.stages.append_eod import AppendEod
 from resumable_data.stages.append_eod_fields import AppendEodFields
-from resumable_data.stages.batch import Batch, Length, View, WholeBatch
+from resumable_data.stages.batch import Batch, Length
 from resumable_data.stages.documents import ChainStage, require_documents
 from resumable_data.stages.filter import Filter
 from resumable_data.stages.filter_lengths import FilterLengths
@@ -51,6 +51,7 @@ from resumable_data.stages.supplied_eod import supplied_eod
 from resumable_data.stages.tokenize import Tokenize
 from resumable_data.stages.unbatch import Unbatch
 from resumable_data.stages.user_function import FILTER, MAP, RANDOM_MAP, is_transform, user_function
+from resumable_data.stages.view import View, WholeBatch
 
 if TYPE_CHECKING:
     import grain

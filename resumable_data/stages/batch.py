@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -24,60 +24,10 @@ from resumable_data.reading.read import Spans, read_spans
 from resumable_data.reading.reader import DocumentReader
 from resumable_data.stages.engine import SKIP, Planned, Resumed, spans_at_once
 from resumable_data.stages.stage import Opening, RowStage
+from resumable_data.stages.view import View, WholeBatch
 from resumable_data.state import Edit, Settings
 
 _STEPS_BETWEEN_LOOKS = 16
-
-
-class View(Protocol):
-    """What one process sees of a global batch."""
-
-    def rows(self, n_rows: int) -> Int64Array:
-        """Rows of a global batch of ``n_rows`` that this process needs: int64[m], ascending."""
-        ...
-
-    def needs(self, plan: RowPlan, n_rows: int) -> BoolArray | None:
-        """Which spans of these rows it needs the tokens of, bool[n_spans], or None for all."""
-        ...
-
-    def finish(self, batch: LLMBatch, n_rows: int) -> LLMBatch:
-        """What is handed over, made of a batch of these rows."""
-        ...
-
-    def struct(self, batch: LLMBatch) -> LLMBatch:
-        """Shapes and dtypes of what is handed over, from those of the global batch."""
-        ...
-
-    @property
-    def processes(self) -> tuple[int, ...]:
-        """The processes of JAX that deliver batches together, ascending: at most one where this one does so alone."""
-        ...
-
-
-@dataclass(frozen=True)
-class WholeBatch:
-    """The view of a single process: every row, in NumPy."""
-
-    def rows(self, n_rows: int) -> Int64Array:
-        """All of them."""
-        return np.arange(n_rows)
-
-    def needs(self, plan: RowPlan, n_rows: int) -> BoolArray | None:
-        """All of them."""
-        return None
-
-    def finish(self, batch: LLMBatch, n_rows: int) -> LLMBatch:
-        """The batch as it is."""
-        return batch
-
-    def struct(self, batch: LLMBatch) -> LLMBatch:
-        """The global shapes."""
-        return batch
-
-    @property
-    def processes(self) -> tuple[int, ...]:
-        """None: there is no other."""
-        return ()
 
 
 @dataclass(frozen=True)
