@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import jax
@@ -51,7 +51,7 @@ class Batch:
     batch_type: type[LLMBatch]
     shards: int
     sources: bool = False
-    view: View = WholeBatch()
+    view: View = field(default_factory=WholeBatch)
 
     def __post_init__(self) -> None:
         if issubclass(self.batch_type, LLMIndexedBatch) and not self.parent.one_document_a_row:
