@@ -189,3 +189,26 @@ def test_what_goes_wrong_with_an_unscored_batch_is_told_to_the_others(
     assert isinstance(first, rd.PeerError)
     assert "process 1: MemoryError: no room for it" in str(first)
     assert isinstance(second, MemoryError)
+
+
+def test_the_others_are_told_of_batches_that_are_loaded_ahead(
+    run: ThreadedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+
+    def in_common(self: Companions, step: int, cursor: Any, own: Any, ahead: int) -> Any:
+        told.append(ahead)
+        return own
+
+    monkeypatch.setattr(Companions, "in_common", in_common)
+
+    def first_two(index: int) -> None:
+        with iter(together(batches(epochs=9), index, 2).prefetch(3)) as iterator:
+            next(iterator)
+            ready: Any = iterator._ready
+            with ready._waiting._changed:
+                assert ready._waiting._changed.wait_for(lambda: len(ready) == 3, timeout=60)
+            next(iterator)
+
+    run.results(2, first_two)
+    assert max(told) >= 2

@@ -187,3 +187,15 @@ def test_a_service_that_is_gone_is_an_error_that_says_so() -> None:
     for error in outcomes([partial(gone.hold, None, in_order), partial(gone.fail, "a reason")]):
         assert isinstance(error, rd.PeerError)
         assert "going on: the run's other processes cannot be reached" in str(error)
+
+
+def test_who_declines_while_a_thread_of_its_own_waits_counts_once(
+    clients: list[Any], request: pytest.FixtureRequest
+) -> None:
+    first, second = (Meeting("going on", (0, 1), request.node.name, LONG, own, clients[own]) for own in (0, 1))
+    # The verdict has to stay until the other one has heard it.
+    waiting, _ = outcomes([partial(first.hold, None, in_order), partial(first.decline, "it moved")])
+    (other,) = outcomes([partial(impatient([second])[0].hold, None, in_order)])
+    for error in (waiting, other):
+        assert isinstance(error, rd.PeerError)
+        assert "another process cannot go on:\n  process 0: it moved" in str(error)

@@ -59,6 +59,14 @@ def test_rows_that_are_too_few_to_be_skipped_are_dropped(shards: int) -> None:
     assert next(iterator, None) is None
 
 
+def test_a_batch_that_cannot_be_skipped_is_the_end_though_a_smaller_one_would_fit() -> None:
+    # The first two of five rows are skipped, then four are to be.
+    iterator = iter(rows(5).batch(rd.BatchSchedule(2, factors={1: 2})))
+    iterator.skip(2)
+    assert iterator.progress().dropped_rows == 3
+    assert next(iterator, None) is None
+
+
 def test_a_host_with_some_of_the_shards_drops_no_row_of_endless_data() -> None:
     documents = rd.Dataset.from_source(rd.InMemorySource([[1], [2], [3]])).repeat()
     iterator = iter(documents.pad(2, eod_id=9).batch(4, shards=2).shard(0, 2))
