@@ -35,6 +35,25 @@ def offsets_of(lengths: Int64Array) -> Int64Array:
     return offsets
 
 
+def joined_or_none(arrays: Sequence[Int64Array | None], lengths: Sequence[int]) -> Int64Array | None:
+    """Counts of several parts in one array, where parts without any stand for zeros.
+
+    Args:
+        arrays: int64[n] of each part, or None.
+        lengths: n of each part.
+
+    Returns:
+        int64[sum(lengths)], or None where all of them are.
+
+    >>> joined_or_none([None, np.array([7])], [2, 1]).tolist()
+    [0, 0, 7]
+    """
+    if all(array is None for array in arrays):
+        return None
+    given = zip(arrays, lengths, strict=True)
+    return np.concatenate([np.zeros(length, np.int64) if array is None else array for array, length in given])
+
+
 def ranges(starts: Int64Array, lengths: Int64Array) -> Int64Array:
     """Concatenation of ``arange(start, start + length)`` over all pairs.
 

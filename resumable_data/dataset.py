@@ -489,7 +489,7 @@ class Dataset(Generic[ElementT]):
         together = tuple(sorted(range(jax.process_count()) if processes is None else set(processes)))
         if jax.process_index() not in together:
             raise PipelineError(f"shard_by_jax_process: process {jax.process_index()} is not among {list(together)}")
-        view = ProcessRows(together.index(jax.process_index()), len(together), together)
+        view = ProcessRows(together.index(jax.process_index()), len(together), together if len(together) > 1 else ())
         return self._sharded("shard_by_jax_process", view)
 
     def place(self, where: Mesh | NamedSharding) -> Dataset[LLMBatch]:
@@ -590,7 +590,7 @@ class Dataset(Generic[ElementT]):
         except ModuleNotFoundError as error:
             raise PipelineError("to_grain needs Grain: pip install 'resumable_data[grain]'") from error
         node = self.node.parent if isinstance(self.node, Prefetch) else self.node
-        bound = isinstance(node, Batch) and (isinstance(node.view, PlacedRows) or len(node.view.processes) > 1)
+        bound = isinstance(node, Batch) and (isinstance(node.view, PlacedRows) or bool(node.view.processes))
         return PipelineIterDataset(partial(open_iterator, self.node), bound)
 
     def __iter__(self) -> DataIterator[ElementT]:

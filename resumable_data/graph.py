@@ -41,7 +41,7 @@ def open_iterator(node: Node, worker: Worker) -> DataIterator[Any]:
     description = Description(opening.components, opening.shared, opening.algorithms)
     if worker.count > 1:
         engine = WorkerEngine(engine, worker)
-    together = isinstance(node, Batch) and len(node.view.processes) > 1
+    together = isinstance(node, Batch) and node.view.processes
     return CheckpointableIterator(engine, description, ahead, Companions(engine) if together else None)
 
 

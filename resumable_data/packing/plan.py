@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from resumable_data.arrays import Int64Array, offsets_of, ranges
+from resumable_data.arrays import Int64Array, joined_or_none, offsets_of, ranges
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +51,8 @@ def concatenate_documents(plans: Sequence[DocumentPlan]) -> DocumentPlan:
         np.concatenate([plan.reader for plan in plans]),
         np.concatenate([plan.record for plan in plans]),
         np.concatenate([plan.length for plan in plans]),
-        _cut_of_all(plans),
+        joined_or_none([plan.cut for plan in plans], [len(plan) for plan in plans]),
     )
-
-
-def _cut_of_all(plans: Sequence[DocumentPlan]) -> Int64Array | None:
-    if all(plan.cut is None for plan in plans):
-        return None
-    return np.concatenate([np.zeros(len(plan), np.int64) if plan.cut is None else plan.cut for plan in plans])
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -23,6 +23,8 @@ LOGGER = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 60.0
 # Python handles no signal while it waits in the service: no Ctrl-C, and none that announces a preemption.
 _DEAF_SECONDS = 2.0
+
+_ServiceError = cast(type[Exception], cast(Any, jax.errors).JaxRuntimeError)
 
 Judge = Callable[[Mapping[int, Any]], Json]
 """From what the processes said, in their order, to what follows for all of them."""
@@ -67,9 +69,10 @@ class Meeting:
             PeerError: Another process cannot go on, did not come in time, or cannot be reached.
         """
         try:
-            verdict = self._held(said, judge)
-        except cast(Any, jax.errors).JaxRuntimeError as error:
-            raise PeerError(f"{self.purpose}: the run's other processes cannot be reached: {error}") from error
+            with self._service():
+                verdict = self._held(said, judge)
+        except PeerError:
+            raise
         except BaseException as error:
             # Most often a Ctrl-C. The others would wait in vain for who leaves, at the next meeting or at this one.
             with suppress(PeerError):
@@ -91,10 +94,8 @@ class Meeting:
         Raises:
             PeerError: They cannot be reached.
         """
-        try:
+        with self._service():
             self._settle({"failure": f"process {self.own}: {reason}"})
-        except cast(Any, jax.errors).JaxRuntimeError as error:
-            raise PeerError(f"{self.purpose}: the run's other processes cannot be reached: {error}") from error
 
     def decline(self, reason: str) -> None:
         """As ``fail``, for a meeting that the others most often decline too: if all do, nothing stays behind.
@@ -103,7 +104,16 @@ class Meeting:
             PeerError: They cannot be reached.
         """
         self.fail(reason)
-        self._leave()
+        with self._service():
+            self._leave()
+
+    @contextmanager
+    def _service(self) -> Generator[None]:
+        """Turns what the service fails with into the error that says so."""
+        try:
+            yield
+        except _ServiceError as error:
+            raise PeerError(f"{self.purpose}: the run's other processes cannot be reached: {error}") from error
 
     def _held(self, said: Json, judge: Judge) -> dict[str, Any]:
         self.client.key_value_set(self._said_by(self.own), json.dumps(said))
@@ -124,7 +134,7 @@ class Meeting:
         text = json.dumps(verdict)
         try:
             self.client.key_value_set(self._verdict, text)
-        except cast(Any, jax.errors).JaxRuntimeError as error:
+        except _ServiceError as error:
             if "ALREADY_EXISTS" not in str(error):
                 raise
             text = self.client.key_value_try_get(self._verdict)
@@ -138,7 +148,7 @@ class Meeting:
             try:
                 milliseconds = max(1, round(min(left, complaint - now, _DEAF_SECONDS) * 1000))
                 return json.loads(self.client.blocking_key_value_get(self._verdict, milliseconds))
-            except cast(Any, jax.errors).JaxRuntimeError as error:
+            except _ServiceError as error:
                 if "DEADLINE_EXCEEDED" not in str(error):
                     raise
             now = time.monotonic()

@@ -65,11 +65,6 @@ class ShardedRows:
         """How many of so many rows are of shards that are planned here."""
         return rows // self._shards * len(self._planners)
 
-    def fills(self, cursor: tuple[Any, ...], size: int) -> bool:
-        """Whether each shard that is planned here fills its part of a batch."""
-        share = size // self._shards
-        return all(len(planner.take(at, share)[0]) == share for planner, at in self._pairs(cursor))
-
     def left(self, cursor: tuple[Any, ...]) -> int:
         """Rows behind a cursor, of the shards that are planned here; they have to end."""
         return sum(_rows_behind(planner, at) for planner, at in self._pairs(cursor))

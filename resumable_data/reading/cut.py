@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from resumable_data.arrays import Int64Array, Ragged
+from resumable_data.arrays import Int64Array, Ragged, joined_or_none
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +42,12 @@ def made_of(documents: Sequence[Any], made: list[Any]) -> Sequence[Any]:
     >>> made[1], cut_of(made).tolist()
     ({'tokens': [3]}, [0, 7])
     """
-    cut = cut_of(documents)
-    return made if cut is None else CutDocuments(made, cut)
+    return with_cut(made, cut_of(documents))
+
+
+def with_cut(documents: list[Any], cut: Int64Array | None) -> Sequence[Any]:
+    """Documents with what was cut off each, if anything cuts any."""
+    return documents if cut is None else CutDocuments(documents, cut)
 
 
 def cut_of_parts(parts: Sequence[Sequence[Any]]) -> Int64Array | None:
@@ -55,8 +57,4 @@ def cut_of_parts(parts: Sequence[Sequence[Any]]) -> Int64Array | None:
     >>> cut_of_parts([["a"], CutDocuments(["b", "c"], np.array([0, 7]))]).tolist()
     [0, 0, 7]
     """
-    cuts = [cut_of(part) for part in parts]
-    if all(cut is None for cut in cuts):
-        return None
-    each = [np.zeros(len(part), np.int64) if cut is None else cut for part, cut in zip(parts, cuts, strict=True)]
-    return np.concatenate(each)
+    return joined_or_none([cut_of(part) for part in parts], [len(part) for part in parts])

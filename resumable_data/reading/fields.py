@@ -129,6 +129,18 @@ def value_of(document: Any, key: str, name: str) -> Any:
     return mapping[key]
 
 
+def as_array(given: Any, name: str) -> AnyArray:
+    """What a document holds as an array.
+
+    Raises:
+        RecordError: It is none; the error calls it ``name``.
+    """
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise RecordError(f"{name} is no array: {error}") from error
+
+
 def as_field(given: Any, dtype: np.dtype[Any], length: int, name: str) -> AnyArray:
     """A field of a document as its dtype, without changing a value but to round it.
 
@@ -141,10 +153,7 @@ def as_field(given: Any, dtype: np.dtype[Any], length: int, name: str) -> AnyArr
     Raises:
         RecordError: It is no array of that length, or a value does not fit the dtype.
     """
-    try:
-        array: AnyArray = np.asarray(given)
-    except ValueError as error:
-        raise RecordError(f"{name} is no array: {error}") from error
+    array = as_array(given, name)
     if array.shape != (length,):
         has = f"{array.shape[0]} values" if array.ndim == 1 else f"the shape {array.shape}"
         raise RecordError(

@@ -12,7 +12,7 @@ from resumable_data.arrays import AnyArray, Int64Array, Ragged, as_tokens
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.reading.cut import made_of
 from resumable_data.reading.dropped import DROPPED, as_ragged
-from resumable_data.reading.fields import TokenFields, as_field, value_of
+from resumable_data.reading.fields import TokenFields, as_array, as_field, value_of
 from resumable_data.stages.append_eod import AppendEod, closed
 from resumable_data.state import Settings
 
@@ -96,10 +96,7 @@ class AppendEodFields(AppendEod):
 
 
 def _appended(given: Any, value: float, name: str) -> AnyArray:
-    try:
-        array: AnyArray = np.asarray(given)
-    except ValueError as error:
-        raise RecordError(f"{name} is no array: {error}") from error
+    array = as_array(given, name)
     if array.ndim != 1:
         raise RecordError(f"{name} has the shape {array.shape}; it needs one value for each token")
     # An empty list has the dtype of floats, which the value need not have.

@@ -106,7 +106,7 @@ class Batch:
         first = self.parent.open(opening, self.parent.component)
         opening.describe("*", self)
         # Where data ends, a process has to know when the shards of the others do: they say so, or it plans them all.
-        endless, together = first.extent(first.start()) is None, len(self.view.processes) > 1
+        endless, together = first.extent(first.start()) is None, bool(self.view.processes)
         here = self.shards_of(self.view) if endless or together else range(shards)
         others = {
             shard: self.parent.open(opening.of_shard(Share(shard, shards)), self.parent.component)
@@ -229,7 +229,7 @@ class BatchEngine:
 
     @property
     def processes(self) -> tuple[int, ...]:
-        """The processes that deliver batches together: at most one where this one does so alone."""
+        """The processes that deliver batches together; none where this one does so alone."""
         return self._stage.view.processes
 
     @property
@@ -283,8 +283,10 @@ class BatchEngine:
         if not self._stage.drop_remainder:
             return 0
         cursor, complete = self._behind_skips(cursor, step)
-        fills = complete and self._planner.fills(cursor.parent, self._stage.schedule.size(step))
-        return 0 if fills and not ended else self._planner.left(cursor.parent)
+        size = self._stage.schedule.size(step)
+        following, _ = self._planner.take(cursor.parent, size)
+        goes_on = complete and len(following) == size and not ended
+        return 0 if goes_on else self._planner.left(cursor.parent)
 
     def length(self, at_most: int) -> Length:
         """Number of batches, counted by planning, or estimated once ``at_most`` documents are planned."""

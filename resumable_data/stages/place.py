@@ -75,7 +75,7 @@ class PlacedRows:
 
     @property
     def processes(self) -> tuple[int, ...]:
-        """Those that have devices of the mesh; none for a process that has none."""
+        """Those that have devices of the mesh; none for a process that has none, or all of them."""
         devices = cast(Any, self.sharding.device_set)
         processes: list[int] = sorted({device.process_index for device in devices})
-        return tuple(processes) if jax.process_index() in processes else ()
+        return tuple(processes) if len(processes) > 1 and jax.process_index() in processes else ()

@@ -23,7 +23,7 @@ class ProcessRows:
     Attributes:
         process_index: i, from 0.
         process_count: n, which divides every batch.
-        processes: The processes of JAX that these are, which then deliver batches together.
+        processes: The processes of JAX that these are, if they are several and deliver batches together.
     """
 
     process_index: int

@@ -13,7 +13,7 @@ import numpy as np
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.order.occurrences import records_of
-from resumable_data.reading.cut import CutDocuments, cut_of_parts
+from resumable_data.reading.cut import cut_of_parts, with_cut
 from resumable_data.reading.dropped import DROPPED, as_ragged, joined
 from resumable_data.reading.fields import TokenFields
 from resumable_data.stages.documents import ChainStage
@@ -102,8 +102,7 @@ class SkipBadRecords(ChainStage):
             return self.parent.read(records)
         except RecordError:
             parts = [[DROPPED] if found is None else found for found in self._one_by_one(self.parent.read, records)]
-            cut, documents = cut_of_parts(parts), [part[0] for part in parts]
-            return documents if cut is None else CutDocuments(documents, cut)
+            return with_cut([part[0] for part in parts], cut_of_parts(parts))
 
     def read_tokens(self, records: Int64Array) -> Ragged:
         """The same, as tokens; records that are none are bad too."""

@@ -38,7 +38,7 @@ class Unbatch:
             raise PipelineError(f"unbatch: batches have to be of one size, not of {self.parent.schedule.sizes}")
         if isinstance(self.parent.view, PlacedRows):
             raise PipelineError("unbatch: placed batches are arrays on devices; use shard, or neither")
-        if len(self.parent.view.processes) > 1:
+        if self.parent.view.processes:
             raise PipelineError("unbatch: processes end together with a batch, not with a row; use shard, or neither")
         if self.steps is not None and self.steps < 1:
             raise PipelineError(f"unbatch: steps={self.steps} must be at least 1")

@@ -33,7 +33,7 @@ class View(Protocol):
 
     @property
     def processes(self) -> tuple[int, ...]:
-        """The processes of JAX that deliver batches together, ascending: at most one where this one does so alone."""
+        """The processes of JAX that deliver batches together, ascending; none where this one does so alone."""
         ...
 
 
