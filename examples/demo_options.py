@@ -25,9 +25,13 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     options = parser.parse_args()
     if options.workdir is not None and options.workdir.exists() and any(options.workdir.iterdir()):
         parser.error(f"--workdir {options.workdir} is not empty")
-    if options.seed is None:
-        options.seed = random.SystemRandom().randrange(2**32)
+    options.seed = seed_of(options)
     return options
+
+
+def seed_of(options: argparse.Namespace) -> int:
+    """The seed that was asked for, or one that is drawn."""
+    return random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
 
 
 def workdir_of(options: argparse.Namespace) -> Path:

@@ -15,7 +15,6 @@ import argparse
 import ast
 import hashlib
 import json
-import random
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -29,6 +28,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from corpus import EOD_TOKEN, stdlib_files, train_tokenizer
+from demo_options import seed_of
 from jax.sharding import Mesh
 from model import ModelConfig
 from report import compare, result_table
@@ -178,8 +178,7 @@ def parse_options() -> Any:
     parser.add_argument("--corpus", type=Path, help="the trainer's data")
     parser.add_argument("--checkpoints", type=Path, help="the trainer's checkpoints")
     options = parser.parse_args()
-    if options.seed is None:
-        options.seed = random.SystemRandom().randrange(2**32)
+    options.seed = seed_of(options)
     return options
 
 

@@ -20,6 +20,7 @@ import threading
 from pathlib import Path
 
 from corpus import write_corpus
+from demo_options import seed_of
 from report import Attempt, StepRecord, compare
 from train_lm import Run
 
@@ -94,7 +95,7 @@ def main() -> int:
     parser.add_argument("--notices", type=int, default=2, help="number of SIGTERMs (default: 2)")
     parser.add_argument("--seed", type=int, help="seed of their moments (default: drawn and printed)")
     options = parser.parse_args()
-    seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
+    seed = seed_of(options)
     print(f"Seed {seed}.")
     with tempfile.TemporaryDirectory(prefix="resumable_data_demo_") as folder:
         return 0 if demonstrate(Path(folder), options.steps, options.notices, seed) else 1

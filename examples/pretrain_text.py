@@ -29,6 +29,7 @@ from pathlib import Path
 from signal import SIGKILL
 
 import numpy as np
+from demo_options import seed_of
 from parquet_corpus import write_parquet_corpus
 from report import Attempt, StepRecord, compare, losses
 from rich.console import Console
@@ -224,8 +225,7 @@ def parse_options() -> argparse.Namespace:
         parser.error(
             f"--steps must be more than {WARMUP_STEPS} and at least 6 times --save-every, which is 1 or more"
         )
-    if options.seed is None:
-        options.seed = random.SystemRandom().randrange(2**32)
+    options.seed = seed_of(options)
     return options
 
 

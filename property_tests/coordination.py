@@ -95,6 +95,13 @@ class ThreadedRun:
         return found
 
 
+@contextmanager
+def threaded_run(count: int) -> Iterator[ThreadedRun]:
+    """A run of up to so many processes."""
+    with clients_of(count) as clients, pytest.MonkeyPatch.context() as monkeypatch:
+        yield ThreadedRun(clients, monkeypatch)
+
+
 def together(data: rd.Dataset[Any], index: int, count: int) -> rd.Dataset[Any]:
     """What ``shard_by_jax_process`` makes in process ``index`` of ``count``."""
     ahead = data.node.ahead if isinstance(data.node, Prefetch) else 0

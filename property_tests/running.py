@@ -77,3 +77,27 @@ class FaultySource:
     def fingerprint(self) -> str:
         """That of the source without faults."""
         return self._source.fingerprint()
+
+
+class Watched:
+    """Records whose lengths show only when they are read, and which of them were.
+
+    Attributes:
+        seen: The index of every record that was read, as often as it was.
+    """
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self.seen: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def read(self, indices: Any) -> Any:
+        """The records."""
+        self.seen += indices.tolist()
+        return self._source.read(indices)
+
+    def fingerprint(self) -> str:
+        """That of the records."""
+        return self._source.fingerprint()

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import resumable_data as rd
-from property_tests.coordination import ThreadedRun, clients_of, together
-from property_tests.running import FaultySource, at_state, joined, raw, take, through_json
+from property_tests.coordination import ThreadedRun, threaded_run, together
+from property_tests.running import FaultySource, Watched, at_state, joined, raw, take, through_json
 from property_tests.strategies import LIMIT, Pipeline, pipelines
 from resumable_data.stages.batch import Length
 
@@ -25,8 +25,8 @@ steps = st.integers(0, 8)
 
 @pytest.fixture(scope="module")
 def run() -> Iterator[ThreadedRun]:
-    with clients_of(MOST) as clients, pytest.MonkeyPatch.context() as monkeypatch:
-        yield ThreadedRun(clients, monkeypatch)
+    with threaded_run(MOST) as run:
+        yield run
 
 
 @st.composite
@@ -105,24 +105,6 @@ def test_batches_that_are_skipped_are_the_same(
     assert rd.merge_states(states) == last
 
 
-class Watched:
-    """Records whose lengths show only when they are read, and how often each of them was."""
-
-    def __init__(self, source: Any) -> None:
-        self._source = source
-        self.read_of: Counter[int] = Counter()
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def read(self, indices: Any) -> Any:
-        self.read_of.update(indices.tolist())
-        return self._source.read(indices)
-
-    def fingerprint(self) -> str:
-        return self._source.fingerprint()
-
-
 @given(ending(sources=["memory"]), st.data())
 def test_a_document_is_read_by_one_process_and_at_most_once_an_epoch(
     run: ThreadedRun, pipeline: Pipeline, data: st.DataObject
@@ -142,9 +124,10 @@ def test_a_document_is_read_by_one_process_and_at_most_once_an_epoch(
     epochs, shards = pipeline.oracle().epochs, pipeline.shards
     for index, source in enumerate(sources):
         first, last = index * shards // count, (index + 1) * shards // count
-        assert sorted(source.read_of) == [r for r in range(len(lengths)) if first <= r % shards < last]
+        read = Counter(source.seen)
+        assert sorted(read) == [r for r in range(len(lengths)) if first <= r % shards < last]
         # A window of several epochs reads a document once for all of them.
-        assert max(source.read_of.values()) <= epochs
+        assert max(read.values()) <= epochs
 
 
 @given(ending(sources=["memory"], dropping=False), st.data())

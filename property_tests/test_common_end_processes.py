@@ -11,7 +11,7 @@ import pytest
 
 from property_tests.elastic_pipelines import digest_at, write_corpus
 from property_tests.processes import completed
-from property_tests.programs.ending import CASES, STEP, CountingTexts, pipeline
+from property_tests.programs.ending import CASES, STEP, pipeline, texts
 
 PROGRAM = Path(__file__).with_name("programs") / "ending.py"
 
@@ -28,7 +28,7 @@ class Plain:
     """A case run by one process alone, to the end."""
 
     def __init__(self, corpus: Path, *, drop_remainder: bool) -> None:
-        with iter(pipeline(corpus, CountingTexts(corpus), drop_remainder=drop_remainder)) as iterator:
+        with iter(pipeline(corpus, texts(corpus), drop_remainder=drop_remainder)) as iterator:
             self.batches = list(iterator)
             progress = iterator.progress()
         self.counted = [progress.documents, progress.tokens, progress.dropped, progress.dropped_rows]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import resumable_data as rd
 from property_tests.oracle import Oracle
-from property_tests.running import at_state, joined, raw, take, through_json
+from property_tests.running import Watched, at_state, joined, raw, take, through_json
 from property_tests.toy_tokenizer import BOS_ID, EOS, EOS_ID, alone, shared
 
 STEPS = 8
@@ -147,24 +147,6 @@ def cutting_jobs(draw: st.DrawFn) -> Job:
     return replace(job, texts=job.texts + ("",) * 8, shards=job.shards if job.shuffle is None else 1)
 
 
-class Watched:
-    """Texts in memory that remembers which were read."""
-
-    def __init__(self, records: list[Any]) -> None:
-        self._source = rd.InMemorySource(records)
-        self.seen: list[int] = []
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def read(self, indices: Any) -> list[Any]:
-        self.seen += indices.tolist()
-        return self._source.read(indices)
-
-    def fingerprint(self) -> str:
-        return self._source.fingerprint()
-
-
 @fewer
 @given(jobs)
 def test_batches_are_those_of_texts_tokenised_alone(job: Job) -> None:
@@ -230,7 +212,7 @@ def counts_of(hosts: list[rd.DataIterator[Any]]) -> tuple[int, int, int]:
 def test_every_document_is_tokenised_once_by_one_host(job: Job, count: int) -> None:
     # In the source's order, in epochs of which every shard has an equal part, a document is always the same shard's.
     job = replace(job, texts=job.texts * 8, shards=8, shuffle=None, length=max(job.length, 16))
-    sources = [Watched(job.records) for _ in range(count)]
+    sources = [Watched(rd.InMemorySource(job.records)) for _ in range(count)]
     hosts = [iter(job.dataset(source).shard(index, count)) for index, source in enumerate(sources)]
     for _ in range(LONGEST_EPOCH):
         for host in hosts:
@@ -246,7 +228,7 @@ def test_every_document_is_tokenised_once_by_one_host(job: Job, count: int) -> N
 @given(jobs, st.integers(1, STEPS))
 def test_a_restore_tokenises_at_most_one_window_a_shard_again(job: Job, steps: int) -> None:
     job = replace(job, texts=job.texts * 4)
-    iterator, source = iter(job.dataset()), Watched(job.records)
+    iterator, source = iter(job.dataset()), Watched(rd.InMemorySource(job.records))
     take(iterator, steps)
     resumed = at_state(job.dataset(source), iterator.get_state())
 

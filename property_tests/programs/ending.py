@@ -15,6 +15,7 @@ import resumable_data as rd
 from property_tests import toy_tokenizer
 from property_tests.elastic_pipelines import LENGTH, Shards, digest_at, shards_of
 from property_tests.processes import join_run, report
+from property_tests.running import Watched
 
 STEP = 2
 """When the pipelines are saved."""
@@ -26,26 +27,9 @@ CASES = [
 ]
 
 
-class CountingTexts:
-    """Texts, and how many of them were read.
-
-    Attributes:
-        records_read: The index of every record that was read, as often as it was.
-    """
-
-    def __init__(self, corpus: Path) -> None:
-        self._source = rd.HuggingFaceSource.from_disk(corpus / "books", "text")
-        self.records_read: list[int] = []
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def read(self, indices: Any) -> Any:
-        self.records_read += indices.tolist()
-        return self._source.read(indices)
-
-    def fingerprint(self) -> str:
-        return self._source.fingerprint()
+def texts(corpus: Path) -> Watched:
+    """Texts, and which of them were read."""
+    return Watched(rd.HuggingFaceSource.from_disk(corpus / "books", "text"))
 
 
 def pipeline(corpus: Path, source: Any, *, drop_remainder: bool) -> rd.Dataset[rd.LLMBatch]:
@@ -81,7 +65,7 @@ def main(action: str, corpus: Path, checkpoints: Path) -> None:
     join_run()
     for case in CASES:
         view, drop_remainder, prefetch = case
-        source = CountingTexts(corpus)
+        source = texts(corpus)
         data = seen_here(pipeline(corpus, source, drop_remainder=drop_remainder), view)
         directory = checkpoints / "-".join(map(str, case))
         with (
@@ -97,7 +81,7 @@ def main(action: str, corpus: Path, checkpoints: Path) -> None:
                     manager.save(STEP, args=ocp.args.Composite(data=rd.checkpoint.DataSave(batches)))
             progress = batches.progress()
             counted = [progress.documents, progress.tokens, progress.dropped, progress.dropped_rows]
-            report(case=case, shards=found, read=source.records_read, counted=counted)
+            report(case=case, shards=found, read=source.seen, counted=counted)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import resumable_data as rd
-from property_tests.coordination import TIMEOUT, ThreadedRun, clients_of, together
+from property_tests.coordination import TIMEOUT, ThreadedRun, threaded_run, together
 from property_tests.running import raw
 from resumable_data.iteration.companions import Companions, Outlook, common_steps
 from resumable_data.placement.meeting import Meeting
@@ -16,8 +16,8 @@ from resumable_data.stages.stage import Opening
 
 @pytest.fixture(scope="module")
 def run() -> Iterator[ThreadedRun]:
-    with clients_of(2) as clients, pytest.MonkeyPatch.context() as monkeypatch:
-        yield ThreadedRun(clients, monkeypatch)
+    with threaded_run(2) as run:
+        yield run
 
 
 def batches(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 
 import resumable_data as rd
-from property_tests.coordination import clients_of, outcomes
+from property_tests.coordination import outcomes
 from resumable_data.placement.agreement import Claim, agree, agree_at, claim_of, failure_of
 from resumable_data.placement.meeting import Meeting
 
@@ -24,19 +23,6 @@ def state(steps: int, seed: int = 7) -> Any:
 
 
 HERE = claim_of(state(5))
-
-
-@pytest.fixture(scope="module")
-def clients() -> Iterator[list[Any]]:
-    with clients_of(3) as made:
-        yield made
-
-
-@pytest.fixture
-def meetings(clients: list[Any], request: pytest.FixtureRequest) -> list[Meeting]:
-    return [
-        Meeting("saving", (0, 1, 2), request.node.name, 60, process, client) for process, client in enumerate(clients)
-    ]
 
 
 def told(meetings: list[Meeting], *claims: Claim) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,21 +16,6 @@ from resumable_data.placement import meeting as module
 from resumable_data.placement.meeting import Meeting
 
 LONG, SHORT = 60.0, 0.5
-
-
-@pytest.fixture(scope="module")
-def clients() -> Iterator[list[Any]]:
-    with clients_of(3) as made:
-        yield made
-
-
-@pytest.fixture
-def meetings(clients: list[Any], request: pytest.FixtureRequest) -> list[Meeting]:
-    """One meeting, as each of three processes sees it."""
-    return [
-        Meeting("going on", (0, 1, 2), request.node.name, LONG, process, client)
-        for process, client in enumerate(clients)
-    ]
 
 
 def impatient(meetings: list[Meeting]) -> list[Meeting]:

@@ -1,0 +1,26 @@
+"""One meeting of three processes, over JAX's real coordination service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from property_tests.coordination import clients_of
+from resumable_data.placement.meeting import Meeting
+
+
+@pytest.fixture(scope="module")
+def clients() -> Iterator[list[Any]]:
+    with clients_of(3) as made:
+        yield made
+
+
+@pytest.fixture
+def meetings(clients: list[Any], request: pytest.FixtureRequest) -> list[Meeting]:
+    """The meeting as each of the processes sees it."""
+    return [
+        Meeting("going on", (0, 1, 2), request.node.name, 60.0, process, client)
+        for process, client in enumerate(clients)
+    ]
