@@ -35,12 +35,15 @@ def offsets_of(lengths: Int64Array) -> Int64Array:
     return offsets
 
 
-def joined_or_none(arrays: Sequence[Int64Array | None], lengths: Sequence[int]) -> Int64Array | None:
-    """Counts of several parts in one array, where parts without any stand for zeros.
+def joined_or_none(
+    arrays: Sequence[Int64Array | None], lengths: Sequence[int], missing: int = 0
+) -> Int64Array | None:
+    """Integers of several parts in one array.
 
     Args:
         arrays: int64[n] of each part, or None.
         lengths: n of each part.
+        missing: What stands for the integers of a part that has none.
 
     Returns:
         int64[sum(lengths)], or None where all of them are.
@@ -51,7 +54,7 @@ def joined_or_none(arrays: Sequence[Int64Array | None], lengths: Sequence[int]) 
     if all(array is None for array in arrays):
         return None
     given = zip(arrays, lengths, strict=True)
-    return np.concatenate([np.zeros(length, np.int64) if array is None else array for array, length in given])
+    return np.concatenate([np.full(length, missing) if array is None else array for array, length in given])
 
 
 def ranges(starts: Int64Array, lengths: Int64Array) -> Int64Array:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from resumable_data.arrays import Int64Array, joined_or_none, offsets_of, ranges
+from resumable_data.order.sequence import NO_SHARD
+
+_SPAN_COLUMNS = ("reader", "record", "offset", "length", "document_length")
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,41 +20,64 @@ class DocumentPlan:
     Attributes:
         reader: int64[n], which of the pipeline's readers holds each document.
         record: int64[n], its index in that reader's source, or its occurrence: see ``order.occurrences``.
-        length: int64[n], its tokens; -1 for one that is dropped, which keeps its place but gives no row a token.
-        cut: int64[n], tokens that were cut off each before it was planned; None where nothing cuts any.
     """
 
     reader: Int64Array
     record: Int64Array
-    length: Int64Array
-    cut: Int64Array | None = None
 
     def __len__(self) -> int:
         return len(self.record)
 
     def slice(self, start: int, stop: int) -> DocumentPlan:
         """Documents ``start`` to ``stop``, without copying."""
-        cut = None if self.cut is None else self.cut[start:stop]
-        return DocumentPlan(self.reader[start:stop], self.record[start:stop], self.length[start:stop], cut)
+        return DocumentPlan(self.reader[start:stop], self.record[start:stop])
 
     def take(self, indices: Int64Array) -> DocumentPlan:
         """Any documents in any order: int64[m] places, repeats allowed."""
-        cut = None if self.cut is None else self.cut[indices]
-        return DocumentPlan(self.reader[indices], self.record[indices], self.length[indices], cut)
+        return DocumentPlan(self.reader[indices], self.record[indices])
 
 
 def concatenate_documents(plans: Sequence[DocumentPlan]) -> DocumentPlan:
     """The documents of all plans, one after the other."""
     if not plans:
         nothing = np.zeros(0, np.int64)
-        return DocumentPlan(nothing, nothing, nothing)
+        return DocumentPlan(nothing, nothing)
     if len(plans) == 1:
         return plans[0]
     return DocumentPlan(
         np.concatenate([plan.reader for plan in plans]),
         np.concatenate([plan.record for plan in plans]),
-        np.concatenate([plan.length for plan in plans]),
-        joined_or_none([plan.cut for plan in plans], [len(plan) for plan in plans]),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentLengths:
+    """How long documents are.
+
+    Attributes:
+        tokens: int64[n], the tokens of each; -1 for a document that is dropped: it keeps its place, but gives no row a
+            token.
+        truncated: int64[n], tokens that were cut off each before; None where nothing cuts any.
+    """
+
+    tokens: Int64Array
+    truncated: Int64Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def slice(self, start: int, stop: int) -> DocumentLengths:
+        """Documents ``start`` to ``stop``, without copying."""
+        return DocumentLengths(self.tokens[start:stop], None if self.truncated is None else self.truncated[start:stop])
+
+
+def concatenate_lengths(parts: Sequence[DocumentLengths]) -> DocumentLengths:
+    """The lengths of all parts, one after the other; of at least one part."""
+    if len(parts) == 1:
+        return parts[0]
+    return DocumentLengths(
+        np.concatenate([part.tokens for part in parts]),
+        joined_or_none([part.truncated for part in parts], [len(part) for part in parts]),
     )
 
 
@@ -66,6 +92,8 @@ class RowPlan:
         offset: int64[n_spans], first token of the span within its document.
         length: int64[n_spans], tokens of the span; at least one.
         document_length: int64[n_spans], tokens of the whole document, to be checked when it is read.
+        owner: int64[n_rows], the logical shard that measured each row's documents, or ``NO_SHARD``; None where no row
+            has an owner.
     """
 
     rows: Int64Array
@@ -74,6 +102,7 @@ class RowPlan:
     offset: Int64Array
     length: Int64Array
     document_length: Int64Array
+    owner: Int64Array | None = None
 
     @classmethod
     def empty(cls, n_rows: int) -> RowPlan:
@@ -94,20 +123,25 @@ class RowPlan:
             self.offset[first:last],
             self.length[first:last],
             self.document_length[first:last],
+            None if self.owner is None else self.owner[start:stop],
         )
 
     def take(self, indices: Int64Array) -> RowPlan:
         """Any rows in any order: int64[m] row numbers, repeats allowed."""
-        counts = np.diff(self.rows)[indices]
-        spans = ranges(self.rows[:-1][indices], counts)
+        spans = self.spans_of(indices)
         return RowPlan(
-            offsets_of(counts),
+            offsets_of(np.diff(self.rows)[indices]),
             self.reader[spans],
             self.record[spans],
             self.offset[spans],
             self.length[spans],
             self.document_length[spans],
+            None if self.owner is None else self.owner[indices],
         )
+
+    def spans_of(self, indices: Int64Array) -> Int64Array:
+        """The spans of int64[m] rows, one row after the other."""
+        return ranges(self.rows[:-1][indices], np.diff(self.rows)[indices])
 
     def padded(self, n_rows: int) -> RowPlan:
         """The same rows, followed by empty ones up to ``n_rows``."""
@@ -124,9 +158,6 @@ def concatenate(plans: Sequence[RowPlan]) -> RowPlan:
         return plans[0]
     first_spans = offsets_of(np.array([plan.rows[-1] for plan in plans], np.int64))
     rows = [plan.rows[:-1] + first for plan, first in zip(plans, first_spans, strict=False)]
-    columns = {
-        field.name: np.concatenate([getattr(plan, field.name) for plan in plans])
-        for field in fields(RowPlan)
-        if field.name != "rows"
-    }
-    return RowPlan(np.concatenate([*rows, first_spans[-1:]]), **columns)
+    columns = {name: np.concatenate([getattr(plan, name) for plan in plans]) for name in _SPAN_COLUMNS}
+    owner = joined_or_none([plan.owner for plan in plans], [len(plan) for plan in plans], missing=NO_SHARD)
+    return RowPlan(np.concatenate([*rows, first_spans[-1:]]), **columns, owner=owner)

@@ -15,7 +15,7 @@ from resumable_data.packing.concat_split import concat_split
 from resumable_data.packing.first_fit import first_fit
 from resumable_data.packing.one_a_row import one_a_row
 from resumable_data.packing.pieces import Pieces
-from resumable_data.packing.plan import DocumentPlan, RowPlan
+from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan
 
 Strategy = Callable[[Int64Array, int], Pieces]
 
@@ -64,6 +64,7 @@ class PackedWindow:
 
 def pack_window(
     documents: DocumentPlan,
+    lengths: DocumentLengths,
     row_length: int,
     strategy: str,
     *,
@@ -77,6 +78,7 @@ def pack_window(
 
     Args:
         documents: The documents of the window, in the order of the stream.
+        lengths: How long each of them is.
         row_length: Tokens a row.
         strategy: A key of ``STRATEGIES``.
         truncate: Whether a document longer than a row loses its tail, rather than being split.
@@ -85,11 +87,11 @@ def pack_window(
     Returns:
         The rows with their counts.
     """
-    dropped = documents.length < 0
-    whole = np.where(dropped, 0, documents.length)
+    dropped = lengths.tokens < 0
+    whole = np.where(dropped, 0, lengths.tokens)
     kept = np.minimum(whole, row_length) if truncate else whole
     pieces = STRATEGIES[strategy](kept, row_length)
-    lost = whole - kept if documents.cut is None else whole - kept + documents.cut
+    lost = whole - kept if lengths.truncated is None else whole - kept + lengths.truncated
     order, row_of_span = _arrange(pieces.row, shuffle_key)
     document, offset = pieces.document[order], pieces.offset[order]
     plan = RowPlan(

@@ -1,0 +1,86 @@
+"""Where the packing windows of an epoch begin and end, and which of them are measured together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Take:
+    """Consecutive windows that are measured together, at most one a logical shard.
+
+    Attributes:
+        bounds: Documents before each window, and before the end of the last: one number more than windows.
+        shards: The logical shard of each window.
+    """
+
+    bounds: Sequence[int]
+    shards: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.shards)
+
+
+@dataclass(frozen=True)
+class EpochWindows:
+    """Cuts every epoch of a component into packing windows; no window holds documents of two epochs.
+
+    The sizes of the windows differ by at most one. Where there are enough of them, their number is a multiple of the
+    number of logical shards, so that every shard has as many.
+
+    Attributes:
+        epoch_size: Documents an epoch (n).
+        size: Documents a window at most (W).
+        shards: Logical shards (S).
+
+    >>> windows = EpochWindows(epoch_size=10, size=4, shards=1)
+    >>> windows.count, [windows.begin(window) for window in range(4)]
+    (3, [0, 3, 6, 10])
+    >>> EpochWindows(epoch_size=100, size=4, shards=16).take(16)
+    Take(bounds=(50, 53, 56, 59, 62, 65, 68, 71, 75, 78, 81, 84, 87, 90, 93, 96, 100), shards=range(0, 16))
+    """
+
+    epoch_size: int
+    size: int
+    shards: int
+
+    @property
+    def count(self) -> int:
+        """Windows an epoch."""
+        windows = -(-self.epoch_size // self.size)
+        return windows if 2 * windows < self.shards else -(-windows // self.shards) * self.shards
+
+    def begin(self, window: int) -> int:
+        """The position in the epoch at which a window begins; of the window after the last, the end."""
+        return window * self.epoch_size // self.count
+
+    def take(self, first: int) -> Take:
+        """The windows from ``first`` on that are measured together: one a shard, where the epoch has so many."""
+        stop = min(first + self.shards, self.count)
+        bounds = tuple(self.begin(window) for window in range(first, stop + 1))
+        return Take(bounds, shards_of(stop - first, self.shards))
+
+
+def cut_evenly(documents: int, size: int, shards: int) -> Take:
+    """The windows of documents that have no epochs, such as those of a mix, with bounds counted from the first.
+
+    Args:
+        documents: How many there are, at most ``size`` for each shard.
+        size: Documents a window at most.
+        shards: Logical shards.
+
+    >>> cut_evenly(10, 4, 4)
+    Take(bounds=(0, 3, 6, 10), shards=(0, 1, 2))
+    """
+    windows = -(-documents // size)
+    return Take(tuple(i * documents // windows for i in range(windows + 1)), shards_of(windows, shards))
+
+
+def shards_of(windows: int, shards: int) -> Sequence[int]:
+    """The logical shard of each of so many windows, which are shared out evenly.
+
+    >>> list(shards_of(2, 8))
+    [0, 4]
+    """
+    return range(shards) if windows == shards else tuple(i * shards // windows for i in range(windows))

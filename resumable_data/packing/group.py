@@ -1,0 +1,63 @@
+"""The packed windows of several logical shards, dealt into the one order of their group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from resumable_data.arrays import Int64Array, offsets_of
+from resumable_data.order.sequence import deal_rows
+from resumable_data.packing.plan import DocumentLengths, concatenate
+from resumable_data.packing.window import PackedWindow
+
+LEAST_ROWS = 8
+"""A group takes more windows while it fills fewer rows than this for each logical shard."""
+
+MOST_TAKES = 65
+"""How often a group takes windows, at most."""
+
+
+def deal_windows(windows: Sequence[PackedWindow], owners: Sequence[int], shards: int) -> PackedWindow:
+    """The rows of one group, in the order in which they are delivered.
+
+    Args:
+        windows: Each shard's rows; at least one window.
+        owners: The shard of each window, ascending.
+        shards: How many logical shards there are.
+
+    Returns:
+        All rows, each with its owner where there are several shards.
+    """
+    if shards == 1:
+        return windows[0]
+    together = concatenate([window.plan for window in windows])
+    rows = np.fromiter((len(window.plan) for window in windows), np.int64, len(windows))
+    counts, first_row = np.zeros(shards, np.int64), np.zeros(shards, np.int64)
+    counts[list(owners)] = rows
+    first_row[list(owners)] = offsets_of(rows)[:-1]
+    shard, number = deal_rows(counts)
+    order = first_row[shard] + number  # int64[n_rows], places among the windows' rows
+    truncated = np.concatenate([window.truncated for window in windows])
+    return PackedWindow(
+        replace(together.take(order), owner=shard),
+        size=sum(window.size for window in windows),
+        split=sum(window.split for window in windows),
+        truncated=truncated[together.spans_of(order)],
+        dropped=np.concatenate([window.dropped for window in windows]),
+    )
+
+
+def count_rows_filled(lengths: DocumentLengths, row_length: int, strategy: str, *, truncate: bool) -> int:
+    """How many rows documents fill with their tokens alone, padding left out; with ``one_a_row``, their rows.
+
+    >>> count_rows_filled(DocumentLengths(np.array([3, -1, 6])), 4, "best_fit", truncate=False)
+    2
+    """
+    tokens: Int64Array = np.maximum(lengths.tokens, 0)
+    if truncate:
+        tokens = np.minimum(tokens, row_length)
+    if strategy == "one_a_row":
+        return int((-(-tokens // row_length)).sum())
+    return int(tokens.sum()) // row_length

@@ -1,0 +1,326 @@
+"""Where groups of packing windows begin and end: in a component's epochs, or in a list of documents without epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+from typing_extensions import override
+
+from resumable_data.errors import PipelineMismatchError, StateError
+from resumable_data.order.windows import EpochWindows, Take, cut_evenly
+from resumable_data.packing.plan import DocumentPlan
+from resumable_data.planning.documents import DocumentStream, StreamCursor
+from resumable_data.planning.integers import EPOCH_WINDOW, named_integers
+from resumable_data.planning.planner import Counts, DocumentPlanner, Extent, Saved
+from resumable_data.state import At
+
+AtT = TypeVar("AtT")
+
+_MOST_WITHOUT_A_ROW = 10_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentTake(Generic[AtT]):
+    """Windows of documents that are measured together.
+
+    Attributes:
+        windows: Their documents.
+        shards: The logical shard of each window.
+        after: What follows.
+    """
+
+    windows: Sequence[DocumentPlan]
+    shards: Sequence[int]
+    after: AtT
+
+
+class DocumentGroups(Protocol[AtT]):
+    """Documents as groups of windows. ``at`` is where a group begins: a value; nothing is kept between calls."""
+
+    @property
+    def shards(self) -> int:
+        """Logical shards that measure the windows of a group."""
+        ...
+
+    @property
+    def components(self) -> Mapping[int, str]:
+        """The path of the component of each reader that documents come from."""
+        ...
+
+    @property
+    def dropping(self) -> Collection[int]:
+        """Those of these readers that may drop documents."""
+        ...
+
+    @property
+    def distinct(self) -> bool:
+        """Whether no group holds a document twice."""
+        ...
+
+    def start(self) -> AtT:
+        """Where the first group begins."""
+        ...
+
+    def takes(self, at: AtT) -> Iterator[DocumentTake[AtT]]:
+        """What a group that begins here may take, one take after the other; none at the end."""
+        ...
+
+    def row_key(self, at: AtT, window: int) -> tuple[int | str, ...]:
+        """What distinguishes the order of the rows of a group's window, counted from 0, from that of all others."""
+        ...
+
+    def nothing_between(self, at: AtT, after: AtT) -> bool:
+        """Whether so much lies between two places that it is an error if there was no row in it."""
+        ...
+
+    def renewed(self, at: AtT) -> AtT:
+        """The same place with every change in force that waited for the next group."""
+        ...
+
+    def continues(self, after: AtT, saved: Saved) -> bool:
+        """Whether a group that ends at ``after`` is the same with the epochs of the saved pipeline."""
+        ...
+
+    def finished(self, at: AtT) -> bool:
+        """Whether every document of all epochs that were asked for lies before."""
+        ...
+
+    def extent(self, at: AtT) -> Extent | None:
+        """How much of the documents lies before; None where they are endless."""
+        ...
+
+    def counts(self, at: AtT) -> dict[str, Counts]:
+        """Documents and epochs of each component that lie before."""
+        ...
+
+    def epoch(self, at: AtT) -> int | None:
+        """The epoch in which the group lies, or None where there are no epochs."""
+        ...
+
+    def encode(self, at: AtT) -> dict[str, At]:
+        """The place as integers, by component path."""
+        ...
+
+    def decode(self, saved: Saved) -> AtT:
+        """The place that ``encode`` gave; a StateError where there can be no such place."""
+        ...
+
+
+@dataclass(frozen=True)
+class EpochAt:
+    """Before window ``window`` of epoch ``epoch``."""
+
+    epoch: int
+    window: int
+
+
+class EpochGroups(DocumentGroups[EpochAt]):
+    """The groups of one component: no group, and no window, holds documents of two epochs.
+
+    Args:
+        stream: The component's documents.
+        window: Documents a window at most.
+        shards: Logical shards.
+    """
+
+    def __init__(self, stream: DocumentStream, window: int, shards: int) -> None:
+        self._stream = stream
+        self._windows = EpochWindows(stream.epoch_size, window, shards)
+
+    @property
+    @override
+    def shards(self) -> int:
+        return self._windows.shards
+
+    @property
+    @override
+    def components(self) -> Mapping[int, str]:
+        return self._stream.components
+
+    @property
+    @override
+    def dropping(self) -> Collection[int]:
+        return self._stream.dropping
+
+    @property
+    @override
+    def distinct(self) -> bool:
+        return True
+
+    @override
+    def start(self) -> EpochAt:
+        return EpochAt(0, 0)
+
+    @override
+    def takes(self, at: EpochAt) -> Iterator[DocumentTake[EpochAt]]:
+        if self._stream.ends_before(at.epoch):
+            return
+        window = at.window
+        while window < self._windows.count:
+            take = self._windows.take(window)
+            documents = self._stream.plan(at.epoch, np.arange(take.bounds[0], take.bounds[-1]))
+            window += len(take)
+            yield DocumentTake(_windows_of(documents, take), take.shards, self._before(at.epoch, window))
+
+    @override
+    def row_key(self, at: EpochAt, window: int) -> tuple[int | str, ...]:
+        return at.epoch, at.window + window
+
+    @override
+    def nothing_between(self, at: EpochAt, after: EpochAt) -> bool:
+        """Whether a whole epoch lies between them."""
+        return after.epoch > at.epoch + (at.window > 0)
+
+    @override
+    def renewed(self, at: EpochAt) -> EpochAt:
+        return at
+
+    @override
+    def continues(self, after: EpochAt, saved: Saved) -> bool:
+        return True
+
+    @override
+    def finished(self, at: EpochAt) -> bool:
+        return self._stream.finished(self._cursor(at))
+
+    @override
+    def extent(self, at: EpochAt) -> Extent | None:
+        return self._stream.extent(self._cursor(at))
+
+    @override
+    def counts(self, at: EpochAt) -> dict[str, Counts]:
+        return self._stream.counts(self._cursor(at))
+
+    @override
+    def epoch(self, at: EpochAt) -> int | None:
+        return at.epoch
+
+    @override
+    def encode(self, at: EpochAt) -> dict[str, At]:
+        return {self._stream.path: (at.epoch, at.window)}
+
+    @override
+    def decode(self, saved: Saved) -> EpochAt:
+        path, epochs = self._stream.path, self._stream.epochs
+        epoch, window = named_integers(saved.at, path, EPOCH_WINDOW)
+        if window >= self._windows.count or window % self.shards:
+            raise StateError(
+                f"component {path!r}: no group begins at window {window}: an epoch has {self._windows.count} windows, "
+                f"and groups begin at multiples of {self.shards}"
+            )
+        if self._stream.ends_before(epoch) and (epoch, window) != (epochs, 0):
+            if path in saved.epochs_before:
+                raise PipelineMismatchError(
+                    f"component {path!r} cannot have {epochs} epochs here: the run is in epoch {epoch}, counted from "
+                    f"0. Give it at least {epoch + 1}, or restore an earlier checkpoint",
+                    (f"{path}: repeat.epochs was {saved.epochs_before[path]}, is {epochs}",),
+                )
+            raise StateError(f"component {path!r}: there is no epoch {epoch}, counted from 0: it has {epochs}")
+        return EpochAt(epoch, window)
+
+    def _cursor(self, at: EpochAt) -> StreamCursor:
+        return StreamCursor(at.epoch, self._windows.begin(at.window))
+
+    def _before(self, epoch: int, window: int) -> EpochAt:
+        return EpochAt(epoch, window) if window < self._windows.count else EpochAt(epoch + 1, 0)
+
+
+class EndlessGroups(DocumentGroups[AtT]):
+    """The groups of documents that have no epochs: those of a mix, or of a source without random access.
+
+    Args:
+        documents: Plans the documents.
+        window: Documents a window at most.
+        shards: Logical shards.
+    """
+
+    def __init__(self, documents: DocumentPlanner[AtT], window: int, shards: int) -> None:
+        self._documents = documents
+        self._window = window
+        self._shards = shards
+
+    @property
+    @override
+    def shards(self) -> int:
+        return self._shards
+
+    @property
+    @override
+    def components(self) -> Mapping[int, str]:
+        return self._documents.components
+
+    @property
+    @override
+    def dropping(self) -> Collection[int]:
+        return self._documents.dropping
+
+    @property
+    @override
+    def distinct(self) -> bool:
+        """A small component comes more than once in a group."""
+        return len(self.components) < 2
+
+    @override
+    def start(self) -> AtT:
+        return self._documents.start()
+
+    @override
+    def takes(self, at: AtT) -> Iterator[DocumentTake[AtT]]:
+        while True:
+            documents, at = self._documents.take(at, self._window * self._shards)
+            if not len(documents):
+                return
+            take = cut_evenly(len(documents), self._window, self._shards)
+            yield DocumentTake(_windows_of(documents, take), take.shards, at)
+
+    @override
+    def row_key(self, at: AtT, window: int) -> tuple[int | str, ...]:
+        return self._documents.position(at), window
+
+    @override
+    def nothing_between(self, at: AtT, after: AtT) -> bool:
+        """Whether ten million documents lie between them."""
+        return self._documents.position(after) - self._documents.position(at) > _MOST_WITHOUT_A_ROW
+
+    @override
+    def renewed(self, at: AtT) -> AtT:
+        return self._documents.renewed(at)
+
+    @override
+    def continues(self, after: AtT, saved: Saved) -> bool:
+        return self._documents.continues(after, saved)
+
+    @override
+    def finished(self, at: AtT) -> bool:
+        return self._documents.finished(at)
+
+    @override
+    def extent(self, at: AtT) -> Extent | None:
+        return self._documents.extent(at)
+
+    @override
+    def counts(self, at: AtT) -> dict[str, Counts]:
+        return self._documents.counts(at)
+
+    @override
+    def epoch(self, at: AtT) -> int | None:
+        return None
+
+    @override
+    def encode(self, at: AtT) -> dict[str, At]:
+        return self._documents.encode(at)
+
+    @override
+    def decode(self, saved: Saved) -> AtT:
+        return self._documents.decode(saved)
+
+
+def _windows_of(documents: DocumentPlan, take: Take) -> Sequence[DocumentPlan]:
+    first = take.bounds[0]
+    return [
+        documents.slice(take.bounds[i] - first, take.bounds[i + 1] - first)
+        for i in range(len(take))
+    ]

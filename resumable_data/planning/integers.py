@@ -1,0 +1,61 @@
+"""The names of the integers of a state: one table, which planners encode and decode by.
+
+A component's position is a short list of integers. Each layer of the pipeline appends its own: first the documents,
+then the rows, then what was counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from resumable_data.errors import StateError
+from resumable_data.state import At
+
+Names = tuple[str, ...]
+
+EPOCH_POSITION: Names = ("epoch", "position")
+"""A component whose documents are delivered as they are: the epoch, and the documents of it that were delivered."""
+
+EPOCH_WINDOW: Names = ("epoch", "window")
+"""A component whose documents are packed: the epoch, and the first window of the group in it."""
+
+STREAM: Names = ("position", "state")
+"""A source without random access: records read, and the source's own state, as text."""
+
+MIX: Names = ("pending", "origin", "exhausted")
+"""A mix: changes of the weights that wait, samples before the regime, exhausted components as bits. Then the samples of
+each component in the regime, by name."""
+
+GROUP: Names = ("row", "rows_before")
+"""Packed rows: rows of the group that were delivered, and rows before the group."""
+
+DELIVERED: Names = ("documents", "tokens", "truncated")
+"""What was delivered of a component before the group."""
+
+DROPPED: Names = ("dropped",)
+"""Documents dropped before the group, of a component that may drop some."""
+
+
+def named_integers(at: Mapping[str, At], path: str, names: Names) -> tuple[int, ...]:
+    """The integers that a state has for a component, as many as there are names.
+
+    Raises:
+        StateError: There are others, or they are not natural numbers.
+    """
+    found = at.get(path)
+    integers = tuple(value for value in found or () if type(value) is int and value >= 0)
+    if found is None or len(found) != len(names) or len(integers) != len(names):
+        given = "nothing" if found is None else list(found)
+        raise StateError(f"component {path!r}: the state holds {given} where {', '.join(names)} belong")
+    return integers
+
+
+def take_last(at: dict[str, At], path: str, names: Names) -> tuple[int, ...]:
+    """Takes the integers of the outermost layer away from ``at``, and returns them.
+
+    Raises:
+        StateError: There are not so many, or they are not natural numbers.
+    """
+    given = at.get(path, ())
+    at[path] = given[: len(given) - len(names)]
+    return named_integers({path: given[len(given) - len(names) :]} if len(given) >= len(names) else {}, path, names)

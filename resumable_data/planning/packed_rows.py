@@ -1,0 +1,379 @@
+"""Rows of documents, group by group: the planner of pack and pad."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+from typing_extensions import override
+
+from resumable_data.errors import PipelineMismatchError, SourceError, StateError
+from resumable_data.packing.group import LEAST_ROWS, MOST_TAKES, count_rows_filled, deal_windows
+from resumable_data.packing.plan import (
+    DocumentLengths,
+    DocumentPlan,
+    RowPlan,
+    concatenate,
+    concatenate_documents,
+    concatenate_lengths,
+)
+from resumable_data.packing.window import PackedWindow, pack_window
+from resumable_data.planning.group_cache import GroupCache, RunAhead
+from resumable_data.planning.groups import DocumentGroups
+from resumable_data.planning.integers import DELIVERED, DROPPED, GROUP, take_last
+from resumable_data.planning.planner import Counts, Extent, RowPlanner, Saved
+from resumable_data.state import At
+
+
+class LengthSource(Protocol):
+    """Says how long documents are: it knows, or it measures them."""
+
+    @property
+    def known(self) -> bool:
+        """Whether nothing has to be read for it."""
+        ...
+
+    @property
+    def run_ahead(self) -> RunAhead:
+        """Runs a task that measures in the background."""
+        ...
+
+    def measure(self, windows: Sequence[DocumentPlan], shards: Sequence[int]) -> Sequence[DocumentLengths]:
+        """The lengths of the documents of each window, which its logical shard measures."""
+        ...
+
+    def expect(self, rows: RowPlan) -> None:
+        """Hears which rows are delivered from now on, in their order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How documents become rows.
+
+    Attributes:
+        length: Tokens a row.
+        strategy: A key of ``packing.window.STRATEGIES``.
+        truncate: Whether long documents lose their tail.
+        shuffle_seed: Seed of the order of a window's rows, or None to keep it.
+    """
+
+    length: int
+    strategy: str
+    truncate: bool
+    shuffle_seed: int | None
+
+
+@dataclass(frozen=True)
+class PackingReport:
+    """How well windows of documents fill their rows.
+
+    Attributes:
+        windows: Windows that were packed.
+        rows: Their rows.
+        documents: Their documents, less those that are dropped.
+        dropped: Documents that a filter or a bad record leaves out.
+        split: Documents that lie in more than one row.
+        tokens: Tokens in the rows.
+        truncated: Tokens that were cut off the documents in these rows, here or by ``tokenize``.
+        padding: Share of the cells that hold padding, 0 to 1.
+    """
+
+    windows: int
+    rows: int
+    documents: int
+    dropped: int
+    split: int
+    tokens: int
+    truncated: int
+    padding: float
+
+
+class Delivered(NamedTuple):
+    """What was delivered of a component.
+
+    Attributes:
+        documents: Documents that began in the rows.
+        tokens: Tokens in the rows.
+        truncated: Tokens that were cut off these documents.
+        dropped: Documents dropped.
+    """
+
+    documents: int = 0
+    tokens: int = 0
+    truncated: int = 0
+    dropped: int = 0
+
+    def plus(self, other: Delivered) -> Delivered:
+        """Both together."""
+        return Delivered(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+@dataclass(frozen=True)
+class RowCursor:
+    """Where a component's rows are.
+
+    Attributes:
+        at: Where the group begins.
+        row: Rows of the group that are delivered. Once there is one, what is changed about the pipeline begins with
+            the next group.
+        rows_before: Rows delivered before the group.
+        before: What was delivered before the group, of each component.
+    """
+
+    at: Any
+    row: int
+    rows_before: int
+    before: tuple[Delivered, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """A planned group, and where the next begins. ``windows`` is how many windows it has."""
+
+    packed: PackedWindow
+    windows: int
+    after: Any
+
+
+class PackedRows(RowPlanner[RowCursor]):
+    """Plans rows of groups of windows.
+
+    Args:
+        groups: The documents.
+        path: The component's path, or that of the mix whose documents are packed.
+        packing: How they become rows.
+        lengths: How long they are.
+    """
+
+    def __init__(self, groups: DocumentGroups[Any], path: str, packing: Packing, lengths: LengthSource) -> None:
+        self._documents = groups
+        self._path = path
+        self._packing = packing
+        self._lengths = lengths
+        # Where much is dropped, or documents are short, a group of so many windows may fill but a few rows.
+        self._gathers = bool(groups.dropping) or not lengths.known
+        self._groups = GroupCache[Any, _Group | None](self._plan)
+
+    @override
+    def start(self) -> RowCursor:
+        return RowCursor(self._documents.start(), 0, 0, (Delivered(),) * len(self._documents.components))
+
+    @override
+    def take(self, cursor: RowCursor, count: int) -> tuple[RowPlan, RowCursor]:
+        plans: list[RowPlan] = []
+        searched_from = cursor.at
+        while count:
+            group = self._groups.get(cursor.at)
+            if group is None:
+                break
+            rows = group.packed.plan
+            taken = rows.slice(cursor.row, min(cursor.row + count, len(rows)))
+            plans.append(taken)
+            count -= len(taken)
+            cursor = replace(cursor, row=cursor.row + len(taken))
+            if not self._lengths.known and 2 * cursor.row >= len(rows):
+                self._groups.prepare(group.after, self._lengths.run_ahead)
+            if cursor.row == len(rows):
+                cursor = self._after(cursor, group)
+            if len(rows):
+                searched_from = cursor.at
+            elif self._documents.nothing_between(searched_from, cursor.at):
+                raise SourceError(self._no_rows(cursor))
+        return (concatenate(plans) if plans else RowPlan.empty(0)), cursor
+
+    def report(self, windows: int) -> PackingReport:
+        """What the groups of the first so many windows look like, without reading a token where lengths are known."""
+        packed: list[PackedWindow] = []
+        at, found = self._documents.start(), 0
+        while found < windows:
+            group = self._groups.get(at)
+            if group is None:
+                break
+            packed.append(group.packed)
+            at, found = group.after, found + group.windows
+        dropped = sum(len(group.dropped) for group in packed)
+        rows = sum(len(group.plan) for group in packed)
+        tokens = sum(int(group.plan.length.sum()) for group in packed)
+        return PackingReport(
+            windows=found,
+            rows=rows,
+            documents=sum(group.size for group in packed) - dropped,
+            dropped=dropped,
+            split=sum(group.split for group in packed),
+            tokens=tokens,
+            truncated=sum(int(group.truncated.sum()) for group in packed),
+            padding=1 - tokens / (rows * self._packing.length) if rows else 0.0,
+        )
+
+    @override
+    def encode(self, cursor: RowCursor) -> dict[str, At]:
+        at = self._documents.encode(cursor.at)
+        at[self._path] = (*at[self._path], cursor.row, cursor.rows_before)
+        for (reader, path), delivered in zip(self._documents.components.items(), cursor.before, strict=True):
+            at[path] = (*at[path], *delivered[: len(self._counted(reader))])
+        return at
+
+    @override
+    def decode(self, saved: Saved) -> RowCursor:
+        at = dict(saved.at)
+        # A component that was added since has delivered nothing.
+        before = [
+            Delivered(*take_last(at, path, self._counted(reader))) if path in at else Delivered()
+            for reader, path in self._documents.components.items()
+        ]
+        row, rows_before = take_last(at, self._path, GROUP)
+        place = self._documents.decode(replace(saved, at=at, in_group=saved.in_group or bool(row)))
+        if not row:
+            place = self._documents.renewed(place)
+        else:
+            self._check_row(place, row, saved)
+        return RowCursor(place, row, rows_before, tuple(before))
+
+    @override
+    def position(self, cursor: RowCursor) -> int:
+        return cursor.rows_before + cursor.row
+
+    @override
+    def finished(self, cursor: RowCursor) -> bool:
+        return self._documents.finished(cursor.at)
+
+    @override
+    def epoch(self, cursor: RowCursor) -> int | None:
+        return self._documents.epoch(cursor.at)
+
+    @override
+    def extent(self, cursor: RowCursor) -> Extent | None:
+        start = self._documents.extent(cursor.at)
+        group = self._current(cursor)
+        if start is None or group is None:
+            return start
+        return Extent(start.done + cursor.row / len(group.packed.plan) * group.packed.size, start.total)
+
+    @override
+    def counts(self, cursor: RowCursor, *, ended: bool) -> dict[str, Counts]:
+        if ended:
+            cursor = self._after_empty(cursor)
+        group = self._current(cursor)
+        share = cursor.row / len(group.packed.plan) if group else 0.0
+        at_start = self._documents.counts(cursor.at)
+        at_end = self._documents.counts(group.after) if group else at_start
+        counted: dict[str, Counts] = {}
+        components = self._documents.components.values()
+        for path, delivered in zip(components, self._delivered(cursor, group), strict=True):
+            start, end = at_start[path], at_end[path]
+            counted[path] = replace(
+                end,
+                **delivered._asdict(),
+                rows=self.position(cursor) if path == self._path else 0,
+                epochs=start.epochs + share * (end.epochs - start.epochs),
+            )
+        return counted
+
+    def _plan(self, at: Any) -> _Group | None:
+        """The group that begins at a place; None at the end."""
+        windows: dict[int, _Window] = {}  # by shard, ascending
+        shards = self._documents.shards
+        taken = filled = 0
+        after = at
+        for takes, take in enumerate(self._documents.takes(at), start=1):
+            lengths = self._lengths.measure(take.windows, take.shards)
+            for number, (shard, documents, known) in enumerate(zip(take.shards, take.windows, lengths, strict=True)):
+                windows.setdefault(shard, _Window(number, [], [])).add(documents, known)
+                filled += count_rows_filled(
+                    known, self._packing.length, self._packing.strategy, truncate=self._packing.truncate
+                )
+            taken, after = taken + len(take.windows), take.after
+            if not self._gathers or filled >= LEAST_ROWS * shards or takes == MOST_TAKES:
+                break
+        if not taken:
+            return None
+        packed = [self._pack(at, window) for window in windows.values()]
+        dealt = deal_windows(packed, tuple(windows), shards)
+        self._lengths.expect(dealt.plan)
+        return _Group(dealt, taken, self._documents.renewed(after))
+
+    def _pack(self, at: Any, window: _Window) -> PackedWindow:
+        seed = self._packing.shuffle_seed
+        return pack_window(
+            concatenate_documents(window.documents),
+            concatenate_lengths(window.lengths),
+            self._packing.length,
+            self._packing.strategy,
+            truncate=self._packing.truncate,
+            shuffle_key=None if seed is None else (seed, self._path, *self._documents.row_key(at, window.number)),
+            distinct=self._documents.distinct,
+        )
+
+    def _check_row(self, at: Any, row: int, saved: Saved) -> None:
+        """Raises unless rows of the group that begins here were delivered, and not all of them."""
+        group = self._groups.get(at)
+        if group is not None and not self._documents.continues(group.after, saved):
+            raise PipelineMismatchError(
+                f"the epochs of {sorted(saved.epochs_before)} cannot be changed here: one of these components "
+                "ends in the group of windows that is being delivered. Restore an earlier or a later checkpoint",
+                tuple(f"{path}: repeat.epochs" for path in sorted(saved.epochs_before)),
+            )
+        rows = 0 if group is None else len(group.packed.plan)
+        if row >= rows:
+            raise StateError(f"component {self._path!r}: a group of windows has {rows} rows; there is no row {row}")
+
+    def _current(self, cursor: RowCursor) -> _Group | None:
+        """The group of which rows were delivered, but not all; None between groups."""
+        return self._groups.get(cursor.at) if cursor.row else None
+
+    def _after(self, cursor: RowCursor, group: _Group) -> RowCursor:
+        """The cursor after a group, whose last row is that before ``cursor``: one position has one cursor."""
+        delivered = self._delivered(cursor, group)
+        following = RowCursor(group.after, 0, self.position(cursor), delivered)
+        drawn = self._documents.counts(group.after)
+        for (reader, path), own in zip(self._documents.components.items(), delivered, strict=True):
+            if reader in self._documents.dropping and not own.documents and drawn[path].epochs >= 1:
+                raise SourceError(_no_document(path, drawn[path].documents, own.dropped))
+        return following
+
+    def _after_empty(self, cursor: RowCursor) -> RowCursor:
+        """The cursor after the groups without rows that end the data, which no row will tell of."""
+        while not cursor.row and (group := self._groups.get(cursor.at)) and not len(group.packed.plan):
+            cursor = self._after(cursor, group)
+        return cursor
+
+    def _delivered(self, cursor: RowCursor, group: _Group | None) -> tuple[Delivered, ...]:
+        """What was delivered up to the cursor of each component; ``group`` is None between groups."""
+        if group is None:
+            return cursor.before
+        found = [group.packed.delivered(cursor.row, reader) for reader in self._documents.components]
+        return tuple(before.plus(Delivered(*own)) for before, own in zip(cursor.before, found, strict=True))
+
+    def _counted(self, reader: int) -> tuple[str, ...]:
+        """The names of what is counted of a component."""
+        return DELIVERED + DROPPED if reader in self._documents.dropping else DELIVERED
+
+    def _no_rows(self, cursor: RowCursor) -> str:
+        drawn: Mapping[str, Counts] = self._documents.counts(cursor.at)
+        documents = sum(counts.documents for counts in drawn.values())
+        return _no_document(self._path, documents, sum(delivered.dropped for delivered in cursor.before))
+
+
+class _Window:
+    """The documents of one shard, of all takes: ``number`` is the place of its first window in the group."""
+
+    def __init__(self, number: int, documents: list[DocumentPlan], lengths: list[DocumentLengths]) -> None:
+        self.number, self.documents, self.lengths = number, documents, lengths
+
+    def add(self, documents: DocumentPlan, lengths: DocumentLengths) -> None:
+        """The shard's window of one more take."""
+        self.documents.append(documents)
+        self.lengths.append(lengths)
+
+
+def _no_document(path: str, documents: int, dropped: int) -> str:
+    """What an error says of a component of which a whole epoch gives nothing to deliver."""
+    text = f"component {path!r}: {documents} documents have no token, as many as an epoch has, or more"
+    if dropped:
+        text += (
+            f"; filter or skip_bad_records leaves out {dropped} of them. Iterate over the documents before the "
+            "filter, and look at what its predicate says of them"
+        )
+    return text

@@ -1,0 +1,210 @@
+"""Documents that were read to be measured, kept until they are delivered, so that each is read once.
+
+What is kept is bounded in bytes, over all components of a pipeline. A document that did not fit is read again, which
+changes nothing but the time that it takes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from threading import Lock
+
+import numpy as np
+
+from resumable_data.arrays import BoolArray, Int64Array
+from resumable_data.packing.plan import DocumentLengths
+from resumable_data.reading.documents import Documents
+from resumable_data.reading.reader import TokenReader
+
+_LOG = logging.getLogger(__name__)
+
+_READ_AT_ONCE = 2048
+_BYTES_A_DOCUMENT = 32  # its place in the index, its start, its length and what was truncated
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Documents that were measured together.
+
+    Attributes:
+        generation: How many groups of the component were planned before.
+        records: int64[n], ascending.
+        documents: Them, as tokens.
+    """
+
+    generation: int
+    records: Int64Array
+    documents: Documents
+
+    @cached_property
+    def sizes(self) -> Int64Array:
+        """int64[n], the bytes of memory that each takes."""
+        tokens = self.documents.tokens
+        arrays = [tokens.values, *(tokens.fields or {}).values()]
+        return _BYTES_A_DOCUMENT + tokens.lengths * sum(values.itemsize for values in arrays)
+
+    @cached_property
+    def bytes(self) -> int:
+        """The memory that they take together."""
+        return int(self.sizes.sum())
+
+    def first(self, count: int) -> _Part:
+        """The first so many of them."""
+        return _Part(self.generation, self.records[:count], self.documents.take(np.arange(count)).compact())
+
+    def find(self, records: Int64Array) -> tuple[BoolArray, Int64Array]:
+        """Which of int64[m] records are here, bool[m], and the places of those, int64[found]."""
+        places = np.minimum(np.searchsorted(self.records, records), max(len(self.records) - 1, 0))
+        here = self.records[places] == records if len(self.records) else np.zeros(len(records), np.bool_)
+        return here, places[here]
+
+
+class DocumentCache:
+    """What the readers of one pipeline keep.
+
+    Args:
+        most_bytes: Bound on the memory of all of it.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self._readers: list[CachedReader] = []
+        self._lock = Lock()
+
+    def add(self, reader: TokenReader, path: str) -> CachedReader:
+        """The reader of the component at ``path``, which keeps what it measures here."""
+        cached = CachedReader(reader, path, self)
+        self._readers.append(cached)
+        return cached
+
+    @property
+    def bytes(self) -> int:
+        """The memory of all that is kept."""
+        return sum(part.bytes for reader in self._readers for part in reader.parts)
+
+    def clear(self) -> None:
+        """Drops everything."""
+        with self._lock:
+            for reader in self._readers:
+                reader.parts = []
+
+    def keep(self, reader: CachedReader, part: _Part) -> None:
+        """Keeps what was measured, as far as there is room: what is delivered last is thrown out first."""
+        with self._lock:
+            reader.parts = [*reader.parts, part]
+            while self.bytes > self.most_bytes:
+                last = max(self._readers, key=lambda one: one.ahead)
+                victim = max(last.parts, key=lambda kept: kept.generation)
+                last.parts = [kept for kept in last.parts if kept is not victim]
+                fitting = int(np.searchsorted(np.cumsum(victim.sizes), self.most_bytes - self.bytes, side="right"))
+                if fitting:
+                    last.parts = [*last.parts, victim.first(fitting)]
+                last.warn(victim)
+
+
+class CachedReader:
+    """Reads the documents of one component, and keeps those that it measured.
+
+    Args:
+        reader: What reads them.
+        path: The component's path, for a warning.
+        cache: What bounds all that is kept.
+    """
+
+    def __init__(self, reader: TokenReader, path: str, cache: DocumentCache) -> None:
+        self.parts: list[_Part] = []
+        self.delivering = 0
+        self._reader = reader
+        self._path = path
+        self._cache = cache
+        self._planned = 0
+        self._warned = False
+
+    def measure(self, records: Int64Array) -> DocumentLengths:
+        """How long the documents of int64[n] records are, which are read for it; -1 for one that is dropped."""
+        wanted, places = np.unique(records, return_inverse=True)
+        documents = self._read(wanted)
+        self._cache.keep(self, _Part(self._planned, wanted, documents))
+        tokens = documents.tokens.lengths
+        lengths = tokens if documents.dropped is None else np.where(documents.dropped, -1, tokens)
+        truncated = None if documents.truncated is None else documents.truncated[places]
+        return DocumentLengths(lengths[places], truncated)
+
+    def expect(self) -> None:
+        """Hears that what was measured so far makes a group: what is measured next is delivered after it."""
+        self._planned += 1
+
+    def read(self, records: Int64Array) -> Documents:
+        """The documents themselves."""
+        return self._reader.read(records)
+
+    def read_tokens(self, records: Int64Array) -> Documents:
+        """The documents' tokens, with the fields aligned. What was to be delivered before them is dropped."""
+        documents, latest = self._find(records)
+        self.delivering = max(self.delivering, latest)
+        self.parts = [part for part in self.parts if part.generation >= self.delivering]
+        return documents
+
+    def name_of(self, record: int) -> str:
+        """What an error calls a record."""
+        return self._reader.name_of(record)
+
+    def warn(self, part: _Part) -> None:
+        """Says once that documents have to be read again."""
+        if self._warned:
+            return
+        self._warned = True
+        _LOG.warning(
+            "component %r: documents are read twice, once to be measured and once to be delivered: the %d that are "
+            "planned together take %d MB, and all components together may keep %d MB. Raise kept_bytes= of "
+            "measure(…), or lower window= of pack(…)",
+            self._path,
+            len(part.records),
+            part.bytes >> 20,
+            self._cache.most_bytes >> 20,
+        )
+
+    @property
+    def ahead(self) -> int:
+        """How many groups the latest that is kept lies ahead of the one that is delivered; -1 where none is kept."""
+        return max((part.generation - self.delivering for part in self.parts), default=-1)
+
+    def _read(self, records: Int64Array) -> Documents:
+        """Documents of int64[n] ascending records, from what is kept, or read."""
+        return self._find(records)[0].compact()
+
+    def _find(self, records: Int64Array) -> tuple[Documents, int]:
+        """The same in any order, and the latest generation that one of them was found in."""
+        missing = np.arange(len(records))
+        found: list[Documents] = []
+        places: list[Int64Array] = []
+        latest = self.delivering
+        for part in list(self.parts):
+            here, at = part.find(records[missing])
+            if not here.any():
+                continue
+            latest = max(latest, part.generation)
+            found.append(part.documents.take(at))
+            places.append(missing[here])
+            missing = missing[~here]
+            if not len(missing):
+                break
+        for begin in range(0, len(missing), _READ_AT_ONCE):
+            some = missing[begin : begin + _READ_AT_ONCE]
+            found.append(self._reader.read_tokens(records[some]))
+            places.append(some)
+        return _in_order(found, places, len(records)), latest
+
+
+def _in_order(parts: Sequence[Documents], places: Sequence[Int64Array], count: int) -> Documents:
+    """Documents of several parts, each at its place among all."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return Documents.nothing(0).as_tokens(None, str)
+    order = np.empty(count, np.int64)
+    order[np.concatenate(places)] = np.arange(count)
+    return Documents.concatenate([part.compact() for part in parts]).take(order)
