@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from resumable_data.engines.elements import DocumentEngine, ElementEngine, decoded
+from resumable_data.engines.engine import Planned, Resumed
 from resumable_data.errors import RecordError, ResumableDataError, SourceError
 from resumable_data.packing.plan import DocumentPlan, concatenate_documents
 from resumable_data.planning.planner import Counts, DocumentPlanner, checked_integers
@@ -15,14 +17,12 @@ from resumable_data.planning.windowed_rows import most_empty, no_document
 from resumable_data.reading.dropped import DROPPED
 from resumable_data.reading.read import read_documents
 from resumable_data.reading.reader import DocumentReader
-from resumable_data.stages.elements import DocumentEngine, ElementEngine, decoded
-from resumable_data.stages.engine import Planned, Resumed
 
 _READ_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
-class KeptCursor:
+class FilteredCursor:
     """Where the documents that are kept are.
 
     Attributes:
@@ -43,7 +43,7 @@ class _Read:
     behind: Any
 
 
-class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
+class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
     """Elements are the documents that no stage left out.
 
     Which these are shows only when they are read, so that planning reads, hundreds at a time.
@@ -54,11 +54,11 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         self._dropping = tuple(planner.dropping)
         self._read: dict[Any, _Read] = {}
 
-    def start(self) -> KeptCursor:
+    def start(self) -> FilteredCursor:
         """The cursor in front of the first document."""
-        return KeptCursor(self._planner.start(), (0,) * len(self._dropping))
+        return FilteredCursor(self._planner.start(), (0,) * len(self._dropping))
 
-    def plan(self, cursor: KeptCursor, step: int) -> Planned[Any, KeptCursor] | None:
+    def plan(self, cursor: FilteredCursor, step: int) -> Planned[Any, FilteredCursor] | None:
         """The next document that is kept, which is its own plan."""
         _, found = self._next(cursor)
         return None if found is None else Planned(found[0], found[1], 1, 0)
@@ -67,7 +67,7 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         """The documents, which are read already."""
         return iter(plans)
 
-    def encode(self, cursor: KeptCursor) -> tuple[int, ShardedAt]:
+    def encode(self, cursor: FilteredCursor) -> tuple[int, ShardedAt]:
         """No rows; and the components' integers, behind them the number of documents left out where some may be."""
         at = self._planner.encode(cursor.documents)
         for reader, dropped in zip(self._dropping, cursor.dropped, strict=True):
@@ -75,7 +75,7 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
             at[path] = (*at[path], dropped)
         return 0, {path: (own,) for path, own in at.items()}
 
-    def decode(self, resumed: Resumed) -> KeptCursor:
+    def decode(self, resumed: Resumed) -> FilteredCursor:
         """The cursor of a state."""
         at = resumed.at(0, 1)
         dropped: list[int] = []
@@ -86,9 +86,9 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
             if given is not None:
                 at[path] = given[:-1]
             dropped += (0,) if given is None else checked_integers({path: given[-1:]}, path, 1)
-        return KeptCursor(decoded(self._planner, resumed, at, sum(dropped)), tuple(dropped))
+        return FilteredCursor(decoded(self._planner, resumed, at, sum(dropped)), tuple(dropped))
 
-    def counts(self, cursor: KeptCursor) -> dict[str, Counts]:
+    def counts(self, cursor: FilteredCursor) -> dict[str, Counts]:
         """Documents delivered, and those left out up to the next; their tokens are not counted."""
         with suppress(ResumableDataError):  # Whoever asks for the next document will be told.
             cursor, _ = self._next(cursor)
@@ -103,7 +103,7 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         """Documents have no cells."""
         return 0
 
-    def _next(self, cursor: KeptCursor) -> tuple[KeptCursor, tuple[Any, KeptCursor] | None]:
+    def _next(self, cursor: FilteredCursor) -> tuple[FilteredCursor, tuple[Any, FilteredCursor] | None]:
         """The cursor in front of the next document that is kept; and that one with the cursor behind it, if any.
 
         Raises:
@@ -115,9 +115,9 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
             if found is None:
                 return cursor, None
             if found.document is not DROPPED:
-                return cursor, (found.document, KeptCursor(found.behind, cursor.dropped))
+                return cursor, (found.document, FilteredCursor(found.behind, cursor.dropped))
             counted = zip(self._dropping, cursor.dropped, strict=True)
-            cursor = KeptCursor(found.behind, tuple(dropped + (own == found.reader) for own, dropped in counted))
+            cursor = FilteredCursor(found.behind, tuple(dropped + (own == found.reader) for own, dropped in counted))
             passed += 1
         raise SourceError(no_document(", ".join(self._planner.components.values()), passed, passed))
 
@@ -151,6 +151,6 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
 
 def document_engine(
     planner: DocumentPlanner[Any], readers: Sequence[DocumentReader]
-) -> DocumentEngine | KeptDocumentEngine:
+) -> DocumentEngine | FilteredDocumentEngine:
     """The engine of documents: one that reads in order to plan only where some of them may be left out."""
-    return KeptDocumentEngine(planner, readers) if planner.dropping else DocumentEngine(planner, readers)
+    return FilteredDocumentEngine(planner, readers) if planner.dropping else DocumentEngine(planner, readers)

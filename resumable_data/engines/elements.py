@@ -8,13 +8,13 @@ from typing import Any, Generic, TypeVar
 from resumable_data.assembly.make_batch import make_batch
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.batch import LLMBatch, LLMFieldsBatch
+from resumable_data.engines.engine import Planned, Resumed, spans_at_once
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
 from resumable_data.planning.planner import Counts, DocumentPlanner, RowPlanner, Saved
 from resumable_data.planning.shards import ShardedAt
 from resumable_data.reading.read import read_documents, read_spans
 from resumable_data.reading.reader import DocumentReader
-from resumable_data.stages.engine import Planned, Resumed, spans_at_once
 from resumable_data.state import At
 
 PlannerT = TypeVar("PlannerT", RowPlanner[Any], DocumentPlanner[Any])

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from resumable_data.engines.engine import Engine, Planned, Resumed
 from resumable_data.planning.planner import Counts
 from resumable_data.planning.shards import ShardedAt
-from resumable_data.stages.engine import Engine, Planned, Resumed
 
 
 @dataclass(frozen=True)
