@@ -33,7 +33,7 @@ class BatchCursor:
     Attributes:
         rows: Rows delivered or skipped.
         parent: The rows' own cursor.
-        skips: Steps in front of which batches are to be skipped, and how many.
+        skips: Steps before which batches are to be skipped, and how many.
     """
 
     rows: int
@@ -106,11 +106,11 @@ class BatchEngine:
         return spans_at_once(len(self.readers)) if self.lengths_known else 1
 
     def start(self) -> BatchCursor:
-        """The cursor in front of the first batch."""
+        """The cursor before the first batch."""
         return BatchCursor(0, self.rows.start())
 
     def plan(self, cursor: BatchCursor, step: int) -> Planned[BatchPlan, BatchCursor] | None:
-        """The batch of a step and the cursor behind it, or None at the end."""
+        """The batch of a step and the cursor after it, or None at the end."""
         cursor, complete = self._behind_skips(cursor, step)
         size = self.schedule.size(step)
         rows, parent = self.rows.take(cursor.parent, size)
@@ -119,7 +119,7 @@ class BatchEngine:
         return self._planned(rows, size, BatchCursor(cursor.rows + len(rows), parent, cursor.skips))
 
     def unscored(self, cursor: BatchCursor, step: int) -> tuple[LLMBatch, BatchCursor]:
-        """The batch of a step for which only other processes have rows, and the cursor behind it."""
+        """The batch of a step for which only other processes have rows, and the cursor after it."""
         cursor, _ = self._behind_skips(cursor, step)
         size = self.schedule.size(step)
         none, parent = self.rows.take(cursor.parent, size)
@@ -135,7 +135,7 @@ class BatchEngine:
         return self._assembled(plans, spans)
 
     def skipping(self, cursor: BatchCursor, step: int, count: int) -> BatchCursor:
-        """The cursor that will skip ``count`` batches in front of the batch of a step."""
+        """The cursor that will skip ``count`` batches before the batch of a step."""
         return BatchCursor(cursor.rows, cursor.parent, (*cursor.skips, (step, count)))
 
     @property
@@ -185,7 +185,7 @@ class BatchEngine:
         return self.rows.counts(cursor.parent)
 
     def remainder(self, cursor: BatchCursor, step: int, ended: bool) -> int:
-        """Rows behind the cursor of the shards at hand, if they fill no batch or the batches have ended; else 0."""
+        """Rows after the cursor of the shards at hand, if they fill no batch or the batches have ended; else 0."""
         if not self.drop_remainder:
             return 0
         cursor, complete = self._behind_skips(cursor, step)
@@ -222,7 +222,7 @@ class BatchEngine:
         return Planned(BatchPlan(local, needed, size), behind, spans, tokens)
 
     def _behind_skips(self, cursor: BatchCursor, step: int) -> tuple[BatchCursor, bool]:
-        """The cursor behind the batches that are skipped in front of a step, and whether there are so many.
+        """The cursor after the batches that are skipped before a step, and whether there are so many.
 
         Nothing is read of them.
         """
@@ -231,7 +231,7 @@ class BatchEngine:
         for skipped in range(due):
             size = self.schedule.size(step + skipped)
             taken, behind = self.rows.take(parent, size)
-            # What other shards have in a batch shows here in nothing; if there is a batch behind it, it was full.
+            # What other shards have in a batch shows here in nothing; if there is a batch after it, it was full.
             rows, complete = rows + size, complete and len(taken) == size
             parent = behind if complete or not self.drop_remainder else parent
         return BatchCursor(rows, parent, tuple(skip for skip in cursor.skips if skip[0] != step)), complete

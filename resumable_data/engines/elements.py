@@ -51,7 +51,7 @@ class ElementEngine(Generic[PlannerT]):
         return 0
 
     def start(self) -> Any:
-        """The cursor in front of the first element."""
+        """The cursor before the first element."""
         return self._planner.start()
 
     def encode(self, cursor: Any) -> tuple[int, ShardedAt]:
@@ -91,7 +91,7 @@ class RowEngine(ElementEngine[RowPlanner[Any]]):
 
 
 class DocumentEngine(ElementEngine[DocumentPlanner[Any]]):
-    """Elements are documents, as the source and the maps make them; none of them is ever left out."""
+    """Elements are documents, as the source and the maps make them; none of them is ever dropped."""
 
     def plan(self, cursor: Any, step: int) -> Planned[DocumentPlan, Any] | None:
         """The next document."""
@@ -116,7 +116,7 @@ def decoded(
         planner: What plans them.
         resumed: The state.
         at: Its integers by component path.
-        dropped: Documents in front of it that were left out.
+        dropped: Dropped documents before it.
 
     Raises:
         StateError: The planner has no such cursor.

@@ -1,4 +1,4 @@
-"""The engine of pipelines that end with documents, where some of them are left out."""
+"""The engine of pipelines that end with documents, where some of them are dropped."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _READ_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class FilteredCursor:
-    """Where the documents that are kept are.
+    """Where the documents that are not dropped are.
 
     Attributes:
-        documents: The cursor among all documents, behind the last that was delivered.
-        dropped: Documents in front of it that were left out, of each component that may leave some out.
+        documents: The cursor among all documents, after the last that was delivered.
+        dropped: Dropped documents before it, of each component that may drop some.
     """
 
     documents: Any
@@ -36,7 +36,7 @@ class FilteredCursor:
 
 @dataclass(frozen=True)
 class _Read:
-    """A document, or ``DROPPED``, with its reader and the cursor behind it."""
+    """A document, or ``DROPPED``, with its reader and the cursor after it."""
 
     reader: int
     document: Any
@@ -44,7 +44,7 @@ class _Read:
 
 
 class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
-    """Elements are the documents that no stage left out.
+    """Elements are the documents that no stage dropped.
 
     Which these are shows only when they are read, so that planning reads, hundreds at a time.
     """
@@ -55,7 +55,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         self._read: dict[Any, _Read] = {}
 
     def start(self) -> FilteredCursor:
-        """The cursor in front of the first document."""
+        """The cursor before the first document."""
         return FilteredCursor(self._planner.start(), (0,) * len(self._dropping))
 
     def plan(self, cursor: FilteredCursor, step: int) -> Planned[Any, FilteredCursor] | None:
@@ -68,7 +68,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         return iter(plans)
 
     def encode(self, cursor: FilteredCursor) -> tuple[int, ShardedAt]:
-        """No rows; and the components' integers, behind them the number of documents left out where some may be."""
+        """No rows; and the components' integers, after them the number of dropped documents where some may be."""
         at = self._planner.encode(cursor.documents)
         for reader, dropped in zip(self._dropping, cursor.dropped, strict=True):
             path = self._planner.components[reader]
@@ -89,7 +89,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         return FilteredCursor(decoded(self._planner, resumed, at, sum(dropped)), tuple(dropped))
 
     def counts(self, cursor: FilteredCursor) -> dict[str, Counts]:
-        """Documents delivered, and those left out up to the next; their tokens are not counted."""
+        """Documents delivered, and those dropped up to the next; their tokens are not counted."""
         with suppress(ResumableDataError):  # Whoever asks for the next document will be told.
             cursor, _ = self._next(cursor)
         counted = self._planner.counts(cursor.documents)
@@ -104,7 +104,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         return 0
 
     def _next(self, cursor: FilteredCursor) -> tuple[FilteredCursor, tuple[Any, FilteredCursor] | None]:
-        """The cursor in front of the next document that is kept; and that one with the cursor behind it, if any.
+        """The cursor before the next document that is kept; and that one with the cursor after it, if any.
 
         Raises:
             SourceError: No document of a whole epoch is kept.
@@ -130,7 +130,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         return read.get(cursor)
 
     def _read_from(self, cursor: Any) -> dict[Any, _Read]:
-        """Documents from a cursor on, each by the cursor in front of it."""
+        """Documents from a cursor on, each by the cursor before it."""
         cursors, plans = [cursor], list[DocumentPlan]()
         for _ in range(_READ_AT_ONCE):
             plan, behind = self._planner.take(cursors[-1], 1)
@@ -141,7 +141,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         try:
             documents = read_documents(self._readers, concatenate_documents(plans))
         except RecordError:
-            # One of them is bad; those in front of it can still be had.
+            # One of them is bad; those before it can still be had.
             documents = read_documents(self._readers, plans[0])
         return {
             cursors[i]: _Read(int(plans[i].reader[0]), document, cursors[i + 1])
@@ -152,5 +152,5 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
 def document_engine(
     planner: DocumentPlanner[Any], readers: Sequence[DocumentReader]
 ) -> DocumentEngine | FilteredDocumentEngine:
-    """The engine of documents: one that reads in order to plan only where some of them may be left out."""
+    """The engine of documents: one that reads in order to plan only where some of them may be dropped."""
     return FilteredDocumentEngine(planner, readers) if planner.dropping else DocumentEngine(planner, readers)

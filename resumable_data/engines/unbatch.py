@@ -23,8 +23,8 @@ class UnbatchCursor:
     """Where a pipeline of rows is.
 
     Attributes:
-        batch: The batches' cursor, in front of the batch that the next row is of.
-        row: Rows of that batch in front of the cursor.
+        batch: The batches' cursor, before the batch that the next row is of.
+        row: Rows of that batch before the cursor.
     """
 
     batch: BatchCursor
@@ -52,7 +52,7 @@ class UnbatchEngine:
         return self._batches.spans_at_once
 
     def start(self) -> UnbatchCursor:
-        """The cursor in front of the first row."""
+        """The cursor before the first row."""
         return UnbatchCursor(self._batches.start(), 0)
 
     def plan(self, cursor: UnbatchCursor, step: int) -> Planned[BatchPlan, UnbatchCursor] | None:

@@ -24,7 +24,7 @@ Measure = Callable[[Int64Array], Sizes]
 
 @dataclass(frozen=True)
 class StreamCursor:
-    """Where a component's stream is: in front of document ``position`` of ``epoch``, the next of its shard."""
+    """Where a component's stream is: before document ``position`` of ``epoch``, the next of its shard."""
 
     epoch: int
     position: int
@@ -68,7 +68,7 @@ class DocumentStream:
 
     @property
     def dropping(self) -> Collection[int]:
-        """Its own reader, if that may leave documents out."""
+        """Its own reader, if that may drop documents."""
         return [self.reader] if self.drops else []
 
     @property
@@ -77,7 +77,7 @@ class DocumentStream:
         return None if self.epochs is None else self.share.count(self.epochs * self.epoch_size)
 
     def start(self) -> StreamCursor:
-        """The cursor in front of the first document."""
+        """The cursor before the first document."""
         return self._cursor(0)
 
     def renewed(self, cursor: StreamCursor) -> StreamCursor:
@@ -85,11 +85,11 @@ class DocumentStream:
         return cursor
 
     def position(self, cursor: StreamCursor) -> int:
-        """Documents in front of the cursor."""
+        """Documents before the cursor."""
         return self.share.count(cursor.epoch * self.epoch_size + cursor.position)
 
     def take(self, cursor: StreamCursor, count: int) -> tuple[DocumentPlan, StreamCursor]:
-        """The next ``count`` documents, or what is left, and the cursor behind them."""
+        """The next ``count`` documents, or what is left, and the cursor after them."""
         start = self.position(cursor)
         stop = start + count
         if self.asked is not None and not self.endless:
@@ -105,7 +105,7 @@ class DocumentStream:
         return DocumentPlan(reader, record, sizes.lengths, sizes.cut), self._cursor(stop)
 
     def _cursor(self, position: int) -> StreamCursor:
-        """The cursor in front of the shard's document ``position``."""
+        """The cursor before the shard's document ``position``."""
         return StreamCursor(*divmod(self.share.position(position), self.epoch_size))
 
     def finished(self, cursor: StreamCursor) -> bool:
@@ -113,7 +113,7 @@ class DocumentStream:
         return self.asked is not None and self.position(cursor) >= self.asked
 
     def extent(self, cursor: StreamCursor) -> Extent | None:
-        """Documents in front of the cursor, and of all epochs that were asked for."""
+        """Documents before the cursor, and of all epochs that were asked for."""
         return None if self.asked is None else Extent(self.position(cursor), self.asked)
 
     def encode(self, cursor: StreamCursor) -> dict[str, At]:
@@ -121,12 +121,12 @@ class DocumentStream:
         return {self.path: (cursor.epoch, cursor.position)}
 
     def continues(self, behind: StreamCursor, saved: Saved) -> bool:
-        """Whether the end that the saved pipeline had lies behind a cursor."""
+        """Whether the end that the saved pipeline had lies after a cursor."""
         before = saved.epochs_before.get(self.path)
         return before is None or self.position(behind) < self.share.count(before * self.epoch_size)
 
     def counts(self, cursor: StreamCursor) -> dict[str, Counts]:
-        """Documents and epochs in front of the cursor."""
+        """Documents and epochs before the cursor."""
         documents = self.position(cursor)
         return {self.path: Counts(documents=documents, epochs=documents / self.epoch_size)}
 

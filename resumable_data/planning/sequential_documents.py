@@ -20,7 +20,7 @@ _BEGINNING = "null"
 
 @dataclass(frozen=True)
 class SequentialCursor:
-    """Where a stream is: behind so many records, where the source has a state of its own, as canonical JSON."""
+    """Where a stream is: after so many records, where the source has a state of its own, as canonical JSON."""
 
     position: int
     state: str
@@ -35,7 +35,7 @@ class SequentialDocuments:
         path: The component's path.
         reader: Its number among the pipeline's readers.
         measure: From records to the sizes that plans state, or None where they state none.
-        drops: Whether documents may be left out.
+        drops: Whether documents may be dropped.
     """
 
     tape: Tape
@@ -61,11 +61,11 @@ class SequentialDocuments:
 
     @property
     def dropping(self) -> Collection[int]:
-        """Its own reader, if documents may be left out."""
+        """Its own reader, if documents may be dropped."""
         return [self.reader] if self.drops else []
 
     def start(self) -> SequentialCursor:
-        """The cursor in front of the first document."""
+        """The cursor before the first document."""
         return SequentialCursor(0, _BEGINNING)
 
     def renewed(self, cursor: SequentialCursor) -> SequentialCursor:
@@ -73,7 +73,7 @@ class SequentialDocuments:
         return cursor
 
     def take(self, cursor: SequentialCursor, count: int) -> tuple[DocumentPlan, SequentialCursor]:
-        """The next ``count`` documents, or what is left, and the cursor behind them."""
+        """The next ``count`` documents, or what is left, and the cursor after them."""
         found, state = self.tape.advance(cursor.position, cursor.state, count)
         record = np.arange(cursor.position, cursor.position + found)
         sizes = Sizes(np.zeros(found, np.int64)) if self.measure is None else self.measure(record)
@@ -81,7 +81,7 @@ class SequentialDocuments:
         return plan, SequentialCursor(cursor.position + found, state)
 
     def position(self, cursor: SequentialCursor) -> int:
-        """Documents in front of the cursor."""
+        """Documents before the cursor."""
         return cursor.position
 
     def finished(self, cursor: SequentialCursor) -> bool:
@@ -97,7 +97,7 @@ class SequentialDocuments:
         return True
 
     def counts(self, cursor: SequentialCursor) -> dict[str, Counts]:
-        """Documents in front of the cursor."""
+        """Documents before the cursor."""
         return {self.path: Counts(documents=cursor.position)}
 
     def encode(self, cursor: SequentialCursor) -> dict[str, At]:

@@ -18,7 +18,7 @@ class Unbatch:
 
     Attributes:
         parent: The batches, all of one size.
-        steps: Number of batches to leave off behind, or None for all there are.
+        steps: Number of batches after which rows end, or None for all there are.
     """
 
     parent: Batch
