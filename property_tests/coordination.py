@@ -19,8 +19,8 @@ from jax._src.lib import _jax
 import resumable_data as rd
 from resumable_data.placement import agreement
 from resumable_data.placement.meeting import Meeting
+from resumable_data.placement.process_rows_view import ProcessRows
 from resumable_data.stages.prefetch import Prefetch
-from resumable_data.stages.shard import ProcessRows
 
 TIMEOUT = 30.0
 

@@ -16,7 +16,7 @@ import resumable_data as rd
 from property_tests.coordination import ThreadedRun, threaded_run, together
 from property_tests.running import FaultySource, Watched, at_state, joined, raw, take, through_json
 from property_tests.strategies import LIMIT, Pipeline, pipelines
-from resumable_data.stages.batch import Length
+from resumable_data.engines.batches import Length
 
 MOST = 6
 

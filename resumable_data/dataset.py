@@ -14,13 +14,17 @@ from jax.sharding import Mesh, NamedSharding
 from resumable_data.arrays import BoolArray, Int64Array
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.batch import LLMBatch
+from resumable_data.engines.batches import Length
+from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
 from resumable_data.graph import Documents, Node, Rows, is_stream, open_iterator
 from resumable_data.iteration.iterator import DataIterator
-from resumable_data.iteration.worker import Worker
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import default_shards
+from resumable_data.placement.placed_rows import PlacedRows
+from resumable_data.placement.process_rows_view import ProcessRows
 from resumable_data.placement.sharding import as_sharding, check_shape
+from resumable_data.placement.views import View, WholeBatch
 from resumable_data.planning.windowed_rows import PackingReport
 from resumable_data.reading.fields import TOKENS, Fields, field_dtypes
 from resumable_data.sources.retries import Retries
@@ -28,30 +32,29 @@ from resumable_data.sources.sequential import SequentialSource
 from resumable_data.sources.source import Source
 from resumable_data.stages.append_eod import AppendEod
 from resumable_data.stages.append_eod_fields import AppendEodFields
-from resumable_data.stages.batch import Batch, Length
+from resumable_data.stages.batch import Batch
+from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.documents import ChainStage, require_documents
 from resumable_data.stages.filter import Filter
 from resumable_data.stages.filter_lengths import FilterLengths
 from resumable_data.stages.map import Map
 from resumable_data.stages.mix import MixDocuments, MixRows
+from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.pack import Pack
 from resumable_data.stages.pad import Pad
-from resumable_data.stages.place import PlacedRows
 from resumable_data.stages.prefetch import Prefetch
 from resumable_data.stages.random_map import RandomMap
 from resumable_data.stages.repeat import Repeat
 from resumable_data.stages.sequential import SequentialStage
-from resumable_data.stages.shard import ProcessRows
 from resumable_data.stages.shift import Shift
 from resumable_data.stages.shuffle import Shuffle
 from resumable_data.stages.skip_bad_records import SkipBadRecords
 from resumable_data.stages.source import SourceStage
-from resumable_data.stages.stage import Opening, as_integer
+from resumable_data.stages.stage import as_integer
 from resumable_data.stages.supplied_eod import supplied_eod
 from resumable_data.stages.tokenize import Tokenize
 from resumable_data.stages.unbatch import Unbatch
 from resumable_data.stages.user_function import FILTER, MAP, RANDOM_MAP, is_transform, user_function
-from resumable_data.stages.view import View, WholeBatch
 
 if TYPE_CHECKING:
     import grain
@@ -555,7 +558,7 @@ class Dataset(Generic[ElementT]):
         """
         if not isinstance(self.node, Pack | Pad):
             raise PipelineError(f"packing reports on pack or pad, not on {self.node.name}")
-        return self.node.open(Opening(), self.node.component).report(windows)
+        return self.node.open(OpenContext(), Catalog(), self.node.component).report(windows)
 
     def length(self, at_most: int = 1_000_000) -> Length:
         """Number of global batches, known by planning alone; nothing is read where lengths are known.
@@ -569,7 +572,7 @@ class Dataset(Generic[ElementT]):
         >>> documents.pack(16, eod_id=0).batch(8).length()
         Length(steps=185, exact=True)
         """
-        return replace(self._batch("length"), view=WholeBatch()).engine(Opening()).length(at_most)
+        return replace(self._batch("length"), view=WholeBatch()).open_engine(Catalog()).length(at_most)
 
     def to_grain(self) -> grain.IterDataset[ElementT]:
         """The same elements as a dataset of Grain, for its transformations, prefetching and checkpoints.

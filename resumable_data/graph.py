@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Any, cast
 
 from resumable_data.checkpoint.stateful import CheckpointableIterator
+from resumable_data.engines.elements import RowEngine
+from resumable_data.engines.filtered_documents import document_engine
+from resumable_data.engines.worker import Worker, WorkerEngine
 from resumable_data.iteration.companions import Companions
 from resumable_data.iteration.iterator import DataIterator
-from resumable_data.iteration.worker import Worker, WorkerEngine
 from resumable_data.stages.batch import Batch
+from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.documents import ChainStage
-from resumable_data.stages.elements import RowEngine
-from resumable_data.stages.kept_documents import document_engine
 from resumable_data.stages.mix import MixDocuments, MixRows
+from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.pack import Pack
 from resumable_data.stages.pad import Pad
 from resumable_data.stages.prefetch import Prefetch
 from resumable_data.stages.shift import Shift
-from resumable_data.stages.stage import Opening
 from resumable_data.stages.unbatch import Unbatch
-from resumable_data.state import Description
 
 Rows = Pack | Pad | Shift | MixRows
 Documents = ChainStage | MixDocuments
@@ -30,19 +30,19 @@ def open_iterator(node: Node, worker: Worker) -> DataIterator[Any]:
     """An iterator over the elements of a node, of which those of other workers are None."""
     ahead = node.ahead if isinstance(node, Prefetch) else 0
     node = cast(Node, node.parent) if isinstance(node, Prefetch) else node
-    opening = Opening(with_lengths=not isinstance(node, ChainStage | MixDocuments))
+    catalog = Catalog()
     if isinstance(node, Batch | Unbatch):
-        engine: Any = node.engine(opening)
+        engine: Any = node.open_engine(catalog)
     elif isinstance(node, ChainStage | MixDocuments):
-        engine = document_engine(node.open(opening, node.component), opening.readers)
+        planner = node.open(OpenContext(with_lengths=False), catalog, node.component)
+        engine = document_engine(planner, catalog.readers)
     else:
         rows = cast(Rows, node)
-        engine = RowEngine(rows.open(opening, rows.component), opening.readers, rows.format)
-    description = Description(opening.components, opening.shared, opening.algorithms)
+        engine = RowEngine(rows.open(OpenContext(), catalog, rows.component), catalog.readers, rows.format)
     if worker.count > 1:
         engine = WorkerEngine(engine, worker)
     together = isinstance(node, Batch) and node.view.processes
-    return CheckpointableIterator(engine, description, ahead, Companions(engine) if together else None)
+    return CheckpointableIterator(engine, catalog.description, ahead, Companions(engine) if together else None)
 
 
 def is_stream(node: Documents | Rows) -> bool:

@@ -7,10 +7,10 @@ from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 from resumable_data.batch import LLMBatch
+from resumable_data.engines.batches import BatchCursor, BatchEngine
 from resumable_data.errors import PeerError
 from resumable_data.placement.agreement import agree, claim_of
 from resumable_data.placement.meeting import Meeting
-from resumable_data.stages.batch import BatchCursor, BatchEngine
 from resumable_data.state import State
 
 # One process may evaluate, or write, alone for long before it comes: in front of a first batch as of any other.

@@ -7,9 +7,9 @@ from typing import Any
 
 import grain
 
+from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.iterator import DataIterator
-from resumable_data.iteration.worker import Worker
 from resumable_data.state import State
 
 Open = Callable[[Worker], DataIterator[Any]]

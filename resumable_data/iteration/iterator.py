@@ -7,11 +7,11 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from resumable_data.differences import GONE, NEW, Difference
+from resumable_data.engines.engine import SKIP, Engine, Resumed
 from resumable_data.errors import PipelineError, PipelineMismatchError
 from resumable_data.iteration.companions import Companions
 from resumable_data.iteration.load_ahead import Ready
 from resumable_data.iteration.progress import Progress
-from resumable_data.stages.engine import SKIP, Engine, Resumed
 from resumable_data.state import Description, Edit, Position, State, decode, encode
 
 ElementT = TypeVar("ElementT")

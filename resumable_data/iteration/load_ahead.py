@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from resumable_data.engines.engine import Engine, Planned
 from resumable_data.errors import ResumableDataError
 from resumable_data.iteration.background import Background
-from resumable_data.stages.engine import Engine, Planned
 
 ElementT = TypeVar("ElementT")
 

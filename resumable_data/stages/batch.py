@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import cast
 
 import jax
 import numpy as np
 
-from resumable_data.arrays import BoolArray, Int32Array, Int64Array
-from resumable_data.assembly.make_batch import make_batch, type_with_fields
+from resumable_data.arrays import Int32Array
+from resumable_data.assembly.make_batch import type_with_fields
 from resumable_data.batch import LLMBatch, LLMFieldsBatch, LLMIndexedBatch
-from resumable_data.errors import PipelineError, StateError
+from resumable_data.engines.batches import BatchEngine
+from resumable_data.errors import PipelineError
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import Share
-from resumable_data.packing.plan import RowPlan, concatenate
-from resumable_data.planning.planner import Counts, Saved
-from resumable_data.planning.shards import ShardedAt, ShardedRows
+from resumable_data.placement.views import View, WholeBatch
+from resumable_data.planning.shards import ShardedRows
 from resumable_data.reading.fields import SOURCE
-from resumable_data.reading.read import Spans, read_spans
-from resumable_data.reading.reader import DocumentReader
-from resumable_data.stages.engine import SKIP, Planned, Resumed, spans_at_once
-from resumable_data.stages.stage import Opening, RowStage
-from resumable_data.stages.view import View, WholeBatch
-from resumable_data.state import Edit, Settings
-
-_STEPS_BETWEEN_LOOKS = 16
+from resumable_data.stages.catalog import Catalog
+from resumable_data.stages.open_context import OpenContext
+from resumable_data.stages.stage import RowStage
+from resumable_data.state import Settings
 
 
 @dataclass(frozen=True)
@@ -98,246 +94,42 @@ class Batch:
             struct = struct.replace(fields=fields)
         return self.view.struct(struct)
 
-    def engine(self, opening: Opening) -> BatchEngine:
+    def open_engine(self, catalog: Catalog) -> BatchEngine:
         """What an iterator of these batches drives."""
-        schedule, shards = self.schedule, self.shards
-        opening.share = Share(0, shards)
-        opening.first_row = schedule.first_row if shards == 1 else lambda step: schedule.first_row(step) // shards
-        first = self.parent.open(opening, self.parent.component)
-        opening.describe("*", self)
+        schedule, shards, path = self.schedule, self.shards, self.parent.component
+
+        def first_row(step: int) -> int:
+            return schedule.first_row(step) // shards
+
+        context = OpenContext(share=Share(0, shards), first_row=first_row)
+        first = self.parent.open(context, catalog, path)
+        catalog.describe("*", self.name, self.settings())
         # Where data ends, a process has to know when the shards of the others do: they say so, or it plans them all.
         endless, together = first.extent(first.start()) is None, bool(self.view.processes)
         here = self.shards_of(self.view) if endless or together else range(shards)
         others = {
-            shard: self.parent.open(opening.of_shard(Share(shard, shards)), self.parent.component)
+            shard: self.parent.open(replace(context, share=Share(shard, shards)), catalog.of_open_components(), path)
             for shard in here
             if shard != 0
         }
         planners = {0: first, **others} if 0 in here else others
-        rows = ShardedRows(planners, first.encode(first.start()), shards, drop_remainder=self.drop_remainder)
-        numbers = source_numbers(opening.numbers) if self.sources else None
-        return BatchEngine(self, rows, opening.readers, numbers, together and not endless and shards > 1)
+        return BatchEngine(
+            rows=ShardedRows(planners, first.encode(first.start()), shards, drop_remainder=self.drop_remainder),
+            readers=catalog.readers,
+            schedule=schedule,
+            drop_remainder=self.drop_remainder,
+            row_format=self.parent.format,
+            delivered_type=self.delivered_type,
+            view=self.view,
+            lengths_known=self.parent.lengths_known,
+            source_numbers=source_numbers(catalog.numbers) if self.sources else None,
+            ends_with_others=together and not endless and shards > 1,
+        )
 
     def shards_of(self, view: View) -> Sequence[int]:
         """The logical shards whose rows a process sees, ascending; the same for every batch size."""
         size = self.schedule.sizes[0]
         return cast(list[int], np.unique(view.rows(size) * self.shards // size).tolist())
-
-
-@dataclass(frozen=True)
-class BatchCursor:
-    """Where a pipeline of batches is.
-
-    Attributes:
-        rows: Rows delivered or skipped.
-        parent: The rows' own cursor.
-        skips: Steps in front of which batches are to be skipped, and how many.
-    """
-
-    rows: int
-    parent: Any
-    skips: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True)
-class Length:
-    """How many batches a pipeline has.
-
-    Attributes:
-        steps: Their number, or None where they are endless.
-        exact: Whether it was counted, rather than estimated from the first documents.
-    """
-
-    steps: int | None
-    exact: bool
-
-
-@dataclass(frozen=True, eq=False)
-class BatchPlan:
-    """What this process needs of one global batch.
-
-    Attributes:
-        rows: Its rows of the batch.
-        needed: bool[n_spans], the spans that are to be read.
-        n_rows: Rows of the whole batch.
-    """
-
-    rows: RowPlan
-    needed: BoolArray
-    n_rows: int
-
-
-class BatchEngine:
-    """Plans and loads batches. Planning covers every row of the shards at hand, loading what this process needs.
-
-    Attributes:
-        ends_with_others: Whether batches end where the logical shards of other processes do, or those at hand.
-    """
-
-    def __init__(
-        self,
-        stage: Batch,
-        planner: ShardedRows,
-        readers: Sequence[DocumentReader],
-        source_numbers: Int32Array | None = None,
-        ends_with_others: bool = False,
-    ) -> None:
-        self.ends_with_others = ends_with_others
-        self._stage = stage
-        self._planner = planner
-        self._readers = readers
-        self._source_numbers = source_numbers
-
-    @property
-    def spans_at_once(self) -> int:
-        """Stretches of documents that are best read together."""
-        # What had to be read to be planned is there already, and reading ahead would only be thrown away on a resume.
-        return spans_at_once(len(self._readers)) if self._stage.parent.lengths_known else 1
-
-    def start(self) -> BatchCursor:
-        """The cursor in front of the first batch."""
-        return BatchCursor(0, self._planner.start())
-
-    def plan(self, cursor: BatchCursor, step: int) -> Planned[BatchPlan, BatchCursor] | None:
-        """The batch of a step and the cursor behind it, or None at the end."""
-        cursor, complete = self._behind_skips(cursor, step)
-        size = self._stage.schedule.size(step)
-        rows, parent = self._planner.take(cursor.parent, size)
-        if not complete or len(rows) == 0 or (len(rows) < size and self._stage.drop_remainder):
-            return None
-        return self._planned(rows, size, BatchCursor(cursor.rows + len(rows), parent, cursor.skips))
-
-    def unscored(self, cursor: BatchCursor, step: int) -> tuple[LLMBatch, BatchCursor]:
-        """The batch of a step for which only other processes have rows, and the cursor behind it."""
-        cursor, _ = self._behind_skips(cursor, step)
-        size = self._stage.schedule.size(step)
-        none, parent = self._planner.take(cursor.parent, size)
-        planned = self._planned(none, size, BatchCursor(cursor.rows + size, parent, cursor.skips))
-        (batch,) = self.load([planned.plan])
-        return batch, planned.behind
-
-    def load(self, plans: Sequence[BatchPlan]) -> Iterator[LLMBatch]:
-        """Reads the documents of all plans at once; then assembles one batch after the other."""
-        together = concatenate([plan.rows for plan in plans])
-        needed = np.concatenate([plan.needed for plan in plans])
-        spans = read_spans(self._readers, together, needed, self._stage.parent.format.fields)
-        return self._assembled(plans, spans)
-
-    def skipping(self, cursor: BatchCursor, step: int, count: int) -> BatchCursor:
-        """The cursor that will skip ``count`` batches in front of the batch of a step."""
-        return BatchCursor(cursor.rows, cursor.parent, (*cursor.skips, (step, count)))
-
-    @property
-    def processes(self) -> tuple[int, ...]:
-        """The processes that deliver batches together; none where this one does so alone."""
-        return self._stage.view.processes
-
-    @property
-    def drop_remainder(self) -> bool:
-        """Whether batches end where one shard cannot fill its part, rather than where none has rows."""
-        return self._stage.drop_remainder
-
-    @property
-    def shards(self) -> int:
-        """Number of logical shards."""
-        return self._stage.shards
-
-    def encode(self, cursor: BatchCursor) -> tuple[int, ShardedAt]:
-        """Rows delivered or skipped, and the components' integers. Skips stand among the edits."""
-        return cursor.rows, self._planner.encode(cursor.parent)
-
-    def decode(self, resumed: Resumed) -> BatchCursor:
-        """The cursor of a state. Batches have the sizes of the pipeline at hand from its step on."""
-        position, size = resumed.position, resumed.settings["batch"]["size"]
-        sizes = [(0, size)] if isinstance(size, int) else cast(list[tuple[int, int]], size)
-        before = BatchSchedule.from_sizes(sizes)
-        saved = Saved(
-            at={},
-            rows=position.rows,
-            settings=resumed.settings,
-            edits=position.edits,
-            rows_before=_rows_of_steps(before, position.edits),
-            rows_now=_rows_of_steps(self._stage.schedule, (*position.edits, *resumed.changes)),
-            epochs_before=resumed.epochs_before,
-        )
-        parent = self._planner.decode(lambda shard: replace(saved, at=resumed.at(shard, self._stage.shards)))
-        # Without edits the rows follow from the step; the last batch may have been short.
-        step, rows = position.step, position.rows
-        low, high = before.first_row(max(step - 1, 0)), before.first_row(step)
-        possible = bool(position.edits) or rows == high or (low < rows < high and not self._stage.drop_remainder)
-        if not possible or not self._planner.stands_at(parent, rows):
-            raise StateError(f"the state is damaged: step {step} does not go with {rows} rows")
-        skips = tuple(
-            (cast(int, edit["step"]), cast(int, edit["after"]))
-            for edit in position.edits
-            if edit["what"] == SKIP and cast(int, edit["step"]) >= position.step
-        )
-        return BatchCursor(rows, parent, skips)
-
-    def counts(self, cursor: BatchCursor) -> dict[str, Counts]:
-        """What each component has delivered, skipped batches included."""
-        return self._planner.counts(cursor.parent)
-
-    def remainder(self, cursor: BatchCursor, step: int, ended: bool) -> int:
-        """Rows behind the cursor of the shards at hand, if they fill no batch or the batches have ended; else 0."""
-        if not self._stage.drop_remainder:
-            return 0
-        cursor, complete = self._behind_skips(cursor, step)
-        size = self._stage.schedule.size(step)
-        following, _ = self._planner.take(cursor.parent, size)
-        goes_on = complete and len(following) == size and not ended
-        return 0 if goes_on else self._planner.left(cursor.parent)
-
-    def length(self, at_most: int) -> Length:
-        """Number of batches, counted by planning, or estimated once ``at_most`` documents are planned."""
-        cursor, steps = self.start(), 0
-        while (extent := self._planner.extent(cursor.parent)) is not None:
-            if at_most < extent.done < extent.total:
-                rows = int(cursor.rows * extent.total / extent.done)
-                return Length(self._stage.schedule.step_of(rows), False)
-            for _ in range(_STEPS_BETWEEN_LOOKS):
-                planned = self.plan(cursor, steps)
-                if planned is None:
-                    return Length(steps, True)
-                cursor, steps = planned.behind, steps + 1
-        return Length(None, True)
-
-    def cells(self, rows: int) -> int:
-        """Cells of so many rows, as far as their logical shards run here."""
-        return self._planner.here(rows) * self._stage.parent.format.length
-
-    def _planned(self, rows: RowPlan, size: int, behind: BatchCursor) -> Planned[BatchPlan, BatchCursor]:
-        """A batch of up to ``size`` rows: what this process needs of them."""
-        local = select_rows(rows.padded(size), self._stage.view.rows(size))
-        needed = self._stage.view.needs(local, size)
-        if needed is None:
-            needed = np.ones(len(local.record), np.bool_)
-        spans, tokens = int(np.count_nonzero(needed)), int(local.length[needed].sum())
-        return Planned(BatchPlan(local, needed, size), behind, spans, tokens)
-
-    def _behind_skips(self, cursor: BatchCursor, step: int) -> tuple[BatchCursor, bool]:
-        """The cursor behind the batches that are skipped in front of a step, and whether there are so many.
-
-        Nothing is read of them.
-        """
-        due, complete = sum(count for at, count in cursor.skips if at == step), True
-        rows, parent = cursor.rows, cursor.parent
-        for skipped in range(due):
-            size = self._stage.schedule.size(step + skipped)
-            taken, behind = self._planner.take(parent, size)
-            # What other shards have in a batch shows here in nothing; if there is a batch behind it, it was full.
-            rows, complete = rows + size, complete and len(taken) == size
-            parent = behind if complete or not self._stage.drop_remainder else parent
-        return BatchCursor(rows, parent, tuple(skip for skip in cursor.skips if skip[0] != step)), complete
-
-    def _assembled(self, plans: Sequence[BatchPlan], spans: Spans) -> Iterator[LLMBatch]:
-        stage, first = self._stage, 0
-        for plan in plans:
-            last = first + len(plan.rows.record)
-            own = spans._replace(starts=spans.starts[first:last])
-            batch = make_batch(stage.delivered_type, plan.rows, own, stage.parent.format, self._source_numbers)
-            first = last
-            yield stage.view.finish(batch, plan.n_rows)
 
 
 def source_numbers(readers: Mapping[str, int]) -> Int32Array:
@@ -349,22 +141,3 @@ def source_numbers(readers: Mapping[str, int]) -> Int32Array:
     numbers = np.zeros(len(readers), np.int32)
     numbers[[readers[path] for path in sorted(readers)]] = np.arange(1, len(readers) + 1)
     return numbers
-
-
-def _rows_of_steps(schedule: BatchSchedule, edits: Sequence[Edit]) -> Callable[[int], int]:
-    """From a step to its first row, where a schedule holds from the last edit of the batch on."""
-    changes = [edit for edit in edits if cast(str, edit["what"]).startswith("batch.")]
-    if not changes:
-        return schedule.first_row
-    shift = cast(int, changes[-1]["rows"]) - schedule.first_row(cast(int, changes[-1]["step"]))
-    return lambda step: schedule.first_row(step) + shift
-
-
-def select_rows(plan: RowPlan, rows: Int64Array) -> RowPlan:
-    """The given rows of a plan, without copying where they are consecutive."""
-    if len(rows) == 0:
-        return RowPlan.empty(0)
-    first, last = int(rows[0]), int(rows[-1])
-    if last - first == len(rows) - 1:
-        return plan.slice(first, last + 1)
-    return plan.take(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from resumable_data.arrays import Int64Array
@@ -13,7 +13,9 @@ from resumable_data.order import mixture
 from resumable_data.planning.mixed import MixedDocuments, MixedRows, join_documents, join_rows
 from resumable_data.planning.mixer import Mixer
 from resumable_data.planning.weights import WeightSchedule
-from resumable_data.stages.stage import DocumentStage, Opening, RowStage, is_mix
+from resumable_data.stages.catalog import Catalog, is_mix
+from resumable_data.stages.open_context import OpenContext
+from resumable_data.stages.stage import DocumentStage, RowStage
 from resumable_data.state import Settings
 
 STOPS = ("first_exhausted", "all_exhausted", "renormalise")
@@ -53,41 +55,29 @@ class MixSettings:
     def open(
         self,
         stage: MixDocuments | MixRows,
-        opening: Opening,
+        context: OpenContext,
+        catalog: Catalog,
         path: str,
         join: Callable[[Sequence[Any], Int64Array], Any],
     ) -> Mixer[Any]:
         """Opens the components, and the mixer that draws from them."""
-        first_row, endless = opening.first_row, opening.endless
+        first_row, endless = context.first_row, context.endless
         if first_row is None and len(self.weights.points) > 1:
             raise PipelineError("mix: weights change with the batch step, which only the outermost mix of rows knows")
-        opening.first_row, opening.endless = None, endless or self.stop == "all_exhausted"
+        below = replace(context, first_row=None, endless=endless or self.stop == "all_exhausted")
         prefix = path.removesuffix("*")
         children: list[Any] = []
         for name, parent in zip(self.names, stage.parents, strict=True):
             suffix = "/*" if is_mix(parent.component) else ""
-            children.append(parent.open(opening, f"{prefix}{name}{suffix}"))
-        opening.first_row, opening.endless = first_row, endless
-        opening.algorithms["mix"] = mixture.VERSION
+            children.append(parent.open(below, catalog, f"{prefix}{name}{suffix}"))
+        catalog.use({"mix": mixture.VERSION})
         group = path.removesuffix("*").removesuffix("/")
         name = f"mix {group}" if group else "mix"
-        opening.describe(path, NamedSettings(name, self.settings()))
+        catalog.describe(path, name, self.settings())
         to_samples = first_row if first_row is not None else int
         return Mixer(
             path, name, self.names, children, self.weights, to_samples, self.stop, endless=endless, join=join
         )
-
-
-@dataclass(frozen=True)
-class NamedSettings:
-    """A stage's entry in the description, under a name of its own."""
-
-    name: str
-    given: Settings
-
-    def settings(self) -> Settings:
-        """The settings."""
-        return self.given
 
 
 @dataclass(frozen=True)
@@ -126,12 +116,9 @@ class MixDocuments:
         """0 if all components are shuffled: a component that joins later must not change it."""
         return None if None in [parent.shuffle_seed for parent in self.parents] else 0
 
-    def open(self, opening: Opening, path: str) -> MixedDocuments:
+    def open(self, context: OpenContext, catalog: Catalog, path: str) -> MixedDocuments:
         """The planner of this mix."""
-        first_row, opening.first_row = opening.first_row, int
-        mixer = self.mix.open(self, opening, path, join_documents)
-        opening.first_row = first_row
-        return MixedDocuments(mixer)
+        return MixedDocuments(self.mix.open(self, replace(context, first_row=int), catalog, path, join_documents))
 
 
 @dataclass(frozen=True)
@@ -180,6 +167,6 @@ class MixRows:
         """That of every component."""
         return self.parents[0].format
 
-    def open(self, opening: Opening, path: str) -> MixedRows:
+    def open(self, context: OpenContext, catalog: Catalog, path: str) -> MixedRows:
         """The planner of this mix."""
-        return MixedRows(self.mix.open(self, opening, path, join_rows))
+        return MixedRows(self.mix.open(self, context, catalog, path, join_rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
@@ -10,7 +10,9 @@ from resumable_data.order import permutation
 from resumable_data.packing.window import VERSIONS
 from resumable_data.planning.windowed_rows import WindowedRows
 from resumable_data.reading.fields import token_fields
-from resumable_data.stages.stage import DocumentStage, Opening, check_token
+from resumable_data.stages.catalog import Catalog
+from resumable_data.stages.open_context import OpenContext
+from resumable_data.stages.stage import DocumentStage, check_token
 from resumable_data.state import Settings
 
 
@@ -72,14 +74,14 @@ class Pack:
             "tokens": self.tokens,
         }
 
-    def open(self, opening: Opening, path: str) -> WindowedRows:
+    def open(self, context: OpenContext, catalog: Catalog, path: str) -> WindowedRows:
         """The planner of this stage as the component at ``path``."""
-        opening.fields = token_fields(self.name, self.tokens, self.format.fields)
-        documents = self.parent.open(opening, path)
-        opening.describe(path, self)
-        opening.algorithms[self.strategy] = VERSIONS[self.strategy]
+        fields = token_fields(self.name, self.tokens, self.format.fields)
+        documents = self.parent.open(replace(context, fields=fields), catalog, path)
+        catalog.describe(path, self.name, self.settings())
+        catalog.use({self.strategy: VERSIONS[self.strategy]})
         if self.parent.shuffle_seed is not None:
-            opening.algorithms["permutation"] = permutation.VERSION
+            catalog.use({"permutation": permutation.VERSION})
         return WindowedRows(
             documents,
             path,
@@ -88,7 +90,7 @@ class Pack:
             self.window,
             self.truncate,
             self.parent.shuffle_seed,
-            opening.share,
+            context.share,
         )
 
 

@@ -8,7 +8,9 @@ from typing import Any
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
 from resumable_data.planning.planner import RowPlanner
-from resumable_data.stages.stage import Opening, RowStage
+from resumable_data.stages.catalog import Catalog
+from resumable_data.stages.open_context import OpenContext
+from resumable_data.stages.stage import RowStage
 from resumable_data.state import Settings
 
 SHIFTS = ("inputs", "targets", "none")
@@ -62,8 +64,8 @@ class Shift:
         """What is shifted."""
         return {"what": self.what}
 
-    def open(self, opening: Opening, path: str) -> RowPlanner[Any]:
+    def open(self, context: OpenContext, catalog: Catalog, path: str) -> RowPlanner[Any]:
         """The parent's planner: a shift moves no row."""
-        planner = self.parent.open(opening, path)
-        opening.describe(path, self)
+        planner = self.parent.open(context, catalog, path)
+        catalog.describe(path, self.name, self.settings())
         return planner

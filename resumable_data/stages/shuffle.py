@@ -50,14 +50,14 @@ class Shuffle(ChainStage):
         """The seed."""
         return self.seed
 
-    def records(self, path: str, epoch: int, positions: Int64Array) -> Int64Array:
+    def records(self, path: str, epoch: int, positions: Int64Array, epoch_size: int) -> Int64Array:
         """Records at the permuted positions."""
         key = (self.seed, path, epoch)
         if self.block is None:
-            permuted = permutation.permutation(self.epoch_size, "shuffle", *key)(positions)
+            permuted = permutation.permutation(epoch_size, "shuffle", *key)(positions)
         else:
-            permuted = permutation.permute_blocks(self.block, self.epoch_size, positions, *key)
-        return self.parent.records(path, epoch, permuted)
+            permuted = permutation.permute_blocks(self.block, epoch_size, positions, *key)
+        return self.parent.records(path, epoch, permuted, epoch_size)
 
     def read_fields(self, records: Int64Array, fields: TokenFields) -> Ragged:
         """The parent's: documents stay as they are."""

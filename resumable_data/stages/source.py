@@ -69,7 +69,7 @@ class SourceStage(RootStage):
         """True."""
         return True
 
-    def records(self, path: str, epoch: int, positions: Int64Array) -> Int64Array:
+    def records(self, path: str, epoch: int, positions: Int64Array, epoch_size: int) -> Int64Array:
         """The positions themselves."""
         return positions
 

@@ -1,77 +1,16 @@
-"""What the stages of a pipeline have in common, and what opening one makes of them."""
+"""What the stages of a pipeline have in common."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol, SupportsIndex
 
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
-from resumable_data.order.shards import WHOLE, Share
 from resumable_data.planning.planner import DocumentPlanner, RowPlanner
-from resumable_data.reading.fields import TokenFields
-from resumable_data.reading.reader import DocumentReader
-from resumable_data.state import Settings, StageDescription
-
-
-@dataclass
-class Opening:
-    """What is gathered while a graph of stages is opened.
-
-    Attributes:
-        share: The logical shard that planners are opened for.
-        readers: The reading side of each component; plans refer to them by number.
-        numbers: These numbers by component path.
-        components: Descriptions of each component's stages, by path.
-        shared: Descriptions of the stages behind a mix.
-        algorithms: Versions of the algorithms in use.
-        with_lengths: Whether documents are planned with their lengths.
-        endless: Whether components go on behind their last epoch.
-        first_row: From a step to its first row, for the mix that is told its weights by step; None within
-            other mixes, which know no steps.
-        fields: What is taken of documents that are mappings; None where documents are tokens.
-    """
-
-    share: Share = WHOLE
-    readers: list[DocumentReader] = field(default_factory=list[DocumentReader])
-    numbers: dict[str, int] = field(default_factory=dict[str, int])
-    components: dict[str, tuple[StageDescription, ...]] = field(
-        default_factory=dict[str, tuple[StageDescription, ...]]
-    )
-    shared: tuple[StageDescription, ...] = ()
-    algorithms: dict[str, int] = field(default_factory=dict[str, int])
-    with_lengths: bool = True
-    endless: bool = False
-    first_row: Callable[[int], int] | None = int
-    fields: TokenFields | None = None
-
-    def of_shard(self, share: Share) -> Opening:
-        """What gathers the planners of another logical shard, whose readers are the same."""
-        return Opening(
-            share,
-            self.readers,
-            self.numbers,
-            with_lengths=self.with_lengths,
-            endless=self.endless,
-            first_row=self.first_row,
-            fields=self.fields,
-        )
-
-    def describe(self, path: str, stage: Stage) -> None:
-        """Adds a stage to the component at ``path``, or to what components share if that is a mix."""
-        given = {name: value for name, value in stage.settings().items() if value is not None}
-        description = StageDescription(stage.name, given)
-        if is_mix(path):
-            self.shared += (description,)
-        else:
-            self.components[path] = (*self.components.get(path, ()), description)
-
-
-def is_mix(path: str) -> bool:
-    """Whether a path is that of a mix: the outermost, ``"*"``, or one within it, ``"name/*"``."""
-    return path == "*" or path.endswith("/*")
+from resumable_data.stages.catalog import Catalog
+from resumable_data.stages.open_context import OpenContext
+from resumable_data.state import Settings
 
 
 class Named(Protocol):
@@ -109,7 +48,7 @@ class DocumentStage(Stage, Protocol):
         """Seed of the shuffle above, or None where the order is the source's."""
         ...
 
-    def open(self, opening: Opening, path: str) -> DocumentPlanner[Any]:
+    def open(self, context: OpenContext, catalog: Catalog, path: str) -> DocumentPlanner[Any]:
         """The planner of this stage as the component at ``path``."""
         ...
 
@@ -137,7 +76,7 @@ class RowStage(Stage, Protocol):
         """Whether a row is a document, or a chunk of one, of a single source."""
         ...
 
-    def open(self, opening: Opening, path: str) -> RowPlanner[Any]:
+    def open(self, context: OpenContext, catalog: Catalog, path: str) -> RowPlanner[Any]:
         """The planner of this stage as the component at ``path``."""
         ...
 

@@ -11,7 +11,7 @@ from property_tests.coordination import TIMEOUT, ThreadedRun, threaded_run, toge
 from property_tests.running import raw
 from resumable_data.iteration.companions import Companions, Outlook, common_steps
 from resumable_data.placement.meeting import Meeting
-from resumable_data.stages.stage import Opening
+from resumable_data.stages.catalog import Catalog
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def batches(
 def companions(data: rd.Dataset[rd.LLMBatch], index: int) -> tuple[Companions, Any]:
     """How process ``index`` of two deals with the other, and the cursor at its start."""
     node: Any = together(data, index, 2).node
-    engine = node.engine(Opening())
+    engine = node.open_engine(Catalog())
     return Companions(engine), engine.start()
 
 
@@ -184,7 +184,7 @@ def test_what_goes_wrong_with_an_unscored_batch_is_told_to_the_others(
         with iter(data) as iterator:
             return list(iterator)
 
-    monkeypatch.setattr("resumable_data.stages.batch.BatchEngine.unscored", full)
+    monkeypatch.setattr("resumable_data.engines.batches.BatchEngine.unscored", full)
     first, second = run.outcomes(2, all_of)
     assert isinstance(first, rd.PeerError)
     assert "process 1: MemoryError: no room for it" in str(first)

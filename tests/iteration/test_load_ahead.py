@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import resumable_data as rd
+from resumable_data.engines.engine import Planned, spans_at_once
 from resumable_data.iteration.load_ahead import load, one_by_one, plan_ahead
-from resumable_data.stages.engine import Planned, spans_at_once
 
 
 class Counting:

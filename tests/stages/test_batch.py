@@ -1,6 +1,8 @@
 import pytest
 
 import resumable_data as rd
+from resumable_data.stages.batch import source_numbers
+from resumable_data.stages.catalog import Catalog
 
 
 def rows(count: int) -> rd.Dataset[rd.LLMBatch]:
@@ -9,72 +11,23 @@ def rows(count: int) -> rd.Dataset[rd.LLMBatch]:
     return rd.Dataset.from_source(source).pad(2, eod_id=9)
 
 
-def first_tokens(batches: rd.Dataset[rd.LLMBatch]) -> list[list[int]]:
-    return [batch.targets[:, 0].tolist() for batch in batches]
-
-
-@pytest.mark.parametrize(
-    ("count", "size", "drop_remainder", "expected"),
-    [
-        (4, 2, True, [[1, 2], [3, 4]]),
-        (5, 2, True, [[1, 2], [3, 4]]),
-        (5, 2, False, [[1, 2], [3, 4], [5, 0]]),
-        (4, 2, False, [[1, 2], [3, 4]]),
-        (1, 3, True, []),
-        (1, 3, False, [[1, 0, 0]]),
-    ],
-)
-def test_rows_are_grouped_in_order(count: int, size: int, drop_remainder: bool, expected: list[list[int]]) -> None:
-    assert first_tokens(rows(count).batch(size, drop_remainder=drop_remainder)) == expected
-
-
-def test_a_row_that_fills_up_is_not_scored() -> None:
-    (batch,) = rows(1).batch(2, drop_remainder=False)
-
-    assert batch.targets_segmentation.tolist() == [[1, 0], [0, 0]]
-    assert batch.inputs_segmentation.tolist() == [[1, 0], [0, 0]]
-    assert batch.inputs_position.tolist() == [[0, 0], [0, 0]]
-
-
-@pytest.mark.parametrize(("drop_remainder", "expected"), [(True, [0, 0, 2]), (False, [0, 0, 0, 0])])
-def test_dropped_rows_are_counted_where_the_batches_end(drop_remainder: bool, expected: list[int]) -> None:
-    iterator = iter(rows(8).batch(3, drop_remainder=drop_remainder))
-    at_the_start = iterator.progress().dropped_rows
-
-    assert [at_the_start, *(iterator.progress().dropped_rows for _ in iterator)] == expected
-
-
-def test_all_rows_of_all_shards_behind_the_end_are_counted() -> None:
-    # Of three shards the first has four rows, and the others three.
-    iterator = iter(rows(10).batch(6, shards=3))
-    next(iterator)
-    assert iterator.progress().dropped_rows == 4
-
-
-@pytest.mark.parametrize("shards", [1, 3])
-def test_rows_that_are_too_few_to_be_skipped_are_dropped(shards: int) -> None:
-    iterator = iter(rows(10).batch(6, shards=shards))
-    iterator.skip(2)
-    assert iterator.progress().dropped_rows == 4
-    assert next(iterator, None) is None
-
-
-def test_a_batch_that_cannot_be_skipped_is_the_end_though_a_smaller_one_would_fit() -> None:
-    # The first two of five rows are skipped, then four are to be.
-    iterator = iter(rows(5).batch(rd.BatchSchedule(2, factors={1: 2})))
-    iterator.skip(2)
-    assert iterator.progress().dropped_rows == 3
-    assert next(iterator, None) is None
-
-
-def test_a_host_with_some_of_the_shards_drops_no_row_of_endless_data() -> None:
-    documents = rd.Dataset.from_source(rd.InMemorySource([[1], [2], [3]])).repeat()
-    iterator = iter(documents.pad(2, eod_id=9).batch(4, shards=2).shard(0, 2))
-    next(iterator)
-    assert iterator.progress().dropped_rows == 0
-
-
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_batch_has_rows(size: int) -> None:
     with pytest.raises(rd.PipelineError, match=f"[Bb]atch.* has {size} rows"):
         rows(1).batch(size)
+
+
+def test_an_engine_is_told_what_the_stage_knows() -> None:
+    data = rows(9).batch(rd.BatchSchedule(2, factors={1: 2}), shards=2, sources=True, drop_remainder=False)
+    catalog = Catalog()
+    engine = data.shard(1, 2).node.open_engine(catalog)  # type: ignore[union-attr]
+
+    assert [engine.schedule.size(step) for step in (0, 1)] == [2, 4]
+    assert (engine.shards, engine.drop_remainder, engine.lengths_known) == (2, False, True)
+    assert engine.delivered_type is rd.LLMFieldsBatch
+    assert engine.source_numbers.tolist() == [1]
+    assert [stage.stage for stage in catalog.shared] == ["batch"]
+
+
+def test_sources_are_numbered_by_path() -> None:
+    assert source_numbers({"web": 0, "books": 2, "code": 1}).tolist() == [3, 2, 1]

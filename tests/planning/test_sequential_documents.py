@@ -10,8 +10,10 @@ import pytest
 
 import resumable_data as rd
 from resumable_data.planning.planner import Saved
-from resumable_data.stages.sequential import SequentialCursor, SequentialStage
-from resumable_data.stages.stage import Opening
+from resumable_data.planning.sequential_documents import SequentialCursor
+from resumable_data.stages.catalog import Catalog
+from resumable_data.stages.open_context import OpenContext
+from resumable_data.stages.sequential import SequentialStage
 
 
 class Countdown:
@@ -38,7 +40,7 @@ class CountdownReader:
 
 
 def planner() -> Any:
-    return SequentialStage.of(Countdown(), "down", rd.Retries()).open(Opening(), "down")
+    return SequentialStage.of(Countdown(), "down", rd.Retries()).open(OpenContext(), Catalog(), "down")
 
 
 def saved(*integers: Any) -> Saved:

@@ -43,7 +43,7 @@ class PlacedRows:
             return None
         spans_of_row = np.diff(plan.rows)
         ends = np.cumsum(plan.length) - np.repeat(offsets_of(plan.length)[plan.rows[:-1]], spans_of_row)
-        # Inputs have a document's last token once more, in the padding behind it.
+        # Inputs have a document's last token once more, in the padding after it.
         last = plan.rows[1:][spans_of_row > 0] - 1
         reaches = ends.copy()
         reaches[last] = np.minimum(reaches[last] + 1, self.length)

@@ -4,10 +4,9 @@ from typing import Any
 import pytest
 
 import resumable_data as rd
+from resumable_data.engines.worker import Worker, WorkerEngine
 from resumable_data.iteration.iterator import DataIterator
-from resumable_data.iteration.worker import Worker, WorkerEngine
-from resumable_data.stages.stage import Opening
-from resumable_data.state import Description
+from resumable_data.stages.catalog import Catalog
 
 
 def batches() -> rd.Dataset[rd.LLMBatch]:
@@ -16,9 +15,9 @@ def batches() -> rd.Dataset[rd.LLMBatch]:
 
 
 def iterator_of(worker: Worker, pipeline: rd.Dataset[Any]) -> DataIterator[Any]:
-    opening = Opening()
-    engine = WorkerEngine(pipeline.node.engine(opening), worker)  # type: ignore[union-attr]
-    return DataIterator(engine, Description(opening.components, opening.shared, opening.algorithms))
+    catalog = Catalog()
+    engine = WorkerEngine(pipeline.node.open_engine(catalog), worker)  # type: ignore[union-attr]
+    return DataIterator(engine, catalog.description)
 
 
 def texts(iterator: Any) -> list[Any]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from resumable_data.engines.engine import Engine, Planned, Resumed
 from resumable_data.planning.planner import Counts
 from resumable_data.planning.shards import ShardedAt
-from resumable_data.stages.engine import Engine, Planned, Resumed
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class WorkerEngine:
         return self._engine.spans_at_once
 
     def start(self) -> Any:
-        """The cursor in front of the first element."""
+        """The cursor before the first element."""
         return self._engine.start()
 
     def plan(self, cursor: Any, step: int) -> Planned[Any, Any] | None:
@@ -66,7 +66,7 @@ class WorkerEngine:
         return self._engine.shards
 
     def encode(self, cursor: Any) -> tuple[int, ShardedAt]:
-        """Rows in front of the cursor, and integers by component path."""
+        """Rows before the cursor, and integers by component path."""
         return self._engine.encode(cursor)
 
     def decode(self, resumed: Resumed) -> Any:
@@ -74,7 +74,7 @@ class WorkerEngine:
         return self._engine.decode(resumed)
 
     def skipping(self, cursor: Any, step: int, count: int) -> Any:
-        """The cursor that will skip ``count`` elements in front of that of a step."""
+        """The cursor that will skip ``count`` elements before that of a step."""
         return self._engine.skipping(cursor, step, count)
 
     def counts(self, cursor: Any) -> dict[str, Counts]:
@@ -82,7 +82,7 @@ class WorkerEngine:
         return self._engine.counts(cursor)
 
     def remainder(self, cursor: Any, step: int, ended: bool) -> int:
-        """Rows behind the cursor of a step that will not be delivered."""
+        """Rows after the cursor of a step that will not be delivered."""
         return self._engine.remainder(cursor, step, ended)
 
     def cells(self, rows: int) -> int:

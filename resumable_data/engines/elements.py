@@ -8,13 +8,13 @@ from typing import Any, Generic, TypeVar
 from resumable_data.assembly.make_batch import make_batch
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.batch import LLMBatch, LLMFieldsBatch
+from resumable_data.engines.engine import Planned, Resumed, spans_at_once
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
 from resumable_data.planning.planner import Counts, DocumentPlanner, RowPlanner, Saved
 from resumable_data.planning.shards import ShardedAt
 from resumable_data.reading.read import read_documents, read_spans
 from resumable_data.reading.reader import DocumentReader
-from resumable_data.stages.engine import Planned, Resumed, spans_at_once
 from resumable_data.state import At
 
 PlannerT = TypeVar("PlannerT", RowPlanner[Any], DocumentPlanner[Any])
@@ -51,7 +51,7 @@ class ElementEngine(Generic[PlannerT]):
         return 0
 
     def start(self) -> Any:
-        """The cursor in front of the first element."""
+        """The cursor before the first element."""
         return self._planner.start()
 
     def encode(self, cursor: Any) -> tuple[int, ShardedAt]:
@@ -91,7 +91,7 @@ class RowEngine(ElementEngine[RowPlanner[Any]]):
 
 
 class DocumentEngine(ElementEngine[DocumentPlanner[Any]]):
-    """Elements are documents, as the source and the maps make them; none of them is ever left out."""
+    """Elements are documents, as the source and the maps make them; none of them is ever dropped."""
 
     def plan(self, cursor: Any, step: int) -> Planned[DocumentPlan, Any] | None:
         """The next document."""
@@ -116,7 +116,7 @@ def decoded(
         planner: What plans them.
         resumed: The state.
         at: Its integers by component path.
-        dropped: Documents in front of it that were left out.
+        dropped: Dropped documents before it.
 
     Raises:
         StateError: The planner has no such cursor.

@@ -1,4 +1,4 @@
-"""The engine of pipelines that end with documents, where some of them are left out."""
+"""The engine of pipelines that end with documents, where some of them are dropped."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from resumable_data.engines.elements import DocumentEngine, ElementEngine, decoded
+from resumable_data.engines.engine import Planned, Resumed
 from resumable_data.errors import RecordError, ResumableDataError, SourceError
 from resumable_data.packing.plan import DocumentPlan, concatenate_documents
 from resumable_data.planning.planner import Counts, DocumentPlanner, checked_integers
@@ -15,19 +17,17 @@ from resumable_data.planning.windowed_rows import most_empty, no_document
 from resumable_data.reading.dropped import DROPPED
 from resumable_data.reading.read import read_documents
 from resumable_data.reading.reader import DocumentReader
-from resumable_data.stages.elements import DocumentEngine, ElementEngine, decoded
-from resumable_data.stages.engine import Planned, Resumed
 
 _READ_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
-class KeptCursor:
-    """Where the documents that are kept are.
+class FilteredCursor:
+    """Where the documents that are not dropped are.
 
     Attributes:
-        documents: The cursor among all documents, behind the last that was delivered.
-        dropped: Documents in front of it that were left out, of each component that may leave some out.
+        documents: The cursor among all documents, after the last that was delivered.
+        dropped: Dropped documents before it, of each component that may drop some.
     """
 
     documents: Any
@@ -36,15 +36,15 @@ class KeptCursor:
 
 @dataclass(frozen=True)
 class _Read:
-    """A document, or ``DROPPED``, with its reader and the cursor behind it."""
+    """A document, or ``DROPPED``, with its reader and the cursor after it."""
 
     reader: int
     document: Any
     behind: Any
 
 
-class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
-    """Elements are the documents that no stage left out.
+class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
+    """Elements are the documents that no stage dropped.
 
     Which these are shows only when they are read, so that planning reads, hundreds at a time.
     """
@@ -54,11 +54,11 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         self._dropping = tuple(planner.dropping)
         self._read: dict[Any, _Read] = {}
 
-    def start(self) -> KeptCursor:
-        """The cursor in front of the first document."""
-        return KeptCursor(self._planner.start(), (0,) * len(self._dropping))
+    def start(self) -> FilteredCursor:
+        """The cursor before the first document."""
+        return FilteredCursor(self._planner.start(), (0,) * len(self._dropping))
 
-    def plan(self, cursor: KeptCursor, step: int) -> Planned[Any, KeptCursor] | None:
+    def plan(self, cursor: FilteredCursor, step: int) -> Planned[Any, FilteredCursor] | None:
         """The next document that is kept, which is its own plan."""
         _, found = self._next(cursor)
         return None if found is None else Planned(found[0], found[1], 1, 0)
@@ -67,15 +67,15 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         """The documents, which are read already."""
         return iter(plans)
 
-    def encode(self, cursor: KeptCursor) -> tuple[int, ShardedAt]:
-        """No rows; and the components' integers, behind them the number of documents left out where some may be."""
+    def encode(self, cursor: FilteredCursor) -> tuple[int, ShardedAt]:
+        """No rows; and the components' integers, after them the number of dropped documents where some may be."""
         at = self._planner.encode(cursor.documents)
         for reader, dropped in zip(self._dropping, cursor.dropped, strict=True):
             path = self._planner.components[reader]
             at[path] = (*at[path], dropped)
         return 0, {path: (own,) for path, own in at.items()}
 
-    def decode(self, resumed: Resumed) -> KeptCursor:
+    def decode(self, resumed: Resumed) -> FilteredCursor:
         """The cursor of a state."""
         at = resumed.at(0, 1)
         dropped: list[int] = []
@@ -86,10 +86,10 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
             if given is not None:
                 at[path] = given[:-1]
             dropped += (0,) if given is None else checked_integers({path: given[-1:]}, path, 1)
-        return KeptCursor(decoded(self._planner, resumed, at, sum(dropped)), tuple(dropped))
+        return FilteredCursor(decoded(self._planner, resumed, at, sum(dropped)), tuple(dropped))
 
-    def counts(self, cursor: KeptCursor) -> dict[str, Counts]:
-        """Documents delivered, and those left out up to the next; their tokens are not counted."""
+    def counts(self, cursor: FilteredCursor) -> dict[str, Counts]:
+        """Documents delivered, and those dropped up to the next; their tokens are not counted."""
         with suppress(ResumableDataError):  # Whoever asks for the next document will be told.
             cursor, _ = self._next(cursor)
         counted = self._planner.counts(cursor.documents)
@@ -103,8 +103,8 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         """Documents have no cells."""
         return 0
 
-    def _next(self, cursor: KeptCursor) -> tuple[KeptCursor, tuple[Any, KeptCursor] | None]:
-        """The cursor in front of the next document that is kept; and that one with the cursor behind it, if any.
+    def _next(self, cursor: FilteredCursor) -> tuple[FilteredCursor, tuple[Any, FilteredCursor] | None]:
+        """The cursor before the next document that is kept; and that one with the cursor after it, if any.
 
         Raises:
             SourceError: No document of a whole epoch is kept.
@@ -115,9 +115,9 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
             if found is None:
                 return cursor, None
             if found.document is not DROPPED:
-                return cursor, (found.document, KeptCursor(found.behind, cursor.dropped))
+                return cursor, (found.document, FilteredCursor(found.behind, cursor.dropped))
             counted = zip(self._dropping, cursor.dropped, strict=True)
-            cursor = KeptCursor(found.behind, tuple(dropped + (own == found.reader) for own, dropped in counted))
+            cursor = FilteredCursor(found.behind, tuple(dropped + (own == found.reader) for own, dropped in counted))
             passed += 1
         raise SourceError(no_document(", ".join(self._planner.components.values()), passed, passed))
 
@@ -130,7 +130,7 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         return read.get(cursor)
 
     def _read_from(self, cursor: Any) -> dict[Any, _Read]:
-        """Documents from a cursor on, each by the cursor in front of it."""
+        """Documents from a cursor on, each by the cursor before it."""
         cursors, plans = [cursor], list[DocumentPlan]()
         for _ in range(_READ_AT_ONCE):
             plan, behind = self._planner.take(cursors[-1], 1)
@@ -141,7 +141,7 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         try:
             documents = read_documents(self._readers, concatenate_documents(plans))
         except RecordError:
-            # One of them is bad; those in front of it can still be had.
+            # One of them is bad; those before it can still be had.
             documents = read_documents(self._readers, plans[0])
         return {
             cursors[i]: _Read(int(plans[i].reader[0]), document, cursors[i + 1])
@@ -151,6 +151,6 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
 
 def document_engine(
     planner: DocumentPlanner[Any], readers: Sequence[DocumentReader]
-) -> DocumentEngine | KeptDocumentEngine:
-    """The engine of documents: one that reads in order to plan only where some of them may be left out."""
-    return KeptDocumentEngine(planner, readers) if planner.dropping else DocumentEngine(planner, readers)
+) -> DocumentEngine | FilteredDocumentEngine:
+    """The engine of documents: one that reads in order to plan only where some of them may be dropped."""
+    return FilteredDocumentEngine(planner, readers) if planner.dropping else DocumentEngine(planner, readers)

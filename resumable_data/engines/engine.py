@@ -29,7 +29,7 @@ class Planned(Generic[PlanT, CursorT]):
 
     Attributes:
         plan: What to load.
-        behind: The cursor behind it.
+        behind: The cursor after it.
         spans: Stretches of documents to be read for it.
         tokens: Tokens in them.
     """
@@ -106,7 +106,7 @@ class Engine(Protocol[PlanT, CursorT, ProducedT]):
         ...
 
     def start(self) -> CursorT:
-        """The cursor in front of the first element."""
+        """The cursor before the first element."""
         ...
 
     def plan(self, cursor: CursorT, step: int) -> Planned[PlanT, CursorT] | None:
@@ -131,7 +131,7 @@ class Engine(Protocol[PlanT, CursorT, ProducedT]):
         ...
 
     def skipping(self, cursor: CursorT, step: int, count: int) -> CursorT:
-        """The cursor that will skip ``count`` elements in front of that of a step."""
+        """The cursor that will skip ``count`` elements before that of a step."""
         ...
 
     def counts(self, cursor: CursorT) -> dict[str, Counts]:
@@ -139,7 +139,7 @@ class Engine(Protocol[PlanT, CursorT, ProducedT]):
         ...
 
     def remainder(self, cursor: CursorT, step: int, ended: bool) -> int:
-        """Rows behind the cursor of a step that are known not to be delivered; ``ended`` if all elements are."""
+        """Rows after the cursor of a step that are known not to be delivered; ``ended`` if all elements are."""
         ...
 
     def cells(self, rows: int) -> int:

@@ -1,0 +1,1 @@
+"""What an iterator drives: one engine a kind of element, which plans and loads; it keeps no position."""

@@ -1,0 +1,265 @@
+"""The engine of batches: it plans and loads them, and knows where they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+
+from resumable_data.arrays import BoolArray, Int32Array, Int64Array
+from resumable_data.assembly.make_batch import make_batch
+from resumable_data.assembly.row_format import RowFormat
+from resumable_data.batch import LLMBatch
+from resumable_data.engines.engine import SKIP, Planned, Resumed, spans_at_once
+from resumable_data.errors import StateError
+from resumable_data.order.schedule import BatchSchedule
+from resumable_data.packing.plan import RowPlan, concatenate
+from resumable_data.placement.views import View
+from resumable_data.planning.planner import Counts, Saved
+from resumable_data.planning.shards import ShardedAt, ShardedRows
+from resumable_data.reading.read import Spans, read_spans
+from resumable_data.reading.reader import DocumentReader
+from resumable_data.state import Edit
+
+_STEPS_BETWEEN_LOOKS = 16
+
+
+@dataclass(frozen=True)
+class BatchCursor:
+    """Where a pipeline of batches is.
+
+    Attributes:
+        rows: Rows delivered or skipped.
+        parent: The rows' own cursor.
+        skips: Steps before which batches are to be skipped, and how many.
+    """
+
+    rows: int
+    parent: Any
+    skips: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Length:
+    """How many batches a pipeline has.
+
+    Attributes:
+        steps: Their number, or None where they are endless.
+        exact: Whether it was counted, rather than estimated from the first documents.
+    """
+
+    steps: int | None
+    exact: bool
+
+
+@dataclass(frozen=True, eq=False)
+class BatchPlan:
+    """What this process needs of one global batch.
+
+    Attributes:
+        rows: Its rows of the batch.
+        needed: bool[n_spans], the spans that are to be read.
+        n_rows: Rows of the whole batch.
+    """
+
+    rows: RowPlan
+    needed: BoolArray
+    n_rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class BatchEngine:
+    """Plans and loads batches. Planning covers every row of the shards at hand, loading what this process needs.
+
+    Attributes:
+        rows: What plans the rows.
+        readers: The readers that plans refer to, by number.
+        schedule: Rows of each global batch.
+        drop_remainder: Whether batches end where one shard cannot fill its part, rather than where none has rows.
+        row_format: How rows become arrays.
+        delivered_type: The type of the batches.
+        view: What this process sees of a batch.
+        lengths_known: Whether token counts are known without reading.
+        source_numbers: int32[n_readers], the number of each component for batches that say which component a token
+            is of; None for others.
+        ends_with_others: Whether batches end where the logical shards of other processes do, rather than where those
+            at hand do.
+    """
+
+    rows: ShardedRows
+    readers: Sequence[DocumentReader]
+    schedule: BatchSchedule
+    drop_remainder: bool
+    row_format: RowFormat
+    delivered_type: type[LLMBatch]
+    view: View
+    lengths_known: bool
+    source_numbers: Int32Array | None = None
+    ends_with_others: bool = False
+
+    @property
+    def spans_at_once(self) -> int:
+        """Stretches of documents that are best read together."""
+        # What had to be read to be planned is there already, and reading ahead would only be thrown away on a resume.
+        return spans_at_once(len(self.readers)) if self.lengths_known else 1
+
+    def start(self) -> BatchCursor:
+        """The cursor before the first batch."""
+        return BatchCursor(0, self.rows.start())
+
+    def plan(self, cursor: BatchCursor, step: int) -> Planned[BatchPlan, BatchCursor] | None:
+        """The batch of a step and the cursor after it, or None at the end."""
+        cursor, complete = self._behind_skips(cursor, step)
+        size = self.schedule.size(step)
+        rows, parent = self.rows.take(cursor.parent, size)
+        if not complete or len(rows) == 0 or (len(rows) < size and self.drop_remainder):
+            return None
+        return self._planned(rows, size, BatchCursor(cursor.rows + len(rows), parent, cursor.skips))
+
+    def unscored(self, cursor: BatchCursor, step: int) -> tuple[LLMBatch, BatchCursor]:
+        """The batch of a step for which only other processes have rows, and the cursor after it."""
+        cursor, _ = self._behind_skips(cursor, step)
+        size = self.schedule.size(step)
+        none, parent = self.rows.take(cursor.parent, size)
+        planned = self._planned(none, size, BatchCursor(cursor.rows + size, parent, cursor.skips))
+        (batch,) = self.load([planned.plan])
+        return batch, planned.behind
+
+    def load(self, plans: Sequence[BatchPlan]) -> Iterator[LLMBatch]:
+        """Reads the documents of all plans at once; then assembles one batch after the other."""
+        together = concatenate([plan.rows for plan in plans])
+        needed = np.concatenate([plan.needed for plan in plans])
+        spans = read_spans(self.readers, together, needed, self.row_format.fields)
+        return self._assembled(plans, spans)
+
+    def skipping(self, cursor: BatchCursor, step: int, count: int) -> BatchCursor:
+        """The cursor that will skip ``count`` batches before the batch of a step."""
+        return BatchCursor(cursor.rows, cursor.parent, (*cursor.skips, (step, count)))
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """The processes that deliver batches together; none where this one does so alone."""
+        return self.view.processes
+
+    @property
+    def shards(self) -> int:
+        """Number of logical shards."""
+        return self.rows.shards
+
+    def encode(self, cursor: BatchCursor) -> tuple[int, ShardedAt]:
+        """Rows delivered or skipped, and the components' integers. Skips stand among the edits."""
+        return cursor.rows, self.rows.encode(cursor.parent)
+
+    def decode(self, resumed: Resumed) -> BatchCursor:
+        """The cursor of a state. Batches have the sizes of the pipeline at hand from its step on."""
+        position, size = resumed.position, resumed.settings["batch"]["size"]
+        sizes = [(0, size)] if isinstance(size, int) else cast(list[tuple[int, int]], size)
+        before = BatchSchedule.from_sizes(sizes)
+        saved = Saved(
+            at={},
+            rows=position.rows,
+            settings=resumed.settings,
+            edits=position.edits,
+            rows_before=_rows_of_steps(before, position.edits),
+            rows_now=_rows_of_steps(self.schedule, (*position.edits, *resumed.changes)),
+            epochs_before=resumed.epochs_before,
+        )
+        parent = self.rows.decode(lambda shard: replace(saved, at=resumed.at(shard, self.shards)))
+        # Without edits the rows follow from the step; the last batch may have been short.
+        step, rows = position.step, position.rows
+        low, high = before.first_row(max(step - 1, 0)), before.first_row(step)
+        possible = bool(position.edits) or rows == high or (low < rows < high and not self.drop_remainder)
+        if not possible or not self.rows.stands_at(parent, rows):
+            raise StateError(f"the state is damaged: step {step} does not go with {rows} rows")
+        skips = tuple(
+            (cast(int, edit["step"]), cast(int, edit["after"]))
+            for edit in position.edits
+            if edit["what"] == SKIP and cast(int, edit["step"]) >= position.step
+        )
+        return BatchCursor(rows, parent, skips)
+
+    def counts(self, cursor: BatchCursor) -> dict[str, Counts]:
+        """What each component has delivered, skipped batches included."""
+        return self.rows.counts(cursor.parent)
+
+    def remainder(self, cursor: BatchCursor, step: int, ended: bool) -> int:
+        """Rows after the cursor of the shards at hand, if they fill no batch or the batches have ended; else 0."""
+        if not self.drop_remainder:
+            return 0
+        cursor, complete = self._behind_skips(cursor, step)
+        size = self.schedule.size(step)
+        following, _ = self.rows.take(cursor.parent, size)
+        goes_on = complete and len(following) == size and not ended
+        return 0 if goes_on else self.rows.left(cursor.parent)
+
+    def length(self, at_most: int) -> Length:
+        """Number of batches, counted by planning, or estimated once ``at_most`` documents are planned."""
+        cursor, steps = self.start(), 0
+        while (extent := self.rows.extent(cursor.parent)) is not None:
+            if at_most < extent.done < extent.total:
+                rows = int(cursor.rows * extent.total / extent.done)
+                return Length(self.schedule.step_of(rows), False)
+            for _ in range(_STEPS_BETWEEN_LOOKS):
+                planned = self.plan(cursor, steps)
+                if planned is None:
+                    return Length(steps, True)
+                cursor, steps = planned.behind, steps + 1
+        return Length(None, True)
+
+    def cells(self, rows: int) -> int:
+        """Cells of so many rows, as far as their logical shards run here."""
+        return self.rows.here(rows) * self.row_format.length
+
+    def _planned(self, rows: RowPlan, size: int, behind: BatchCursor) -> Planned[BatchPlan, BatchCursor]:
+        """A batch of up to ``size`` rows: what this process needs of them."""
+        local = select_rows(rows.padded(size), self.view.rows(size))
+        needed = self.view.needs(local, size)
+        if needed is None:
+            needed = np.ones(len(local.record), np.bool_)
+        spans, tokens = int(np.count_nonzero(needed)), int(local.length[needed].sum())
+        return Planned(BatchPlan(local, needed, size), behind, spans, tokens)
+
+    def _behind_skips(self, cursor: BatchCursor, step: int) -> tuple[BatchCursor, bool]:
+        """The cursor after the batches that are skipped before a step, and whether there are so many.
+
+        Nothing is read of them.
+        """
+        due, complete = sum(count for at, count in cursor.skips if at == step), True
+        rows, parent = cursor.rows, cursor.parent
+        for skipped in range(due):
+            size = self.schedule.size(step + skipped)
+            taken, behind = self.rows.take(parent, size)
+            # What other shards have in a batch shows here in nothing; if there is a batch after it, it was full.
+            rows, complete = rows + size, complete and len(taken) == size
+            parent = behind if complete or not self.drop_remainder else parent
+        return BatchCursor(rows, parent, tuple(skip for skip in cursor.skips if skip[0] != step)), complete
+
+    def _assembled(self, plans: Sequence[BatchPlan], spans: Spans) -> Iterator[LLMBatch]:
+        first = 0
+        for plan in plans:
+            last = first + len(plan.rows.record)
+            own = spans._replace(starts=spans.starts[first:last])
+            batch = make_batch(self.delivered_type, plan.rows, own, self.row_format, self.source_numbers)
+            first = last
+            yield self.view.finish(batch, plan.n_rows)
+
+
+def _rows_of_steps(schedule: BatchSchedule, edits: Sequence[Edit]) -> Callable[[int], int]:
+    """From a step to its first row, where a schedule holds from the last edit of the batch on."""
+    changes = [edit for edit in edits if cast(str, edit["what"]).startswith("batch.")]
+    if not changes:
+        return schedule.first_row
+    shift = cast(int, changes[-1]["rows"]) - schedule.first_row(cast(int, changes[-1]["step"]))
+    return lambda step: schedule.first_row(step) + shift
+
+
+def select_rows(plan: RowPlan, rows: Int64Array) -> RowPlan:
+    """The given rows of a plan, without copying where they are consecutive."""
+    if len(rows) == 0:
+        return RowPlan.empty(0)
+    first, last = int(rows[0]), int(rows[-1])
+    if last - first == len(rows) - 1:
+        return plan.slice(first, last + 1)
+    return plan.take(rows)

@@ -1,0 +1,125 @@
+"""The engine of batches whose rows are delivered one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from resumable_data.batch import LLMBatch
+from resumable_data.engines.batches import BatchCursor, BatchEngine, BatchPlan
+from resumable_data.engines.engine import Planned, Resumed
+from resumable_data.errors import PipelineError
+from resumable_data.packing.plan import concatenate
+from resumable_data.planning.planner import Counts
+from resumable_data.planning.shards import ShardedAt
+
+
+@dataclass(frozen=True)
+class UnbatchCursor:
+    """Where a pipeline of rows is.
+
+    Attributes:
+        batch: The batches' cursor, before the batch that the next row is of.
+        row: Rows of that batch before the cursor.
+    """
+
+    batch: BatchCursor
+    row: int
+
+
+class UnbatchEngine:
+    """Elements are rows: an ``LLMBatch`` whose fields are int32[length]. A step is a row of this process.
+
+    Args:
+        batches: The engine of the batches.
+        rows: Rows of a batch that this process is given.
+        steps: Number of batches after which rows end, or None for all there are.
+    """
+
+    def __init__(self, batches: BatchEngine, rows: int, steps: int | None) -> None:
+        self._batches = batches
+        self._rows = rows
+        self._steps = steps
+        self._planned: tuple[BatchCursor, Planned[BatchPlan, BatchCursor] | None] | None = None
+
+    @property
+    def spans_at_once(self) -> int:
+        """Stretches of documents that are best read together."""
+        return self._batches.spans_at_once
+
+    def start(self) -> UnbatchCursor:
+        """The cursor before the first row."""
+        return UnbatchCursor(self._batches.start(), 0)
+
+    def plan(self, cursor: UnbatchCursor, step: int) -> Planned[BatchPlan, UnbatchCursor] | None:
+        """The next row."""
+        batch_step = step // self._rows
+        if self._steps is not None and batch_step >= self._steps:
+            return None
+        planned = self._batch(cursor.batch, batch_step)
+        if planned is None:
+            return None
+        last = cursor.row + 1 == self._rows
+        behind = UnbatchCursor(planned.behind, 0) if last else replace(cursor, row=cursor.row + 1)
+        row = planned.plan.rows.slice(cursor.row, cursor.row + 1)
+        needed = np.ones(len(row.record), np.bool_)
+        return Planned(BatchPlan(row, needed, planned.plan.n_rows), behind, len(row.record), int(row.length.sum()))
+
+    def load(self, plans: Sequence[BatchPlan]) -> Iterator[LLMBatch]:
+        """The planned rows, read together."""
+        together = concatenate([plan.rows for plan in plans])
+        needed = np.concatenate([plan.needed for plan in plans])
+        (batch,) = self._batches.load([BatchPlan(together, needed, len(plans))])
+        return (_row(batch, place) for place in range(len(plans)))
+
+    @property
+    def shards(self) -> int:
+        """Number of logical shards."""
+        return self._batches.shards
+
+    def encode(self, cursor: UnbatchCursor) -> tuple[int, ShardedAt]:
+        """Those of the batch that the next row is of, whose rows are counted by the step."""
+        return self._batches.encode(cursor.batch)
+
+    def skipping(self, cursor: UnbatchCursor, step: int, count: int) -> UnbatchCursor:
+        """Refused."""
+        raise PipelineError("skip works on batches: it counts them")
+
+    def decode(self, resumed: Resumed) -> UnbatchCursor:
+        """The cursor of a state."""
+        batch_step, row = divmod(resumed.position.step, self._rows)
+        of_batch = replace(resumed, position=replace(resumed.position, step=batch_step))
+        return UnbatchCursor(self._batches.decode(of_batch), row)
+
+    def counts(self, cursor: UnbatchCursor) -> dict[str, Counts]:
+        """What each component has delivered in whole batches."""
+        return self._batches.counts(cursor.batch)
+
+    def remainder(self, cursor: UnbatchCursor, step: int, ended: bool) -> int:
+        """Rows that will not be delivered, because they fill no batch."""
+        return self._batches.remainder(cursor.batch, step // self._rows, ended)
+
+    def cells(self, rows: int) -> int:
+        """Cells of so many rows."""
+        return self._batches.cells(rows)
+
+    def _batch(self, cursor: BatchCursor, step: int) -> Planned[BatchPlan, BatchCursor] | None:
+        # Kept for speed alone: it follows from the cursor.
+        kept = self._planned
+        if kept is None or kept[0] is not cursor:
+            kept = cursor, self._batches.plan(cursor, step)
+            self._planned = kept
+        return kept[1]
+
+
+def _row(batch: LLMBatch, place: int) -> LLMBatch:
+    """A row, whose document borders are computed when they are asked for: it is not cut within."""
+
+    def at_place(field: Any) -> Any:
+        return field[place]
+
+    return jax.tree.map(at_place, batch)

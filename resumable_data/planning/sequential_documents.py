@@ -1,0 +1,112 @@
+"""The planner of a source that is read in its own order alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from resumable_data.errors import StateError
+from resumable_data.packing.plan import DocumentPlan
+from resumable_data.planning.documents import Measure
+from resumable_data.planning.planner import Counts, Extent, Saved
+from resumable_data.reading.reader import Sizes
+from resumable_data.sources.sequential import Tape
+from resumable_data.state import At
+
+_BEGINNING = "null"
+
+
+@dataclass(frozen=True)
+class SequentialCursor:
+    """Where a stream is: after so many records, where the source has a state of its own, as canonical JSON."""
+
+    position: int
+    state: str
+
+
+@dataclass(frozen=True)
+class SequentialDocuments:
+    """The documents of a sequential source.
+
+    Attributes:
+        tape: What reads them.
+        path: The component's path.
+        reader: Its number among the pipeline's readers.
+        measure: From records to the sizes that plans state, or None where they state none.
+        drops: Whether documents may be dropped.
+    """
+
+    tape: Tape
+    path: str
+    reader: int
+    measure: Measure | None
+    drops: bool
+
+    @property
+    def epoch_size(self) -> int | None:
+        """None: it shows only at the end."""
+        return None
+
+    @property
+    def epochs(self) -> int | None:
+        """None."""
+        return None
+
+    @property
+    def components(self) -> Mapping[int, str]:
+        """Its own path."""
+        return {self.reader: self.path}
+
+    @property
+    def dropping(self) -> Collection[int]:
+        """Its own reader, if documents may be dropped."""
+        return [self.reader] if self.drops else []
+
+    def start(self) -> SequentialCursor:
+        """The cursor before the first document."""
+        return SequentialCursor(0, _BEGINNING)
+
+    def renewed(self, cursor: SequentialCursor) -> SequentialCursor:
+        """The same cursor: nothing waits."""
+        return cursor
+
+    def take(self, cursor: SequentialCursor, count: int) -> tuple[DocumentPlan, SequentialCursor]:
+        """The next ``count`` documents, or what is left, and the cursor after them."""
+        found, state = self.tape.advance(cursor.position, cursor.state, count)
+        record = np.arange(cursor.position, cursor.position + found)
+        sizes = Sizes(np.zeros(found, np.int64)) if self.measure is None else self.measure(record)
+        plan = DocumentPlan(np.full(found, self.reader), record, sizes.lengths, sizes.cut)
+        return plan, SequentialCursor(cursor.position + found, state)
+
+    def position(self, cursor: SequentialCursor) -> int:
+        """Documents before the cursor."""
+        return cursor.position
+
+    def finished(self, cursor: SequentialCursor) -> bool:
+        """Whether nothing is left, which is found by trying."""
+        return self.tape.advance(cursor.position, cursor.state, 1)[0] == 0
+
+    def extent(self, cursor: SequentialCursor) -> Extent | None:
+        """None: nobody knows."""
+        return None
+
+    def continues(self, behind: SequentialCursor, saved: Saved) -> bool:
+        """True: it has no epochs that could change."""
+        return True
+
+    def counts(self, cursor: SequentialCursor) -> dict[str, Counts]:
+        """Documents before the cursor."""
+        return {self.path: Counts(documents=cursor.position)}
+
+    def encode(self, cursor: SequentialCursor) -> dict[str, At]:
+        """Position, and the source's own state."""
+        return {self.path: (cursor.position, cursor.state)}
+
+    def decode(self, saved: Saved) -> SequentialCursor:
+        """The cursor of position and state; a StateError where the state has no such thing."""
+        found = saved.at.get(self.path, ())
+        if len(found) != 2 or type(found[0]) is not int or found[0] < 0 or not isinstance(found[1], str):
+            raise StateError(f"component {self.path!r}: {found} is no position of a stream")
+        return SequentialCursor(found[0], found[1])

@@ -1,0 +1,92 @@
+"""What is gathered while the stages of a pipeline are opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from resumable_data.reading.reader import DocumentReader
+from resumable_data.state import Description, Settings, StageDescription
+
+
+@dataclass(frozen=True)
+class OpenComponent:
+    """A component that is open: the same for every logical shard.
+
+    Attributes:
+        number: The number of its reader, by which plans refer to it.
+        reader: Its reading side.
+        epoch_size: Documents an epoch, or None where that shows only at the end.
+    """
+
+    number: int
+    reader: DocumentReader
+    epoch_size: int | None
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Components, descriptions and algorithms of a pipeline. Stages add to it, and take nothing away.
+
+    Attributes:
+        components: The components by path, in the order in which they were opened.
+        descriptions: Descriptions of each component's stages, by path.
+        shared: Descriptions of the stages after a mix.
+        algorithms: Versions of the algorithms in use.
+    """
+
+    components: dict[str, OpenComponent] = field(default_factory=dict[str, OpenComponent])
+    descriptions: dict[str, list[StageDescription]] = field(default_factory=dict[str, list[StageDescription]])
+    shared: list[StageDescription] = field(default_factory=list[StageDescription])
+    algorithms: dict[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def readers(self) -> list[DocumentReader]:
+        """The readers of all components, by number."""
+        return [component.reader for component in self.components.values()]
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The numbers of these readers, by component path."""
+        return {path: component.number for path, component in self.components.items()}
+
+    @property
+    def description(self) -> Description:
+        """What decides the pipeline's data."""
+        components = {path: tuple(stages) for path, stages in self.descriptions.items()}
+        return Description(components, tuple(self.shared), dict(self.algorithms))
+
+    def of_open_components(self) -> Catalog:
+        """A catalog to open the same stages again, for another logical shard: their components are open already."""
+        return Catalog(self.components)
+
+    def add(self, path: str, reader: DocumentReader, epoch_size: int | None) -> None:
+        """Adds the component at ``path``, whose reader has the next number."""
+        self.components[path] = OpenComponent(len(self.components), reader, epoch_size)
+
+    def use(self, algorithms: Mapping[str, int]) -> None:
+        """Notes the versions of algorithms, by name."""
+        self.algorithms.update(algorithms)
+
+    def describe(self, path: str, name: str, settings: Settings) -> None:
+        """Adds a stage to the component at ``path``, or to what components share if that is a mix.
+
+        Args:
+            path: The path of a component or of a mix.
+            name: What the stage is called.
+            settings: Those that decide the data; one that is None is left out.
+
+        >>> catalog = Catalog()
+        >>> catalog.describe("web", "repeat", {"epochs": None})
+        >>> catalog.describe("*", "batch", {"size": 8})
+        >>> catalog.descriptions["web"], catalog.shared
+        ([StageDescription(stage='repeat', settings={})], [StageDescription(stage='batch', settings={'size': 8})])
+        """
+        given = {setting: value for setting, value in settings.items() if value is not None}
+        stages = self.shared if is_mix(path) else self.descriptions.setdefault(path, [])
+        stages.append(StageDescription(name, given))
+
+
+def is_mix(path: str) -> bool:
+    """Whether a path is that of a mix: the outermost, ``"*"``, or one within it, ``"name/*"``."""
+    return path == "*" or path.endswith("/*")
