@@ -1,71 +1,86 @@
-"""Where packing windows begin and end in a component's stream."""
+"""Where the packing windows of an epoch begin and end, and which of them are measured together."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from resumable_data.order.shards import WHOLE, Share
 
 
 @dataclass(frozen=True)
-class Windows:
-    """Cuts a stream, or a logical shard's part of it, into packing windows.
-
-    An epoch is cut into windows whose sizes differ by at most one; where half a window holds a whole epoch, a
-    window is as many whole epochs as fit. Either way an epoch begins with a window, so that no window mixes the
-    tail of one order with the head of the next. The first windows of several shards end at different places, so
-    that later ones do not all have to be packed for the same batch.
+class Take:
+    """Consecutive windows that are measured together, at most one a logical shard.
 
     Attributes:
-        size: Documents a window at most (W).
-        epoch_size: Documents an epoch of the whole stream (n), or None where epochs have no meaning, as behind a mix.
-        epochs: After so many epochs, and every so many, a window ends too; None for no such end.
-        share: The shard whose documents are counted.
-
-    >>> windows = Windows(size=4, epoch_size=10)
-    >>> windows.stop(0), windows.stop(3), windows.stop(6), windows.stop(10)
-    (3, 6, 10, 13)
-    >>> Windows(size=4, epoch_size=2).stop(4), Windows(size=4, epoch_size=None).stop(4)
-    (8, 8)
-    >>> [Windows(size=4, epoch_size=None, share=Share(shard, 2)).stop(0) for shard in range(2)]
-    [2, 4]
+        bounds: Documents before each window, and before the end of the last: one number more than windows.
+        shards: The logical shard of each window.
     """
 
-    size: int
-    epoch_size: int | None
-    epochs: int | None = None
-    share: Share = WHOLE
+    bounds: Sequence[int]
+    shards: Sequence[int]
 
-    def stop(self, start: int) -> int:
-        """The place behind the window that begins at ``start``, counted in the shard's documents."""
-        if self.epoch_size is None:
-            return start + self.size if start else self._first
-        epoch = self.share.position(start) // self.epoch_size
-        if 2 * self.epoch_size <= self.size * self.share.shards:
-            stop = self._begin(epoch + self.size * self.share.shards // self.epoch_size)
-        else:
-            stop = self._stop_within(start, self._begin(epoch), self._begin(epoch + 1))
-        if self.epochs is not None:
-            stop = min(stop, self._begin((epoch // self.epochs + 1) * self.epochs))
-        return stop
+    def __len__(self) -> int:
+        return len(self.shards)
+
+
+@dataclass(frozen=True)
+class EpochWindows:
+    """Cuts every epoch of a component into packing windows; no window holds documents of two epochs.
+
+    The sizes of the windows differ by at most one. Where there are enough of them, their number is a multiple of the
+    number of logical shards, so that every shard has as many.
+
+    Attributes:
+        epoch_size: Documents an epoch (n).
+        size: Documents a window at most (W).
+        shards: Logical shards (S).
+
+    >>> windows = EpochWindows(epoch_size=10, size=4, shards=1)
+    >>> windows.count, [windows.begin(window) for window in range(4)]
+    (3, [0, 3, 6, 10])
+    >>> EpochWindows(epoch_size=100, size=4, shards=16).take(16)
+    Take(bounds=(50, 53, 56, 59, 62, 65, 68, 71, 75, 78, 81, 84, 87, 90, 93, 96, 100), shards=range(0, 16))
+    """
+
+    epoch_size: int
+    size: int
+    shards: int
 
     @property
-    def _first(self) -> int:
-        """Documents of the first window of all."""
-        return -(-self.size * (self.share.shard + 1) // self.share.shards)
+    def count(self) -> int:
+        """Windows an epoch."""
+        windows = -(-self.epoch_size // self.size)
+        return windows if 2 * windows < self.shards else -(-windows // self.shards) * self.shards
 
-    def _begin(self, epoch: int) -> int:
-        """The shard's first document of an epoch."""
-        assert self.epoch_size is not None
-        return self.share.count(epoch * self.epoch_size)
+    def begin(self, window: int) -> int:
+        """The position in the epoch at which a window begins; of the window after the last, the end."""
+        return window * self.epoch_size // self.count
 
-    def _stop_within(self, start: int, low: int, high: int) -> int:
-        """The end of the window at ``start`` in an epoch that is documents ``low`` to ``high`` of the shard."""
-        if low == 0 and self.share.shards > 1 and self._first < high:
-            if start < self._first:
-                return self._first
-            low = self._first
-        windows = -(-(high - low) // self.size)
-        # Window k begins at low + k * (high - low) // windows; `start` lies in the last that begins at or before it.
-        number = ((start - low + 1) * windows - 1) // (high - low)
-        return low + (number + 1) * (high - low) // windows
+    def take(self, first: int) -> Take:
+        """The windows from ``first`` on that are measured together: one a shard, where the epoch has so many."""
+        stop = min(first + self.shards, self.count)
+        bounds = tuple(self.begin(window) for window in range(first, stop + 1))
+        return Take(bounds, shards_of(stop - first, self.shards))
+
+
+def cut_evenly(documents: int, size: int, shards: int) -> Take:
+    """The windows of documents that have no epochs, such as those of a mix, with bounds counted from the first.
+
+    Args:
+        documents: How many there are, at most ``size`` for each shard.
+        size: Documents a window at most.
+        shards: Logical shards.
+
+    >>> cut_evenly(10, 4, 4)
+    Take(bounds=(0, 3, 6, 10), shards=(0, 1, 2))
+    """
+    windows = -(-documents // size)
+    return Take(tuple(i * documents // windows for i in range(windows + 1)), shards_of(windows, shards))
+
+
+def shards_of(windows: int, shards: int) -> Sequence[int]:
+    """The logical shard of each of so many windows, which are shared out evenly.
+
+    >>> list(shards_of(2, 8))
+    [0, 4]
+    """
+    return range(shards) if windows == shards else tuple(i * shards // windows for i in range(windows))

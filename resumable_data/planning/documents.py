@@ -9,41 +9,34 @@ import numpy as np
 
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import StateError
-from resumable_data.order.shards import WHOLE, Share
-from resumable_data.packing.plan import DocumentPlan
-from resumable_data.planning.planner import Counts, Extent, Saved, checked_integers
-from resumable_data.reading.reader import Sizes
+from resumable_data.packing.plan import DocumentPlan, concatenate_documents
+from resumable_data.planning.integers import EPOCH_POSITION, named_integers
+from resumable_data.planning.planner import Counts, DocumentPlanner, Extent, Saved
 from resumable_data.state import At
 
 Order = Callable[[int, Int64Array], Int64Array]
 """From an epoch and int64[n] positions in it to int64[n] records, or occurrences, that stand there."""
 
-Measure = Callable[[Int64Array], Sizes]
-"""From int64[n] records, or occurrences, to the sizes of their documents."""
-
-
 @dataclass(frozen=True)
 class StreamCursor:
-    """Where a component's stream is: before document ``position`` of ``epoch``, the next of its shard."""
+    """Where a component's stream is: before document ``position`` of ``epoch``."""
 
     epoch: int
     position: int
 
 
 @dataclass(frozen=True)
-class DocumentStream:
-    """The documents of a component, epoch by epoch, or those of them that belong to a logical shard.
+class DocumentStream(DocumentPlanner[StreamCursor]):
+    """The documents of a component, epoch by epoch.
 
     Attributes:
         path: The component's path.
         reader: The component's number among the pipeline's readers.
-        epoch_size: Documents an epoch, of all logical shards.
+        epoch_size: Documents an epoch.
         epochs: Epochs that were asked for, or None where they are endless.
         drops: Whether documents may be dropped.
         order: From an epoch and int64[n] positions in it to int64[n] records, or occurrences, that stand there.
-        measure: From int64[n] of them to the sizes that plans state, or None where they state none.
         endless: Whether it goes on after its last epoch, in a mix that waits for other components.
-        share: The positions that are the shard's.
 
     >>> stream = DocumentStream("web", 0, epoch_size=3, epochs=2, order=lambda epoch, positions: 2 - positions)
     >>> plan, after = stream.take(stream.start(), 4)
@@ -56,10 +49,8 @@ class DocumentStream:
     epoch_size: int
     epochs: int | None
     order: Order
-    measure: Measure | None = None
     drops: bool = False
     endless: bool = False
-    share: Share = WHOLE
 
     @property
     def components(self) -> Mapping[int, str]:
@@ -74,7 +65,7 @@ class DocumentStream:
     @property
     def asked(self) -> int | None:
         """Documents of all epochs that were asked for, or None where they are endless."""
-        return None if self.epochs is None else self.share.count(self.epochs * self.epoch_size)
+        return None if self.epochs is None else self.epochs * self.epoch_size
 
     def start(self) -> StreamCursor:
         """The cursor before the first document."""
@@ -86,7 +77,7 @@ class DocumentStream:
 
     def position(self, cursor: StreamCursor) -> int:
         """Documents before the cursor."""
-        return self.share.count(cursor.epoch * self.epoch_size + cursor.position)
+        return cursor.epoch * self.epoch_size + cursor.position
 
     def take(self, cursor: StreamCursor, count: int) -> tuple[DocumentPlan, StreamCursor]:
         """The next ``count`` documents, or what is left, and the cursor after them."""
@@ -94,19 +85,22 @@ class DocumentStream:
         stop = start + count
         if self.asked is not None and not self.endless:
             stop = max(start, min(stop, self.asked))
-        first, last = self.share.position(start), self.share.position(stop)
-        records = [
-            self.order(epoch, np.arange(begin, end, self.share.shards))
-            for epoch, begin, end in _epochs_between(first, last, self.epoch_size, self.share.shards)
+        plans = [
+            self.plan(epoch, np.arange(begin, end)) for epoch, begin, end in _epochs_between(start, stop, self.epoch_size)
         ]
-        record = np.concatenate(records) if records else np.zeros(0, np.int64)
-        reader = np.full(len(record), self.reader)
-        sizes = Sizes(np.zeros(len(record), np.int64)) if self.measure is None else self.measure(record)
-        return DocumentPlan(reader, record, sizes.lengths, sizes.cut), self._cursor(stop)
+        return concatenate_documents(plans), self._cursor(stop)
+
+    def plan(self, epoch: int, positions: Int64Array) -> DocumentPlan:
+        """The documents at int64[n] positions of an epoch."""
+        return DocumentPlan(np.full(len(positions), self.reader), self.order(epoch, positions))
+
+    def ends_before(self, epoch: int) -> bool:
+        """Whether the documents end before an epoch, counted from 0."""
+        return self.epochs is not None and not self.endless and epoch >= self.epochs
 
     def _cursor(self, position: int) -> StreamCursor:
-        """The cursor before the shard's document ``position``."""
-        return StreamCursor(*divmod(self.share.position(position), self.epoch_size))
+        """The cursor before the document at a position of the stream."""
+        return StreamCursor(*divmod(position, self.epoch_size))
 
     def finished(self, cursor: StreamCursor) -> bool:
         """Whether every epoch that was asked for is over."""
@@ -120,10 +114,10 @@ class DocumentStream:
         """Epoch and position."""
         return {self.path: (cursor.epoch, cursor.position)}
 
-    def continues(self, behind: StreamCursor, saved: Saved) -> bool:
+    def continues(self, after: StreamCursor, saved: Saved) -> bool:
         """Whether the end that the saved pipeline had lies after a cursor."""
         before = saved.epochs_before.get(self.path)
-        return before is None or self.position(behind) < self.share.count(before * self.epoch_size)
+        return before is None or self.position(after) < before * self.epoch_size
 
     def counts(self, cursor: StreamCursor) -> dict[str, Counts]:
         """Documents and epochs before the cursor."""
@@ -132,11 +126,9 @@ class DocumentStream:
 
     def decode(self, saved: Saved) -> StreamCursor:
         """The cursor of epoch and position; a StateError where the stream has no such place."""
-        cursor = StreamCursor(*checked_integers(saved.at, self.path, 2))
+        cursor = StreamCursor(*named_integers(saved.at, self.path, EPOCH_POSITION))
         beyond = self.asked is not None and not self.endless and self.position(cursor) > self.asked
-        place = cursor.epoch * self.epoch_size + cursor.position
-        foreign = place % self.share.shards != self.share.shard
-        if cursor.position >= self.epoch_size or beyond or foreign:
+        if cursor.position >= self.epoch_size or beyond:
             raise StateError(
                 f"component {self.path!r} has no document {cursor.position} of epoch {cursor.epoch}: it has "
                 f"{self.epoch_size} documents an epoch and {self.epochs} epochs"
@@ -144,10 +136,10 @@ class DocumentStream:
         return cursor
 
 
-def _epochs_between(start: int, stop: int, epoch_size: int, stride: int) -> Iterator[tuple[int, int, int]]:
-    """Epoch, first position and end in it, for each epoch that has one of start, start + stride, … before stop."""
+def _epochs_between(start: int, stop: int, epoch_size: int) -> Iterator[tuple[int, int, int]]:
+    """Epoch, first position and end in it, for each epoch that has one of the positions from start to stop."""
     while start < stop:
         epoch, first = divmod(start, epoch_size)
         last = min(epoch_size, first + stop - start)
         yield epoch, first, last
-        start += -(-(last - first) // stride) * stride
+        start += last - first

@@ -11,7 +11,7 @@ from typing import Any, Generic
 from resumable_data.arrays import Int64Array
 from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
 from resumable_data.planning.mixer import Drawn, MixCursor, Mixer, PlanT
-from resumable_data.planning.planner import Counts, DocumentPlanner, Extent, Saved
+from resumable_data.planning.planner import Counts, DocumentPlanner, Extent, RowPlanner, Saved
 from resumable_data.state import At
 
 _DOCUMENTS_AT_ONCE = 8192
@@ -21,7 +21,7 @@ _KEPT_BLOCKS = 2
 
 @dataclass(frozen=True)
 class BlockCursor:
-    """Where a mix is: some samples behind a cursor at which a block of samples begins that are drawn together."""
+    """Where a mix is: some samples after a cursor at which a block of samples begins that are drawn together."""
 
     anchor: MixCursor
     samples: int
@@ -45,11 +45,11 @@ class Blocks(Generic[PlanT]):
         self._lock = Lock()
 
     def start(self) -> BlockCursor:
-        """The cursor in front of the first sample."""
+        """The cursor before the first sample."""
         return BlockCursor(self.mixer.start(), 0)
 
     def position(self, cursor: BlockCursor) -> int:
-        """Samples in front of the cursor."""
+        """Samples before the cursor."""
         return cursor.anchor.place + cursor.samples
 
     def finished(self, cursor: BlockCursor) -> bool:
@@ -64,12 +64,8 @@ class Blocks(Generic[PlanT]):
         """The mix's integers and the components'."""
         return self.mixer.encode(self.exact(cursor))
 
-    def counts(self, cursor: BlockCursor) -> dict[str, Counts]:
-        """What each component has delivered."""
-        return self.mixer.counts(self.exact(cursor))
-
     def slices(self, cursor: BlockCursor, count: int) -> tuple[list[tuple[PlanT, int, int]], BlockCursor]:
-        """The next ``count`` samples as stretches of blocks, and the cursor behind them."""
+        """The next ``count`` samples as stretches of blocks, and the cursor after them."""
         stretches: list[tuple[PlanT, int, int]] = []
         while count:
             block = self._block(cursor.anchor)
@@ -80,19 +76,19 @@ class Blocks(Generic[PlanT]):
             count -= stop - cursor.samples
             cursor = BlockCursor(cursor.anchor, stop)
             if stop == len(block.components):
-                cursor = BlockCursor(block.behind, 0)
+                cursor = BlockCursor(block.after, 0)
         return stretches, cursor
 
     def exact(self, cursor: BlockCursor) -> MixCursor:
-        """The mix's own cursor, with the components behind just the samples delivered."""
+        """The mix's own cursor, with the components after just the samples delivered."""
         if not cursor.samples:
             return cursor.anchor
         block = self._block(cursor.anchor)
         start, samples = block.start, 0
-        # Most often the cursor asked for lies just behind the one asked for before.
+        # Most often the cursor asked for lies just after the one asked for before.
         if self._latest is not None and self._latest[0] is block and self._latest[1] <= cursor.samples:
             _, samples, start = self._latest
-        exact = self.mixer.behind(start, block.components[samples : cursor.samples])
+        exact = self.mixer.after(start, block.components[samples : cursor.samples])
         self._latest = block, cursor.samples, exact
         return exact
 
@@ -109,21 +105,11 @@ class Blocks(Generic[PlanT]):
         return found[1]
 
 
-class MixedDocuments(Blocks[DocumentPlan]):
-    """Plans documents of a mix; epochs have no meaning behind it."""
+class MixedDocuments(Blocks[DocumentPlan], DocumentPlanner[BlockCursor]):
+    """Plans documents of a mix; epochs have no meaning after it."""
 
     def __init__(self, mixer: Mixer[DocumentPlan]) -> None:
         super().__init__(mixer, _DOCUMENTS_AT_ONCE)
-
-    @property
-    def epoch_size(self) -> int | None:
-        """None."""
-        return None
-
-    @property
-    def epochs(self) -> int | None:
-        """None."""
-        return None
 
     @property
     def components(self) -> Mapping[int, str]:
@@ -138,10 +124,14 @@ class MixedDocuments(Blocks[DocumentPlan]):
         return [reader for child in children for reader in child.dropping]
 
     def take(self, cursor: BlockCursor, count: int) -> tuple[DocumentPlan, BlockCursor]:
-        """The next ``count`` documents, or what is left, and the cursor behind them."""
-        stretches, behind = self.slices(cursor, count)
+        """The next ``count`` documents, or what is left, and the cursor after them."""
+        stretches, after = self.slices(cursor, count)
         plans = [plan.slice(start, stop) for plan, start, stop in stretches]
-        return concatenate_documents(plans), behind
+        return concatenate_documents(plans), after
+
+    def counts(self, cursor: BlockCursor) -> dict[str, Counts]:
+        """What each component has delivered."""
+        return self.mixer.counts(self.exact(cursor), lambda child, at: child.counts(at))
 
     def renewed(self, cursor: BlockCursor) -> BlockCursor:
         """The cursor with changed weights in force, in mixes within this one too."""
@@ -155,27 +145,35 @@ class MixedDocuments(Blocks[DocumentPlan]):
         children = tuple(child.renewed(at) for child, at in zip(self.mixer.children, exact.children, strict=True))
         return BlockCursor(replace(exact, children=children), 0)
 
-    def continues(self, behind: BlockCursor, saved: Saved) -> bool:
-        """Whether no component whose epochs changed ended in front of the cursor."""
-        cursors = self.exact(behind).children
+    def continues(self, after: BlockCursor, saved: Saved) -> bool:
+        """Whether no component whose epochs changed ended before the cursor."""
+        cursors = self.exact(after).children
         return all(child.continues(at, saved) for child, at in zip(self.mixer.children, cursors, strict=True))
 
     def decode(self, saved: Saved) -> BlockCursor:
-        """The cursor of these integers; changed weights wait for the next window."""
+        """The cursor of these integers; changed weights wait for the next group."""
         return BlockCursor(self.mixer.decode(saved), 0)
 
 
-class MixedRows(Blocks[RowPlan]):
+class MixedRows(Blocks[RowPlan], RowPlanner[BlockCursor]):
     """Plans rows of a mix."""
 
     def __init__(self, mixer: Mixer[RowPlan]) -> None:
         super().__init__(mixer, _ROWS_AT_ONCE)
 
     def take(self, cursor: BlockCursor, count: int) -> tuple[RowPlan, BlockCursor]:
-        """The next ``count`` rows, or what is left, and the cursor behind them."""
-        stretches, behind = self.slices(cursor, count)
+        """The next ``count`` rows, or what is left, and the cursor after them."""
+        stretches, after = self.slices(cursor, count)
         plans = [plan.slice(start, stop) for plan, start, stop in stretches]
-        return (concatenate(plans) if plans else RowPlan.empty(0)), behind
+        return (concatenate(plans) if plans else RowPlan.empty(0)), after
+
+    def counts(self, cursor: BlockCursor, *, ended: bool) -> dict[str, Counts]:
+        """What each component has delivered."""
+        return self.mixer.counts(self.exact(cursor), lambda child, at: child.counts(at, ended=ended))
+
+    def epoch(self, cursor: BlockCursor) -> int | None:
+        """None: the epochs of components end at different places."""
+        return None
 
     def decode(self, saved: Saved) -> BlockCursor:
         """The cursor of these integers, with changed weights in force at once."""

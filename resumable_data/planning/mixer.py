@@ -12,7 +12,8 @@ from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineMismatchError, StateError
 from resumable_data.order.mixture import Targets, draw
 from resumable_data.packing.plan import DocumentPlan, RowPlan
-from resumable_data.planning.planner import Counts, Extent, Saved, checked_integers
+from resumable_data.planning.planner import Counts, Extent, Saved
+from resumable_data.planning.integers import MIX, named_integers
 from resumable_data.planning.weights import WeightSchedule
 from resumable_data.state import At
 
@@ -26,11 +27,11 @@ class MixCursor:
     Attributes:
         children: Each component's own cursor.
         weights: The weights in force, by sample.
-        following: Those that are to be in force from the next window on; usually the same.
-        pending: How many changes of the weights wait for that window.
+        following: Those that are to be in force from the next group of windows on; usually the same.
+        pending: How many changes of the weights wait for that group.
         origin: Samples delivered before the present regime.
         counts: Samples that each component has delivered in it.
-        gone: Which components are exhausted.
+        exhausted: Which components are exhausted.
     """
 
     children: tuple[Any, ...]
@@ -39,7 +40,7 @@ class MixCursor:
     pending: int
     origin: int
     counts: tuple[int, ...]
-    gone: tuple[bool, ...]
+    exhausted: tuple[bool, ...]
 
     @property
     def place(self) -> int:
@@ -54,14 +55,14 @@ class Drawn(Generic[PlanT]):
     Attributes:
         plan: What they are.
         components: int64[n], the component of each.
-        start: The cursor in front of them, of their regime.
-        behind: The cursor behind them.
+        start: The cursor before them, of their regime.
+        after: The cursor after them.
     """
 
     plan: PlanT
     components: Int64Array
     start: MixCursor
-    behind: MixCursor
+    after: MixCursor
 
 
 class Mixer(Generic[PlanT]):
@@ -103,7 +104,7 @@ class Mixer(Generic[PlanT]):
         self._join = join
 
     def start(self) -> MixCursor:
-        """The cursor in front of the first sample."""
+        """The cursor before the first sample."""
         children = tuple(child.start() for child in self.children)
         weights, count = self._weights.moved(self._to_samples), len(self._names)
         return MixCursor(children, weights, weights, 0, 0, (0,) * count, (False,) * count)
@@ -116,7 +117,7 @@ class Mixer(Generic[PlanT]):
         """
         at = cursor
         while not self._ended(at):
-            targets = Targets(at.weights.segments(self._names, self._gone(at)), at.origin)
+            targets = Targets(at.weights.segments(self._names, self._exhausted(at)), at.origin)
             drawn, short = self._taken(at, draw(targets, at.counts, at.place, size))
             if not short:
                 return self._until_finished(at, drawn)
@@ -128,12 +129,12 @@ class Mixer(Generic[PlanT]):
             at = _without(at, component)
         return self._taken(cursor, np.zeros(0, np.int64))[0]
 
-    def behind(self, cursor: MixCursor, components: Int64Array) -> MixCursor:
-        """The cursor behind samples of these components."""
-        return self._taken(cursor, components)[0].behind
+    def after(self, cursor: MixCursor, components: Int64Array) -> MixCursor:
+        """The cursor after samples of these components."""
+        return self._taken(cursor, components)[0].after
 
     def waits(self, cursor: MixCursor) -> bool:
-        """Whether a change of the weights waits for the next window."""
+        """Whether a change of the weights waits for the next group of windows."""
         return cursor.weights != cursor.following
 
     def renewed(self, cursor: MixCursor) -> MixCursor:
@@ -165,29 +166,29 @@ class Mixer(Generic[PlanT]):
         return Extent(share * total, total)
 
     def encode(self, cursor: MixCursor) -> dict[str, At]:
-        """The components' integers; and pending changes, origin, gone (as bits) and counts for the mix."""
+        """The components' integers; and pending changes, origin, exhausted (as bits) and counts for the mix."""
         at: dict[str, At] = {}
         for child, child_cursor in zip(self.children, cursor.children, strict=True):
             at |= child.encode(child_cursor)
-        gone = sum(1 << i for i, is_gone in enumerate(cursor.gone) if is_gone)
-        return at | {self._path: (cursor.pending, cursor.origin, gone, *cursor.counts)}
+        exhausted = sum(1 << i for i, is_exhausted in enumerate(cursor.exhausted) if is_exhausted)
+        return at | {self._path: (cursor.pending, cursor.origin, exhausted, *cursor.counts)}
 
     def decode(self, saved: Saved) -> MixCursor:
         """The cursor of a state, whose weights may have changed since.
 
         Raises:
             StateError: There is no such cursor.
-            PipelineMismatchError: A component was removed of which the present window still holds documents.
+            PipelineMismatchError: A component was removed of which the present group of windows still holds documents.
         """
         following = self._weights.moved(saved.rows_now if self._by_step else int)
         if self._path not in saved.at:
             return self._joined(saved, following)
         schedules = self._schedules(saved)
         names = schedules[-1].names
-        pending, origin, gone, *counts = checked_integers(saved.at, self._path, 3 + len(names))
+        pending, origin, exhausted, *counts = named_integers(saved.at, self._path, MIX + names)
         if pending >= len(schedules):
             raise StateError(f"mix {self._path!r}: {pending} changes of its weights wait, but they are not recorded")
-        known = {name: (count, gone >> i & 1) for i, (name, count) in enumerate(zip(names, counts, strict=True))}
+        known = {name: (count, exhausted >> i & 1) for i, (name, count) in enumerate(zip(names, counts, strict=True))}
         cursor = MixCursor(
             children=tuple(
                 child.decode(saved) if name in known else child.start()
@@ -198,29 +199,29 @@ class Mixer(Generic[PlanT]):
             pending=pending + (schedules[-1] != following),
             origin=origin,
             counts=tuple(known.get(name, (0, 0))[0] for name in self._names),
-            gone=tuple(bool(known.get(name, (0, 0))[1]) for name in self._names),
+            exhausted=tuple(bool(known.get(name, (0, 0))[1]) for name in self._names),
         )
         removed = sorted(known.keys() - set(self._names))
-        if removed and not saved.in_window:
+        if removed and not saved.in_group:
             nothing = (0,) * len(self._names)
             return replace(cursor, weights=following, pending=0, origin=origin + sum(counts), counts=nothing)
         drawn = [name for name in removed if any(dict(weights)[name] for _, weights in cursor.weights.points)]
         if drawn:
             raise PipelineMismatchError(
-                f"components {drawn} cannot be removed here: the window that is being delivered may hold documents "
-                "of theirs. Set their weights to 0 now, and remove them at a later restore",
+                f"components {drawn} cannot be removed here: the group of windows that is being delivered may "
+                "hold documents of theirs. Set their weights to 0 now, and remove them at a later restore",
                 tuple(f"component {name!r} is gone" for name in drawn),
             )
         return self._with_more_epochs(cursor)
 
     def _with_more_epochs(self, cursor: MixCursor) -> MixCursor:
         """The cursor in which no component is exhausted that an edit gave more epochs."""
-        gone = tuple(
-            g and child.finished(at) for g, (_, child, at) in zip(cursor.gone, self._components(cursor), strict=True)
+        exhausted = tuple(
+            g and child.finished(at) for g, (_, child, at) in zip(cursor.exhausted, self._components(cursor), strict=True)
         )
-        if gone == cursor.gone:
+        if exhausted == cursor.exhausted:
             return cursor
-        return replace(cursor, gone=gone, origin=cursor.place, counts=(0,) * len(gone))
+        return replace(cursor, exhausted=exhausted, origin=cursor.place, counts=(0,) * len(exhausted))
 
     def _joined(self, saved: Saved, weights: WeightSchedule) -> MixCursor:
         """The cursor where a component that ran alone is joined by others."""
@@ -231,15 +232,15 @@ class Mixer(Generic[PlanT]):
         count = len(self._names)
         return MixCursor(children, weights, weights, 0, saved.rows, (0,) * count, (False,) * count)
 
-    def counts(self, cursor: MixCursor) -> dict[str, Counts]:
-        """What each component has delivered, with its share in the mix and its target."""
-        segments = cursor.weights.segments(self._names, self._gone(cursor))
+    def counts(self, cursor: MixCursor, counts_of: Callable[[Any, Any], dict[str, Counts]]) -> dict[str, Counts]:
+        """What each component has delivered, by its planner and its cursor, with its share in the mix and its target."""
+        segments = cursor.weights.segments(self._names, self._exhausted(cursor))
         targets, drawn = Targets(segments, cursor.origin), sum(cursor.counts)
         merged: dict[str, Counts] = {}
         for i, (child, child_cursor) in enumerate(zip(self.children, cursor.children, strict=True)):
             share = cursor.counts[i] / drawn if drawn else 0.0
             target = float(targets.target(i, cursor.place)) / drawn if drawn else 0.0
-            for path, counts in child.counts(child_cursor).items():
+            for path, counts in counts_of(child, child_cursor).items():
                 merged[path] = replace(counts, share=share * counts.share, target=target * counts.target)
         return merged
 
@@ -255,9 +256,9 @@ class Mixer(Generic[PlanT]):
         to_samples = saved.rows_before if self._by_step else int
         return [WeightSchedule.from_json(weights).moved(to_samples) for weights in given]
 
-    def _gone(self, cursor: MixCursor) -> tuple[str, ...]:
+    def _exhausted(self, cursor: MixCursor) -> tuple[str, ...]:
         """Components that are exhausted, whose shares the others take."""
-        return tuple(name for name, gone in zip(self._names, cursor.gone, strict=True) if gone)
+        return tuple(name for name, exhausted in zip(self._names, cursor.exhausted, strict=True) if exhausted)
 
     def _taken(self, cursor: MixCursor, components: Int64Array) -> tuple[Drawn[PlanT], dict[int, int]]:
         """Samples of the given components, and where each component that has too few first falls short."""
@@ -272,7 +273,7 @@ class Mixer(Generic[PlanT]):
             plans.append(plan)
             if len(plan) < counts[i]:
                 short[i] = int(order[firsts[i] + len(plan)])
-        behind = replace(
+        after = replace(
             cursor,
             children=tuple(children),
             counts=tuple((np.array(cursor.counts, np.int64) + counts).tolist()),
@@ -281,25 +282,25 @@ class Mixer(Generic[PlanT]):
         place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
         plan = self._join(plans, np.zeros(0, np.int64) if short else place)
-        return Drawn(plan, components, cursor, behind), short
+        return Drawn(plan, components, cursor, after), short
 
     def _ended(self, cursor: MixCursor) -> bool:
         """Whether nothing is left to draw, as far as that shows without trying."""
         if self._endless:
             return False
         if self._stop == "renormalise":
-            left = set(self._names) - set(self._gone(cursor))
+            left = set(self._names) - set(self._exhausted(cursor))
             return not any(weight for _, weights in cursor.weights.points for name, weight in weights if name in left)
         return self._stop == "all_exhausted" and self._all_finished(cursor)
 
     def _until_finished(self, cursor: MixCursor, drawn: Drawn[PlanT]) -> Drawn[PlanT]:
         """With ``all_exhausted``, the samples up to that with which the last component has been exhausted."""
-        if self._stop != "all_exhausted" or self._endless or not self._all_finished(drawn.behind):
+        if self._stop != "all_exhausted" or self._endless or not self._all_finished(drawn.after):
             return drawn
         low, high = 0, len(drawn.components)  # finished at `high`, not at `low`
         while high - low > 1:
             middle = (low + high) // 2
-            if self._all_finished(self.behind(cursor, drawn.components[:middle])):
+            if self._all_finished(self.after(cursor, drawn.components[:middle])):
                 high = middle
             else:
                 low = middle
@@ -317,5 +318,5 @@ class Mixer(Generic[PlanT]):
 
 def _without(cursor: MixCursor, component: int) -> MixCursor:
     """The cursor of the regime in which a component is exhausted."""
-    gone = tuple(was_gone or i == component for i, was_gone in enumerate(cursor.gone))
-    return replace(cursor, gone=gone, origin=cursor.place, counts=(0,) * len(gone))
+    exhausted = tuple(was_exhausted or i == component for i, was_exhausted in enumerate(cursor.exhausted))
+    return replace(cursor, exhausted=exhausted, origin=cursor.place, counts=(0,) * len(exhausted))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from resumable_data.errors import StateError
 from resumable_data.packing.plan import DocumentPlan, RowPlan
 from resumable_data.state import At, Edit, Settings
 
@@ -17,18 +16,8 @@ class DocumentPlanner(Protocol[CursorT]):
     """Plans documents: pure, integers only. The cursor is a value; nothing is kept between calls."""
 
     @property
-    def epoch_size(self) -> int | None:
-        """Documents an epoch, of all logical shards, or None where epochs have no meaning."""
-        ...
-
-    @property
-    def epochs(self) -> int | None:
-        """Epochs that were asked for, or None where they are endless or have no meaning."""
-        ...
-
-    @property
     def components(self) -> Mapping[int, str]:
-        """The path of the component behind each reader that its documents come from."""
+        """The path of the component of each reader that its documents come from."""
         ...
 
     @property
@@ -37,35 +26,35 @@ class DocumentPlanner(Protocol[CursorT]):
         ...
 
     def start(self) -> CursorT:
-        """The cursor in front of the first document."""
+        """The cursor before the first document."""
         ...
 
     def renewed(self, cursor: CursorT) -> CursorT:
-        """The cursor with every change in force that waited for the next window."""
+        """The cursor with every change in force that waited for the next group."""
         ...
 
     def take(self, cursor: CursorT, count: int) -> tuple[DocumentPlan, CursorT]:
-        """The next ``count`` documents, or what is left, and the cursor behind them."""
+        """The next ``count`` documents, or what is left, and the cursor after them."""
         ...
 
     def position(self, cursor: CursorT) -> int:
-        """Documents in front of the cursor."""
+        """Documents before the cursor."""
         ...
 
     def finished(self, cursor: CursorT) -> bool:
-        """Whether every document is in front of the cursor, of all epochs that were asked for."""
+        """Whether every document is before the cursor, of all epochs that were asked for."""
         ...
 
     def extent(self, cursor: CursorT) -> Extent | None:
-        """How much of the documents lies in front of the cursor; None where they are endless."""
+        """How much of the documents lies before the cursor; None where they are endless."""
         ...
 
-    def continues(self, behind: CursorT, saved: Saved) -> bool:
-        """Whether a window that ends at a cursor is the same with the epochs of the saved pipeline."""
+    def continues(self, after: CursorT, saved: Saved) -> bool:
+        """Whether a group that ends at a cursor is the same with the epochs of the saved pipeline."""
         ...
 
     def counts(self, cursor: CursorT) -> dict[str, Counts]:
-        """Documents and epochs of each component in front of the cursor."""
+        """Documents and epochs of each component before the cursor."""
         ...
 
     def encode(self, cursor: CursorT) -> dict[str, At]:
@@ -81,15 +70,15 @@ class RowPlanner(Protocol[CursorT]):
     """Plans rows, in the same way."""
 
     def position(self, cursor: CursorT) -> int:
-        """Rows in front of the cursor."""
+        """Rows before the cursor."""
         ...
 
     def start(self) -> CursorT:
-        """The cursor in front of the first row."""
+        """The cursor before the first row."""
         ...
 
     def take(self, cursor: CursorT, count: int) -> tuple[RowPlan, CursorT]:
-        """The next ``count`` rows, or what is left, and the cursor behind them."""
+        """The next ``count`` rows, or what is left, and the cursor after them."""
         ...
 
     def encode(self, cursor: CursorT) -> dict[str, At]:
@@ -101,15 +90,19 @@ class RowPlanner(Protocol[CursorT]):
         ...
 
     def finished(self, cursor: CursorT) -> bool:
-        """Whether every row is in front of the cursor, of all epochs that were asked for."""
+        """Whether every row is before the cursor, of all epochs that were asked for."""
         ...
 
     def extent(self, cursor: CursorT) -> Extent | None:
-        """How much of the documents lies in front of the cursor; None where they are endless."""
+        """How much of the documents lies before the cursor; None where they are endless."""
         ...
 
-    def counts(self, cursor: CursorT) -> dict[str, Counts]:
-        """What each component has delivered up to the cursor."""
+    def counts(self, cursor: CursorT, *, ended: bool) -> dict[str, Counts]:
+        """What each component has delivered up to the cursor; what ends the data without a row too, if it ended."""
+        ...
+
+    def epoch(self, cursor: CursorT) -> int | None:
+        """The epoch of the next row, of a single component; None where epochs have no meaning."""
         ...
 
 
@@ -121,8 +114,8 @@ class Counts:
         documents: Documents that began in the rows delivered.
         tokens: Tokens in them, padding excluded.
         truncated: Tokens that ``pack``, ``pad`` or ``tokenize`` cut off these documents.
-        dropped: Documents that were left out, by a filter or as bad records, once all rows of their window are
-            delivered, or where there are no rows, all documents in front of them.
+        dropped: Documents that were left out, by a filter or as bad records, once all rows of their group are
+            delivered, or where there are no rows, all documents before them.
         rows: Rows; 0 for a component of a mix of documents, which share their rows.
         epochs: Epochs of the source that were delivered, as a fraction.
         share: Its share of what its mix has drawn since the weights last changed; 1 outside a mix.
@@ -137,18 +130,6 @@ class Counts:
     epochs: float = 0.0
     share: float = 1.0
     target: float = 1.0
-
-    def plus(self, other: Counts) -> Counts:
-        """Both together, as of two logical shards of one component; shares are those of the first."""
-        return replace(
-            self,
-            documents=self.documents + other.documents,
-            tokens=self.tokens + other.tokens,
-            truncated=self.truncated + other.truncated,
-            dropped=self.dropped + other.dropped,
-            rows=self.rows + other.rows,
-            epochs=self.epochs + other.epochs,
-        )
 
 
 @dataclass(frozen=True)
@@ -176,7 +157,7 @@ class Saved:
         rows_before: From a step to its first row, in the pipeline that was saved.
         rows_now: The same in the pipeline at hand.
         epochs_before: By component path the number of epochs that this restore changes.
-        in_window: Whether a window is delivered in part.
+        in_group: Whether a group of windows is delivered in part.
     """
 
     at: Mapping[str, At]
@@ -186,17 +167,4 @@ class Saved:
     rows_before: Callable[[int], int]
     rows_now: Callable[[int], int]
     epochs_before: Mapping[str, int]
-    in_window: bool = False
-
-
-def checked_integers(at: Mapping[str, At], path: str, count: int) -> tuple[int, ...]:
-    """The ``count`` integers that a state has for a component.
-
-    Raises:
-        StateError: There are others, or they are no natural numbers.
-    """
-    found = at.get(path)
-    integers = tuple(value for value in found or () if type(value) is int and value >= 0)
-    if found is None or len(found) != count or len(integers) != count:
-        raise StateError(f"component {path!r}: the state's position {found} is not {count} natural numbers")
-    return integers
+    in_group: bool = False

@@ -9,9 +9,7 @@ import numpy as np
 
 from resumable_data.errors import StateError
 from resumable_data.packing.plan import DocumentPlan
-from resumable_data.planning.documents import Measure
-from resumable_data.planning.planner import Counts, Extent, Saved
-from resumable_data.reading.reader import Sizes
+from resumable_data.planning.planner import Counts, DocumentPlanner, Extent, Saved
 from resumable_data.sources.sequential import Tape
 from resumable_data.state import At
 
@@ -27,32 +25,20 @@ class SequentialCursor:
 
 
 @dataclass(frozen=True)
-class SequentialDocuments:
+class SequentialDocuments(DocumentPlanner[SequentialCursor]):
     """The documents of a sequential source.
 
     Attributes:
         tape: What reads them.
         path: The component's path.
         reader: Its number among the pipeline's readers.
-        measure: From records to the sizes that plans state, or None where they state none.
         drops: Whether documents may be dropped.
     """
 
     tape: Tape
     path: str
     reader: int
-    measure: Measure | None
     drops: bool
-
-    @property
-    def epoch_size(self) -> int | None:
-        """None: it shows only at the end."""
-        return None
-
-    @property
-    def epochs(self) -> int | None:
-        """None."""
-        return None
 
     @property
     def components(self) -> Mapping[int, str]:
@@ -76,9 +62,7 @@ class SequentialDocuments:
         """The next ``count`` documents, or what is left, and the cursor after them."""
         found, state = self.tape.advance(cursor.position, cursor.state, count)
         record = np.arange(cursor.position, cursor.position + found)
-        sizes = Sizes(np.zeros(found, np.int64)) if self.measure is None else self.measure(record)
-        plan = DocumentPlan(np.full(found, self.reader), record, sizes.lengths, sizes.cut)
-        return plan, SequentialCursor(cursor.position + found, state)
+        return DocumentPlan(np.full(found, self.reader), record), SequentialCursor(cursor.position + found, state)
 
     def position(self, cursor: SequentialCursor) -> int:
         """Documents before the cursor."""
@@ -92,7 +76,7 @@ class SequentialDocuments:
         """None: nobody knows."""
         return None
 
-    def continues(self, behind: SequentialCursor, saved: Saved) -> bool:
+    def continues(self, after: SequentialCursor, saved: Saved) -> bool:
         """True: it has no epochs that could change."""
         return True
 
@@ -108,5 +92,5 @@ class SequentialDocuments:
         """The cursor of position and state; a StateError where the state has no such thing."""
         found = saved.at.get(self.path, ())
         if len(found) != 2 or type(found[0]) is not int or found[0] < 0 or not isinstance(found[1], str):
-            raise StateError(f"component {self.path!r}: {found} is no position of a stream")
+            raise StateError(f"component {self.path!r}: {found} is not a position of a stream")
         return SequentialCursor(found[0], found[1])
