@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, cast
 
 from resumable_data.batch import LLMBatch
 from resumable_data.errors import PeerError
-from resumable_data.placement.agreement import agree, claim_of
-from resumable_data.placement.meeting import Meeting
+from resumable_data.processes.agreement import agree, report_of
+from resumable_data.processes.rendezvous import Rendezvous
 from resumable_data.stages.batch import BatchCursor, BatchEngine
 from resumable_data.state import State
 
@@ -77,7 +77,7 @@ class Companions:
         if self._place is not None and self._engine.ends_with_others:
             # Nobody waits where nobody can be reached, or where the run is over, which is a ValueError.
             with suppress(PeerError, ValueError):
-                self._meeting.decline("it was closed, or went to another position")
+                self._rendezvous.decline("it was closed, or went to another position")
         self._place = None
 
     def agree(self, state: State) -> None:
@@ -87,7 +87,7 @@ class Companions:
             PipelineMismatchError: The others are at another.
             PeerError: They cannot go on, or do not come.
         """
-        self._place = agree("before the first batch", self._processes, claim_of(state), _TIMEOUT_SECONDS)
+        self._place = agree("before the first batch", self._processes, report_of(state), _TIMEOUT_SECONDS)
         self._until = cast(int, state["step"])
 
     def in_common(self, step: int, cursor: BatchCursor, own: Following | None, ahead: int) -> Following | None:
@@ -111,7 +111,7 @@ class Companions:
             outlook = Outlook(step, True) if own is None else Outlook(step + 1 + ahead, False)
             self._until = self._met(outlook)
         if step == self._until:
-            # There is no further meeting.
+            # There is no further rendezvous.
             self._place = None
             return None
         if own is not None:
@@ -127,22 +127,22 @@ class Companions:
         if self._engine.ends_with_others:
             # What went wrong here says more than that nobody can be told of it.
             with suppress(PeerError):
-                self._meeting.fail(f"{type(error).__name__}: {error}")
+                self._rendezvous.fail(f"{type(error).__name__}: {error}")
             self._place = None
 
     def _met(self, outlook: Outlook) -> int:
         """Up to which step all go on from here."""
         try:
-            return cast(int, self._meeting.hold(list(outlook), self._judge))
+            return cast(int, self._rendezvous.meet(list(outlook), self._judge))
         except BaseException:
-            # Whoever goes on from here has to agree again: the place of this meeting is used.
+            # Whoever goes on from here has to agree again: the place of this rendezvous is used.
             self._place = None
             raise
 
     @property
-    def _meeting(self) -> Meeting:
+    def _rendezvous(self) -> Rendezvous:
         purpose, place = f"before the batch of step {self._until}", f"{self._place}/steps/{self._until}"
-        return Meeting.here(purpose, self._processes, place, _TIMEOUT_SECONDS)
+        return Rendezvous.here(purpose, self._processes, place, _TIMEOUT_SECONDS)
 
     def _judge(self, said: Mapping[int, Any]) -> int:
         return common_steps([Outlook(*outlook) for outlook in said.values()], self._engine.drop_remainder)

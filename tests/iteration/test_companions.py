@@ -10,7 +10,7 @@ import resumable_data as rd
 from property_tests.coordination import TIMEOUT, ThreadedRun, threaded_run, together
 from property_tests.running import raw
 from resumable_data.iteration.companions import Companions, Outlook, common_steps
-from resumable_data.placement.meeting import Meeting
+from resumable_data.processes.rendezvous import Rendezvous
 from resumable_data.stages.stage import Opening
 
 
@@ -50,14 +50,14 @@ def test_how_far_all_go_on(outlooks: list[tuple[int, bool]], dropping: int, fill
     assert common_steps(said, drop_remainder=False) == filling_up
 
 
-def test_batches_that_all_have_ready_need_no_meeting(run: ThreadedRun) -> None:
+def test_batches_that_all_have_ready_need_no_rendezvous(run: ThreadedRun) -> None:
     def steps_without_the_other(index: int) -> int:
         own, cursor = companions(batches(), index)
         own.agree(iter(batches()).get_state())
         batch: Any = object()
         own.in_common(0, cursor, (batch, cursor), ahead=3 + index)
         if index == 0:
-            # The other has gone: another meeting would wait in vain.
+            # The other has gone: another rendezvous would wait in vain.
             return sum(own.in_common(step, cursor, (batch, cursor), ahead=0) == (batch, cursor) for step in (1, 2, 3))
         return 0
 
@@ -115,13 +115,13 @@ def test_the_end_is_remembered_and_a_move_forgets_it(run: ThreadedRun) -> None:
 def test_the_others_are_waited_for_as_long_before_the_first_batch_as_before_any_other(
     run: ThreadedRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here, waits = Meeting.here, list[tuple[str, float]]()
+    here, waits = Rendezvous.here, list[tuple[str, float]]()
 
-    def noted(purpose: str, processes: tuple[int, ...], place: str, timeout_seconds: float) -> Meeting:
+    def noted(purpose: str, processes: tuple[int, ...], place: str, timeout_seconds: float) -> Rendezvous:
         waits.append((purpose, timeout_seconds))
         return here(purpose, processes, place, timeout_seconds)
 
-    monkeypatch.setattr(Meeting, "here", noted)
+    monkeypatch.setattr(Rendezvous, "here", noted)
     run.results(2, lambda index: list(together(batches(), index, 2)))
     assert {purpose for purpose, _ in waits} >= {"before the first batch", "before the batch of step 0"}
     assert len({seconds for _, seconds in waits}) == 1
@@ -159,7 +159,7 @@ def test_one_that_waits_for_another_which_is_gone_hears_of_it(run: ThreadedRun, 
 
 
 def test_closing_works_when_the_run_is_over(run: ThreadedRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    def over(*_: Any) -> Meeting:
+    def over(*_: Any) -> Rendezvous:
         raise ValueError("Distributed system is not available")
 
     def broken_off(index: int) -> rd.DataIterator[rd.LLMBatch]:
@@ -168,7 +168,7 @@ def test_closing_works_when_the_run_is_over(run: ThreadedRun, monkeypatch: pytes
         return iterator
 
     iterators = run.results(2, broken_off)
-    monkeypatch.setattr(Meeting, "here", over)
+    monkeypatch.setattr(Rendezvous, "here", over)
     for iterator in iterators:
         iterator.close()
 
