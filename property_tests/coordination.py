@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-# JAX offers no public name for the service; placement/meeting.py says why it is used.
+# JAX offers no public name for the service; processes/rendezvous.py says why it is used.
 from jax._src.lib import _jax
 
 import resumable_data as rd
-from resumable_data.placement import agreement
-from resumable_data.placement.meeting import Meeting
 from resumable_data.placement.process_rows_view import ProcessRows
+from resumable_data.processes import agreement
+from resumable_data.processes.rendezvous import Rendezvous
 from resumable_data.stages.prefetch import Prefetch
 
 TIMEOUT = 30.0
@@ -66,15 +66,15 @@ class ThreadedRun:
         self._runs = 0
         self._own = threading.local()
 
-        def here(purpose: str, processes: tuple[int, ...], place: str, timeout_seconds: float) -> Meeting:
-            return Meeting(purpose, processes, place, TIMEOUT, self._own.index, clients[self._own.index])
+        def here(purpose: str, processes: tuple[int, ...], place: str, timeout_seconds: float) -> Rendezvous:
+            return Rendezvous(purpose, processes, place, TIMEOUT, self._own.index, clients[self._own.index])
 
         def next_place(purpose: str, processes: Sequence[int]) -> str:
             self._own.places += 1
             return f"{self._own.run}/{self._own.places}"
 
-        monkeypatch.setattr(Meeting, "here", here)
-        monkeypatch.setattr(agreement, "_place", next_place)
+        monkeypatch.setattr(Rendezvous, "here", here)
+        monkeypatch.setattr(agreement, "_next_place", next_place)
 
     def outcomes(self, count: int, action: Callable[[int], Any]) -> list[Any]:
         """What an action returns or raises that each of so many processes takes, given its index."""

@@ -27,7 +27,7 @@ from resumable_data.checkpoint.files import (
 )
 from resumable_data.checkpoint.parts import is_part, join, part_of
 from resumable_data.errors import StateError
-from resumable_data.placement.agreement import TIMEOUT_SECONDS, Claim, agree, claim_of, failure_of
+from resumable_data.processes.agreement import TIMEOUT_SECONDS, PositionReport, agree, report_of, report_of_failure
 from resumable_data.state import State
 
 
@@ -109,13 +109,13 @@ class Group:
         """
         try:
             in_parts = self._write(directory, snapshot)
-            claim = claim_of(snapshot.state)
+            report = report_of(snapshot.state)
         except Exception as error:
-            self._agree(_saving(directory), failure_of(error))
+            self._agree(_saving(directory), report_of_failure(error))
             raise
-        self._agree(_saving(directory), claim)
+        self._agree(_saving(directory), report)
         if in_parts:
-            self._join_parts(directory, snapshot, claim)
+            self._join_parts(directory, snapshot, report)
 
     def _write(self, directory: epath.Path, snapshot: Snapshot) -> bool:
         """Writes what this process has to; returns whether that is a part of the whole."""
@@ -129,7 +129,7 @@ class Group:
             check_complete(directory)
         return False
 
-    def _join_parts(self, directory: epath.Path, snapshot: Snapshot, claim: Claim) -> None:
+    def _join_parts(self, directory: epath.Path, snapshot: Snapshot, report: PositionReport) -> None:
         """One file of all that the processes have written, so that a restore opens one, on any number of them."""
         try:
             if multihost.is_primary_host(self.primary_host):
@@ -138,9 +138,9 @@ class Group:
                 check_complete(directory)
                 remove_parts(directory, self.processes)
         except Exception as error:
-            self._agree(_joining(directory), failure_of(error))
+            self._agree(_joining(directory), report_of_failure(error))
             raise
-        self._agree(_joining(directory), claim)
+        self._agree(_joining(directory), report)
 
     def restore(self, directory: epath.Path, item: SavedIterator, allow: Collection[str]) -> Callable[[], None]:
         """Reads and checks a position on all processes; returns what goes there.
@@ -156,15 +156,15 @@ class Group:
             place = self.processes.index(jax.process_index())
             state = part_of(read_state(directory), place, len(self.processes))
             apply = _checked(directory, item, state, allow)
-            claim = claim_of(state)
+            report = report_of(state)
         except Exception as error:
-            self._agree(_restoring(directory), failure_of(error))
+            self._agree(_restoring(directory), report_of_failure(error))
             raise
-        self._agree(_restoring(directory), claim)
+        self._agree(_restoring(directory), report)
         return apply
 
-    def _agree(self, purpose: str, claim: Claim) -> None:
-        agree(purpose, self.processes, claim, self.timeout_seconds)
+    def _agree(self, purpose: str, report: PositionReport) -> None:
+        agree(purpose, self.processes, report, self.timeout_seconds)
 
 
 def _saving(directory: epath.Path) -> str:

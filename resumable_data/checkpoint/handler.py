@@ -13,7 +13,7 @@ from orbax.checkpoint.future import CommitFutureAwaitingContractedSignals, Futur
 from resumable_data.checkpoint.files import PIPELINE_FILE, SavedIterator, check_complete, read_json, read_state
 from resumable_data.checkpoint.group import Group, Snapshot
 from resumable_data.errors import StateError
-from resumable_data.placement.agreement import TIMEOUT_SECONDS
+from resumable_data.processes.agreement import TIMEOUT_SECONDS
 
 
 class DataCheckpointHandler(ocp.AsyncCheckpointHandler):

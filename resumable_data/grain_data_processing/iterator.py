@@ -26,8 +26,8 @@ from resumable_data.grain_data_processing.preprocess import Processing, packing_
 from resumable_data.grain_data_processing.special_tokens import eod_token, load_tokenizer
 from resumable_data.mixing import mix
 from resumable_data.multihost_dataloading import MultiHostDataLoadIterator
+from resumable_data.multihost_dataloading.global_arrays import processes_of
 from resumable_data.order.schedule import BatchSchedule
-from resumable_data.placement.process_rows import processes_of
 from resumable_data.placement.sharding import as_sharding, check_shape
 from resumable_data.sources.synthetic import SyntheticSource
 from resumable_data.stages.batch import Batch

@@ -1,4 +1,4 @@
-"""The position within an epoch as JSON values, around the state of any iterator."""
+"""The position in an epoch as JSON values. It contains the state of any iterator."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ LENGTH = "iterator_length"
 
 @dataclass(frozen=True)
 class EpochState:
-    """Where an epoch is.
+    """A position in an epoch.
 
     Attributes:
-        step: Batches handed over.
-        length: Batches an epoch, or None if it ends with the data.
-        iterator: State of the iterator that gives the batches.
-        ended: Whether the data has ended within the epoch.
-        process: Index and number of the processes, where the iterator's state is that of one among several.
+        step: Batches delivered in this epoch.
+        length: Batches of an epoch, or None if the epoch ends with the data.
+        iterator: The state of the iterator that gives the batches.
+        ended: Whether the data ended in this epoch.
+        process: Index and number of the processes, if the iterator's state belongs to one of several processes.
     """
 
     step: int
@@ -31,15 +31,15 @@ class EpochState:
     process: tuple[int, int] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The state as JSON values.
+        """Converts the position to JSON values.
 
         Raises:
-            StateError: The iterator's state is none that JSON can hold.
+            StateError: JSON cannot hold the iterator's state.
 
         >>> EpochState(3, 10, {"next": 12}).to_json()
         {'step': 3, 'iterator_length': 10, 'iterator': {'next': 12}}
         """
-        state: dict[str, Any] = {"step": self.step, LENGTH: self.length, "iterator": _to_json(self.iterator)}
+        state: dict[str, Any] = {"step": self.step, LENGTH: self.length, "iterator": _encode(self.iterator)}
         if self.ended:
             state["ended"] = True
         if self.process is not None:
@@ -48,7 +48,7 @@ class EpochState:
 
     @classmethod
     def from_json(cls, state: object) -> EpochState:
-        """What ``to_json`` gave, also after a round trip through JSON.
+        """Reads what ``to_json`` gave, also after a round trip through JSON.
 
         Raises:
             StateError: The state is damaged or incomplete.
@@ -58,40 +58,45 @@ class EpochState:
         given = cast(Mapping[str, Any], state)
         missing = [key for key in ("step", LENGTH, "iterator") if key not in given]
         if missing:
-            raise StateError(f"the state lacks {', '.join(missing)}: it is damaged, or of something else")
+            raise StateError(
+                f"the state lacks {', '.join(missing)}: it is damaged, or not a state of a MultiHostDataLoadIterator"
+            )
         step, length, ended = given["step"], given[LENGTH], given.get("ended", False)
-        whole = type(step) is int and (length is None or type(length) is int) and type(ended) is bool
-        if not whole or step < 0 or (length is not None and step > length):
+        typed = type(step) is int and (length is None or type(length) is int) and type(ended) is bool
+        if not typed or step < 0 or (length is not None and step > length):
             raise StateError(f"the state is damaged: step={step!r}, {LENGTH}={length!r}, ended={ended!r}")
         process = given.get("process")
-        return cls(step, length, _from_json(given["iterator"]), ended, None if process is None else tuple(process))
+        return cls(step, length, _decode(given["iterator"]), ended, None if process is None else tuple(process))
 
     def check(self, length: int | None, process: tuple[int, int] | None, allow: Collection[str]) -> None:
-        """Raises PipelineMismatchError unless it is a state of such an epoch and of this process.
+        """Checks that the position belongs to such an epoch and to this process.
 
         Args:
-            length: Batches an epoch here.
-            process: This process, where each has a state of its own.
+            length: Batches of an epoch here.
+            process: Index and number of the processes, if each has a state of its own.
             allow: May contain ``"iterator_length"``.
+
+        Raises:
+            PipelineMismatchError: The length differs and is not allowed to, or the process differs.
         """
         if self.length != length and LENGTH not in allow:
             line = f"iterator_length was {self.length}, is {length}"
             raise PipelineMismatchError(f'{line}. If the change is meant, say so: allow={{"{LENGTH}"}}', (line,))
         if self.process != process:
-            line = f"process was {_in_words(self.process)}, is {_in_words(process)}"
+            line = f"process was {_describe(self.process)}, is {_describe(process)}"
             raise PipelineMismatchError(
-                f"{line}: the iterator's position is one of each process. Save the state of every process, and give "
-                "it back to the same one of as many",
+                f"{line}: each process has a position of its own. Save the state of every process, and restore it on "
+                "the same process of the same number of processes",
                 (line,),
             )
 
 
-def _in_words(process: tuple[int, ...] | None) -> str:
+def _describe(process: tuple[int, ...] | None) -> str:
     return "the only one" if process is None else f"{process[0]} of {process[-1]}"
 
 
-def _to_json(state: Any) -> Any:
-    """The state of any iterator as JSON values; that of Grain's ``DataLoader`` is text in bytes."""
+def _encode(state: Any) -> Any:
+    """The state of any iterator as JSON values. The state of Grain's ``DataLoader`` is text in bytes."""
     if isinstance(state, bytes):
         return {"utf8": state.decode()}
     try:
@@ -103,7 +108,7 @@ def _to_json(state: Any) -> Any:
     return state
 
 
-def _from_json(state: Any) -> Any:
+def _decode(state: Any) -> Any:
     if isinstance(state, Mapping) and list(cast(Mapping[str, Any], state)) == ["utf8"]:
         return str(cast(Mapping[str, Any], state)["utf8"]).encode()
     return cast(Any, state)

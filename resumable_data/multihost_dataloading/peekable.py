@@ -1,4 +1,4 @@
-"""Looking at an iterator's next element without moving its position."""
+"""An iterator whose next element can be looked at without a change of its position."""
 
 from __future__ import annotations
 
@@ -9,34 +9,42 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from resumable_data.errors import StateError
+from resumable_data.iteration.iterator import DataIterator
 
 ElementT = TypeVar("ElementT")
 
 
 @dataclass(frozen=True)
 class _Held(Generic[ElementT]):
-    """An element that was looked at.
+    """An element that was looked at and is not taken yet.
 
     Attributes:
         element: What the iterator gave.
-        before: The iterator's state in front of it, if it has one.
-        step: The iterator's step in front of it, if it counts them.
+        state: The iterator's state before this element; None if it has no state.
+        step: The iterator's step before this element; None if it does not count steps.
     """
 
     element: ElementT
-    before: Any
+    state: Any
     step: int | None
 
 
-class LookAhead(Generic[ElementT]):
+class Peekable(Generic[ElementT]):
     """Any iterator, with a next element that can be looked at before it is taken.
 
-    State and step are those in front of the element looked at. An end is remembered, and the iterator is not asked
-    again.
+    While an element is looked at, state and step are those before it. The end is remembered: the iterator is not
+    asked again.
 
     Args:
-        iterator: What is iterated over; nobody else may advance it.
-        peek: The iterator's own way to look, where it has one that leaves its state and step alone.
+        iterator: The iterator. Nothing else may advance it.
+        peek: The iterator's own method to look, if it has one that does not change its state and step.
+
+    >>> numbers = Peekable(iter([1, 2]))
+    >>> numbers.look(), numbers.look()
+    (1, 1)
+    >>> numbers.take()
+    >>> numbers.look()
+    2
     """
 
     def __init__(self, iterator: Iterator[ElementT], peek: Callable[[], ElementT] | None = None) -> None:
@@ -46,10 +54,10 @@ class LookAhead(Generic[ElementT]):
         self._ended = False
 
     def look(self) -> ElementT:
-        """The next element; again the same until it is taken.
+        """The next element; the same one until it is taken.
 
         Raises:
-            StopIteration: There is none.
+            StopIteration: There is no further element.
         """
         if self._ended:
             raise StopIteration
@@ -57,49 +65,49 @@ class LookAhead(Generic[ElementT]):
             if self._peek is not None:
                 return self._peek()
             if self._held is None:
-                before, step = (self._state() if self.has_state else None), self._own_step
-                self._held = _Held(next(self.iterator), before, step)
+                state, step = (self._copy_state() if self.has_state else None), self._own_step
+                self._held = _Held(next(self.iterator), state, step)
         except StopIteration:
             self._ended = True
             raise
         return self._held.element
 
     def take(self) -> None:
-        """Moves behind the element that was looked at."""
+        """Moves past the element that was looked at."""
         if self._peek is not None:
             next(self.iterator)
         self._held = None
 
     @property
     def has_state(self) -> bool:
-        """Whether the iterator's position can be taken and set."""
+        """Whether the iterator has ``get_state`` and ``set_state``."""
         return hasattr(self.iterator, "get_state") and hasattr(self.iterator, "set_state")
 
     @property
     def step(self) -> int | None:
-        """The iterator's step, or None if it counts none."""
+        """The iterator's step; None if it does not count steps."""
         return self._own_step if self._held is None else self._held.step
 
     def get_state(self) -> Any:
         """The iterator's state.
 
         Raises:
-            StateError: It has none.
+            StateError: The iterator has no state.
         """
         self._check_has_state("get_state")
-        return self._state() if self._held is None else copy.deepcopy(self._held.before)
+        return self._copy_state() if self._held is None else copy.deepcopy(self._held.state)
 
     def check_state(self, state: Any, allow: Collection[str] = ()) -> Callable[[], None]:
-        """Checks a state, as far as the iterator can without going there; returns what goes there.
+        """Checks a state, as far as the iterator can do so without a move; returns a function that moves there.
 
-        Of an iterator that cannot check, what is returned may still fail, and then leaves it where it was.
+        If the iterator has no ``check_state``, that function may still fail. The iterator then stays where it was.
 
         Args:
-            state: What its ``get_state`` gave.
-            allow: Passed on to the iterator if not empty.
+            state: What ``get_state`` gave.
+            allow: Passed on to the iterator if it is not empty.
 
         Raises:
-            StateError: The iterator has no state, or takes no ``allow``.
+            StateError: The iterator has no state, or does not take ``allow``.
         """
         self._check_has_state("set_state")
         checks = hasattr(self.iterator, "check_state")
@@ -119,20 +127,20 @@ class LookAhead(Generic[ElementT]):
         return apply
 
     def close(self) -> None:
-        """Closes the iterator, if that is possible."""
+        """Closes the iterator, if it has ``close``."""
         if hasattr(self.iterator, "close"):
             self.iterator.close()
 
     def _set_or_stay(self, given: tuple[Any, ...]) -> None:
-        before = self._state()
+        before = self._copy_state()
         try:
             self.iterator.set_state(*given)
         except BaseException:
             self.iterator.set_state(before)
             raise
 
-    def _state(self) -> Any:
-        # Some iterators hand out the state that they go on to change.
+    def _copy_state(self) -> Any:
+        # Some iterators return the object that they change later.
         return copy.deepcopy(self.iterator.get_state())
 
     @property
@@ -141,12 +149,17 @@ class LookAhead(Generic[ElementT]):
 
     @property
     def name(self) -> str:
-        """What kind of iterator it is."""
+        """The full name of the iterator's class, for errors."""
         return f"{type(self.iterator).__module__}.{type(self.iterator).__qualname__}"
 
     def _check_has_state(self, method: str) -> None:
         if not self.has_state:
             raise StateError(
                 f"{self.name} has no get_state and set_state, so its position would be lost ({method}): iterate over "
-                "something that has, such as a resumable_data or Grain dataset"
+                "something that has them, such as a resumable_data or Grain dataset"
             )
+
+
+def as_peekable(iterator: Iterator[Any]) -> Peekable[Any]:
+    """Makes an iterator peekable; a ``DataIterator`` is asked with its own ``peek``."""
+    return Peekable(iterator, iterator.peek if isinstance(iterator, DataIterator) else None)

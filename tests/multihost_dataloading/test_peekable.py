@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import resumable_data as rd
-from resumable_data.placement.look_ahead import LookAhead
+from resumable_data.multihost_dataloading.peekable import Peekable
 
 
 class Steps:
@@ -33,63 +33,63 @@ class Steps:
 
 def test_looking_moves_neither_state_nor_step() -> None:
     steps = Steps()
-    ahead = LookAhead(steps)
+    peekable = Peekable(steps)
     for number in range(4):
-        assert [ahead.look(), ahead.look()] == [number, number]
-        assert (ahead.get_state(), ahead.step) == ({"step": number}, number)
-        ahead.take()
-        assert (ahead.get_state(), ahead.step) == ({"step": number + 1}, number + 1)
+        assert [peekable.look(), peekable.look()] == [number, number]
+        assert (peekable.get_state(), peekable.step) == ({"step": number}, number)
+        peekable.take()
+        assert (peekable.get_state(), peekable.step) == ({"step": number + 1}, number + 1)
     for _ in range(2):
         with pytest.raises(StopIteration):
-            ahead.look()
+            peekable.look()
 
 
 def test_its_own_way_to_look_is_used() -> None:
     data = rd.Dataset.from_source(rd.InMemorySource([[1], [2], [3]])).pad(2, eod_id=0).batch(1)
     iterator, plain = iter(data), iter(data)
-    ahead = LookAhead(iterator, iterator.peek)
-    assert ahead.look() is ahead.look()
-    assert ahead.get_state() == plain.get_state()
-    ahead.take()
+    peekable = Peekable(iterator, iterator.peek)
+    assert peekable.look() is peekable.look()
+    assert peekable.get_state() == plain.get_state()
+    peekable.take()
     next(plain)
-    assert ahead.get_state() == plain.get_state()
+    assert peekable.get_state() == plain.get_state()
 
 
 def test_a_state_drops_what_was_looked_at_and_the_end() -> None:
     steps = Steps()
-    ahead = LookAhead(steps)
-    beginning = ahead.get_state()
-    ahead.look()
-    ahead.check_state({"step": 4})()
+    peekable = Peekable(steps)
+    beginning = peekable.get_state()
+    peekable.look()
+    peekable.check_state({"step": 4})()
     with pytest.raises(StopIteration):
-        ahead.look()
-    move = ahead.check_state(beginning, allow={"anything"})
+        peekable.look()
+    move = peekable.check_state(beginning, allow={"anything"})
     assert steps.step == 4
     move()
-    assert (ahead.look(), steps.allowed) == (0, {"anything"})
+    assert (peekable.look(), steps.allowed) == (0, {"anything"})
 
 
 def test_a_state_that_fails_keeps_what_was_looked_at() -> None:
-    ahead = LookAhead(Steps())
-    ahead.look()
+    peekable = Peekable(Steps())
+    peekable.look()
     with pytest.raises(KeyError):
-        ahead.check_state({})()
-    assert (ahead.look(), ahead.step) == (0, 0)
-    ahead.take()
-    assert ahead.look() == 1
+        peekable.check_state({})()
+    assert (peekable.look(), peekable.step) == (0, 0)
+    peekable.take()
+    assert peekable.look() == 1
 
 
 def test_an_iterator_that_can_check_is_asked_before_it_moves() -> None:
     data = rd.Dataset.from_source(rd.InMemorySource([[1], [2]])).pad(2, eod_id=0).batch(1)
     iterator = iter(data)
-    ahead = LookAhead(iterator, iterator.peek)
+    peekable = Peekable(iterator, iterator.peek)
     with pytest.raises(rd.StateError):
-        ahead.check_state({"step": 1})
+        peekable.check_state({"step": 1})
 
 
 def test_without_a_state_there_is_an_error() -> None:
-    ahead = LookAhead(iter([1]))
-    assert not ahead.has_state
-    assert ahead.step is None
+    peekable = Peekable(iter([1]))
+    assert not peekable.has_state
+    assert peekable.step is None
     with pytest.raises(rd.StateError, match="position would be lost"):
-        ahead.get_state()
+        peekable.get_state()

@@ -1,4 +1,4 @@
-"""From the rows that each process has to global arrays: those of the first process first, on any mesh."""
+"""Makes global arrays of the rows that each process gives: the rows of the first process come first, on any mesh."""
 
 from __future__ import annotations
 
@@ -13,31 +13,36 @@ from resumable_data.errors import PipelineError
 from resumable_data.placement.sharding import as_sharding, to_global
 
 # Kinds of NumPy dtypes: objects, bytes, text, differences of time, times.
-_NO_NUMBERS = "OSUmM"
+_NOT_NUMBERS = "OSUmM"
 
 
 def processes_of(mesh: Mesh) -> tuple[int, ...]:
     """The processes that own devices of a mesh, ascending.
 
     Raises:
-        PipelineError: The present one is not among them, or some own more devices than others.
+        PipelineError: This process owns none of the devices, or some processes own more devices than others.
     """
     devices = Counter(device.process_index for device in mesh.devices.flat)
     if jax.process_index() not in devices:
         raise PipelineError(
             f"process {jax.process_index()} owns no device of the mesh {dict(mesh.shape)}, whose devices belong to "
-            f"processes {sorted(devices)}: it has no rows to give, so iterate on those alone"
+            f"processes {sorted(devices)}: it has no rows to give, so iterate on those processes only"
         )
     if len(set(devices.values())) > 1:
         counts = ", ".join(f"process {process} {devices[process]}" for process in sorted(devices))
         raise PipelineError(
-            f"every process gives as many rows, so each has to own as many devices of the mesh, but: {counts}"
+            "every process gives the same number of rows, so every process has to own the same number of devices of "
+            f"the mesh, but they own: {counts}"
         )
     return tuple(sorted(devices))
 
 
 def global_layout(local_shape: tuple[int, ...], mesh: Mesh) -> tuple[tuple[int, ...], NamedSharding]:
-    """Shape and sharding of the global array to which each process gives an array of ``local_shape``.
+    """Shape and sharding of a global array of which each process gives an array of ``local_shape``.
+
+    Args:
+        local_shape: Shape of what this process gives, rows first.
+        mesh: The rows are divided among all its devices.
 
     Raises:
         PipelineError: The rows cannot be divided among the process's devices, or the mesh cannot be used.
@@ -55,49 +60,55 @@ def global_layout(local_shape: tuple[int, ...], mesh: Mesh) -> tuple[tuple[int, 
 
 
 def form_global(local: Any, mesh: Mesh) -> jax.Array:
-    """The global array in which process ``i`` of ``n`` has given rows ``[i * G / n, (i + 1) * G / n)`` of G.
+    """Forms a global array of G rows: process ``i`` of ``n`` gives rows ``[i * G / n, (i + 1) * G / n)``.
 
-    Where the order of the mesh's devices is not that of the processes, rows travel from one process to another.
-    That is a collective, which all processes of the mesh have to take part in.
+    If the mesh's devices are not in the order of the processes, rows travel between processes. That is a collective:
+    all processes of the mesh have to take part in it.
 
     Args:
-        local: [rows, ...], what this process gives; NumPy or anything that becomes it.
+        local: [rows, ...], what this process gives: a NumPy array, or anything that NumPy converts to one.
         mesh: The rows are divided among all its devices, in its order.
 
     Raises:
-        PipelineError: The array cannot be laid out, or holds what JAX cannot.
+        PipelineError: The array cannot be laid out on the mesh, or JAX cannot hold its values.
+
+    >>> np.asarray(form_global(np.arange(16), Mesh(np.array(jax.devices()), "data")))[:4].tolist()
+    [0, 1, 2, 3]
     """
     array = canonical(local)
     shape, sharding = global_layout(array.shape, mesh)
     first = processes_of(mesh).index(jax.process_index()) * len(array)
+    # rows: int64[n_local], the global number of each row of this process
     rows = np.arange(first, first + len(array))
-    by_process = _by_process(mesh)
+    by_process = _order_by_process(mesh)
     if by_process is mesh:
         return to_global(rows, array, sharding, shape[0])
     given = to_global(rows, array, NamedSharding(by_process, PartitionSpec(by_process.axis_names)), shape[0])
     return jax.device_put(given, sharding)
 
 
-def _by_process(mesh: Mesh) -> Mesh:
-    """The mesh itself where its devices stand in the order of their processes, or one where they do."""
+def _order_by_process(mesh: Mesh) -> Mesh:
+    """The mesh itself if its devices are in the order of their processes; otherwise a mesh whose devices are."""
     devices = list(mesh.devices.flat)
     ordered = sorted(devices, key=lambda device: device.process_index)
     return mesh if ordered == devices else Mesh(np.array(ordered), ("rows",))
 
 
 def canonical(local: Any) -> np.ndarray[Any, Any]:
-    """A process's array in NumPy, in the dtype that JAX gives it.
+    """Converts a process's array to NumPy, in the dtype that JAX gives it.
 
     Raises:
-        PipelineError: It is a global array, JAX has no such dtype, or integers would be cut off.
+        PipelineError: The array is global already, JAX has no such dtype, or its dtype cannot hold an integer.
 
     >>> canonical([1, 2]).dtype, canonical(np.float64(0.5)).dtype
     (dtype('int32'), dtype('float32'))
     """
     if isinstance(local, jax.Array) and not local.is_fully_addressable:
-        raise PipelineError("this is a global array already: give what this process has, of a pipeline not placed")
+        raise PipelineError(
+            "this is a global array already: give the rows of this process, from a pipeline without place()"
+        )
     array = np.asarray(local)
-    if array.dtype.kind in _NO_NUMBERS or array.dtype.names:
+    if array.dtype.kind in _NOT_NUMBERS or array.dtype.names:
         raise PipelineError(f"dtype {array.dtype} cannot be put on a device: give numbers")
     dtype = jax.dtypes.canonicalize_dtype(array.dtype)
     converted = array.astype(dtype, copy=False)

@@ -12,13 +12,13 @@ import pytest
 from jax.sharding import Mesh
 
 import resumable_data as rd
-from resumable_data.placement.process_rows import canonical, form_global, global_layout, processes_of
+from resumable_data.multihost_dataloading.global_arrays import canonical, form_global, global_layout, processes_of
 
 DEVICES = np.array(jax.devices())
 
 
 def mesh_of(*processes: int) -> Any:
-    """Stands for a mesh with one device of each of these processes."""
+    """A stand-in for a mesh with one device of each of these processes."""
     devices = np.array([SimpleNamespace(process_index=process) for process in processes])
     return SimpleNamespace(devices=devices, shape={"data": len(processes)})
 

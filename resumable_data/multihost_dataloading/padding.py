@@ -11,7 +11,15 @@ from resumable_data.errors import PipelineError
 
 
 def pad_to(array: Any, shape: Sequence[int], value: float = 0) -> np.ndarray[Any, Any]:
-    """The array with ``value`` behind it on every axis, up to ``shape``.
+    """Pads the end of every axis of an array.
+
+    Args:
+        array: An array of any numeric dtype, or anything that NumPy converts to one.
+        shape: The shape of the result: as many axes, each at least as long.
+        value: What fills the new cells.
+
+    Returns:
+        An array of this shape and of the same dtype; the array itself if it has this shape already.
 
     Raises:
         PipelineError: The shape has other axes or is smaller, or the array's dtype cannot hold the value.
@@ -20,7 +28,7 @@ def pad_to(array: Any, shape: Sequence[int], value: float = 0) -> np.ndarray[Any
     [[1, 2, 0], [0, 0, 0]]
     """
     array, shape = np.asarray(array), tuple(shape)
-    if len(shape) != array.ndim or any(is_ > to_be for is_, to_be in zip(array.shape, shape, strict=True)):
+    if len(shape) != array.ndim or any(old > new for old, new in zip(array.shape, shape, strict=True)):
         raise PipelineError(f"an array of shape {array.shape} cannot be padded to shape {shape}")
     if array.shape == shape:
         return array
@@ -30,10 +38,10 @@ def pad_to(array: Any, shape: Sequence[int], value: float = 0) -> np.ndarray[Any
 
 
 def padding_value(dtype: np.dtype[Any], value: float) -> np.ndarray[Any, Any]:
-    """The value in an array's dtype.
+    """Converts a value to an array's dtype.
 
     Raises:
-        PipelineError: It is none of that dtype, as -1 is none of uint8.
+        PipelineError: The dtype cannot hold the value, as uint8 cannot hold -1.
     """
     converted = np.asarray(value).astype(dtype)
     if dtype.kind in "iub" and converted != value:

@@ -1,4 +1,4 @@
-"""Processes that take their batches in lockstep: they agree that there is one, on its shapes, and on the end."""
+"""Several processes take batches in lockstep: they agree whether there is one, on its shapes, and on the end."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from jax.sharding import Mesh
 
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, PipelineMismatchError, ResumableDataError
-from resumable_data.placement.agreement import Claim, agree
-from resumable_data.placement.exchange import read_exchange, start_exchange
-from resumable_data.placement.look_ahead import LookAhead
-from resumable_data.placement.padding import pad_to, padding_value
-from resumable_data.placement.process_rows import canonical, form_global, processes_of
+from resumable_data.multihost_dataloading.exchange import read_exchange, start_exchange
+from resumable_data.multihost_dataloading.global_arrays import canonical, form_global, processes_of
+from resumable_data.multihost_dataloading.padding import pad_to, padding_value
+from resumable_data.multihost_dataloading.peekable import Peekable
+from resumable_data.processes.agreement import PositionReport, agree
 
 Shape = tuple[int, ...]
 
 
 class Status(IntEnum):
-    """What a process has: a batch, no further one, or an error instead of it."""
+    """What a process has: a batch, no further batch, or an error instead of a batch."""
 
     READY = 0
     ENDED = 1
@@ -31,13 +31,13 @@ class Status(IntEnum):
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a process says of its next batch, in integers from 0 to below 2³¹.
+class BatchReport:
+    """What a process tells the others about its next batch, in integers from 0 to 2³¹ - 1.
 
     Attributes:
-        status: Whether there is one.
-        step: Which it is in its epoch.
-        length: Batches an epoch, or 0 where that is not known.
+        status: A ``Status``.
+        step: The step of the batch in its epoch.
+        length: Batches of an epoch; 0 if that is not known.
         structure: Digest of the names, dtypes and ranks of its arrays.
         shapes: Digest of their shapes.
     """
@@ -49,19 +49,19 @@ class Report:
     shapes: int = 0
 
 
-def judge(reports: Mapping[int, Report]) -> Status:
-    """What the processes do next, all of them the same.
+def decide(reports: Mapping[int, BatchReport]) -> Status:
+    """Decides what all processes do next.
 
     Args:
         reports: By process, ascending.
 
     Returns:
-        READY only if all are; ENDED where one has ended; FAILED where one has failed.
+        READY if all are ready; FAILED if any has failed; otherwise ENDED.
 
     Raises:
-        PipelineMismatchError: They are not at the same step of equal epochs.
+        PipelineMismatchError: The processes are at different steps, or their epochs have different lengths.
 
-    >>> judge({0: Report(Status.READY, 7, 0), 1: Report(Status.ENDED, 7, 0)}).name
+    >>> decide({0: BatchReport(Status.READY, 7, 0), 1: BatchReport(Status.ENDED, 7, 0)}).name
     'ENDED'
     """
     lengths = {process: report.length or None for process, report in reports.items()}
@@ -78,7 +78,7 @@ def _check_equal(values: Mapping[int, Any], advice: str) -> None:
 
 
 def common_shapes(shapes: Mapping[int, Sequence[Shape]]) -> list[Shape]:
-    """The least shapes that hold the arrays of every process.
+    """The smallest shapes that hold the arrays of every process.
 
     >>> common_shapes({0: [(4, 8), (4,)], 1: [(2, 9), (2,)]})
     [(4, 9), (4,)]
@@ -91,9 +91,9 @@ class _Part:
     """This process's part of a batch.
 
     Attributes:
-        names: Of its arrays, such as ``.inputs`` or ``['tokens']``.
-        arrays: They themselves, in dtypes that JAX has.
-        structure: What they are leaves of.
+        names: The names of its arrays, such as ``.inputs`` or ``['tokens']``.
+        arrays: The arrays, in dtypes that JAX has.
+        structure: The pytree whose leaves they are.
     """
 
     names: list[str]
@@ -108,14 +108,20 @@ class _Part:
     def shapes(self) -> list[Shape]:
         return [array.shape for array in self.arrays]
 
-    def report(self, step: int, length: int | None) -> Report:
+    def report(self, step: int, length: int | None) -> BatchReport:
         structure, shapes = digest(*self.kinds), digest(*map(str, self.shapes))
-        return Report(Status.READY, step, length or 0, _below_2_to_31(structure), _below_2_to_31(shapes))
+        return BatchReport(Status.READY, step, length or 0, _below_2_to_31(structure), _below_2_to_31(shapes))
 
 
 @dataclass(frozen=True)
 class _Announced:
-    """What was said about the next batch: the exchange under way, this process's part, or the error in its place."""
+    """What this process told the others about its next batch.
+
+    Attributes:
+        started: The exchange that was started.
+        part: This process's part of the batch; None if it has none.
+        failure: The error that this process has instead; None if there is none.
+    """
 
     started: jax.Array
     part: _Part | None
@@ -123,22 +129,23 @@ class _Announced:
 
 
 class Lockstep:
-    """The next global batch, if every process has its part of it.
+    """Forms the next global batch once every process has its part.
 
-    A process alone goes by itself. Several exchange a few integers a batch, on their devices. ``announce`` starts the
-    exchange of the following batch early, so that it is over when it is asked for, and no device waits for it.
+    A single process does this without an exchange. Several processes exchange a few integers for each batch, on their
+    devices. ``announce`` starts the exchange of the next batch early, so that it is over when the batch is asked for
+    and no device waits.
 
     Args:
         local: Gives this process's part of each batch, a pytree of arrays.
-        mesh: Where the batches lie; the processes that own its devices take part.
-        pad_value: Pads the arrays of all processes to one shape, and their rows so that the devices can divide
-            them; None to refuse what differs.
+        mesh: The mesh of the global batches; the processes that own its devices take part.
+        pad_value: Fills the padding that gives the arrays of all processes one shape, and rows that the devices can
+            divide. None if nothing is padded; then different shapes are an error.
 
     Raises:
-        PipelineError: The mesh cannot be used by this process.
+        PipelineError: This process cannot use the mesh.
     """
 
-    def __init__(self, local: LookAhead[Any], mesh: Mesh, pad_value: float | None) -> None:
+    def __init__(self, local: Peekable[Any], mesh: Mesh, pad_value: float | None) -> None:
         self._local = local
         self._mesh = mesh
         self._pad_value = pad_value
@@ -147,15 +154,15 @@ class Lockstep:
 
     @property
     def is_alone(self) -> bool:
-        """Whether no other process takes part."""
+        """Whether this process is the only one that takes part."""
         return len(self._processes) == 1
 
     def take(self, step: int, length: int | None) -> Any:
-        """The next global batch. An error, or the end, leaves every process where it was.
+        """The next global batch. After an error, and at the end, every process is where it was.
 
         Args:
-            step: Which one it is in its epoch.
-            length: Batches an epoch, if that is known.
+            step: The step of the batch in its epoch.
+            length: Batches of an epoch; None if that is not known.
 
         Raises:
             StopIteration: At least one process has no further batch.
@@ -167,13 +174,16 @@ class Lockstep:
             part = self._look()
             shapes = part.shapes
         else:
-            part, shapes = self._agreed(step, length)
-        formed = self._formed(part, shapes)
+            part, shapes = self._agree(step, length)
+        batch = self._form(part, shapes)
         self._local.take()
-        return formed
+        return batch
 
     def announce(self, step: int, length: int | None) -> None:
-        """Looks at this process's part of the next batch and starts to tell the others. Alone it does nothing."""
+        """Looks at this process's part of the next batch and starts to tell the others.
+
+        Does nothing if this process is the only one, or if the batch is announced already.
+        """
         if self.is_alone or self._announced is not None:
             return
         part: _Part | None = None
@@ -182,14 +192,14 @@ class Lockstep:
             part = self._look()
             report = part.report(step, length)
         except StopIteration:
-            report = Report(Status.ENDED, step, length or 0)
+            report = BatchReport(Status.ENDED, step, length or 0)
         except Exception as error:
-            # The others wait to hear of it; it is raised when all know.
-            failure, report = error, Report(Status.FAILED, step, length or 0)
+            # The other processes wait for this report. The error is raised after all of them know.
+            failure, report = error, BatchReport(Status.FAILED, step, length or 0)
         self._announced = _Announced(start_exchange(self._mesh, astuple(report)), part, failure)
 
     def forget(self) -> None:
-        """Drops what was announced: the position has changed, on all processes."""
+        """Drops the announced batch. Call this on all processes after a change of the position."""
         self._announced = None
 
     def _look(self) -> _Part:
@@ -206,13 +216,14 @@ class Lockstep:
                 raise PipelineError(f"{name}: {error}") from error
         return _Part(names, arrays, jax.tree.structure(batch))
 
-    def _agreed(self, step: int, length: int | None) -> tuple[_Part, list[Shape]]:
+    def _agree(self, step: int, length: int | None) -> tuple[_Part, list[Shape]]:
+        """This process's part, and the shapes that all processes give their arrays."""
         self.announce(step, length)
         announced, self._announced = self._announced, None
         assert announced is not None
         numbers = read_exchange(self._mesh, announced.started)
-        reports = {process: Report(*map(int, row)) for process, row in numbers.items()}
-        status = judge(reports)
+        reports = {process: BatchReport(*map(int, row)) for process, row in numbers.items()}
+        status = decide(reports)
         if status is Status.ENDED:
             raise StopIteration
         if status is Status.FAILED:
@@ -221,20 +232,20 @@ class Lockstep:
         assert part is not None
         _check_structure(reports, part)
         differ = len({report.shapes for report in reports.values()}) > 1
-        return part, self._common(part) if differ else part.shapes
+        return part, self._agree_on_shapes(part) if differ else part.shapes
 
     def _raise_failure(self, step: int, own: Exception | None) -> None:
-        claim = Claim(None, step, "", failure="" if own is None else f"{type(own).__name__}: {own}")
+        report = PositionReport(None, step, "", failure="" if own is None else f"{type(own).__name__}: {own}")
         try:
-            agree("reading the next batch", self._processes, claim)
+            agree("reading the next batch", self._processes, report)
         except ResumableDataError as error:
-            # What went wrong here says more than that something went wrong here.
+            # This process's own error says more than the news that a process failed.
             raise error if own is None else own from error
         if own is not None:
             raise own
 
-    def _common(self, part: _Part) -> list[Shape]:
-        """The shapes to be padded to; raises where they differ and nothing is padded."""
+    def _agree_on_shapes(self, part: _Part) -> list[Shape]:
+        """The shapes to pad to; raises if the shapes differ and nothing is padded."""
         exchange = start_exchange(self._mesh, [size for shape in part.shapes for size in shape])
         ends = np.cumsum([len(shape) for shape in part.shapes])[:-1]
         shapes = {
@@ -243,9 +254,9 @@ class Lockstep:
         }
         if self._pad_value is None:
             lines = tuple(
-                f"{name}: " + ", ".join(f"{shapes[process][place]} on process {process}" for process in shapes)
-                for place, name in enumerate(part.names)
-                if len({shapes[process][place] for process in shapes}) > 1
+                f"{name}: " + ", ".join(f"{shapes[process][index]} on process {process}" for process in shapes)
+                for index, name in enumerate(part.names)
+                if len({shapes[process][index] for process in shapes}) > 1
             )
             raise PipelineMismatchError(
                 "the processes' batches have different shapes; pad them (pad_shapes=True), or make them equal:\n"
@@ -254,7 +265,7 @@ class Lockstep:
             )
         return common_shapes(shapes)
 
-    def _formed(self, part: _Part, shapes: Sequence[Shape]) -> Any:
+    def _form(self, part: _Part, shapes: Sequence[Shape]) -> Any:
         n_devices = self._mesh.devices.size // len(self._processes)
         formed: list[jax.Array] = []
         for name, array, shape in zip(part.names, part.arrays, shapes, strict=True):
@@ -268,7 +279,7 @@ class Lockstep:
         return jax.tree.unflatten(part.structure, formed)
 
 
-def _check_structure(reports: Mapping[int, Report], part: _Part) -> None:
+def _check_structure(reports: Mapping[int, BatchReport], part: _Part) -> None:
     own = reports[jax.process_index()].structure
     others = [f"process {process}" for process, report in reports.items() if report.structure != own]
     if others:

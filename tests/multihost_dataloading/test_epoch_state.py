@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import resumable_data as rd
-from resumable_data.placement.epoch_state import EpochState
+from resumable_data.multihost_dataloading.epoch_state import EpochState
 
 
 @pytest.mark.parametrize(
@@ -39,5 +39,5 @@ def test_another_length_is_refused_unless_it_is_allowed() -> None:
 
 @pytest.mark.parametrize(("saved", "own"), [((0, 2), (1, 2)), ((0, 2), (0, 4)), ((0, 2), None), (None, (0, 2))])
 def test_the_state_of_another_process_is_refused(saved: Any, own: Any) -> None:
-    with pytest.raises(rd.PipelineMismatchError, match="position is one of each process"):
+    with pytest.raises(rd.PipelineMismatchError, match="each process has a position of its own"):
         EpochState(1, None, {}, process=saved).check(None, own, ())

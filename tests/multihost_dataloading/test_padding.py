@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
-from resumable_data.placement.padding import pad_to, padding_value
+from resumable_data.multihost_dataloading.padding import pad_to, padding_value
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.uint8, np.float16, np.bool_])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 
-from resumable_data.placement.exchange import read_exchange, start_exchange
+from resumable_data.multihost_dataloading.exchange import read_exchange, start_exchange
 
 DEVICES = np.array(jax.devices())
 
@@ -20,7 +20,7 @@ def test_every_process_has_said_its_numbers(mesh: Mesh) -> None:
     assert (numbers[0].tolist(), numbers[0].dtype) == ([3, 0, largest], np.int32)
 
 
-def test_a_number_that_does_not_fit_is_no_other_number() -> None:
+def test_a_number_that_does_not_fit_is_refused() -> None:
     mesh = Mesh(DEVICES, "data")
     with pytest.raises(OverflowError):
         start_exchange(mesh, [2**31])

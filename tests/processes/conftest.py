@@ -1,4 +1,4 @@
-"""One meeting of three processes, over JAX's real coordination service."""
+"""One rendezvous of three processes, over JAX's real coordination service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from property_tests.coordination import clients_of
-from resumable_data.placement.meeting import Meeting
+from resumable_data.processes.rendezvous import Rendezvous
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +18,9 @@ def clients() -> Iterator[list[Any]]:
 
 
 @pytest.fixture
-def meetings(clients: list[Any], request: pytest.FixtureRequest) -> list[Meeting]:
-    """The meeting as each of the processes sees it."""
+def views(clients: list[Any], request: pytest.FixtureRequest) -> list[Rendezvous]:
+    """The rendezvous as each of the processes sees it."""
     return [
-        Meeting("going on", (0, 1, 2), request.node.name, 60.0, process, client)
+        Rendezvous("going on", (0, 1, 2), request.node.name, 60.0, process, client)
         for process, client in enumerate(clients)
     ]

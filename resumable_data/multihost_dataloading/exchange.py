@@ -1,4 +1,4 @@
-"""A few integers of each process, known to all of them: one small collective on the devices of a mesh."""
+"""Each process tells all others a few integers, through one small collective on the devices of a mesh."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from resumable_data.placement.sharding import as_sharding
 
 
 def start_exchange(mesh: Mesh, numbers: Sequence[int]) -> jax.Array:
-    """Hands in this process's numbers without waiting for the others.
+    """Sends the numbers of this process. It does not wait for the other processes.
 
-    Every process that owns devices of the mesh has to call this, with equally many numbers and in the same order
-    among everything else that it starts on them.
+    Every process that owns devices of the mesh has to call this function, with the same count of numbers. All
+    processes have to start it at the same place among the other work that they start on these devices.
 
     Args:
-        mesh: Tells which processes take part.
-        numbers: Each at least 0 and below 2³¹.
+        mesh: The processes that own its devices take part.
+        numbers: Integers from 0 to 2³¹ - 1.
 
     Returns:
         What ``read_exchange`` waits for.
@@ -30,18 +30,31 @@ def start_exchange(mesh: Mesh, numbers: Sequence[int]) -> jax.Array:
     message = np.asarray([numbers], np.int32)
     shape = (mesh.devices.size, len(numbers))
     given = jax.make_array_from_callback(shape, as_sharding(mesh), lambda _: message, dtype=np.int32)
-    return _everywhere(mesh)(given)
+    return _replicate(mesh)(given)
 
 
 def read_exchange(mesh: Mesh, started: jax.Array) -> dict[int, Int32Array]:
-    """Waits for the numbers of all: by process, ascending, int32[n]."""
+    """Waits for the numbers of all processes.
+
+    Args:
+        mesh: The mesh of the exchange.
+        started: What ``start_exchange`` returned.
+
+    Returns:
+        int32[n] for each process, ascending.
+
+    >>> mesh = Mesh(np.array(jax.devices()), "data")
+    >>> {process: numbers.tolist() for process, numbers in read_exchange(mesh, start_exchange(mesh, [3, 5])).items()}
+    {0: [3, 5]}
+    """
+    # table: int32[n_devices, n], one row for each device in the order of the mesh
     table = np.asarray(started.addressable_data(0))
     owners = [device.process_index for device in mesh.devices.flat]
     return {process: table[owners.index(process)] for process in sorted(set(owners))}
 
 
 @cache
-def _everywhere(mesh: Mesh) -> Any:
+def _replicate(mesh: Mesh) -> Any:
     def same(numbers: jax.Array) -> jax.Array:
         return numbers
 

@@ -1,4 +1,4 @@
-"""One process with eight devices: row order, padding, epochs and exact states. Several: property_tests."""
+"""One process with eight devices: epochs and exact states. Several processes: property_tests."""
 
 from __future__ import annotations
 
@@ -11,16 +11,10 @@ import grain
 import jax
 import numpy as np
 import pytest
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 
 import resumable_data as rd
-from resumable_data.multihost_dataloading import (
-    MultiHostDataLoadIterator,
-    _build_global_shape_and_sharding,
-    _form_global_array,
-    _pad_array_to_shape,
-    get_next_batch_sharded,
-)
+from resumable_data.multihost_dataloading import MultiHostDataLoadIterator
 
 DEVICES = np.array(jax.devices())
 MESH = Mesh(DEVICES, "data")
@@ -33,14 +27,14 @@ class Foreign:
         self.state = {"next": 0}
         self.count = count
         self.closed = False
-        self.calls_behind_the_end = 0
+        self.calls_after_the_end = 0
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> np.ndarray[Any, Any]:
         if self.state["next"] == self.count:
-            self.calls_behind_the_end += 1
+            self.calls_after_the_end += 1
             raise StopIteration
         self.state["next"] += 1
         return np.full((8, 2), self.state["next"] - 1, np.int32)
@@ -85,61 +79,10 @@ def through_json(state: Any) -> Any:
     return json.loads(json.dumps(state))
 
 
-@pytest.mark.parametrize(
-    "mesh",
-    [
-        MESH,
-        Mesh(DEVICES[::-1], "data"),
-        Mesh(DEVICES.reshape(2, 4).T, ("data", "tensor")),
-        Mesh(DEVICES[[5, 2, 7, 0]], "data"),
-    ],
-)
-def test_row_r_is_row_r_on_any_mesh_and_lies_over_all_its_axes(mesh: Mesh) -> None:
-    local = np.arange(48).reshape(16, 3)
-    array = _form_global_array((), local, mesh)
-
-    np.testing.assert_array_equal(np.asarray(array), local)
-    assert array.sharding == NamedSharding(mesh, PartitionSpec(mesh.axis_names))
-    assert {shard.data.shape for shard in array.addressable_shards} == {(16 // mesh.size, 3)}
-    assert _build_global_shape_and_sharding((16, 3), mesh) == ((16, 3), array.sharding)
-
-
-def test_what_cannot_be_laid_out_is_refused_with_its_name() -> None:
-    batches = iter([{"tokens": np.zeros((10, 4), np.int32)}])
-    with pytest.raises(rd.PipelineError, match=r"\['tokens'\]: the 10 rows of shape \(10, 4\) .* 8 devices"):
-        get_next_batch_sharded(batches, MESH)
-    with pytest.raises(rd.PipelineError, match=r"\['a'\]: an array without axes"):
-        _form_global_array((jax.tree_util.DictKey("a"),), np.int32(3), MESH)
-    with pytest.raises(rd.PipelineError, match="int64 with values beyond int32"):
-        _form_global_array((), np.full(8, 2**40), MESH)
-    with pytest.raises(rd.PipelineError, match=r"dtype .* cannot be put on a device"):
-        _form_global_array((), np.array(["text"] * 8), MESH)
-
-
-def test_padding_is_at_the_end_of_every_axis() -> None:
-    padded = _pad_array_to_shape((np.array([[1, 2], [3, 4]], np.int8), (3, 4)), pad_value=-1)
-    assert padded.tolist() == [[1, 2, -1, -1], [3, 4, -1, -1], [-1, -1, -1, -1]]
-    assert padded.dtype == np.int8
-
-
-@pytest.mark.parametrize("shape", [(1, 2), (2, 2, 1), (2,)])
-def test_padding_to_a_shape_that_does_not_hold_the_array_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(rd.PipelineError, match=r"shape \(2, 2\) cannot be padded"):
-        _pad_array_to_shape((np.ones((2, 2)), shape))
-
-
 def test_a_pad_value_that_the_dtype_cannot_hold_is_refused_even_where_nothing_is_padded() -> None:
     batches = MultiHostDataLoadIterator([np.zeros((8, 2), np.uint8)], MESH, pad_shapes=True, pad_value=-1)
     with pytest.raises(rd.PipelineError, match="pad_value=-1 is not a value of uint8"):
         next(batches)
-
-
-def test_padded_rows_fill_the_devices() -> None:
-    local = rd.LLMBatch.from_inputs(np.ones((10, 4), np.int32))
-    batch = get_next_batch_sharded(iter([local]), MESH, pad=True, pad_value=7)
-    assert batch.inputs.shape == (16, 4)
-    assert np.asarray(batch.targets_segmentation)[10:].tolist() == [[7] * 4] * 6
-    np.testing.assert_array_equal(np.asarray(batch.targets)[:10], local.targets)
 
 
 def test_without_a_length_it_ends_with_the_data_and_has_no_len() -> None:
@@ -162,7 +105,7 @@ def test_data_that_ends_early_is_counted_right_and_reported(caplog: pytest.LogCa
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_an_epoch_behind_the_end_of_the_data_is_an_error_not_an_empty_one(count: int) -> None:
+def test_an_epoch_after_the_end_of_the_data_is_an_error_not_an_empty_one(count: int) -> None:
     batches = MultiHostDataLoadIterator(iter(numbered(count)), MESH, iterator_length=3)
     list(batches)
     for _ in range(2):
@@ -177,13 +120,13 @@ def test_the_end_of_an_iterator_is_not_asked_for_twice() -> None:
     assert next(batches, None) is None
     with pytest.raises(rd.PipelineError, match="the data has ended"):
         list(batches)
-    assert foreign.calls_behind_the_end == 1
+    assert foreign.calls_after_the_end == 1
 
 
 @pytest.mark.parametrize(
     "dataloader", [numbered(5), Foreign(5), iter(pipeline(shuffled=False)), pipeline(shuffled=False)]
 )
-def test_epochs_of_evaluation_are_identical_also_behind_a_sanity_batch(dataloader: Any) -> None:
+def test_epochs_of_evaluation_are_identical_also_after_a_sanity_batch(dataloader: Any) -> None:
     batches = MultiHostDataLoadIterator(dataloader, MESH, iterator_length=4, reset_after_epoch=True)
     for _ in batches:
         break
@@ -246,7 +189,7 @@ def test_a_state_continues_exactly(kind: str, length: int | None, resets: bool) 
             iterator.close()
 
 
-def test_a_restored_epoch_goes_on_in_a_loop_behind_a_first_batch() -> None:
+def test_a_restored_epoch_goes_on_in_a_loop_after_a_first_batch() -> None:
     batches = MultiHostDataLoadIterator(Foreign(), MESH, iterator_length=5, reset_after_epoch=True)
     batches.set_state({"step": 1, "iterator_length": 5, "iterator": {"next": 1}})
     assert numbers([next(batches)]) == [1]
@@ -254,7 +197,7 @@ def test_a_restored_epoch_goes_on_in_a_loop_behind_a_first_batch() -> None:
     assert numbers(batches) == [0, 1, 2, 3, 4]
 
 
-def test_a_state_behind_the_end_of_the_data_begins_the_next_epoch() -> None:
+def test_a_state_after_the_end_of_the_data_begins_the_next_epoch() -> None:
     def opened() -> MultiHostDataLoadIterator:
         return MultiHostDataLoadIterator(Foreign(2), MESH, reset_after_epoch=True)
 
