@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
+from resumable_data.edits import Edit
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.iterator import DataIterator
 from resumable_data.placement.epoch_state import LENGTH, EpochState
@@ -18,7 +19,6 @@ from resumable_data.placement.lockstep import Lockstep
 from resumable_data.placement.look_ahead import LookAhead
 from resumable_data.placement.padding import pad_to
 from resumable_data.placement.process_rows import form_global, global_layout, processes_of
-from resumable_data.state import Edit
 
 LOGGER = logging.getLogger(__name__)
 

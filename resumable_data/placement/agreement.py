@@ -56,7 +56,8 @@ def claim_of(state: State) -> Claim:
         return Claim(None, state.get("step", 0), "")
     header, position = split(state)
     shared = {path: shards if len(shards) == 1 else len(shards) for path, shards in position.at.items()}
-    return Claim(header, position.step, digest(canonical_json([position.rows, shared, position.edits])))
+    edits = [edit.to_json() for edit in position.edits]
+    return Claim(header, position.step, digest(canonical_json([position.rows, shared, edits])))
 
 
 def failure_of(error: BaseException) -> Claim:

@@ -13,6 +13,7 @@ import numpy as np
 from resumable_data.arrays import BoolArray, Int32Array, Int64Array
 from resumable_data.assembly.make_batch import make_batch, type_with_fields
 from resumable_data.batch import LLMBatch, LLMFieldsBatch, LLMIndexedBatch
+from resumable_data.edits import Edit
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import Share
@@ -22,10 +23,10 @@ from resumable_data.planning.shards import ShardedAt, ShardedRows
 from resumable_data.reading.fields import SOURCE
 from resumable_data.reading.read import Spans, read_spans
 from resumable_data.reading.reader import DocumentReader
-from resumable_data.stages.engine import SKIP, Planned, Resumed, spans_at_once
+from resumable_data.stages.engine import Planned, Resumed, spans_at_once
 from resumable_data.stages.stage import Opening, RowStage
 from resumable_data.stages.view import View, WholeBatch
-from resumable_data.state import Edit, Settings
+from resumable_data.state import Settings
 
 _STEPS_BETWEEN_LOOKS = 16
 
@@ -268,9 +269,9 @@ class BatchEngine:
         if not possible or not self._planner.stands_at(parent, rows):
             raise StateError(f"the state is damaged: step {step} does not go with {rows} rows")
         skips = tuple(
-            (cast(int, edit["step"]), cast(int, edit["after"]))
+            (edit.step, cast(int, edit.after))
             for edit in position.edits
-            if edit["what"] == SKIP and cast(int, edit["step"]) >= position.step
+            if edit.kind == "skip" and edit.step >= position.step
         )
         return BatchCursor(rows, parent, skips)
 
@@ -353,10 +354,10 @@ def source_numbers(readers: Mapping[str, int]) -> Int32Array:
 
 def _rows_of_steps(schedule: BatchSchedule, edits: Sequence[Edit]) -> Callable[[int], int]:
     """From a step to its first row, where a schedule holds from the last edit of the batch on."""
-    changes = [edit for edit in edits if cast(str, edit["what"]).startswith("batch.")]
+    changes = [edit for edit in edits if edit.kind == "setting" and edit.stage == "batch"]
     if not changes:
         return schedule.first_row
-    shift = cast(int, changes[-1]["rows"]) - schedule.first_row(cast(int, changes[-1]["step"]))
+    shift = changes[-1].rows - schedule.first_row(changes[-1].step)
     return lambda step: schedule.first_row(step) + shift
 
 
