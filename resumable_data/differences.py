@@ -4,52 +4,61 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from resumable_data.edits import Change, ChangeKind, Edit
 
 EDITS = ("batch", "epochs", "sources", "weights")
 """What may change about a running pipeline, if it is said: the names that ``allow=`` takes."""
 
-GONE, NEW = "gone", "new"
-"""What stands for a whole stage or component, before it is gone and after it is new."""
+DifferenceKind = ChangeKind | Literal["algorithm", "stage_order"]
 
 _EDIT_OF_STAGE = {"batch": "batch", "repeat": "epochs", "mix": "weights"}
 
 
-@dataclass(frozen=True)
-class Difference:
+@dataclass(frozen=True, kw_only=True)
+class Difference(Change):
     """One difference between a saved pipeline and the one at hand.
 
+    ``str(difference)`` is a line such as ``pack.length was 2048, is 4096``.
+
     Attributes:
+        kind: That of an edit; or ``"algorithm"``, whose version is another (its name is the setting), or
+            ``"stage_order"``: neither is ever allowed.
         edit: The name in ``EDITS`` under which it may be allowed, or None where it never may.
-        what: What differs, such as ``"pack.length"``.
-        before: What it was, or None where it was not.
-        after: What it is, or None where it is no more.
+        alone: Whether the component is the only one, so that the line does not name it.
     """
 
-    edit: str | None
-    what: str
-    before: Any
-    after: Any
+    kind: DifferenceKind
+    edit: str | None = None
+    alone: bool = False
 
     def __str__(self) -> str:
-        """The difference as a line, such as ``pack.length was 2048, is 4096``."""
-        if self.before is None and self.after == NEW:
-            return f"{self.what} is new"
-        if self.after is None and self.before == GONE:
-            return f"{self.what} is gone"
-        return f"{self.what} was {_readable(self.before)}, is {_readable(self.after)}"
+        return self.line() if self.alone else super().__str__()
 
+    def to_edit(self, step: int, rows: int) -> Edit:
+        """The edit that this difference is, once it is allowed.
 
-def _readable(value: Any) -> str:
-    """A setting's value; weights as ``web=3 code=1``, behind the point from which they hold."""
-    if isinstance(value, Mapping) and "points" in value:
-        points = cast(Mapping[str, Any], value)["points"]
-        texts = [" ".join(f"{name}={weight}" for name, weight in weights.items()) for _, weights in points]
-        if len(points) == 1:
-            return texts[0]
-        return ", ".join(f"from {point}: {text}" for (point, _), text in zip(points, texts, strict=True))
-    return repr(cast(object, value))
+        Args:
+            step: Batches delivered.
+            rows: Rows delivered.
+
+        Raises:
+            ValueError: It is never allowed.
+        """
+        if self.kind == "algorithm" or self.kind == "stage_order":
+            raise ValueError(f"{self}: this is never an edit")
+        return Edit(
+            kind=self.kind,
+            component=self.component,
+            stage=self.stage,
+            setting=self.setting,
+            before=self.before,
+            after=self.after,
+            step=step,
+            rows=rows,
+        )
 
 
 def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
@@ -63,53 +72,54 @@ def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[Differ
     for name in sorted(now["algorithms"].keys() & saved["algorithms"].keys()):
         was, is_now = saved["algorithms"][name], now["algorithms"][name]
         if was != is_now:
-            found.append(Difference(None, f"the version of algorithm {name}", was, is_now))
-    paths_saved, paths_now = saved["components"].keys(), now["components"].keys()
-    found += [Difference("sources", f"component {path!r}", GONE, None) for path in sorted(paths_saved - paths_now)]
-    found += [Difference("sources", f"component {path!r}", None, NEW) for path in sorted(paths_now - paths_saved)]
-    several = len(paths_now | paths_saved) > 1
-    for path in sorted(paths_now & paths_saved):
-        stages = stages_by_name(saved["stages"], saved["components"][path])
-        found += _of_stages(
-            f"{path}: " if several else "", stages, stages_by_name(now["stages"], now["components"][path])
-        )
-    sources_differ = paths_saved != paths_now
+            found.append(Difference(kind="algorithm", setting=name, before=was, after=is_now))
+    before, after = saved["components"], now["components"]
+    gone, new = sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys())
+    found += [Difference(kind="component_removed", component=path, edit="sources") for path in gone]
+    found += [Difference(kind="component_added", component=path, edit="sources") for path in new]
+    alone = len(after.keys() | before.keys()) == 1
+    for path in sorted(after.keys() & before.keys()):
+        stages = stages_by_name(saved["stages"], before[path])
+        of_component = _of_stages(path, stages, stages_by_name(now["stages"], after[path]))
+        found += [replace(difference, alone=alone) for difference in of_component]
     shared = _of_stages(
-        "", stages_by_name(saved["stages"], saved["shared"]), stages_by_name(now["stages"], now["shared"])
+        None, stages_by_name(saved["stages"], saved["shared"]), stages_by_name(now["stages"], now["shared"])
     )
     # Other components come with other weights: whoever allows the one has said the other.
-    found += [
-        Difference("sources", d.what, d.before, d.after) if d.edit == "weights" and sources_differ else d
-        for d in shared
-    ]
+    sources_differ = before.keys() != after.keys()
+    found += [replace(d, edit="sources") if d.edit == "weights" and sources_differ else d for d in shared]
     return found
 
 
 def _of_stages(
-    prefix: str, saved: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]
+    component: str | None, saved: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Difference]:
+    """In what the stages of a component differ, or those that components share."""
     for name in [*saved, *(name for name in now if name not in saved)]:
         kind = re.split("[ #]", name)[0]
         edit = _EDIT_OF_STAGE.get(kind)
         if name not in now:
-            yield Difference(edit, f"{prefix}stage {name}", GONE, None)
+            yield Difference(kind="stage_removed", component=component, stage=name, edit=edit)
         elif name not in saved:
-            yield Difference(edit, f"{prefix}stage {name}", None, NEW)
+            yield Difference(kind="stage_added", component=component, stage=name, edit=edit)
         else:
             was, is_now = saved[name], now[name]
             for setting in sorted(was.keys() | is_now.keys()):
                 if was.get(setting) != is_now.get(setting):
-                    # The name of a mix is no setting that a running job could change.
+                    # The name of a mix is not a setting that a running job could change.
                     fixed = kind == "mix" and setting != "weights"
                     yield Difference(
-                        None if fixed else edit,
-                        f"{prefix}{name}.{setting}",
-                        was.get(setting),
-                        is_now.get(setting),
+                        kind="setting",
+                        component=component,
+                        stage=name,
+                        setting=setting,
+                        before=was.get(setting),
+                        after=is_now.get(setting),
+                        edit=None if fixed else edit,
                     )
     common_saved, common_now = [n for n in saved if n in now], [n for n in now if n in saved]
     if common_saved != common_now:
-        yield Difference(None, f"{prefix}the order of the stages", " > ".join(saved), " > ".join(now))
+        yield Difference(kind="stage_order", component=component, before=" > ".join(saved), after=" > ".join(now))
 
 
 def stages_by_name(table: Sequence[Sequence[Any]], numbers: Sequence[int]) -> dict[str, Mapping[str, Any]]:

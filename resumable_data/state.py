@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, cast
 
+from resumable_data.delivered import Delivered
 from resumable_data.differences import EDITS, Difference, differences, stages_by_name
 from resumable_data.digest import Json, canonical_json, digest
+from resumable_data.edits import Edit
 from resumable_data.errors import PipelineError, PipelineMismatchError, StateError
 from resumable_data.shard_text import from_text, to_text
 
@@ -99,10 +101,6 @@ class Description:
         return canonical_json(self.header["stages"])
 
 
-Edit = Mapping[str, Json]
-"""A change to a running pipeline: ``step``, ``what``, ``before`` and ``after``, and the ``rows`` delivered."""
-
-
 @dataclass(frozen=True)
 class Position:
     """Where a pipeline is.
@@ -113,12 +111,15 @@ class Position:
         at: For each component path a list of integers a logical shard, whose meaning the component's stages
             define; None for a shard that another process runs.
         edits: What was changed about the pipeline while it ran, oldest first.
+        delivered: What each component of a mix has delivered, by path, so that an edit that removes one can say
+            so. Empty without a mix, and where logical shards count their own.
     """
 
     step: int
     rows: int
     at: Mapping[str, tuple[At | None, ...]]
     edits: tuple[Edit, ...] = ()
+    delivered: Mapping[str, Delivered] = field(default_factory=dict[str, Delivered])
 
 
 def encode(description: Description, position: Position) -> State:
@@ -127,17 +128,19 @@ def encode(description: Description, position: Position) -> State:
 
 
 def _joined(header: Mapping[str, Any], header_text: str, stages: Any, position: Position) -> State:
-    where = _where(position.step, position.rows, position.at, position.edits)
+    edits: list[Json] = [edit.to_json() for edit in position.edits]
+    delivered: dict[str, Json] = {path: counts.to_json() for path, counts in position.delivered.items()}
+    where = _where(position.step, position.rows, position.at, edits, delivered)
     return {
         "format": FORMAT,
         "version": VERSION,
         "algorithms": dict(header["algorithms"]),
         "stages": stages,
         "shared": list(header["shared"]),
-        "components": _with_positions(header["components"], position.at),
+        "components": _with_positions(header["components"], position.at, delivered),
         "step": position.step,
         "rows": position.rows,
-        "edits": json.loads(canonical_json(position.edits)) if position.edits else [],
+        "edits": edits,
         "checksum": digest(header_text, canonical_json(where)),
     }
 
@@ -167,7 +170,7 @@ def merge_states(states: Sequence[Mapping[str, Any]]) -> State:
             raise PipelineMismatchError(
                 f"merge_states: state {number} is of another pipeline than state 0: {'; '.join(lines)}", lines
             )
-        for what in ("step", "rows", "edits"):
+        for what in ("step", "rows", "edits", "delivered"):
             if getattr(position, what) != getattr(first, what):
                 raise StateError(
                     f"merge_states: state {number} has {what} {getattr(position, what)}, state 0 has "
@@ -194,14 +197,16 @@ def _merged(path: str, ats: Sequence[Sequence[At | None]]) -> tuple[At, ...]:
     return tuple(merged)
 
 
-def _where(step: Any, rows: Any, at: Any, edits: Any) -> dict[str, Json]:
+def _where(step: Any, rows: Any, at: Any, edits: Any, delivered: Any) -> dict[str, Json]:
     """The part of a state that says where the pipeline is."""
-    return {"step": step, "rows": rows, "at": at, "edits": edits}
+    return {"step": step, "rows": rows, "at": at, "edits": edits, "delivered": delivered}
 
 
-def _with_positions(stages: Mapping[str, list[int]], at: Mapping[str, Sequence[At | None]]) -> dict[str, Any]:
-    """For each component, and each mix, the numbers of its stages and the integers of its logical shards."""
-    return {path: [list(stages.get(path, ())), _shards_to_json(at[path])] for path in sorted(at)}
+def _with_positions(
+    stages: Mapping[str, list[int]], at: Mapping[str, Sequence[At | None]], delivered: Mapping[str, Any]
+) -> dict[str, Any]:
+    """For each component, and each mix, the numbers of its stages, the integers of its logical shards, its counts."""
+    return {path: [list(stages.get(path, ())), _shards_to_json(at[path]), delivered.get(path)] for path in sorted(at)}
 
 
 def _shards_to_json(shards: Sequence[At | None]) -> Any:
@@ -288,14 +293,15 @@ def split(state: object) -> tuple[dict[str, Any], Position]:
     if missing or unknown:
         raise StateError(f"the state is damaged: keys missing {missing}, unknown {unknown}")
     try:
-        stages = {path: numbers for path, (numbers, _) in given["components"].items()}
+        stages = {path: numbers for path, (numbers, _, _) in given["components"].items()}
         at: dict[str, tuple[At | None, ...]] = {
-            path: _shards_from_json(shards) for path, (_, shards) in given["components"].items()
+            path: _shards_from_json(shards) for path, (_, shards, _) in given["components"].items()
         }
+        delivered = {path: counts for path, (_, _, counts) in given["components"].items() if counts is not None}
         header = {key: given[key] for key in ("format", "version", "algorithms", "shared", "stages")}
         # A mix has a position, but its settings stand among those of the stages that components share.
         header["components"] = {path: numbers for path, numbers in stages.items() if numbers}
-        where = _where(given["step"], given["rows"], at, given["edits"])
+        where = _where(given["step"], given["rows"], at, given["edits"], delivered)
         checksum = digest(canonical_json(header), canonical_json(where))
     except (AttributeError, TypeError, ValueError) as error:
         raise StateError(f"the state is damaged: {error}. Restore an earlier checkpoint") from error
@@ -304,4 +310,13 @@ def split(state: object) -> tuple[dict[str, Any], Position]:
     for key in ("step", "rows"):
         if type(given[key]) is not int or given[key] < 0:
             raise StateError(f"the state is damaged: {key} is {given[key]!r}. Restore an earlier checkpoint")
-    return header, Position(given["step"], given["rows"], at, tuple(given["edits"]))
+    try:
+        counts = {path: Delivered.from_json(values) for path, values in delivered.items()}
+    except ValueError as error:
+        raise StateError(
+            f"the state is damaged: what was delivered: {error}. Restore an earlier checkpoint"
+        ) from error
+    if not isinstance(given["edits"], list | tuple):
+        raise StateError("the state is damaged: edits are not a list. Restore an earlier checkpoint")
+    edits = tuple(Edit.from_json(edit) for edit in given["edits"])
+    return header, Position(given["step"], given["rows"], at, edits, counts)

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from resumable_data.differences import GONE, NEW, Difference, differences, stages_by_name
+from resumable_data.differences import Difference, differences, stages_by_name
+from resumable_data.edits import Edit
 
 
 def header(components: dict[str, list[int]], stages: list[Any], shared: list[int] | None = None) -> dict[str, Any]:
@@ -47,8 +48,10 @@ def test_components_come_and_go() -> None:
     before, now = header({"a": [0], "b": [0]}, [WEB]), header({"a": [0], "c": [0]}, [WEB])
 
     assert lines(before, now) == [("sources", "component 'b' is gone"), ("sources", "component 'c' is new")]
-    assert differences(before, now)[0].before == GONE
-    assert differences(before, now)[1].after == NEW
+    assert [(d.kind, d.component) for d in differences(before, now)] == [
+        ("component_removed", "b"),
+        ("component_added", "c"),
+    ]
 
 
 def test_other_components_bring_other_weights() -> None:
@@ -63,6 +66,30 @@ def test_among_several_components_a_difference_names_its_own() -> None:
 
     found = lines(header({"a": [0], "b": [0]}, stages), header({"a": [0], "b": [1]}, stages))
     assert found == [("epochs", "b: repeat.epochs was 1, is 2")]
+
+
+def test_a_difference_names_its_component_as_data_even_where_it_is_the_only_one() -> None:
+    stages = [["repeat", {"epochs": 1}], ["repeat", {"epochs": 2}]]
+
+    (found,) = differences(header({"a": [0]}, stages), header({"a": [1]}, stages))
+    assert (found.kind, found.component, found.stage, found.setting) == ("setting", "a", "repeat", "epochs")
+    assert (found.before, found.after, found.edit) == (1, 2, "epochs")
+    assert str(found) == "repeat.epochs was 1, is 2"
+
+
+def test_a_difference_becomes_an_edit() -> None:
+    stages = [["batch", {"size": 1}], ["batch", {"size": 2}]]
+    (found,) = differences(header({}, stages, [0]), header({}, stages, [1]))
+
+    assert found.to_edit(step=3, rows=6) == Edit(
+        kind="setting", stage="batch", setting="size", before=1, after=2, step=3, rows=6
+    )
+
+
+@pytest.mark.parametrize("kind", ["algorithm", "stage_order"])
+def test_what_is_never_allowed_is_not_an_edit(kind: Any) -> None:
+    with pytest.raises(ValueError, match="never an edit"):
+        Difference(kind=kind, setting="mix", before=1, after=2).to_edit(0, 0)
 
 
 def test_stages_come_and_go_and_change_places() -> None:
@@ -90,4 +117,5 @@ def test_the_second_stage_of_a_name_has_a_number() -> None:
 
 
 def test_a_line_is_readable() -> None:
-    assert str(Difference(None, "pack.strategy", "best_fit", None)) == "pack.strategy was 'best_fit', is None"
+    difference = Difference(kind="setting", stage="pack", setting="strategy", before="best_fit")
+    assert str(difference) == "pack.strategy was 'best_fit', is None"

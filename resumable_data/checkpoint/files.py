@@ -8,8 +8,9 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from etils import epath
 
+from resumable_data.edits import Edit
 from resumable_data.errors import StateError
-from resumable_data.state import Edit, State
+from resumable_data.state import State
 
 STATE_FILE = "state.json"
 PIPELINE_FILE = "pipeline.json"
@@ -65,7 +66,8 @@ def texts_of(item: SavedIterator, state: State, expect_step: int | None = None) 
             f"the data iterator is at step {item.step}, but step {expect_step} is saved: "
             "save after the step's batch was taken and before the next"
         )
-    contents = {STATE_FILE: state, PIPELINE_FILE: item.description(), EDITS_FILE: list(item.edits)}
+    edits = [edit.to_json() for edit in item.edits]
+    contents = {STATE_FILE: state, PIPELINE_FILE: item.description(), EDITS_FILE: edits}
     return {name: to_text(content) for name, content in contents.items()}
 
 

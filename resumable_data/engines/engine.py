@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from resumable_data.differences import NEW
+from resumable_data.edits import Edit
 from resumable_data.errors import PipelineMismatchError, StateError
 from resumable_data.planning.planner import Counts
 from resumable_data.planning.shards import ShardedAt
-from resumable_data.state import At, Edit, Position, Settings
+from resumable_data.state import At, Position, Settings
 
 PlanT = TypeVar("PlanT")
 CursorT = TypeVar("CursorT")
@@ -18,9 +18,6 @@ ProducedT = TypeVar("ProducedT", covariant=True)
 
 _SPANS_AT_ONCE = 8192
 _SPANS_AT_ONCE_A_READER = 256
-
-SKIP = "skip"
-"""What an edit that skips batches is called."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +54,14 @@ class Resumed:
     @property
     def epochs_before(self) -> dict[str, int]:
         """By component path the number of epochs that this restore changes, where it was finite."""
-        paths = list(self.position.at)
         found: dict[str, int] = {}
         for change in self.changes:
-            path, _, what = str(change["what"]).rpartition(": ")
-            if what == "repeat.epochs" and isinstance(change["before"], int):
-                found[path or paths[0]] = change["before"]
-            elif what == "stage repeat" and change["after"] == NEW:
-                found[path or paths[0]] = 1
+            if change.component is None or change.stage != "repeat":
+                continue
+            if change.setting == "epochs" and isinstance(change.before, int):
+                found[change.component] = change.before
+            elif change.kind == "stage_added":
+                found[change.component] = 1
         return found
 
     def at(self, shard: int, shards: int) -> dict[str, At]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from resumable_data.differences import GONE, NEW, Difference
-from resumable_data.engines.engine import SKIP, Engine, Resumed
+from resumable_data.delivered import Delivered
+from resumable_data.differences import Difference
+from resumable_data.edits import Edit
+from resumable_data.engines.engine import Engine, Resumed
 from resumable_data.errors import PipelineError, PipelineMismatchError
 from resumable_data.iteration.companions import Companions
 from resumable_data.iteration.load_ahead import Ready
 from resumable_data.iteration.progress import Progress
-from resumable_data.state import Description, Edit, Position, State, decode, encode
+from resumable_data.state import Description, Position, State, decode, encode
 
 ElementT = TypeVar("ElementT")
 
@@ -76,7 +79,7 @@ class DataIterator(Generic[ElementT]):
     def get_state(self) -> State:
         """The position behind the last element handed over, as plain JSON values."""
         rows, at = self._engine.encode(self._cursor)
-        return encode(self._description, Position(self._step, rows, at, self._edits))
+        return encode(self._description, Position(self._step, rows, at, self._edits, self._delivered(at)))
 
     def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
         """Goes to a saved position. It is applied whole, or an error leaves the iterator where it was.
@@ -105,11 +108,11 @@ class DataIterator(Generic[ElementT]):
         """
         position, settings, found = decode(self._description, state, allow)
         _refuse_used_names(position, found)
-        changes = tuple(_edit(position.step, position.rows, d.what, d.before, d.after) for d in found)
+        changes = tuple(difference.to_edit(position.step, position.rows) for difference in found)
         cursor = self._engine.decode(Resumed(position, settings, changes))
-        if changes and self._engine.shards == 1:
-            counts = {path: [c.rows, c.documents, c.tokens] for path, c in self._engine.counts(cursor).items()}
-            changes = tuple({**change, "counts": counts} for change in changes)
+        if self._engine.shards == 1:
+            now = {path: counts.delivered for path, counts in self._engine.counts(cursor).items()} if changes else {}
+            changes = tuple(replace(change, counts={**position.delivered, **now}) for change in changes)
 
         def move() -> None:
             self._drop_ready()
@@ -121,6 +124,8 @@ class DataIterator(Generic[ElementT]):
     def skip(self, count: int, at: int | None = None) -> None:
         """Leaves out batches, as after a loss spike; recorded in the state as an edit.
 
+        A step has one skip. A job can say it again at every start: what is recorded already changes nothing.
+
         The batches are planned, not read: about a microsecond a document. ``step`` counts batches delivered
         and does not move; weights that change by step count skipped batches too.
 
@@ -129,16 +134,25 @@ class DataIterator(Generic[ElementT]):
             at: In front of the batch of which step; by default the next.
 
         Raises:
-            PipelineError: ``count`` is below 1, ``at`` is behind, or this is no iterator of batches.
+            PipelineError: ``count`` is below 1, step ``at`` is delivered or has a skip of another count already, or
+                this is not an iterator of batches.
         """
         step = self._step if at is None else at
+        recorded = [edit.after for edit in self._edits if edit.kind == "skip" and edit.step == step]
+        if recorded == [count]:
+            return
+        if recorded:
+            raise PipelineError(
+                f"skip: {count} batches before step {step}, but a skip of {recorded[0]} is recorded there. Skip "
+                "more before a later step"
+            )
         if count < 1 or step < self._step:
-            raise PipelineError(f"skip: {count} batches in front of step {step}, but {self._step} are delivered")
+            raise PipelineError(f"skip: {count} batches before step {step}, but {self._step} are delivered")
         cursor = self._engine.skipping(self._cursor, step, count)
         rows, _ = self._engine.encode(self._cursor)
         self._drop_ready()
         self._cursor = cursor
-        self._edits = (*self._edits, _edit(step, rows, SKIP, None, count))
+        self._edits = (*self._edits, Edit(kind="skip", after=count, step=step, rows=rows))
         self._begin()
 
     @property
@@ -156,7 +170,7 @@ class DataIterator(Generic[ElementT]):
         rows, _ = self._engine.encode(self._cursor)
         counts = self._engine.counts(self._cursor)
         left = self._engine.remainder(self._cursor, self._step, self._ended)
-        return Progress.of(self._step, rows, counts, self._engine.cells(rows), left)
+        return Progress.of(self._step, rows, counts, self._removed(), self._engine.cells(rows), left)
 
     def description(self) -> dict[str, Any]:
         """What decides the pipeline's data, for people: what a checkpoint keeps as ``pipeline.json``."""
@@ -176,6 +190,25 @@ class DataIterator(Generic[ElementT]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _delivered(self, at: Mapping[str, Any]) -> dict[str, Delivered]:
+        """What each component has delivered, where there is a mix, from which one can be removed.
+
+        A mix has a position beside those of its components.
+        """
+        if self._engine.shards > 1 or at.keys() == self._description.components.keys():
+            return {}
+        return {path: counts.delivered for path, counts in self._engine.counts(self._cursor).items()}
+
+    def _removed(self) -> list[Delivered]:
+        """What components have delivered that are removed since."""
+        return [
+            counts
+            for edit in self._edits
+            if edit.kind == "component_removed"
+            for path, counts in (edit.counts or {}).items()
+            if path == edit.component
+        ]
 
     def _advance(self) -> tuple[ElementT, Any]:
         """The next element and the cursor behind it; peeked, or loaded."""
@@ -228,16 +261,13 @@ class DataIterator(Generic[ElementT]):
             ready.close()
 
 
-def _edit(step: int, rows: int, what: str, before: Any, after: Any) -> Edit:
-    return {"step": step, "rows": rows, "what": what, "before": before, "after": after}
-
-
 def _refuse_used_names(position: Position, found: Sequence[Difference]) -> None:
     """Raises PipelineMismatchError where a component is added under the name of one that was removed."""
-    used = {str(edit["what"]) for edit in position.edits if edit["before"] == GONE}
+    used = {edit.component for edit in position.edits if edit.kind == "component_removed"}
     for difference in found:
-        if difference.after == NEW and difference.what in used:
+        if difference.kind == "component_added" and difference.component in used:
             raise PipelineMismatchError(
-                f"{difference.what} was part of this run before and was removed; give the new one another name",
+                f"component {difference.component!r} was part of this run before and was removed; give the new "
+                "one another name",
                 (str(difference),),
             )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from resumable_data.delivered import Delivered
 from resumable_data.planning.planner import Counts
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What was delivered, or skipped, up to a position, of the components that the pipeline has now.
+    """What was delivered, or skipped, up to a position, components that were removed since included.
 
     With logical shards, documents and tokens are counted of those that run in this process.
 
@@ -23,8 +24,8 @@ class Progress:
         dropped: Documents that were left out, by a filter or as bad records.
         padding: Share of the rows' cells that hold padding, 0 to 1.
         dropped_rows: Rows behind the position that never fill a batch, if it is the end; 0 before it.
-        components: For each component path its documents, tokens, epochs, and its share in the mix beside the
-            share that the weights ask for.
+        components: For each component path that the pipeline has now its documents, tokens, epochs, and its share
+            in the mix beside the share that the weights ask for.
     """
 
     step: int
@@ -38,16 +39,25 @@ class Progress:
     components: Mapping[str, Counts]
 
     @classmethod
-    def of(cls, step: int, rows: int, components: Mapping[str, Counts], cells: int, dropped_rows: int) -> Progress:
-        """Sums the components' counts; ``cells`` are those of all rows."""
-        tokens = sum(counts.tokens for counts in components.values())
+    def of(
+        cls,
+        step: int,
+        rows: int,
+        components: Mapping[str, Counts],
+        removed: Iterable[Delivered],
+        cells: int,
+        dropped_rows: int,
+    ) -> Progress:
+        """Sums the counts of components, also of those that are removed; ``cells`` are those of all rows."""
+        total = [counts.delivered for counts in components.values()] + list(removed)
+        tokens = sum(counts.tokens for counts in total)
         return cls(
             step=step,
             rows=rows,
-            documents=sum(counts.documents for counts in components.values()),
+            documents=sum(counts.documents for counts in total),
             tokens=tokens,
-            truncated=sum(counts.truncated for counts in components.values()),
-            dropped=sum(counts.dropped for counts in components.values()),
+            truncated=sum(counts.truncated for counts in total),
+            dropped=sum(counts.dropped for counts in total),
             padding=1 - tokens / cells if cells else 0.0,
             dropped_rows=dropped_rows,
             components=components,

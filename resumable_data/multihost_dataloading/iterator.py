@@ -10,13 +10,13 @@ from typing import Any, Self
 import jax
 from jax.sharding import Mesh
 
+from resumable_data.edits import Edit
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.iterator import DataIterator
 from resumable_data.multihost_dataloading.epoch_state import LENGTH, EpochState
 from resumable_data.multihost_dataloading.global_arrays import processes_of
 from resumable_data.multihost_dataloading.lockstep import Lockstep
 from resumable_data.multihost_dataloading.peekable import Peekable, as_peekable
-from resumable_data.state import Edit
 
 LOGGER = logging.getLogger("resumable_data.multihost_dataloading")
 

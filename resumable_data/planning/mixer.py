@@ -224,7 +224,18 @@ class Mixer(Generic[PlanT]):
         return replace(cursor, exhausted=exhausted, origin=cursor.place, counts=(0,) * len(exhausted))
 
     def _joined(self, saved: Saved, weights: WeightSchedule) -> MixCursor:
-        """The cursor where a component that ran alone is joined by others."""
+        """The cursor where a component that ran alone is joined by others.
+
+        Raises:
+            PipelineMismatchError: It is not among them. What it delivered would be counted nowhere.
+        """
+        if len(saved.at) == 1 and not saved.at.keys() & set(self._names):
+            (alone,) = saved.at
+            raise PipelineMismatchError(
+                f"component {alone!r} cannot be removed here: it ran alone, without a mix. Mix it with others under "
+                "this name now, and remove it at a later restore",
+                (f"component {alone!r} is gone",),
+            )
         children = tuple(
             child.decode(saved) if name in saved.at else child.start()
             for name, child in zip(self._names, self.children, strict=True)
@@ -250,8 +261,9 @@ class Mixer(Generic[PlanT]):
 
     def _schedules(self, saved: Saved) -> list[WeightSchedule]:
         """Every weights that the mix had, oldest first, the last those of the saved pipeline."""
-        what = f"{self._stage}.weights"
-        given: list[Any] = [edit["before"] for edit in saved.edits if edit["what"] == what]
+        given: list[Any] = [
+            edit.before for edit in saved.edits if edit.stage == self._stage and edit.setting == "weights"
+        ]
         given.append(saved.settings[self._stage]["weights"])
         to_samples = saved.rows_before if self._by_step else int
         return [WeightSchedule.from_json(weights).moved(to_samples) for weights in given]

@@ -6,8 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from resumable_data.delivered import Delivered
+from resumable_data.edits import Edit
 from resumable_data.packing.plan import DocumentPlan, RowPlan
-from resumable_data.state import At, Edit, Settings
+from resumable_data.state import At, Settings
 
 CursorT = TypeVar("CursorT")
 
@@ -130,6 +132,11 @@ class Counts:
     epochs: float = 0.0
     share: float = 1.0
     target: float = 1.0
+
+    @property
+    def delivered(self) -> Delivered:
+        """The part of it that a state keeps."""
+        return Delivered(self.rows, self.documents, self.tokens, self.truncated, self.dropped)
 
 
 @dataclass(frozen=True)

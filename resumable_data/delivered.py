@@ -1,0 +1,48 @@
+"""What a component has delivered, as a state and its edits keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+
+class Delivered(NamedTuple):
+    """What a component has delivered up to a position.
+
+    Attributes:
+        rows: Rows; 0 for a component of a mix of documents, which share their rows.
+        documents: Documents that began in the rows delivered.
+        tokens: Tokens in them, padding excluded.
+        truncated: Tokens that were cut off these documents.
+        dropped: Documents that were left out.
+    """
+
+    rows: int
+    documents: int
+    tokens: int
+    truncated: int = 0
+    dropped: int = 0
+
+    def to_json(self) -> list[int]:
+        """Rows, documents and tokens; then ``truncated`` and ``dropped`` where they are not both 0.
+
+        >>> Delivered(rows=20, documents=20, tokens=160).to_json()
+        [20, 20, 160]
+        """
+        return list(self if self.truncated or self.dropped else self[:3])
+
+    @classmethod
+    def from_json(cls, given: object) -> Delivered:
+        """What ``to_json`` gave.
+
+        Raises:
+            ValueError: It is not a list of three or five natural numbers.
+
+        >>> Delivered.from_json([20, 20, 160])
+        Delivered(rows=20, documents=20, tokens=160, truncated=0, dropped=0)
+        """
+        values = list(cast(Sequence[object], given)) if isinstance(given, list | tuple) else []
+        counts = [value for value in values if type(value) is int and value >= 0]
+        if len(values) not in (3, 5) or len(counts) != len(values):
+            raise ValueError(f"{given!r} is not a list of three or five natural numbers")
+        return cls(*counts)

@@ -1,0 +1,166 @@
+"""An edit: one thing that was changed about a running pipeline, as data that is kept in its state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from resumable_data.delivered import Delivered
+from resumable_data.digest import Json, canonical_json
+from resumable_data.errors import StateError
+
+ChangeKind = Literal["setting", "stage_added", "stage_removed", "component_added", "component_removed"]
+EditKind = ChangeKind | Literal["skip"]
+
+_KEYS = ("step", "rows", "kind", "component", "stage", "setting", "before", "after", "counts")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What changes about a pipeline.
+
+    Attributes:
+        kind: What sort of change it is; see ``Edit`` and ``Difference``.
+        component: The path of the component, or None where it is about the stages that components share.
+        stage: The stage, such as ``"repeat"``, or None for a whole component.
+        setting: The stage's setting, such as ``"epochs"``, or None for a whole stage.
+        before: The setting's value before, as JSON; None where it had none.
+        after: The setting's value after, as JSON; None where it has none.
+    """
+
+    kind: str
+    component: str | None = None
+    stage: str | None = None
+    setting: str | None = None
+    before: Json = None
+    after: Json = None
+
+    def __str__(self) -> str:
+        """The change as a line, such as ``web: repeat.epochs was 1, is 2``."""
+        about_a_component = self.kind in ("component_added", "component_removed")
+        return self.line() if self.component is None or about_a_component else f"{self.component}: {self.line()}"
+
+    def line(self) -> str:
+        """The same without the name of the component to which a stage belongs."""
+        match self.kind:
+            case "component_added":
+                return f"component {self.component!r} is new"
+            case "component_removed":
+                return f"component {self.component!r} is gone"
+            case "stage_added":
+                return f"stage {self.stage} is new"
+            case "stage_removed":
+                return f"stage {self.stage} is gone"
+            case "skip":
+                return f"skip of {self.after} batches"
+            case "algorithm":
+                subject = f"the version of algorithm {self.setting}"
+            case "stage_order":
+                subject = "the order of the stages"
+            case _:
+                subject = f"{self.stage}.{self.setting}"
+        return f"{subject} was {_readable(self.before)}, is {_readable(self.after)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit(Change):
+    """One thing that was changed about a pipeline while it ran.
+
+    ``str(edit)`` is a line for people. A skip has the number of batches as ``after``.
+
+    Attributes:
+        kind: ``"setting"``, ``"stage_added"``, ``"stage_removed"``, ``"component_added"``,
+            ``"component_removed"`` or ``"skip"``.
+        step: Batches delivered before it holds.
+        rows: Rows delivered when it was said.
+        counts: What each component had delivered by then, those that the edit removes included; None where that
+            is not recorded.
+
+    >>> edit = Edit(kind="setting", stage="batch", setting="size", before=8, after=16, step=3, rows=24)
+    >>> str(edit)
+    'batch.size was 8, is 16'
+    >>> Edit.from_json(edit.to_json()) == edit
+    True
+    """
+
+    kind: EditKind
+    step: int
+    rows: int
+    counts: Mapping[str, Delivered] | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        """The edit as a JSON object that shares nothing with it; keys are the attributes."""
+        counts = self.counts and {path: self.counts[path].to_json() for path in sorted(self.counts)}
+        values = {key: getattr(self, key) for key in _KEYS} | {"counts": counts}
+        return json.loads(canonical_json(values))
+
+    @classmethod
+    def from_json(cls, given: object) -> Edit:
+        """The edit that ``to_json`` gave.
+
+        Raises:
+            StateError: There is no such edit.
+        """
+        try:
+            return cls._checked(given)
+        except (TypeError, ValueError) as error:
+            raise StateError(
+                f"the state is damaged: edit {given!r}: {error}. Restore an earlier checkpoint"
+            ) from error
+
+    @classmethod
+    def _checked(cls, given: object) -> Edit:
+        """The edit, or a TypeError or ValueError that says what is wrong."""
+        if not isinstance(given, Mapping):
+            raise TypeError("it is not a JSON object")
+        values: dict[str, Any] = json.loads(canonical_json(cast(Mapping[str, Json], given)))
+        if values.keys() != set(_KEYS):
+            raise ValueError(f"its keys are not {', '.join(_KEYS)}")
+        if not (_is_natural(values["step"]) and _is_natural(values["rows"])):
+            raise ValueError("step and rows are not natural numbers")
+        texts = tuple(values[key] for key in ("component", "stage", "setting"))
+        if not all(text is None or isinstance(text, str) for text in texts):
+            raise ValueError("component, stage and setting are not texts")
+        if not _goes_with(values["kind"], *texts):
+            raise ValueError("its kind does not go with its component, stage and setting")
+        if values["kind"] == "skip" and not (_is_natural(values["after"]) and values["after"] > 0):
+            raise ValueError("after is not a number of batches")
+        counts = values["counts"]
+        if counts is not None:
+            if not isinstance(counts, dict):
+                raise TypeError("counts are not a JSON object")
+            found = cast(dict[str, object], counts)
+            values["counts"] = {path: Delivered.from_json(delivered) for path, delivered in found.items()}
+        return cls(**values)
+
+
+def _goes_with(kind: object, component: str | None, stage: str | None, setting: str | None) -> bool:
+    """Whether a kind of edit is about such a component, stage and setting."""
+    match kind:
+        case "setting":
+            return stage is not None and setting is not None
+        case "stage_added" | "stage_removed":
+            return stage is not None and setting is None
+        case "component_added" | "component_removed":
+            return component is not None and stage is None and setting is None
+        case "skip":
+            return component is None and stage is None and setting is None
+        case _:
+            return False
+
+
+def _is_natural(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _readable(value: Json) -> str:
+    """A setting's value; weights as ``web=3 code=1``, each after the point from which they hold."""
+    if isinstance(value, Mapping) and "points" in value:
+        points = cast(Mapping[str, Any], value)["points"]
+        texts = [" ".join(f"{name}={weight}" for name, weight in weights.items()) for _, weights in points]
+        if len(points) == 1:
+            return texts[0]
+        return ", ".join(f"from {point}: {text}" for (point, _), text in zip(points, texts, strict=True))
+    return repr(value)
