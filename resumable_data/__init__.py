@@ -25,7 +25,6 @@ from resumable_data.sources.in_memory import InMemorySource
 from resumable_data.sources.parse import parse_int32_tokens
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
-from resumable_data.state import merge_states
 from resumable_data.version import VERSION
 
 __version__ = VERSION
@@ -57,7 +56,6 @@ __all__ = [
     "WeightSchedule",
     "checkpoint",
     "log_normal_lengths",
-    "merge_states",
     "mix",
     "parse_int32_tokens",
 ]

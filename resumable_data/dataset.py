@@ -20,7 +20,6 @@ from resumable_data.errors import PipelineError
 from resumable_data.graph import Documents, Node, Rows, is_stream, open_iterator
 from resumable_data.iteration.iterator import DataIterator
 from resumable_data.order.schedule import BatchSchedule
-from resumable_data.order.shards import default_shards
 from resumable_data.placement.placed_rows import PlacedRows
 from resumable_data.placement.process_rows_view import ProcessRows
 from resumable_data.placement.sharding import as_sharding, check_shape
@@ -442,21 +441,21 @@ class Dataset(Generic[ElementT]):
                 rows that carry no scored token. ``progress().dropped_rows`` counts what was left out.
             batch_type: ``LLMBatch``, or behind ``pad`` ``LLMIndexedBatch``, whose ``document_idx`` is the
                 index of the record in its source plus one.
-            shards: Number of logical shards, each of which is planned on its own and owns an equal part of every
-                batch. By default 1 where the lengths of documents are known; where they have to be read to be known,
-                the largest power of two up to 64 that divides every batch, so that no process reads what others
-                need. It decides the order, and the number of processes does not.
+            shards: Number of logical shards, where documents have to be read for their lengths to be known: each
+                process measures the documents of its own shards, and has an equal part of every batch for each. It
+                need not divide the batch. By default it is the largest number from 33 to 64 that divides the largest
+                batch, else 64, or the batch itself if that is smaller; a run that is resumed keeps its own. It
+                decides the order, and the number of processes does not. Where lengths are known it has no effect.
             sources: Have batches say in ``fields["source"]`` which component each token is of: its place among
                 ``iterator.components``, from 1; 0 on padding. It may change between save and restore.
         """
         schedule = size if isinstance(size, BatchSchedule) else BatchSchedule(as_integer("batch: size", size))
         rows = self._rows("batch")
-        if shards is None:
-            one = rows.lengths_known or is_stream(rows)
-            shards = 1 if one else default_shards(schedule.sizes)
-        return Dataset(
-            Batch(rows, schedule, drop_remainder, batch_type, as_integer("batch: shards", shards), sources)
-        )
+        if shards is not None:
+            shards = as_integer("batch: shards", shards)
+        elif is_stream(rows):
+            shards = 1
+        return Dataset(Batch(rows, schedule, drop_remainder, batch_type, shards, sources))
 
     def shard(self, process_index: int, process_count: int) -> Dataset[LLMBatch]:
         """The rows of one process, in NumPy: ``[i * G / n, (i + 1) * G / n)`` of every batch of G rows.

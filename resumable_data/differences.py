@@ -106,8 +106,8 @@ def _of_stages(
             was, is_now = saved[name], now[name]
             for setting in sorted(was.keys() | is_now.keys()):
                 if was.get(setting) != is_now.get(setting):
-                    # The name of a mix is not a setting that a running job could change.
-                    fixed = kind == "mix" and setting != "weights"
+                    # Neither the name of a mix nor the shards are settings that a running job could change.
+                    fixed = (kind == "mix" and setting != "weights") or (kind, setting) == ("batch", "shards")
                     yield Difference(
                         kind="setting",
                         component=component,

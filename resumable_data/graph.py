@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 from resumable_data.checkpoint.stateful import CheckpointableIterator
 from resumable_data.engines.elements import RowEngine
 from resumable_data.engines.filtered_documents import document_engine
 from resumable_data.engines.worker import Worker, WorkerEngine
-from resumable_data.iteration.companions import Companions
-from resumable_data.iteration.iterator import DataIterator
+from resumable_data.iteration.agreed_start import AgreedStart
+from resumable_data.iteration.iterator import DataIterator, Opened
+from resumable_data.reading.measuring import Measuring
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.documents import ChainStage
@@ -30,19 +32,25 @@ def open_iterator(node: Node, worker: Worker) -> DataIterator[Any]:
     """An iterator over the elements of a node, of which those of other workers are None."""
     ahead = node.ahead if isinstance(node, Prefetch) else 0
     node = cast(Node, node.parent) if isinstance(node, Prefetch) else node
+    together = node.view.processes if isinstance(node, Batch) else ()
+    return CheckpointableIterator(partial(_open, node, worker), ahead, AgreedStart(together))
+
+
+def _open(node: Node, worker: Worker, shards: int | None) -> Opened[Any]:
+    """What plans and loads the elements of a node, in a run of so many logical shards; None for one that begins."""
     catalog = Catalog()
     if isinstance(node, Batch | Unbatch):
-        engine: Any = node.open_engine(catalog)
+        engine: Any = node.open_engine(catalog, shards)
     elif isinstance(node, ChainStage | MixDocuments):
-        planner = node.open(OpenContext(with_lengths=False), catalog, node.component)
+        planner = node.open(OpenContext(None), catalog, node.component)
         engine = document_engine(planner, catalog.readers)
     else:
-        rows = cast(Rows, node)
-        engine = RowEngine(rows.open(OpenContext(), catalog, rows.component), catalog.readers, rows.format)
+        rows, measuring = cast(Rows, node), Measuring.alone()
+        planner = rows.open(OpenContext(measuring), catalog, rows.component)
+        engine = RowEngine(planner, catalog.readers, rows.format, measuring)
     if worker.count > 1:
         engine = WorkerEngine(engine, worker)
-    together = isinstance(node, Batch) and node.view.processes
-    return CheckpointableIterator(engine, catalog.description, ahead, Companions(engine) if together else None)
+    return Opened(engine, catalog.description, node.shards_of(shards) if isinstance(node, Batch | Unbatch) else 1)
 
 
 def is_stream(node: Documents | Rows) -> bool:

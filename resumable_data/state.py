@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
@@ -18,14 +18,13 @@ from resumable_data.differences import EDITS, Difference, differences, stages_by
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.edits import Edit
 from resumable_data.errors import PipelineError, PipelineMismatchError, StateError
-from resumable_data.shard_text import from_text, to_text
 
 FORMAT = "resumable_data"
 VERSION = 1
 
 State = dict[str, Any]
 At = tuple[int | str, ...]
-"""Where a component, or a logical shard of it, is: a few integers; for a stream also a text."""
+"""Where a component is: a few integers; for a source without random access also a text."""
 
 Settings = Mapping[str, Json]
 
@@ -108,93 +107,37 @@ class Position:
     Attributes:
         step: Elements delivered: batches, or rows or documents where there are no batches.
         rows: Rows delivered.
-        at: For each component path a list of integers a logical shard, whose meaning the component's stages
-            define; None for a shard that another process runs.
+        at: For each component path a few integers, which ``planning.integers`` names.
         edits: What was changed about the pipeline while it ran, oldest first.
         delivered: What each component of a mix has delivered, by path, so that an edit that removes one can say
-            so. Empty without a mix, and where logical shards count their own.
+            so. Empty without a mix.
     """
 
     step: int
     rows: int
-    at: Mapping[str, tuple[At | None, ...]]
+    at: Mapping[str, At]
     edits: tuple[Edit, ...] = ()
     delivered: Mapping[str, Delivered] = field(default_factory=dict[str, Delivered])
 
 
 def encode(description: Description, position: Position) -> State:
     """A state: JSON values only, the same for the same position, sharing nothing with the pipeline."""
-    return _joined(description.header, description.header_text, json.loads(description.stages_text), position)
-
-
-def _joined(header: Mapping[str, Any], header_text: str, stages: Any, position: Position) -> State:
+    header = description.header
     edits: list[Json] = [edit.to_json() for edit in position.edits]
     delivered: dict[str, Json] = {path: counts.to_json() for path, counts in position.delivered.items()}
     where = _where(position.step, position.rows, position.at, edits, delivered)
     return {
         "format": FORMAT,
         "version": VERSION,
-        "algorithms": dict(header["algorithms"]),
-        "stages": stages,
-        "shared": list(header["shared"]),
-        "components": _with_positions(header["components"], position.at, delivered),
+        "algorithms": dict(cast(Mapping[str, int], header["algorithms"])),
+        "stages": json.loads(description.stages_text),
+        "shared": list(cast(Sequence[int], header["shared"])),
+        "components": _with_positions(cast(Any, header["components"]), position.at, delivered),
         "step": position.step,
         "rows": position.rows,
         "edits": edits,
-        "checksum": digest(header_text, canonical_json(where)),
+        "checksum": digest(description.header_text, canonical_json(where)),
     }
-
-
-def merge_states(states: Sequence[Mapping[str, Any]]) -> State:
-    """Joins the states of all processes of a run, each with the logical shards that it runs, into one.
-
-    Where the lengths of documents are known there are no such shards, and every process has the whole state.
-
-    Args:
-        states: What ``get_state`` gave on each process, at the same step.
-
-    Returns:
-        A state that can be set on any number of processes.
-
-    Raises:
-        StateError: A state is damaged, the states are of different positions, or a shard is in none of them.
-        PipelineMismatchError: They are of different pipelines.
-    """
-    if not states:
-        raise StateError("merge_states: there are no states")
-    headers, positions = zip(*map(split, states), strict=True)
-    header, first = headers[0], positions[0]
-    for number, (other, position) in enumerate(zip(headers, positions, strict=True)):
-        if other != header:
-            lines = tuple(map(str, differences(header, other))) or ("the pipeline's digest",)
-            raise PipelineMismatchError(
-                f"merge_states: state {number} is of another pipeline than state 0: {'; '.join(lines)}", lines
-            )
-        for what in ("step", "rows", "edits", "delivered"):
-            if getattr(position, what) != getattr(first, what):
-                raise StateError(
-                    f"merge_states: state {number} has {what} {getattr(position, what)}, state 0 has "
-                    f"{getattr(first, what)}; take all states at the same step"
-                )
-    at = {path: _merged(path, [position.at[path] for position in positions]) for path in first.at}
-    text = canonical_json(header)
-    return _joined(header, text, json.loads(canonical_json(header["stages"])), replace(first, at=at))
-
-
-def _merged(path: str, ats: Sequence[Sequence[At | None]]) -> tuple[At, ...]:
-    """One component's integers of every shard."""
-    merged: list[At] = []
-    for shard, found in enumerate(zip(*ats, strict=True)):
-        given = {at for at in found if at is not None}
-        if not given:
-            raise StateError(
-                f"merge_states: logical shard {shard} of {len(ats[0])} is in none of the {len(ats)} states "
-                f"(component {path!r}); the state of a process is missing"
-            )
-        if len(given) > 1:
-            raise StateError(f"merge_states: the states differ in logical shard {shard} of component {path!r}")
-        merged.append(given.pop())
-    return tuple(merged)
 
 
 def _where(step: Any, rows: Any, at: Any, edits: Any, delivered: Any) -> dict[str, Json]:
@@ -203,21 +146,21 @@ def _where(step: Any, rows: Any, at: Any, edits: Any, delivered: Any) -> dict[st
 
 
 def _with_positions(
-    stages: Mapping[str, list[int]], at: Mapping[str, Sequence[At | None]], delivered: Mapping[str, Any]
+    stages: Mapping[str, list[int]], at: Mapping[str, At], delivered: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """For each component, and each mix, the numbers of its stages, the integers of its logical shards, its counts."""
-    return {path: [list(stages.get(path, ())), _shards_to_json(at[path]), delivered.get(path)] for path in sorted(at)}
+    """For each component, and each mix, the numbers of its stages, its integers, and what it has delivered."""
+    return {path: [list(stages.get(path, ())), list(at[path]), delivered.get(path)] for path in sorted(at)}
 
 
-def _shards_to_json(shards: Sequence[At | None]) -> Any:
-    """A list where there is one shard, a short text where there are many."""
-    if len(shards) == 1 and shards[0] is not None:
-        return [list(shards[0])]
-    return to_text(cast(Sequence[tuple[int, ...] | None], shards))
+def shards_of(state: State) -> int:
+    """The number of logical shards of the run that a state is of.
 
-
-def _shards_from_json(given: Any) -> tuple[At | None, ...]:
-    return from_text(given) if isinstance(given, str) else tuple(tuple(shard) for shard in given)
+    Raises:
+        StateError: The state is damaged or incomplete, or another release's.
+    """
+    header, _ = split(state)
+    batch = stages_by_name(header["stages"], header["shared"]).get("batch", {})
+    return cast(int, batch.get("shards", 1))
 
 
 def decode(
@@ -294,9 +237,7 @@ def split(state: object) -> tuple[dict[str, Any], Position]:
         raise StateError(f"the state is damaged: keys missing {missing}, unknown {unknown}")
     try:
         stages = {path: numbers for path, (numbers, _, _) in given["components"].items()}
-        at: dict[str, tuple[At | None, ...]] = {
-            path: _shards_from_json(shards) for path, (_, shards, _) in given["components"].items()
-        }
+        at: dict[str, At] = {path: tuple(integers) for path, (_, integers, _) in given["components"].items()}
         delivered = {path: counts for path, (_, _, counts) in given["components"].items() if counts is not None}
         header = {key: given[key] for key in ("format", "version", "algorithms", "shared", "stages")}
         # A mix has a position, but its settings stand among those of the stages that components share.

@@ -15,15 +15,18 @@ from resumable_data.batch import LLMBatch
 from resumable_data.engines.engine import SKIP, Planned, Resumed, spans_at_once
 from resumable_data.errors import StateError
 from resumable_data.order.schedule import BatchSchedule
+from resumable_data.order.sequence import fill_slots
 from resumable_data.packing.plan import RowPlan, concatenate
 from resumable_data.placement.views import View
-from resumable_data.planning.planner import Counts, Saved
-from resumable_data.planning.shards import ShardedAt, ShardedRows
+from resumable_data.planning.planner import Counts, RowPlanner, Saved
+from resumable_data.reading.measuring import Measuring
 from resumable_data.reading.read import Spans, read_spans
 from resumable_data.reading.reader import DocumentReader
+from resumable_data.state import At
 from resumable_data.state import Edit
 
 _STEPS_BETWEEN_LOOKS = 16
+_ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -71,24 +74,24 @@ class BatchPlan:
 
 @dataclass(frozen=True, eq=False)
 class BatchEngine:
-    """Plans and loads batches. Planning covers every row of the shards at hand, loading what this process needs.
+    """Plans and loads batches. Planning covers every row, loading what this process needs.
 
     Attributes:
         rows: What plans the rows.
         readers: The readers that plans refer to, by number.
         schedule: Rows of each global batch.
-        drop_remainder: Whether batches end where one shard cannot fill its part, rather than where none has rows.
+        drop_remainder: Whether rows that do not fill the last batch are left out.
         row_format: How rows become arrays.
         delivered_type: The type of the batches.
         view: What this process sees of a batch.
         lengths_known: Whether token counts are known without reading.
         source_numbers: int32[n_readers], the number of each component for batches that say which component a token
             is of; None for others.
-        ends_with_others: Whether batches end where the logical shards of other processes do, rather than where those
-            at hand do.
+        shards: Logical shards, each of which has an equal part of the slots of a batch.
+        measuring: What measures documents whose lengths are not known; None where all are.
     """
 
-    rows: ShardedRows
+    rows: RowPlanner[Any]
     readers: Sequence[DocumentReader]
     schedule: BatchSchedule
     drop_remainder: bool
@@ -97,7 +100,8 @@ class BatchEngine:
     view: View
     lengths_known: bool
     source_numbers: Int32Array | None = None
-    ends_with_others: bool = False
+    shards: int = 1
+    measuring: Measuring | None = None
 
     @property
     def spans_at_once(self) -> int:
@@ -111,21 +115,12 @@ class BatchEngine:
 
     def plan(self, cursor: BatchCursor, step: int) -> Planned[BatchPlan, BatchCursor] | None:
         """The batch of a step and the cursor after it, or None at the end."""
-        cursor, complete = self._behind_skips(cursor, step)
+        cursor, complete = self._after_skips(cursor, step)
         size = self.schedule.size(step)
         rows, parent = self.rows.take(cursor.parent, size)
         if not complete or len(rows) == 0 or (len(rows) < size and self.drop_remainder):
             return None
         return self._planned(rows, size, BatchCursor(cursor.rows + len(rows), parent, cursor.skips))
-
-    def unscored(self, cursor: BatchCursor, step: int) -> tuple[LLMBatch, BatchCursor]:
-        """The batch of a step for which only other processes have rows, and the cursor after it."""
-        cursor, _ = self._behind_skips(cursor, step)
-        size = self.schedule.size(step)
-        none, parent = self.rows.take(cursor.parent, size)
-        planned = self._planned(none, size, BatchCursor(cursor.rows + size, parent, cursor.skips))
-        (batch,) = self.load([planned.plan])
-        return batch, planned.behind
 
     def load(self, plans: Sequence[BatchPlan]) -> Iterator[LLMBatch]:
         """Reads the documents of all plans at once; then assembles one batch after the other."""
@@ -138,27 +133,18 @@ class BatchEngine:
         """The cursor that will skip ``count`` batches before the batch of a step."""
         return BatchCursor(cursor.rows, cursor.parent, (*cursor.skips, (step, count)))
 
-    @property
-    def processes(self) -> tuple[int, ...]:
-        """The processes that deliver batches together; none where this one does so alone."""
-        return self.view.processes
-
-    @property
-    def shards(self) -> int:
-        """Number of logical shards."""
-        return self.rows.shards
-
-    def encode(self, cursor: BatchCursor) -> tuple[int, ShardedAt]:
+    def encode(self, cursor: BatchCursor) -> tuple[int, dict[str, At]]:
         """Rows delivered or skipped, and the components' integers. Skips stand among the edits."""
         return cursor.rows, self.rows.encode(cursor.parent)
 
     def decode(self, resumed: Resumed) -> BatchCursor:
         """The cursor of a state. Batches have the sizes of the pipeline at hand from its step on."""
-        position, size = resumed.position, resumed.settings["batch"]["size"]
+        position, settings = resumed.position, resumed.settings["batch"]
+        size = settings["size"]
         sizes = [(0, size)] if isinstance(size, int) else cast(list[tuple[int, int]], size)
         before = BatchSchedule.from_sizes(sizes)
         saved = Saved(
-            at={},
+            at=position.at,
             rows=position.rows,
             settings=resumed.settings,
             edits=position.edits,
@@ -166,12 +152,12 @@ class BatchEngine:
             rows_now=_rows_of_steps(self.schedule, (*position.edits, *resumed.changes)),
             epochs_before=resumed.epochs_before,
         )
-        parent = self.rows.decode(lambda shard: replace(saved, at=resumed.at(shard, self.shards)))
+        parent = self.rows.decode(saved)
         # Without edits the rows follow from the step; the last batch may have been short.
         step, rows = position.step, position.rows
         low, high = before.first_row(max(step - 1, 0)), before.first_row(step)
-        possible = bool(position.edits) or rows == high or (low < rows < high and not self.drop_remainder)
-        if not possible or not self.rows.stands_at(parent, rows):
+        possible = bool(position.edits) or rows == high or (low < rows < high and not settings["drop_remainder"])
+        if not possible or self.rows.position(parent) != rows:
             raise StateError(f"the state is damaged: step {step} does not go with {rows} rows")
         skips = tuple(
             (cast(int, edit["step"]), cast(int, edit["after"]))
@@ -180,19 +166,28 @@ class BatchEngine:
         )
         return BatchCursor(rows, parent, skips)
 
-    def counts(self, cursor: BatchCursor) -> dict[str, Counts]:
+    def counts(self, cursor: BatchCursor, *, ended: bool) -> dict[str, Counts]:
         """What each component has delivered, skipped batches included."""
-        return self.rows.counts(cursor.parent)
+        return self.rows.counts(cursor.parent, ended=ended)
+
+    def epoch(self, cursor: BatchCursor) -> int | None:
+        """The epoch in which the next batch begins, of a single component."""
+        return self.rows.epoch(cursor.parent)
 
     def remainder(self, cursor: BatchCursor, step: int, ended: bool) -> int:
-        """Rows after the cursor of the shards at hand, if they fill no batch or the batches have ended; else 0."""
+        """Rows after the cursor, if they fill no batch or the batches have ended; else 0."""
         if not self.drop_remainder:
             return 0
-        cursor, complete = self._behind_skips(cursor, step)
+        cursor, complete = self._after_skips(cursor, step)
         size = self.schedule.size(step)
         following, _ = self.rows.take(cursor.parent, size)
         goes_on = complete and len(following) == size and not ended
-        return 0 if goes_on else self.rows.left(cursor.parent)
+        return 0 if goes_on else _count_rows(self.rows, cursor.parent)
+
+    def close(self) -> None:
+        """Ends what measures documents in the background, and drops what it keeps."""
+        if self.measuring is not None:
+            self.measuring.close()
 
     def length(self, at_most: int) -> Length:
         """Number of batches, counted by planning, or estimated once ``at_most`` documents are planned."""
@@ -209,19 +204,24 @@ class BatchEngine:
         return Length(None, True)
 
     def cells(self, rows: int) -> int:
-        """Cells of so many rows, as far as their logical shards run here."""
-        return self.rows.here(rows) * self.row_format.length
+        """Cells of so many rows."""
+        return rows * self.row_format.length
 
-    def _planned(self, rows: RowPlan, size: int, behind: BatchCursor) -> Planned[BatchPlan, BatchCursor]:
+    def _planned(self, rows: RowPlan, size: int, after: BatchCursor) -> Planned[BatchPlan, BatchCursor]:
         """A batch of up to ``size`` rows: what this process needs of them."""
-        local = select_rows(rows.padded(size), self.view.rows(size))
+        slots = self.view.rows(size)
+        if len(rows) < size:
+            rows = rows.padded(size)
+        elif rows.owner is not None:
+            slots = fill_slots(rows.owner, self.shards)[slots]
+        local = select_rows(rows, slots)
         needed = self.view.needs(local, size)
         if needed is None:
             needed = np.ones(len(local.record), np.bool_)
         spans, tokens = int(np.count_nonzero(needed)), int(local.length[needed].sum())
-        return Planned(BatchPlan(local, needed, size), behind, spans, tokens)
+        return Planned(BatchPlan(local, needed, size), after, spans, tokens)
 
-    def _behind_skips(self, cursor: BatchCursor, step: int) -> tuple[BatchCursor, bool]:
+    def _after_skips(self, cursor: BatchCursor, step: int) -> tuple[BatchCursor, bool]:
         """The cursor after the batches that are skipped before a step, and whether there are so many.
 
         Nothing is read of them.
@@ -230,10 +230,10 @@ class BatchEngine:
         rows, parent = cursor.rows, cursor.parent
         for skipped in range(due):
             size = self.schedule.size(step + skipped)
-            taken, behind = self.rows.take(parent, size)
-            # What other shards have in a batch shows here in nothing; if there is a batch after it, it was full.
-            rows, complete = rows + size, complete and len(taken) == size
-            parent = behind if complete or not self.drop_remainder else parent
+            taken, after = self.rows.take(parent, size)
+            complete = complete and len(taken) == size
+            if complete or not self.drop_remainder:
+                rows, parent = rows + len(taken), after
         return BatchCursor(rows, parent, tuple(skip for skip in cursor.skips if skip[0] != step)), complete
 
     def _assembled(self, plans: Sequence[BatchPlan], spans: Spans) -> Iterator[LLMBatch]:
@@ -255,11 +255,19 @@ def _rows_of_steps(schedule: BatchSchedule, edits: Sequence[Edit]) -> Callable[[
     return lambda step: schedule.first_row(step) + shift
 
 
+def _count_rows(planner: RowPlanner[Any], at: Any) -> int:
+    """Rows after a cursor; they have to end."""
+    total = 0
+    while rows := len((taken := planner.take(at, _ROWS_AT_ONCE))[0]):
+        total, at = total + rows, taken[1]
+    return total
+
+
 def select_rows(plan: RowPlan, rows: Int64Array) -> RowPlan:
     """The given rows of a plan, without copying where they are consecutive."""
     if len(rows) == 0:
         return RowPlan.empty(0)
     first, last = int(rows[0]), int(rows[-1])
-    if last - first == len(rows) - 1:
+    if last - first == len(rows) - 1 and (np.diff(rows) == 1).all():
         return plan.slice(first, last + 1)
     return plan.take(rows)

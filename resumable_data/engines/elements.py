@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from resumable_data.assembly.make_batch import make_batch
@@ -12,7 +12,7 @@ from resumable_data.engines.engine import Planned, Resumed, spans_at_once
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
 from resumable_data.planning.planner import Counts, DocumentPlanner, RowPlanner, Saved
-from resumable_data.planning.shards import ShardedAt
+from resumable_data.reading.measuring import Measuring
 from resumable_data.reading.read import read_documents, read_spans
 from resumable_data.reading.reader import DocumentReader
 from resumable_data.state import At
@@ -21,7 +21,7 @@ PlannerT = TypeVar("PlannerT", RowPlanner[Any], DocumentPlanner[Any])
 
 
 class ElementEngine(Generic[PlannerT]):
-    """What engines have in common whose elements are no batches.
+    """What engines have in common whose elements are not batches.
 
     Args:
         planner: What plans the elements.
@@ -37,11 +37,6 @@ class ElementEngine(Generic[PlannerT]):
         """Stretches of documents that are best read together."""
         return spans_at_once(len(self._readers))
 
-    @property
-    def shards(self) -> int:
-        """One: elements stand in the order of a single shard."""
-        return 1
-
     def skipping(self, cursor: Any, step: int, count: int) -> Any:
         """Refused."""
         raise PipelineError("skip works on batches: it counts them")
@@ -54,25 +49,43 @@ class ElementEngine(Generic[PlannerT]):
         """The cursor before the first element."""
         return self._planner.start()
 
-    def encode(self, cursor: Any) -> tuple[int, ShardedAt]:
+    def encode(self, cursor: Any) -> tuple[int, dict[str, At]]:
         """No rows are counted beside the step; and the components' integers."""
-        return 0, {path: (at,) for path, at in self._planner.encode(cursor).items()}
+        return 0, self._planner.encode(cursor)
 
     def decode(self, resumed: Resumed) -> Any:
         """The cursor of a state."""
-        return decoded(self._planner, resumed, resumed.at(0, 1))
+        return decode_cursor(self._planner, resumed)
 
-    def counts(self, cursor: Any) -> dict[str, Counts]:
-        """What each component has delivered; tokens are not counted of single documents."""
-        return self._planner.counts(cursor)
+    def epoch(self, cursor: Any) -> int | None:
+        """The epoch of the next element, of a single component."""
+        return self._planner.epoch(cursor)
+
+    def close(self) -> None:
+        """Nothing runs in the background."""
 
 
 class RowEngine(ElementEngine[RowPlanner[Any]]):
     """Elements are rows: an ``LLMBatch`` whose fields are int32[length]."""
 
-    def __init__(self, planner: RowPlanner[Any], readers: Sequence[DocumentReader], row_format: RowFormat) -> None:
+    def __init__(
+        self,
+        planner: RowPlanner[Any],
+        readers: Sequence[DocumentReader],
+        row_format: RowFormat,
+        measuring: Measuring,
+    ) -> None:
         super().__init__(planner, readers)
         self._format = row_format
+        self._measuring = measuring
+
+    def counts(self, cursor: Any, *, ended: bool) -> dict[str, Counts]:
+        """What each component has delivered."""
+        return self._planner.counts(cursor, ended=ended)
+
+    def close(self) -> None:
+        """Ends what measures documents in the background, and drops what it keeps."""
+        self._measuring.close()
 
     def plan(self, cursor: Any, step: int) -> Planned[RowPlan, Any] | None:
         """The next row."""
@@ -93,10 +106,14 @@ class RowEngine(ElementEngine[RowPlanner[Any]]):
 class DocumentEngine(ElementEngine[DocumentPlanner[Any]]):
     """Elements are documents, as the source and the maps make them; none of them is ever dropped."""
 
+    def counts(self, cursor: Any, *, ended: bool) -> dict[str, Counts]:
+        """What each component has delivered; tokens are not counted of single documents."""
+        return self._planner.counts(cursor)
+
     def plan(self, cursor: Any, step: int) -> Planned[DocumentPlan, Any] | None:
         """The next document."""
         document, behind = self._planner.take(cursor, 1)
-        return Planned(document, behind, 1, int(document.length.sum())) if len(document) else None
+        return Planned(document, behind, 1, 0) if len(document) else None
 
     def load(self, plans: Sequence[DocumentPlan]) -> Iterator[Any]:
         """The planned documents, read together."""
@@ -107,15 +124,12 @@ class DocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         return 0
 
 
-def decoded(
-    planner: RowPlanner[Any] | DocumentPlanner[Any], resumed: Resumed, at: Mapping[str, At], dropped: int = 0
-) -> Any:
+def decode_cursor(planner: RowPlanner[Any] | DocumentPlanner[Any], resumed: Resumed, dropped: int = 0) -> Any:
     """The cursor of a state, where there are no batches and a step is a row, or a document.
 
     Args:
         planner: What plans them.
         resumed: The state.
-        at: Its integers by component path.
         dropped: Dropped documents before it.
 
     Raises:
@@ -123,7 +137,7 @@ def decoded(
     """
     position = resumed.position
     saved = Saved(
-        at,
+        position.at,
         position.step,
         resumed.settings,
         position.edits,

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from resumable_data.edits import Edit
-from resumable_data.errors import PipelineMismatchError, StateError
 from resumable_data.planning.planner import Counts
-from resumable_data.planning.shards import ShardedAt
 from resumable_data.state import At, Position, Settings
 
 PlanT = TypeVar("PlanT")
@@ -64,30 +62,6 @@ class Resumed:
                 found[change.component] = 1
         return found
 
-    def at(self, shard: int, shards: int) -> dict[str, At]:
-        """The position's integers of one logical shard.
-
-        Raises:
-            PipelineMismatchError: The saved pipeline had another number of shards.
-            StateError: The state is that of a process that does not run this shard.
-        """
-        saved = self.settings.get("batch", {}).get("shards", 1)
-        if saved != shards:
-            line = f"batch.shards was {saved}, is {shards}"
-            raise PipelineMismatchError(f"{line}; say batch(…, shards={saved}) to keep it", (line,))
-        found: dict[str, At] = {}
-        for path, ats in self.position.at.items():
-            if len(ats) != shards:
-                raise StateError(f"component {path!r}: the state has {len(ats)} logical shards, not {shards}")
-            at = ats[shard]
-            if at is None:
-                raise StateError(
-                    f"the state is that of a process without logical shard {shard}, which is needed here. Join the "
-                    "states of all processes with resumable_data.merge_states"
-                )
-            found[path] = at
-        return found
-
 
 def spans_at_once(readers: int) -> int:
     """How many spans make a read of records cheap, of so many sources."""
@@ -114,13 +88,8 @@ class Engine(Protocol[PlanT, CursorT, ProducedT]):
         """Reads what the plans name, then gives their elements one by one."""
         ...
 
-    @property
-    def shards(self) -> int:
-        """Number of logical shards."""
-        ...
-
-    def encode(self, cursor: CursorT) -> tuple[int, ShardedAt]:
-        """Rows delivered, and integers by component path and logical shard, None for shards that run elsewhere."""
+    def encode(self, cursor: CursorT) -> tuple[int, dict[str, At]]:
+        """Rows delivered, and integers by component path."""
         ...
 
     def decode(self, resumed: Resumed) -> CursorT:
@@ -131,12 +100,20 @@ class Engine(Protocol[PlanT, CursorT, ProducedT]):
         """The cursor that will skip ``count`` elements before that of a step."""
         ...
 
-    def counts(self, cursor: CursorT) -> dict[str, Counts]:
-        """What each component has delivered."""
+    def counts(self, cursor: CursorT, *, ended: bool) -> dict[str, Counts]:
+        """What each component has delivered; ``ended`` if there is no further element."""
+        ...
+
+    def epoch(self, cursor: CursorT) -> int | None:
+        """The epoch of the next element, of a single component; None where epochs have no meaning."""
         ...
 
     def remainder(self, cursor: CursorT, step: int, ended: bool) -> int:
         """Rows after the cursor of a step that are known not to be delivered; ``ended`` if all elements are."""
+        ...
+
+    def close(self) -> None:
+        """Ends what runs in the background, and drops what is kept."""
         ...
 
     def cells(self, rows: int) -> int:

@@ -7,16 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from resumable_data.engines.elements import DocumentEngine, ElementEngine, decoded
+from resumable_data.engines.elements import DocumentEngine, ElementEngine, decode_cursor
 from resumable_data.engines.engine import Planned, Resumed
 from resumable_data.errors import RecordError, ResumableDataError, SourceError
 from resumable_data.packing.plan import DocumentPlan, concatenate_documents
-from resumable_data.planning.planner import Counts, DocumentPlanner, checked_integers
-from resumable_data.planning.shards import ShardedAt
-from resumable_data.planning.windowed_rows import most_empty, no_document
+from resumable_data.planning import integers
+from resumable_data.planning.integers import take_last
+from resumable_data.planning.packed_rows import name_no_document
+from resumable_data.planning.planner import Counts, DocumentPlanner
 from resumable_data.reading.dropped import DROPPED
 from resumable_data.reading.read import read_documents
 from resumable_data.reading.reader import DocumentReader
+from resumable_data.state import At
 
 _READ_AT_ONCE = 256
 
@@ -67,28 +69,30 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         """The documents, which are read already."""
         return iter(plans)
 
-    def encode(self, cursor: FilteredCursor) -> tuple[int, ShardedAt]:
+    def encode(self, cursor: FilteredCursor) -> tuple[int, dict[str, At]]:
         """No rows; and the components' integers, after them the number of dropped documents where some may be."""
         at = self._planner.encode(cursor.documents)
         for reader, dropped in zip(self._dropping, cursor.dropped, strict=True):
             path = self._planner.components[reader]
             at[path] = (*at[path], dropped)
-        return 0, {path: (own,) for path, own in at.items()}
+        return 0, at
 
     def decode(self, resumed: Resumed) -> FilteredCursor:
         """The cursor of a state."""
-        at = resumed.at(0, 1)
+        at = dict(resumed.position.at)
         dropped: list[int] = []
         for reader in self._dropping:
             path = self._planner.components[reader]
-            # A component that was added since has left nothing out.
-            given = at.get(path)
-            if given is not None:
-                at[path] = given[:-1]
-            dropped += (0,) if given is None else checked_integers({path: given[-1:]}, path, 1)
-        return FilteredCursor(decoded(self._planner, resumed, at, sum(dropped)), tuple(dropped))
+            # A component that was added since has dropped nothing.
+            dropped += take_last(at, path, integers.DROPPED) if path in at else (0,)
+        without = replace(resumed, position=replace(resumed.position, at=at))
+        return FilteredCursor(decode_cursor(self._planner, without, sum(dropped)), tuple(dropped))
 
-    def counts(self, cursor: FilteredCursor) -> dict[str, Counts]:
+    def epoch(self, cursor: FilteredCursor) -> int | None:
+        """The epoch of the next document, of a single component."""
+        return self._planner.epoch(cursor.documents)
+
+    def counts(self, cursor: FilteredCursor, *, ended: bool) -> dict[str, Counts]:
         """Documents delivered, and those dropped up to the next; their tokens are not counted."""
         with suppress(ResumableDataError):  # Whoever asks for the next document will be told.
             cursor, _ = self._next(cursor)
@@ -109,8 +113,8 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         Raises:
             SourceError: No document of a whole epoch is kept.
         """
-        passed, most = 0, most_empty(self._planner, 1)
-        while passed <= most:
+        passed = 0
+        while passed <= self._planner.most_dropped:
             found = self._document(cursor.documents)
             if found is None:
                 return cursor, None
@@ -119,7 +123,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
             counted = zip(self._dropping, cursor.dropped, strict=True)
             cursor = FilteredCursor(found.behind, tuple(dropped + (own == found.reader) for own, dropped in counted))
             passed += 1
-        raise SourceError(no_document(", ".join(self._planner.components.values()), passed, passed))
+        raise SourceError(name_no_document(", ".join(self._planner.components.values()), passed, passed))
 
     def _document(self, cursor: Any) -> _Read | None:
         """The document at a cursor, kept or not, or None at the end; those that follow are read with it."""

@@ -15,7 +15,7 @@ from resumable_data.engines.engine import Planned, Resumed
 from resumable_data.errors import PipelineError
 from resumable_data.packing.plan import concatenate
 from resumable_data.planning.planner import Counts
-from resumable_data.planning.shards import ShardedAt
+from resumable_data.state import At
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,7 @@ class UnbatchEngine:
         (batch,) = self._batches.load([BatchPlan(together, needed, len(plans))])
         return (_row(batch, place) for place in range(len(plans)))
 
-    @property
-    def shards(self) -> int:
-        """Number of logical shards."""
-        return self._batches.shards
-
-    def encode(self, cursor: UnbatchCursor) -> tuple[int, ShardedAt]:
+    def encode(self, cursor: UnbatchCursor) -> tuple[int, dict[str, At]]:
         """Those of the batch that the next row is of, whose rows are counted by the step."""
         return self._batches.encode(cursor.batch)
 
@@ -95,9 +90,17 @@ class UnbatchEngine:
         of_batch = replace(resumed, position=replace(resumed.position, step=batch_step))
         return UnbatchCursor(self._batches.decode(of_batch), row)
 
-    def counts(self, cursor: UnbatchCursor) -> dict[str, Counts]:
+    def epoch(self, cursor: UnbatchCursor) -> int | None:
+        """The epoch in which the batch begins that the next row is of."""
+        return self._batches.epoch(cursor.batch)
+
+    def close(self) -> None:
+        """Ends what measures documents in the background, and drops what it keeps."""
+        self._batches.close()
+
+    def counts(self, cursor: UnbatchCursor, *, ended: bool) -> dict[str, Counts]:
         """What each component has delivered in whole batches."""
-        return self._batches.counts(cursor.batch)
+        return self._batches.counts(cursor.batch, ended=ended)
 
     def remainder(self, cursor: UnbatchCursor, step: int, ended: bool) -> int:
         """Rows that will not be delivered, because they fill no batch."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from resumable_data.engines.engine import Engine, Planned, Resumed
 from resumable_data.planning.planner import Counts
-from resumable_data.planning.shards import ShardedAt
+from resumable_data.state import At
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,7 @@ class WorkerEngine:
         loaded = self._engine.load(own) if own else iter(())
         return (None if plan is None else next(loaded) for plan in plans)
 
-    @property
-    def shards(self) -> int:
-        """Number of logical shards."""
-        return self._engine.shards
-
-    def encode(self, cursor: Any) -> tuple[int, ShardedAt]:
+    def encode(self, cursor: Any) -> tuple[int, dict[str, At]]:
         """Rows before the cursor, and integers by component path."""
         return self._engine.encode(cursor)
 
@@ -77,9 +72,17 @@ class WorkerEngine:
         """The cursor that will skip ``count`` elements before that of a step."""
         return self._engine.skipping(cursor, step, count)
 
-    def counts(self, cursor: Any) -> dict[str, Counts]:
+    def epoch(self, cursor: Any) -> int | None:
+        """The epoch of the next element, of any worker."""
+        return self._engine.epoch(cursor)
+
+    def close(self) -> None:
+        """Ends what runs in the background, and drops what is kept."""
+        self._engine.close()
+
+    def counts(self, cursor: Any, *, ended: bool) -> dict[str, Counts]:
         """What each component has delivered, by all workers."""
-        return self._engine.counts(cursor)
+        return self._engine.counts(cursor, ended=ended)
 
     def remainder(self, cursor: Any, step: int, ended: bool) -> int:
         """Rows after the cursor of a step that will not be delivered."""

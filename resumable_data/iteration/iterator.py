@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -12,41 +12,51 @@ from resumable_data.differences import Difference
 from resumable_data.edits import Edit
 from resumable_data.engines.engine import Engine, Resumed
 from resumable_data.errors import PipelineError, PipelineMismatchError
-from resumable_data.iteration.companions import Companions
+from resumable_data.iteration.agreed_start import AgreedStart
 from resumable_data.iteration.load_ahead import Ready
 from resumable_data.iteration.progress import Progress
-from resumable_data.state import Description, Position, State, decode, encode
+from resumable_data.state import Description, Position, State, decode, encode, shards_of
 
 ElementT = TypeVar("ElementT")
+
+
+@dataclass(frozen=True)
+class Opened(Generic[ElementT]):
+    """A pipeline that is open.
+
+    Attributes:
+        engine: What plans and loads its elements.
+        description: What decides its data.
+        shards: The logical shards of the run.
+    """
+
+    engine: Engine[Any, Any, ElementT]
+    description: Description
+    shards: int = 1
 
 
 class DataIterator(Generic[ElementT]):
     """Iterates over a pipeline from a position that can be saved and set.
 
-    What is read ahead or prefetched is never part of the state: that is always the position behind the last
-    element handed over. Close it, or use it as a context manager, to end its thread early.
+    What is read ahead or prefetched is never part of the state: that is always the position after the last
+    element handed over. Close it, or use it as a context manager, to end its threads early.
 
     Args:
-        engine: What plans and loads.
-        description: What decides the pipeline's data.
+        open_: Opens the pipeline, in a run of so many logical shards; None for a run that begins.
         prefetch: Elements that a thread keeps ready, or 0 to load in the calling thread.
-        companions: The other processes of the run that deliver the same batches, if there are any.
+        start: What the processes that deliver the same batches agree on before the first.
     """
 
     def __init__(
-        self,
-        engine: Engine[Any, Any, ElementT],
-        description: Description,
-        prefetch: int = 0,
-        companions: Companions | None = None,
+        self, open_: Callable[[int | None], Opened[ElementT]], prefetch: int = 0, start: AgreedStart | None = None
     ) -> None:
-        self._engine = engine
-        self._description = description
+        self._open = open_
+        self._opened = open_(None)
         self._prefetch = prefetch
-        self._companions = companions
+        self._start = start or AgreedStart(())
         self._ended = False
         self._step = 0
-        self._cursor: Any = engine.start()
+        self._cursor: Any = self._engine.start()
         self._edits: tuple[Edit, ...] = ()
         self._ready: Ready[ElementT] | None = None
         self._peeked: tuple[ElementT, Any] | None = None
@@ -56,6 +66,17 @@ class DataIterator(Generic[ElementT]):
     def step(self) -> int:
         """Elements delivered, which is the index of the next."""
         return self._step
+
+    @property
+    def epoch(self) -> int | None:
+        """The epoch, counted from 0, in which the next element begins; None for a mix, or a source without epochs.
+
+        >>> import resumable_data as rd
+        >>> batches = iter(rd.Dataset.from_source(rd.SyntheticSource(4, [3])).repeat().pad(3, eod_id=0).batch(2))
+        >>> [batches.epoch for _ in batches if batches.step < 5 or batches.close()][:5]
+        [0, 1, 1, 2, 2]
+        """
+        return self._engine.epoch(self._cursor)
 
     def __iter__(self) -> Self:
         return self
@@ -77,7 +98,7 @@ class DataIterator(Generic[ElementT]):
         return self._peeked[0]
 
     def get_state(self) -> State:
-        """The position behind the last element handed over, as plain JSON values."""
+        """The position after the last element handed over, as plain JSON values."""
         rows, at = self._engine.encode(self._cursor)
         return encode(self._description, Position(self._step, rows, at, self._edits, self._delivered(at)))
 
@@ -106,16 +127,21 @@ class DataIterator(Generic[ElementT]):
             StateError: The state is damaged, or of a version that this release cannot read.
             PipelineMismatchError: It belongs to another pipeline or to other data.
         """
-        position, settings, found = decode(self._description, state, allow)
+        shards = shards_of(state)
+        opened = self._opened if shards == self._opened.shards else self._open(shards)
+        position, settings, found = decode(opened.description, state, allow)
         _refuse_used_names(position, found)
         changes = tuple(difference.to_edit(position.step, position.rows) for difference in found)
-        cursor = self._engine.decode(Resumed(position, settings, changes))
-        if self._engine.shards == 1:
-            now = {path: counts.delivered for path, counts in self._engine.counts(cursor).items()} if changes else {}
+        cursor = opened.engine.decode(Resumed(position, settings, changes))
+        if changes:
+            now = {path: counts.delivered for path, counts in opened.engine.counts(cursor, ended=False).items()}
             changes = tuple(replace(change, counts={**position.delivered, **now}) for change in changes)
 
         def move() -> None:
             self._drop_ready()
+            if opened is not self._opened:
+                self._engine.close()
+                self._opened = opened
             self._cursor, self._step, self._edits = cursor, position.step, (*position.edits, *changes)
             self._begin()
 
@@ -131,7 +157,7 @@ class DataIterator(Generic[ElementT]):
 
         Args:
             count: How many batches.
-            at: In front of the batch of which step; by default the next.
+            at: Before the batch of which step; by default the next.
 
         Raises:
             PipelineError: ``count`` is below 1, step ``at`` is delivered or has a skip of another count already, or
@@ -168,7 +194,7 @@ class DataIterator(Generic[ElementT]):
     def progress(self) -> Progress:
         """What was delivered so far, in total and a component; it survives a resume."""
         rows, _ = self._engine.encode(self._cursor)
-        counts = self._engine.counts(self._cursor)
+        counts = self._engine.counts(self._cursor, ended=self._ended)
         left = self._engine.remainder(self._cursor, self._step, self._ended)
         return Progress.of(self._step, rows, counts, self._removed(), self._engine.cells(rows), left)
 
@@ -177,11 +203,10 @@ class DataIterator(Generic[ElementT]):
         return self._description.to_json()
 
     def close(self) -> None:
-        """Ends the thread, if there is one. The state can still be taken."""
+        """Ends the threads, if there are any. The state can still be taken."""
         self._drop_ready()
         self._closed = True
-        if self._companions is not None:
-            self._companions.part()
+        self._engine.close()
 
     def __enter__(self) -> Self:
         return self
@@ -196,9 +221,9 @@ class DataIterator(Generic[ElementT]):
 
         A mix has a position beside those of its components.
         """
-        if self._engine.shards > 1 or at.keys() == self._description.components.keys():
+        if at.keys() == self._description.components.keys():
             return {}
-        return {path: counts.delivered for path, counts in self._engine.counts(self._cursor).items()}
+        return {path: counts.delivered for path, counts in self._engine.counts(self._cursor, ended=False).items()}
 
     def _removed(self) -> list[Delivered]:
         """What components have delivered that are removed since."""
@@ -210,8 +235,16 @@ class DataIterator(Generic[ElementT]):
             if path == edit.component
         ]
 
+    @property
+    def _engine(self) -> Engine[Any, Any, ElementT]:
+        return self._opened.engine
+
+    @property
+    def _description(self) -> Description:
+        return self._opened.description
+
     def _advance(self) -> tuple[ElementT, Any]:
-        """The next element and the cursor behind it; peeked, or loaded."""
+        """The next element and the cursor after it; peeked, or loaded."""
         if self._closed:
             raise ValueError("this iterator is closed")
         if self._peeked is not None:
@@ -219,7 +252,8 @@ class DataIterator(Generic[ElementT]):
         if self._ended:
             raise StopIteration
         try:
-            following = self._load() if self._companions is None else self._load_with(self._companions)
+            self._start.agree(self.get_state)
+            following = self._load()
         except BaseException:
             # What follows starts again from the position, which has not moved.
             self._drop_ready()
@@ -231,27 +265,15 @@ class DataIterator(Generic[ElementT]):
         return following
 
     def _load(self) -> tuple[ElementT, Any] | None:
-        """The element at the cursor and the cursor behind it; None at the end."""
+        """The element at the cursor and the cursor after it; None at the end."""
         if self._ready is None:
             self._ready = Ready(self._engine, self._cursor, self._step, self._prefetch)
         return next(self._ready, None)
 
-    def _load_with(self, companions: Companions) -> tuple[Any, Any] | None:
-        """What all processes deliver here, of which this is the part of the present one."""
-        if not companions.agreed:
-            companions.agree(self.get_state())
-        try:
-            own: Any = self._load()
-        except Exception as error:
-            companions.fail(error)
-            raise
-        return companions.in_common(self._step, self._cursor, own, len(self._ready or ()))
-
     def _begin(self) -> None:
         """What follows starts at a new position."""
         self._ended = False
-        if self._companions is not None:
-            self._companions.part()
+        self._start.forget()
 
     def _drop_ready(self) -> None:
         self._peeked = None

@@ -63,6 +63,15 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
         return [self.reader] if self.drops else []
 
     @property
+    def most_dropped(self) -> int:
+        """A whole epoch, wherever it begins; all documents, where they end."""
+        return 2 * self.epoch_size if self.asked is None else self.asked
+
+    def epoch(self, cursor: StreamCursor) -> int | None:
+        """The cursor's."""
+        return cursor.epoch
+
+    @property
     def asked(self) -> int | None:
         """Documents of all epochs that were asked for, or None where they are endless."""
         return None if self.epochs is None else self.epochs * self.epoch_size

@@ -19,8 +19,6 @@ from resumable_data.state import At
 
 AtT = TypeVar("AtT")
 
-_MOST_WITHOUT_A_ROW = 10_000_000
-
 
 @dataclass(frozen=True, eq=False)
 class DocumentTake(Generic[AtT]):
@@ -282,8 +280,8 @@ class EndlessGroups(DocumentGroups[AtT]):
 
     @override
     def nothing_between(self, at: AtT, after: AtT) -> bool:
-        """Whether ten million documents lie between them."""
-        return self._documents.position(after) - self._documents.position(at) > _MOST_WITHOUT_A_ROW
+        """Whether too many documents lie between them."""
+        return self._documents.position(after) - self._documents.position(at) > self._documents.most_dropped
 
     @override
     def renewed(self, at: AtT) -> AtT:

@@ -11,7 +11,7 @@ from typing import Any, Generic
 from resumable_data.arrays import Int64Array
 from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
 from resumable_data.planning.mixer import Drawn, MixCursor, Mixer, PlanT
-from resumable_data.planning.planner import Counts, DocumentPlanner, Extent, RowPlanner, Saved
+from resumable_data.planning.planner import MOST_DROPPED, Counts, DocumentPlanner, Extent, RowPlanner, Saved
 from resumable_data.state import At
 
 _DOCUMENTS_AT_ONCE = 8192
@@ -116,6 +116,15 @@ class MixedDocuments(Blocks[DocumentPlan], DocumentPlanner[BlockCursor]):
         """The components of all children."""
         children: Sequence[DocumentPlanner[Any]] = self.mixer.children
         return {reader: path for child in children for reader, path in child.components.items()}
+
+    @property
+    def most_dropped(self) -> int:
+        """Ten million."""
+        return MOST_DROPPED
+
+    def epoch(self, cursor: BlockCursor) -> int | None:
+        """None."""
+        return None
 
     @property
     def dropping(self) -> Collection[int]:

@@ -328,9 +328,9 @@ class PackedRows(RowPlanner[RowCursor]):
         delivered = self._delivered(cursor, group)
         following = RowCursor(group.after, 0, self.position(cursor), delivered)
         drawn = self._documents.counts(group.after)
-        for (reader, path), own in zip(self._documents.components.items(), delivered, strict=True):
-            if reader in self._documents.dropping and not own.documents and drawn[path].epochs >= 1:
-                raise SourceError(_no_document(path, drawn[path].documents, own.dropped))
+        for path, own in zip(self._documents.components.values(), delivered, strict=True):
+            if not own.documents and drawn[path].epochs >= 1:
+                raise SourceError(name_no_document(path, drawn[path].documents, own.dropped))
         return following
 
     def _after_empty(self, cursor: RowCursor) -> RowCursor:
@@ -353,7 +353,7 @@ class PackedRows(RowPlanner[RowCursor]):
     def _no_rows(self, cursor: RowCursor) -> str:
         drawn: Mapping[str, Counts] = self._documents.counts(cursor.at)
         documents = sum(counts.documents for counts in drawn.values())
-        return _no_document(self._path, documents, sum(delivered.dropped for delivered in cursor.before))
+        return name_no_document(self._path, documents, sum(delivered.dropped for delivered in cursor.before))
 
 
 class _Window:
@@ -368,7 +368,7 @@ class _Window:
         self.lengths.append(lengths)
 
 
-def _no_document(path: str, documents: int, dropped: int) -> str:
+def name_no_document(path: str, documents: int, dropped: int) -> str:
     """What an error says of a component of which a whole epoch gives nothing to deliver."""
     text = f"component {path!r}: {documents} documents have no token, as many as an epoch has, or more"
     if dropped:

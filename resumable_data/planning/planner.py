@@ -14,12 +14,25 @@ from resumable_data.state import At, Settings
 CursorT = TypeVar("CursorT")
 
 
+MOST_DROPPED = 10_000_000
+"""So many documents may be dropped, one after the other, where epochs have no meaning."""
+
+
 class DocumentPlanner(Protocol[CursorT]):
     """Plans documents: pure, integers only. The cursor is a value; nothing is kept between calls."""
 
     @property
     def components(self) -> Mapping[int, str]:
         """The path of the component of each reader that its documents come from."""
+        ...
+
+    @property
+    def most_dropped(self) -> int:
+        """So many documents may be dropped, one after the other, before that is an error."""
+        ...
+
+    def epoch(self, cursor: CursorT) -> int | None:
+        """The epoch of the next document, of a single component; None where epochs have no meaning."""
         ...
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 
 from resumable_data.errors import StateError
 from resumable_data.packing.plan import DocumentPlan
-from resumable_data.planning.planner import Counts, DocumentPlanner, Extent, Saved
+from resumable_data.planning.planner import MOST_DROPPED, Counts, DocumentPlanner, Extent, Saved
 from resumable_data.sources.sequential import Tape
 from resumable_data.state import At
 
@@ -44,6 +44,15 @@ class SequentialDocuments(DocumentPlanner[SequentialCursor]):
     def components(self) -> Mapping[int, str]:
         """Its own path."""
         return {self.reader: self.path}
+
+    @property
+    def most_dropped(self) -> int:
+        """Ten million."""
+        return MOST_DROPPED
+
+    def epoch(self, cursor: SequentialCursor) -> int | None:
+        """None."""
+        return None
 
     @property
     def dropping(self) -> Collection[int]:

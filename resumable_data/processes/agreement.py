@@ -59,8 +59,8 @@ def report_of(state: State) -> PositionReport:
     if state.get("format") != FORMAT:
         return PositionReport(None, state.get("step", 0), "")
     header, position = split(state)
-    shared = {path: shards if len(shards) == 1 else len(shards) for path, shards in position.at.items()}
-    return PositionReport(header, position.step, digest(canonical_json([position.rows, shared, position.edits])))
+    edits = [edit.to_json() for edit in position.edits]
+    return PositionReport(header, position.step, digest(canonical_json([position.rows, position.at, edits])))
 
 
 def report_of_failure(error: BaseException) -> PositionReport:

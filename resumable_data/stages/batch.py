@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import cast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import jax
 import numpy as np
@@ -16,10 +14,10 @@ from resumable_data.batch import LLMBatch, LLMFieldsBatch, LLMIndexedBatch
 from resumable_data.engines.batches import BatchEngine
 from resumable_data.errors import PipelineError
 from resumable_data.order.schedule import BatchSchedule
-from resumable_data.order.shards import Share
+from resumable_data.order.shards import default_shards
 from resumable_data.placement.views import View, WholeBatch
-from resumable_data.planning.shards import ShardedRows
 from resumable_data.reading.fields import SOURCE
+from resumable_data.reading.measuring import Measuring, Sharing
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.stage import RowStage
@@ -36,18 +34,20 @@ class Batch:
         drop_remainder: Whether rows that do not fill the last batch are left out, rather than filled up with
             rows that carry no scored token.
         batch_type: ``LLMBatch`` or ``LLMIndexedBatch``.
-        shards: Number of logical shards, which divides every batch size.
+        shards: Number of logical shards, or None for the default, which a run that goes on keeps.
         sources: Whether batches say which component each token is of. It is no setting: the order is the same.
         view: What this process sees of a batch.
+        sharing: How processes measure documents whose lengths are not known. It is no setting either.
     """
 
     parent: RowStage
     schedule: BatchSchedule
     drop_remainder: bool
     batch_type: type[LLMBatch]
-    shards: int
+    shards: int | None = None
     sources: bool = False
     view: View = field(default_factory=WholeBatch)
+    sharing: Sharing = field(default_factory=Sharing)
 
     def __post_init__(self) -> None:
         if issubclass(self.batch_type, LLMIndexedBatch) and not self.parent.one_document_a_row:
@@ -56,12 +56,8 @@ class Batch:
             type_with_fields(self.batch_type)
         if self.sources and SOURCE in dict(self.parent.format.fields):
             raise PipelineError(f"batch: sources=True gives a field {SOURCE!r}, as the documents do; rename theirs")
-        if self.shards < 1 or any(size % self.shards for size in self.schedule.sizes):
-            sizes = ", ".join(map(str, self.schedule.sizes))
-            raise PipelineError(
-                f"batch: batches of {sizes} rows cannot be divided among shards={self.shards} logical shards; "
-                f"they can among the divisors of {math.gcd(*self.schedule.sizes)}"
-            )
+        if self.shards is not None and self.shards < 1:
+            raise PipelineError(f"batch: shards={self.shards} must be at least 1")
 
     @property
     def name(self) -> str:
@@ -79,11 +75,10 @@ class Batch:
         return type_with_fields(self.batch_type) if self.dtypes else self.batch_type
 
     def settings(self) -> Settings:
-        """Sizes by the step from which they apply, the remainder, and logical shards if there are several."""
+        """Sizes by the step from which they apply, and the remainder."""
         stretches = self.schedule.stretches
         size = stretches[0].size if len(stretches) == 1 else [[s.step, s.size] for s in stretches]
-        shards = self.shards if self.shards > 1 else None
-        return {"size": size, "drop_remainder": self.drop_remainder, "shards": shards}
+        return {"size": size, "drop_remainder": self.drop_remainder}
 
     def struct(self, step: int) -> LLMBatch:
         """Shapes and dtypes of the batch of a step that this process is handed."""
@@ -94,42 +89,44 @@ class Batch:
             struct = struct.replace(fields=fields)
         return self.view.struct(struct)
 
-    def open_engine(self, catalog: Catalog) -> BatchEngine:
-        """What an iterator of these batches drives."""
-        schedule, shards, path = self.schedule, self.shards, self.parent.component
+    def shards_of(self, saved: int | None) -> int:
+        """Logical shards of a run.
 
-        def first_row(step: int) -> int:
-            return schedule.first_row(step) // shards
+        Args:
+            saved: Those of a run that goes on here; None for a run that begins. A number that was given to this stage
+                stays.
+        """
+        if self.parent.lengths_known:
+            return 1
+        if self.shards is not None:
+            return self.shards
+        return default_shards(max(self.schedule.sizes)) if saved is None else saved
 
-        context = OpenContext(share=Share(0, shards), first_row=first_row)
-        first = self.parent.open(context, catalog, path)
-        catalog.describe("*", self.name, self.settings())
-        # Where data ends, a process has to know when the shards of the others do: they say so, or it plans them all.
-        endless, together = first.extent(first.start()) is None, bool(self.view.processes)
-        here = self.shards_of(self.view) if endless or together else range(shards)
-        others = {
-            shard: self.parent.open(replace(context, share=Share(shard, shards)), catalog.of_open_components(), path)
-            for shard in here
-            if shard != 0
-        }
-        planners = {0: first, **others} if 0 in here else others
+    def open_engine(self, catalog: Catalog, shards: int | None = None) -> BatchEngine:
+        """What an iterator of these batches drives.
+
+        Args:
+            catalog: What is gathered.
+            shards: Logical shards of the run that goes on here; None for a run that begins.
+        """
+        shards = self.shards_of(shards)
+        measuring = Measuring(self.sharing, self.view, shards, max(self.schedule.sizes))
+        context = OpenContext(measuring, shards, first_row=self.schedule.first_row)
+        rows = self.parent.open(context, catalog, self.parent.component)
+        catalog.describe("*", self.name, self.settings() | {"shards": shards if shards > 1 else None})
         return BatchEngine(
-            rows=ShardedRows(planners, first.encode(first.start()), shards, drop_remainder=self.drop_remainder),
+            rows=rows,
             readers=catalog.readers,
-            schedule=schedule,
+            schedule=self.schedule,
             drop_remainder=self.drop_remainder,
             row_format=self.parent.format,
             delivered_type=self.delivered_type,
             view=self.view,
             lengths_known=self.parent.lengths_known,
             source_numbers=source_numbers(catalog.numbers) if self.sources else None,
-            ends_with_others=together and not endless and shards > 1,
+            shards=shards,
+            measuring=measuring,
         )
-
-    def shards_of(self, view: View) -> Sequence[int]:
-        """The logical shards whose rows a process sees, ascending; the same for every batch size."""
-        size = self.schedule.sizes[0]
-        return cast(list[int], np.unique(view.rows(size) * self.shards // size).tolist())
 
 
 def source_numbers(readers: Mapping[str, int]) -> Int32Array:

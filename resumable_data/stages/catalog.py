@@ -11,7 +11,7 @@ from resumable_data.state import Description, Settings, StageDescription
 
 @dataclass(frozen=True)
 class OpenComponent:
-    """A component that is open: the same for every logical shard.
+    """A component that is open.
 
     Attributes:
         number: The number of its reader, by which plans refer to it.
@@ -55,10 +55,6 @@ class Catalog:
         """What decides the pipeline's data."""
         components = {path: tuple(stages) for path, stages in self.descriptions.items()}
         return Description(components, tuple(self.shared), dict(self.algorithms))
-
-    def of_open_components(self) -> Catalog:
-        """A catalog to open the same stages again, for another logical shard: their components are open already."""
-        return Catalog(self.components)
 
     def add(self, path: str, reader: DocumentReader, epoch_size: int | None) -> None:
         """Adds the component at ``path``, whose reader has the next number."""

@@ -135,7 +135,6 @@ class ChainStage:
         """The planner of this component."""
         if path not in catalog.components:
             documents = self if context.fields is None else FieldReader(self, context.fields)
-            known = self.lengths_known or not context.with_lengths
             epoch_size = self.epoch_size if self.random_access else None
             catalog.add(path, documents if known else Measured(documents), epoch_size)
             for stage in self.chain():
@@ -207,9 +206,7 @@ class RootStage(ChainStage):
             epochs=top.epochs,
             drops=top.drops,
             order=order,
-            measure=component.reader.measure if context.with_lengths else None,
             endless=context.endless,
-            share=context.share,
         )
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
 from resumable_data.order import permutation
 from resumable_data.packing.window import VERSIONS
-from resumable_data.planning.windowed_rows import WindowedRows
+from resumable_data.planning.documents import DocumentStream
+from resumable_data.planning.groups import DocumentGroups, EndlessGroups, EpochGroups
+from resumable_data.planning.packed_rows import PackedRows, Packing
+from resumable_data.planning.planner import DocumentPlanner
 from resumable_data.reading.fields import token_fields
+from resumable_data.reading.measuring import KnownLengths
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.stage import DocumentStage, check_token
@@ -74,7 +79,7 @@ class Pack:
             "tokens": self.tokens,
         }
 
-    def open(self, context: OpenContext, catalog: Catalog, path: str) -> WindowedRows:
+    def open(self, context: OpenContext, catalog: Catalog, path: str) -> PackedRows:
         """The planner of this stage as the component at ``path``."""
         fields = token_fields(self.name, self.tokens, self.format.fields)
         documents = self.parent.open(replace(context, fields=fields), catalog, path)
@@ -82,16 +87,41 @@ class Pack:
         catalog.use({self.strategy: VERSIONS[self.strategy]})
         if self.parent.shuffle_seed is not None:
             catalog.use({"permutation": permutation.VERSION})
-        return WindowedRows(
-            documents,
-            path,
-            self.format.length,
-            self.strategy,
-            self.window,
-            self.truncate,
-            self.parent.shuffle_seed,
-            context.share,
-        )
+        packing = Packing(self.format.length, self.strategy, self.truncate, self.parent.shuffle_seed)
+        return open_rows(documents, path, self.window, packing, context, catalog, known=self.lengths_known)
+
+
+def open_rows(
+    documents: DocumentPlanner[Any],
+    path: str,
+    window: int,
+    packing: Packing,
+    context: OpenContext,
+    catalog: Catalog,
+    *,
+    known: bool,
+) -> PackedRows:
+    """The planner of the rows of a component, or of a mix of documents.
+
+    Args:
+        documents: What plans the documents.
+        path: The component's path, or that of the mix.
+        window: Documents a window at most.
+        packing: How windows become rows.
+        context: What the stage was told.
+        catalog: Where the components were added.
+        known: Whether the lengths of all documents are known.
+    """
+    shards = 1 if known else context.shards
+    groups: DocumentGroups[Any] = (
+        EpochGroups(documents, window, shards)
+        if isinstance(documents, DocumentStream)
+        else EndlessGroups(documents, window, shards)
+    )
+    if known:
+        return PackedRows(groups, path, packing, KnownLengths(catalog.readers))
+    assert context.measuring is not None
+    return PackedRows(groups, path, packing, context.measuring.lengths(catalog.readers, path))
 
 
 def check_format(stage: str, row_format: RowFormat) -> None:

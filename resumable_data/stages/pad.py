@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.packing.window import VERSIONS
-from resumable_data.planning.windowed_rows import WindowedRows
+from resumable_data.planning.packed_rows import PackedRows, Packing
 from resumable_data.reading.fields import token_fields
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
-from resumable_data.stages.pack import check_format, format_settings
+from resumable_data.stages.pack import check_format, format_settings, open_rows
 from resumable_data.stages.stage import DocumentStage
 from resumable_data.state import Settings
 
-# Rows keep the order of the documents, so that the window decides nothing but how many are planned at once, or
-# have to be read to be planned.
+# Where lengths are known, rows keep the order of the documents, so that the window decides nothing but how many are
+# planned at once. Where they are not, it also decides how many one logical shard measures for a group.
 _WINDOW = 1024
 _WINDOW_TO_READ = 64
 
@@ -64,13 +64,12 @@ class Pad:
         """Everything."""
         return {**format_settings(self.format), "truncate": self.truncate, "tokens": self.tokens}
 
-    def open(self, context: OpenContext, catalog: Catalog, path: str) -> WindowedRows:
+    def open(self, context: OpenContext, catalog: Catalog, path: str) -> PackedRows:
         """The planner of this stage as the component at ``path``."""
         fields = token_fields(self.name, self.tokens, self.format.fields)
         documents = self.parent.open(replace(context, fields=fields), catalog, path)
         catalog.describe(path, self.name, self.settings())
         catalog.use({"one_a_row": VERSIONS["one_a_row"]})
         window = _WINDOW if self.lengths_known else _WINDOW_TO_READ
-        return WindowedRows(
-            documents, path, self.format.length, "one_a_row", window, self.truncate, None, context.share
-        )
+        packing = Packing(self.format.length, "one_a_row", self.truncate, None)
+        return open_rows(documents, path, window, packing, context, catalog, known=self.lengths_known)

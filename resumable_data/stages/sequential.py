@@ -71,7 +71,6 @@ class SequentialStage(RootStage):
         self, top: ChainStage, path: str, component: OpenComponent, context: OpenContext
     ) -> DocumentPlanner[Any]:
         """The planner of a chain over this source."""
-        if context.share.shards > 1:
+        if context.shards > 1:
             raise PipelineError(f"component {path!r} is a stream, which has no logical shards: batch(…, shards=1)")
-        measure = component.reader.measure if context.with_lengths else None
-        return SequentialDocuments(self.tape, path, component.number, measure, top.drops)
+        return SequentialDocuments(self.tape, path, component.number, top.drops)

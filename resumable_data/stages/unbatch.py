@@ -48,8 +48,12 @@ class Unbatch:
         """Rows of a batch, and the limit."""
         return {"rows": self.rows, "steps": self.steps}
 
-    def open_engine(self, catalog: Catalog) -> UnbatchEngine:
+    def shards_of(self, saved: int | None) -> int:
+        """Logical shards of a run; see ``Batch.shards_of``."""
+        return self.parent.shards_of(saved)
+
+    def open_engine(self, catalog: Catalog, shards: int | None = None) -> UnbatchEngine:
         """What an iterator of these rows drives."""
-        batches = self.parent.open_engine(catalog)
+        batches = self.parent.open_engine(catalog, shards)
         catalog.describe("*", self.name, self.settings())
         return UnbatchEngine(batches, self.rows, self.steps)

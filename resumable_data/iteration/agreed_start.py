@@ -1,0 +1,38 @@
+"""Processes that deliver batches together begin at one position, or say how they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from resumable_data.processes.agreement import agree, report_of
+from resumable_data.state import State
+
+# One process may evaluate, or write, alone for long before it comes.
+_TIMEOUT_SECONDS = 3600
+
+
+class AgreedStart:
+    """The agreement of several processes before the first batch of each position.
+
+    Args:
+        processes: The processes that deliver batches together, ascending; none where this one does so alone.
+    """
+
+    def __init__(self, processes: Sequence[int]) -> None:
+        self._processes = processes
+        self._agreed = False
+
+    def forget(self) -> None:
+        """This process goes to another position, where the processes have to agree anew."""
+        self._agreed = False
+
+    def agree(self, state: Callable[[], State]) -> None:
+        """Waits until all processes are at the position of a state, unless they agreed on it already.
+
+        Raises:
+            PipelineMismatchError: The others are at another position.
+            PeerError: They cannot go on, or do not come.
+        """
+        if self._processes and not self._agreed:
+            agree("before the first batch", self._processes, report_of(state()), _TIMEOUT_SECONDS)
+        self._agreed = True
