@@ -60,6 +60,7 @@ class MultiHostDataLoadIterator:
     Raises:
         PipelineError: The arguments cannot work.
 
+    >>> import numpy as np
     >>> import resumable_data as rd
     >>> data = rd.Dataset.from_source(rd.SyntheticSource(100, [5])).repeat().pad(8, eod_id=0).batch(16)
     >>> mesh = Mesh(np.array(jax.devices()), "data")
@@ -81,7 +82,7 @@ class MultiHostDataLoadIterator:
         pad_value: float = 0,
     ) -> None:
         if iterator_length is not None and iterator_length < 1:
-            raise PipelineError(f"iterator_length={iterator_length} must be at least 1 batch")
+            raise PipelineError(f"iterator_length={iterator_length} must be at least 1: there is less than one batch")
         self.dataloader = dataloader
         self.global_mesh = global_mesh
         self.iterator_length = iterator_length

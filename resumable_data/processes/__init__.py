@@ -1,1 +1,1 @@
-"""What the processes of a run tell each other."""
+"""Processes: what they agree on and tell each other."""
