@@ -1,0 +1,1 @@
+"""Processes: what they agree on and tell each other."""
