@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -76,6 +77,23 @@ class PlacedRows:
     @property
     def processes(self) -> tuple[int, ...]:
         """Those that have devices of the mesh; none for a process that has none, or all of them."""
+        processes = self._processes_of_mesh
+        return processes if len(processes) > 1 and jax.process_index() in processes else ()
+
+    @cached_property
+    def _processes_of_mesh(self) -> tuple[int, ...]:
         devices = cast(Any, self.sharding.device_set)
-        processes: list[int] = sorted({device.process_index for device in devices})
-        return tuple(processes) if len(processes) > 1 and jax.process_index() in processes else ()
+        return tuple(sorted({device.process_index for device in devices}))
+
+    @property
+    def place(self) -> int:
+        """The place of this process among those that have devices of the mesh; after them where it has none."""
+        processes = self._processes_of_mesh
+        return processes.index(jax.process_index()) if jax.process_index() in processes else len(processes)
+
+    def rows_of_all(self, n_rows: int) -> Sequence[Int64Array]:
+        """The rows that the devices of each process of the mesh hold any part of."""
+        return [
+            rows_of(cells_needed(self.sharding, (n_rows, self.length), process), n_rows)
+            for process in self._processes_of_mesh
+        ]

@@ -46,8 +46,17 @@ class ProcessRows:
 
     def rows(self, n_rows: int) -> Int64Array:
         """The rows of this process."""
+        return self.rows_of_all(n_rows)[self.process_index]
+
+    @property
+    def place(self) -> int:
+        """The index of this process."""
+        return self.process_index
+
+    def rows_of_all(self, n_rows: int) -> Sequence[Int64Array]:
+        """As many for each process."""
         share = n_rows // self.process_count
-        return np.arange(self.process_index * share, (self.process_index + 1) * share)
+        return [np.arange(process * share, (process + 1) * share) for process in range(self.process_count)]
 
     def needs(self, plan: RowPlan, n_rows: int) -> BoolArray | None:
         """All spans of these rows."""

@@ -45,11 +45,18 @@ class Cells(NamedTuple):
     right: int
 
 
-def cells_needed(sharding: NamedSharding, shape: tuple[int, int]) -> tuple[Cells, ...]:
-    """The cells of a global array that this process's devices hold, each rectangle once, in order."""
+def cells_needed(sharding: NamedSharding, shape: tuple[int, int], process: int | None = None) -> tuple[Cells, ...]:
+    """The cells of a global array that the devices of a process hold, each rectangle once, in order.
+
+    Args:
+        sharding: Where the array lies.
+        shape: Its shape.
+        process: The process; by default this one.
+    """
+    process = jax.process_index() if process is None else process
     found: set[Cells] = set()
-    for index in sharding.addressable_devices_indices_map(shape).values():
-        if index is not None:
+    for device, index in sharding.devices_indices_map(shape).items():
+        if index is not None and device.process_index == process:
             (top, bottom, _), (left, right, _) = (part.indices(size) for part, size in zip(index, shape, strict=True))
             found.add(Cells(top, bottom, left, right))
     return tuple(sorted(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +37,15 @@ class View(Protocol):
         """The processes of JAX that deliver batches together, ascending; none where this one does so alone."""
         ...
 
+    @property
+    def place(self) -> int:
+        """The place of this process among those that share a batch."""
+        ...
+
+    def rows_of_all(self, n_rows: int) -> Sequence[Int64Array]:
+        """Rows of a global batch that each of these processes needs, in their order: int64[m] each."""
+        ...
+
 
 @dataclass(frozen=True)
 class WholeBatch:
@@ -61,3 +71,12 @@ class WholeBatch:
     def processes(self) -> tuple[int, ...]:
         """None: there is no other."""
         return ()
+
+    @property
+    def place(self) -> int:
+        """The first: it is alone."""
+        return 0
+
+    def rows_of_all(self, n_rows: int) -> Sequence[Int64Array]:
+        """All of them."""
+        return [self.rows(n_rows)]

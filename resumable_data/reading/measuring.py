@@ -6,8 +6,6 @@ import hashlib
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock, Thread, current_thread
-from typing import Any, Protocol
-
 import numpy as np
 
 from resumable_data.arrays import Int64Array, offsets_of
@@ -16,6 +14,9 @@ from resumable_data.processes.length_exchange import LengthExchange
 from resumable_data.reading.document_cache import CachedReader, DocumentCache
 from resumable_data.reading.read import by_reader
 from resumable_data.reading.reader import MeasuringReader
+
+KEPT_BYTES = 2**30
+"""Memory of the documents that are kept, where nothing else is asked for."""
 
 _LONGEST_JOIN_SECONDS = 10.0
 
@@ -64,3 +65,117 @@ def _lengths_of(readers: Sequence[MeasuringReader], documents: DocumentPlan) -> 
             truncated = np.zeros(len(documents), np.int64) if truncated is None else truncated
             truncated[places] = found.truncated
     return DocumentLengths(tokens, truncated)
+
+
+class Measuring:
+    """What measures the documents of one pipeline, and keeps them until they are delivered.
+
+    Args:
+        exchange: Exchanges lengths with other processes, each of which measures its share; None to measure all here.
+        kept_bytes: Bound on the memory of the documents that are kept.
+    """
+
+    def __init__(self, exchange: LengthExchange | None, kept_bytes: int) -> None:
+        self.exchange = exchange
+        self.cache = DocumentCache(kept_bytes)
+        self._threads: list[Thread] = []
+        self._lock = Lock()
+        # The threads end with the pipeline. That is waited for only when the program ends, and not for ever.
+        weakref.finalize(self, _end, exchange, self._threads)
+
+    @classmethod
+    def alone(cls) -> Measuring:
+        """What measures everything in this process."""
+        return cls(None, KEPT_BYTES)
+
+    def keep(self, reader: MeasuringReader, path: str) -> CachedReader:
+        """The reader of the component at ``path``, which keeps what it measures."""
+        return self.cache.add(reader, path)
+
+    def lengths(self, readers: Sequence[MeasuringReader], keys: Mapping[int, str], path: str) -> MeasuredLengths:
+        """The lengths of documents that some of these readers have to read.
+
+        Args:
+            readers: The pipeline's readers, by number.
+            keys: By the number of each reader a digest of what decides the lengths of its documents.
+            path: The path of the component, or of the mix of documents, for errors.
+        """
+        return MeasuredLengths(self, readers, keys, path)
+
+    def run_ahead(self, task: Callable[[], None]) -> None:
+        """Runs a task in a thread, if there is room to keep what it measures."""
+        if 2 * self.cache.bytes > self.cache.most_bytes:
+            return
+        with self._lock:
+            self._threads[:] = [thread for thread in self._threads if thread.is_alive()]
+            thread = Thread(target=task, name="resumable_data measure", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def close(self) -> None:
+        """Ends waits for other processes, and drops what is kept."""
+        if self.exchange is not None:
+            self.exchange.close()
+        self.cache.clear()
+
+
+class MeasuredLengths:
+    """Lengths that show when documents are read.
+
+    Args:
+        measuring: What measures them.
+        readers: The pipeline's readers, by number.
+        keys: By the number of each reader a digest of what decides the lengths of its documents.
+        path: The path of the component, or of the mix of documents, for errors.
+    """
+
+    known = False
+
+    def __init__(
+        self, measuring: Measuring, readers: Sequence[MeasuringReader], keys: Mapping[int, str], path: str
+    ) -> None:
+        self._measuring = measuring
+        self._readers = readers
+        self._keys = keys
+        self._path = path
+
+    def measure(self, windows: Sequence[DocumentPlan], shards: Sequence[int]) -> Sequence[DocumentLengths]:
+        """The lengths of each window's documents: measured here, or by the process of its logical shard."""
+        exchange = self._measuring.exchange
+        if exchange is None:
+            return _lengths_of_windows(self._readers, windows)
+
+        def measure(places: Int64Array) -> Sequence[tuple[Int64Array, Int64Array | None]]:
+            found = _lengths_of_windows(self._readers, [windows[place] for place in places.tolist()])
+            return [(lengths.tokens, lengths.truncated) for lengths in found]
+
+        keys = [self._key(window) for window in windows]
+        found = exchange.share(keys, shards, measure, [len(window) for window in windows], self._path)
+        return [DocumentLengths(*lengths) for lengths in found]
+
+    def expect(self, rows: RowPlan) -> None:
+        """Hears that what was measured so far makes a group, whose rows are these."""
+        for reader in self._readers:
+            if isinstance(reader, CachedReader):
+                reader.expect()
+
+    def run_ahead(self, task: Callable[[], None]) -> None:
+        """Runs a task in a thread, if there is room to keep what it measures."""
+        self._measuring.run_ahead(task)
+
+    def _key(self, window: DocumentPlan) -> str:
+        """A digest of the documents of a window, the same on all processes and in all runs."""
+        found = hashlib.blake2b(digest_size=16)
+        for number, places in by_reader(window.reader, np.arange(len(window))):
+            found.update(self._keys[number].encode())
+            found.update(places.astype("<i8").tobytes())
+            found.update(window.record[places].astype("<i8").tobytes())
+        return found.hexdigest()
+
+
+def _end(exchange: LengthExchange | None, threads: Sequence[Thread]) -> None:
+    if exchange is not None:
+        exchange.close()
+    for thread in threads:
+        if thread is not current_thread():
+            thread.join(_LONGEST_JOIN_SECONDS)

@@ -1,0 +1,43 @@
+"""Facts that say why a process cannot publish others."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+
+# No lengths begin with it.
+_MARK = b"\xff"
+_MOST_CHARACTERS = 4000
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a process cannot measure its share.
+
+    Attributes:
+        process: Which process.
+        reason: The type of the error, and what it says.
+    """
+
+    process: int
+    reason: str
+
+
+def encode_failure(process: int, error: BaseException) -> bytes:
+    """The fact that says why; no two are the same, so that who heard of one knows the next."""
+    reason = f"{type(error).__name__}: {error}".rstrip(": ")[:_MOST_CHARACTERS]
+    return _MARK + json.dumps({"process": process, "reason": reason, "number": uuid.uuid4().hex}).encode()
+
+
+def failure_in(fact: bytes) -> Failure | None:
+    """The failure that a fact tells of, or None where it tells of none.
+
+    >>> failure_in(encode_failure(3, OSError("the disk is full")))
+    Failure(process=3, reason='OSError: the disk is full')
+    >>> failure_in(b"something else")
+    """
+    if not fact.startswith(_MARK):
+        return None
+    said = json.loads(fact.removeprefix(_MARK))
+    return Failure(said["process"], said["reason"])

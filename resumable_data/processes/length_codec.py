@@ -1,0 +1,96 @@
+"""The lengths of documents as bytes: one or two a document."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from resumable_data.arrays import Int64Array, offsets_of
+
+Lengths = tuple[Int64Array, Int64Array | None]
+"""Of n documents int64[n] lengths in tokens, -1 for one that is dropped, and int64[n] tokens that were truncated;
+None where nothing truncates any."""
+
+_VERSION = 1
+_BITS = 7
+_CONTINUED = 1 << _BITS
+_LONGEST = 9  # bytes of a number below 2⁶³
+
+
+def encode_lengths(lengths: Int64Array, truncated: Int64Array | None = None) -> bytes:
+    """Lengths of documents as bytes.
+
+    They are a byte for the version, a varint of each length + 1, and, where anything was truncated, a varint of each
+    count.
+
+    Args:
+        lengths: int64[n], tokens of each document; -1 for one that is dropped.
+        truncated: int64[n], tokens that were truncated, or None.
+
+    Raises:
+        ValueError: A length is below -1, a count below 0, or there are not as many of each.
+
+    >>> encode_lengths(np.array([3, -1, 200])).hex(" ")
+    '01 04 00 c9 01'
+    """
+    numbers = lengths + 1
+    if truncated is not None and truncated.any():
+        if len(truncated) != len(lengths):
+            raise ValueError(f"there are lengths of {len(lengths)} documents, but {len(truncated)} truncated counts")
+        numbers = np.concatenate([numbers, truncated])
+    if numbers.min(initial=0) < 0:
+        raise ValueError("a length is at least -1, and a truncated count at least 0")
+    return bytes([_VERSION]) + _varints(numbers)
+
+
+def decode_lengths(body: bytes, n: int) -> Lengths:
+    """What ``encode_lengths`` encoded; a count of nothing but zeros comes back as None.
+
+    Args:
+        body: The bytes.
+        n: Of how many documents.
+
+    Raises:
+        ValueError: The bytes are damaged, of another version, or of another number of documents.
+
+    >>> lengths, truncated = decode_lengths(bytes([1, 4, 0, 0xC9, 1]), 3)
+    >>> lengths.tolist(), truncated
+    ([3, -1, 200], None)
+    """
+    if not body or body[0] != _VERSION:
+        raise ValueError(f"these are not lengths of documents of version {_VERSION}: they begin with {body[:1]!r}")
+    numbers = _numbers(np.frombuffer(body, np.uint8, offset=1))
+    if len(numbers) not in (n, 2 * n):
+        raise ValueError(f"{n} documents have {n} or {2 * n} numbers, but these bytes hold {len(numbers)}")
+    return numbers[:n] - 1, numbers[n:] if len(numbers) > n else None
+
+
+def _varints(numbers: Int64Array) -> bytes:
+    """Numbers in groups of seven bits, the lowest first; all bytes of a number but the last have the eighth bit."""
+    # sizes: int64[n], bytes of each number
+    sizes = np.ones(len(numbers), np.int64)
+    for size in range(1, _LONGEST):
+        sizes += numbers >= 1 << _BITS * size
+    offsets = offsets_of(sizes)
+    body = np.empty(offsets[-1], np.uint8)
+    for place in range(int(sizes.max(initial=0))):
+        (some,) = np.nonzero(sizes > place)
+        bits = numbers[some] >> _BITS * place & _CONTINUED - 1
+        body[offsets[some] + place] = bits | np.where(sizes[some] > place + 1, _CONTINUED, 0)
+    return body.tobytes()
+
+
+def _numbers(body: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> Int64Array:
+    """The numbers of ``_varints``."""
+    # ends: int64[n], where the byte after each number stands
+    ends = np.flatnonzero(body < _CONTINUED) + 1
+    if len(body) != ends.max(initial=0):
+        raise ValueError("the lengths of documents end in the middle of a number")
+    starts = np.concatenate([np.zeros(1, np.int64), ends])[:-1]
+    sizes = ends - starts
+    if sizes.max(initial=0) > _LONGEST:
+        raise ValueError(f"a length takes {sizes.max()} bytes, but none has more than {_LONGEST}")
+    numbers = np.zeros(len(sizes), np.int64)
+    for place in range(int(sizes.max(initial=0))):
+        (some,) = np.nonzero(sizes > place)
+        numbers[some] |= (body[starts[some] + place].astype(np.int64) & _CONTINUED - 1) << _BITS * place
+    return numbers

@@ -1,0 +1,53 @@
+"""How documents are measured whose lengths show only when they are read: by shares, through what, and what is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from etils import epath
+
+from resumable_data.errors import PipelineError
+from resumable_data.placement.views import View
+from resumable_data.processes.directory_carrier import DirectoryCarrier
+from resumable_data.processes.length_exchange import LengthExchange
+from resumable_data.processes.service_carrier import ServiceCarrier
+from resumable_data.processes.speakers import speakers_of
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """How processes share the measuring. It decides no order.
+
+    Attributes:
+        directory: Where processes leave the lengths that they measured, or None for JAX's coordination service.
+        kept_bytes: Bound on the tokens that a process keeps from when they are measured until they are delivered.
+        timeout_seconds: How long a process waits for the lengths of others before it measures the documents itself.
+    """
+
+    directory: epath.PathLike | None = None
+    kept_bytes: int = 2**30
+    timeout_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.kept_bytes < 0 or self.timeout_seconds < 0:
+            raise PipelineError(
+                f"measure: kept_bytes={self.kept_bytes} and timeout_seconds={self.timeout_seconds} are not negative"
+            )
+
+    def exchange(self, view: View, largest_batch: int, shards: int) -> LengthExchange | None:
+        """What exchanges lengths with the other processes; None where this one measures all.
+
+        Args:
+            view: What this process sees of a batch.
+            largest_batch: Rows of the largest batch.
+            shards: Logical shards.
+        """
+        if self.directory is None and not view.processes:
+            return None
+        carrier = ServiceCarrier.here() if self.directory is None else DirectoryCarrier(self.directory)
+        speakers = speakers_of(view.rows_of_all(largest_batch), largest_batch, shards)
+        process = view.place
+        if view.processes:
+            # Errors name processes as JAX numbers them.
+            speakers, process = [view.processes[speaker] for speaker in speakers], view.processes[process]
+        return LengthExchange(carrier, speakers, process, self.timeout_seconds)
