@@ -9,7 +9,7 @@ from resumable_data.iteration.companions import Companions
 from resumable_data.iteration.iterator import DataIterator
 from resumable_data.iteration.worker import Worker, WorkerEngine
 from resumable_data.stages.batch import Batch
-from resumable_data.stages.documents import ChainStage
+from resumable_data.stages.component import Component
 from resumable_data.stages.elements import RowEngine
 from resumable_data.stages.kept_documents import document_engine
 from resumable_data.stages.mix import MixDocuments, MixRows
@@ -22,18 +22,18 @@ from resumable_data.stages.unbatch import Unbatch
 from resumable_data.state import Description
 
 Rows = Pack | Pad | Shift | MixRows
-Documents = ChainStage | MixDocuments
-Node = Documents | Rows | Batch | Unbatch | Prefetch
+DocumentNode = Component | MixDocuments
+Node = DocumentNode | Rows | Batch | Unbatch | Prefetch
 
 
 def open_iterator(node: Node, worker: Worker) -> DataIterator[Any]:
     """An iterator over the elements of a node, of which those of other workers are None."""
     ahead = node.ahead if isinstance(node, Prefetch) else 0
     node = cast(Node, node.parent) if isinstance(node, Prefetch) else node
-    opening = Opening(with_lengths=not isinstance(node, ChainStage | MixDocuments))
+    opening = Opening(with_lengths=not isinstance(node, Component | MixDocuments))
     if isinstance(node, Batch | Unbatch):
         engine: Any = node.engine(opening)
-    elif isinstance(node, ChainStage | MixDocuments):
+    elif isinstance(node, Component | MixDocuments):
         engine = document_engine(node.open(opening, node.component), opening.readers)
     else:
         rows = cast(Rows, node)
@@ -45,8 +45,8 @@ def open_iterator(node: Node, worker: Worker) -> DataIterator[Any]:
     return CheckpointableIterator(engine, description, ahead, Companions(engine) if together else None)
 
 
-def is_stream(node: Documents | Rows) -> bool:
+def is_stream(node: DocumentNode | Rows) -> bool:
     """Whether the documents come from a source without random access, which no mix takes."""
-    while not isinstance(node, ChainStage | MixDocuments | MixRows):
-        node = cast(Documents | Rows, node.parent)
-    return isinstance(node, ChainStage) and not node.random_access
+    while not isinstance(node, Component | MixDocuments | MixRows):
+        node = cast(DocumentNode | Rows, node.parent)
+    return isinstance(node, Component) and not node.random_access

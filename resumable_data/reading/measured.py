@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from resumable_data.arrays import AnyArray, Int32Array, Int64Array, Ragged, offsets_of
-from resumable_data.reading.reader import DocumentReader, Sizes
+from resumable_data.reading.documents import Documents
+from resumable_data.reading.reader import Reader, Sizes
 
 _KEPT_BYTES = 2**28
 _BYTES_A_DOCUMENT = 100  # what an array costs beside its tokens
@@ -21,7 +21,7 @@ class _Document(NamedTuple):
 
     tokens: Int32Array
     fields: dict[str, AnyArray]
-    cut: int
+    truncated: int
 
 
 class Measured:
@@ -34,37 +34,38 @@ class Measured:
         kept_bytes: Bound on the memory of those kept.
     """
 
-    def __init__(self, documents: DocumentReader, kept_bytes: int = _KEPT_BYTES) -> None:
+    def __init__(self, documents: Reader, kept_bytes: int = _KEPT_BYTES) -> None:
         self._documents = documents
         self._kept_bytes = kept_bytes
         self._kept: OrderedDict[int, _Document | None] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
 
-    def measure(self, records: Int64Array) -> Sizes:
-        """How long the documents of int64[n] records are, which are read for it; nothing is cut off a dropped one."""
-        found = self._found(records)
+    def measure(self, indices: Int64Array) -> Sizes:
+        """How long the documents at int64[n] indices are, which are read for it; a dropped one lost no token."""
+        found = self._found(indices)
         lengths = np.fromiter((-1 if one is None else len(one.tokens) for one in found), np.int64, len(found))
-        cut = np.fromiter((0 if one is None else one.cut for one in found), np.int64, len(found))
-        return Sizes(lengths, cut)
+        truncated = np.fromiter((0 if one is None else one.truncated for one in found), np.int64, len(found))
+        return Sizes(lengths, truncated)
 
-    def read(self, records: Int64Array) -> Sequence[Any]:
+    def read(self, indices: Int64Array) -> Documents:
         """The documents, whatever they are."""
-        return self._documents.read(records)
+        return self._documents.read(indices)
 
-    def read_tokens(self, records: Int64Array) -> Ragged:
+    def read_tokens(self, indices: Int64Array) -> Documents:
         """The documents' tokens, with the fields aligned; none of one that is dropped."""
-        found = self._found(records)
+        found = self._found(indices)
         kept = [document for document in found if document is not None]
         lengths = np.fromiter((0 if one is None else len(one.tokens) for one in found), np.int64, len(found))
         values = np.concatenate([np.zeros(0, np.int32), *(document.tokens for document in kept)])
         names = kept[0].fields if kept else ()
         fields = {name: np.concatenate([document.fields[name] for document in kept]) for name in names}
-        return Ragged(values, offsets_of(lengths)[:-1], lengths, fields=fields or None)
+        tokens = Ragged(values, offsets_of(lengths)[:-1], lengths, fields=fields or None)
+        return Documents(tokens, None if len(kept) == len(found) else np.array([one is None for one in found]))
 
-    def name_of(self, record: int) -> str:
-        """What an error calls a record."""
-        return self._documents.name_of(record)
+    def name_of(self, index: int) -> str:
+        """What an error calls the document at an index."""
+        return self._documents.name_of(index)
 
     def _found(self, records: Int64Array) -> list[_Document | None]:
         """Each document, or None for one that is dropped."""
@@ -94,16 +95,16 @@ class Measured:
                 self._bytes -= _size(document)
 
 
-def _document_at(documents: Ragged, place: int) -> _Document | None:
+def _document_at(documents: Documents, place: int) -> _Document | None:
     if documents.dropped is not None and documents.dropped[place]:
         return None
-    start = int(documents.starts[place])
-    cells = slice(start, start + int(documents.lengths[place]))
+    tokens = documents.tokens
+    start = int(tokens.starts[place])
+    cells = slice(start, start + int(tokens.lengths[place]))
     # Copies, so that one document does not keep the memory of all that were read with it.
-    fields = {name: values[cells].copy() for name, values in (documents.fields or {}).items()}
-    return _Document(
-        documents.values[cells].copy(), fields, 0 if documents.cut is None else int(documents.cut[place])
-    )
+    fields = {name: values[cells].copy() for name, values in (tokens.fields or {}).items()}
+    truncated = 0 if documents.truncated is None else int(documents.truncated[place])
+    return _Document(tokens.values[cells].copy(), fields, truncated)
 
 
 def _size(document: _Document | None) -> int:

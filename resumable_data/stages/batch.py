@@ -21,7 +21,7 @@ from resumable_data.planning.planner import Counts, Saved
 from resumable_data.planning.shards import ShardedAt, ShardedRows
 from resumable_data.reading.fields import SOURCE
 from resumable_data.reading.read import Spans, read_spans
-from resumable_data.reading.reader import DocumentReader
+from resumable_data.reading.reader import Reader
 from resumable_data.stages.engine import SKIP, Planned, Resumed, spans_at_once
 from resumable_data.stages.stage import Opening, RowStage
 from resumable_data.stages.view import View, WholeBatch
@@ -178,7 +178,7 @@ class BatchEngine:
         self,
         stage: Batch,
         planner: ShardedRows,
-        readers: Sequence[DocumentReader],
+        readers: Sequence[Reader],
         source_numbers: Int32Array | None = None,
         ends_with_others: bool = False,
     ) -> None:

@@ -13,7 +13,7 @@ from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, conc
 from resumable_data.planning.planner import Counts, DocumentPlanner, RowPlanner, Saved
 from resumable_data.planning.shards import ShardedAt
 from resumable_data.reading.read import read_documents, read_spans
-from resumable_data.reading.reader import DocumentReader
+from resumable_data.reading.reader import Reader
 from resumable_data.stages.engine import Planned, Resumed, spans_at_once
 from resumable_data.state import At
 
@@ -28,7 +28,7 @@ class ElementEngine(Generic[PlannerT]):
         readers: Readers that plans refer to.
     """
 
-    def __init__(self, planner: PlannerT, readers: Sequence[DocumentReader]) -> None:
+    def __init__(self, planner: PlannerT, readers: Sequence[Reader]) -> None:
         self._planner = planner
         self._readers = readers
 
@@ -70,7 +70,7 @@ class ElementEngine(Generic[PlannerT]):
 class RowEngine(ElementEngine[RowPlanner[Any]]):
     """Elements are rows: an ``LLMBatch`` whose fields are int32[length]."""
 
-    def __init__(self, planner: RowPlanner[Any], readers: Sequence[DocumentReader], row_format: RowFormat) -> None:
+    def __init__(self, planner: RowPlanner[Any], readers: Sequence[Reader], row_format: RowFormat) -> None:
         super().__init__(planner, readers)
         self._format = row_format
 

@@ -12,9 +12,8 @@ from resumable_data.packing.plan import DocumentPlan, concatenate_documents
 from resumable_data.planning.planner import Counts, DocumentPlanner, checked_integers
 from resumable_data.planning.shards import ShardedAt
 from resumable_data.planning.windowed_rows import most_empty, no_document
-from resumable_data.reading.dropped import DROPPED
 from resumable_data.reading.read import read_documents
-from resumable_data.reading.reader import DocumentReader
+from resumable_data.reading.reader import Reader
 from resumable_data.stages.elements import DocumentEngine, ElementEngine, decoded
 from resumable_data.stages.engine import Planned, Resumed
 
@@ -36,10 +35,11 @@ class KeptCursor:
 
 @dataclass(frozen=True)
 class _Read:
-    """A document, or ``DROPPED``, with its reader and the cursor behind it."""
+    """A document, kept or not, with its reader and the cursor behind it."""
 
     reader: int
     document: Any
+    kept: bool
     behind: Any
 
 
@@ -49,7 +49,7 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
     Which these are shows only when they are read, so that planning reads, hundreds at a time.
     """
 
-    def __init__(self, planner: DocumentPlanner[Any], readers: Sequence[DocumentReader]) -> None:
+    def __init__(self, planner: DocumentPlanner[Any], readers: Sequence[Reader]) -> None:
         super().__init__(planner, readers)
         self._dropping = tuple(planner.dropping)
         self._read: dict[Any, _Read] = {}
@@ -114,7 +114,7 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
             found = self._document(cursor.documents)
             if found is None:
                 return cursor, None
-            if found.document is not DROPPED:
+            if found.kept:
                 return cursor, (found.document, KeptCursor(found.behind, cursor.dropped))
             counted = zip(self._dropping, cursor.dropped, strict=True)
             cursor = KeptCursor(found.behind, tuple(dropped + (own == found.reader) for own, dropped in counted))
@@ -144,13 +144,11 @@ class KeptDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
             # One of them is bad; those in front of it can still be had.
             documents = read_documents(self._readers, plans[0])
         return {
-            cursors[i]: _Read(int(plans[i].reader[0]), document, cursors[i + 1])
-            for i, document in enumerate(documents)
+            cursors[i]: _Read(int(plans[i].reader[0]), document, kept, cursors[i + 1])
+            for i, (document, kept) in enumerate(zip(documents, documents.kept.tolist(), strict=True))
         }
 
 
-def document_engine(
-    planner: DocumentPlanner[Any], readers: Sequence[DocumentReader]
-) -> DocumentEngine | KeptDocumentEngine:
+def document_engine(planner: DocumentPlanner[Any], readers: Sequence[Reader]) -> DocumentEngine | KeptDocumentEngine:
     """The engine of documents: one that reads in order to plan only where some of them may be left out."""
     return KeptDocumentEngine(planner, readers) if planner.dropping else DocumentEngine(planner, readers)

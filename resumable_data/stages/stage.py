@@ -12,7 +12,7 @@ from resumable_data.errors import PipelineError
 from resumable_data.order.shards import WHOLE, Share
 from resumable_data.planning.planner import DocumentPlanner, RowPlanner
 from resumable_data.reading.fields import TokenFields
-from resumable_data.reading.reader import DocumentReader
+from resumable_data.reading.reader import Reader
 from resumable_data.state import Settings, StageDescription
 
 
@@ -35,7 +35,7 @@ class Opening:
     """
 
     share: Share = WHOLE
-    readers: list[DocumentReader] = field(default_factory=list[DocumentReader])
+    readers: list[Reader] = field(default_factory=list[Reader])
     numbers: dict[str, int] = field(default_factory=dict[str, int])
     components: dict[str, tuple[StageDescription, ...]] = field(
         default_factory=dict[str, tuple[StageDescription, ...]]
@@ -91,7 +91,7 @@ class Stage(Named, Protocol):
         ...
 
 
-class DocumentStage(Stage, Protocol):
+class DocumentStage(Named, Protocol):
     """A stage whose elements are documents."""
 
     @property
@@ -158,3 +158,9 @@ def check_token(stage: str, name: str, token: int) -> None:
     """Raises PipelineError, naming the stage and the argument, unless int32 can hold a token."""
     if not 0 <= token < 2**31:
         raise PipelineError(f"{stage}: {name}={token} is no token that int32 can hold")
+
+
+def check_component_name(name: str) -> None:
+    """Raises PipelineError unless a component can have this name."""
+    if not name or "/" in name or "*" in name:
+        raise PipelineError(f"a component needs a name without / and *: from_source(source, name={name!r})")

@@ -10,6 +10,7 @@ import pytest
 
 import resumable_data as rd
 from resumable_data.planning.planner import Saved
+from resumable_data.stages.component import Component
 from resumable_data.stages.sequential import SequentialCursor, SequentialStage
 from resumable_data.stages.stage import Opening
 
@@ -38,7 +39,7 @@ class CountdownReader:
 
 
 def planner() -> Any:
-    return SequentialStage.of(Countdown(), "down", rd.Retries()).open(Opening(), "down")
+    return Component(SequentialStage.of(Countdown(), "down", rd.Retries())).open(Opening(), "down")
 
 
 def saved(*integers: Any) -> Saved:
