@@ -86,8 +86,6 @@ class Ragged(Sequence[Int32Array]):
         lengths: int64[n], its number of tokens.
         spare: Cells of ``values`` behind each document that belong to it and are free, so that a stage can
             append to every document without moving any.
-        dropped: bool[n], the documents that a stage left out, which have no tokens; None where there are none.
-        cut: int64[n], tokens that were cut off each document before; None where nothing cuts any.
         fields: By name [m] further values, each aligned with ``values``; None where documents are tokens alone.
 
     >>> documents = Ragged.from_records([[1, 2, 3], [], [4]])
@@ -101,8 +99,6 @@ class Ragged(Sequence[Int32Array]):
     starts: Int64Array
     lengths: Int64Array
     spare: int = 0
-    dropped: BoolArray | None = None
-    cut: Int64Array | None = None
     fields: Mapping[str, AnyArray] | None = None
 
     @classmethod
@@ -126,6 +122,57 @@ class Ragged(Sequence[Int32Array]):
         values = np.concatenate(arrays) if arrays else np.zeros(0, np.int32)
         return cls(values, offsets_of(lengths)[:-1], lengths)
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Ragged]) -> Ragged:
+        """The documents of all parts, one after the other.
+
+        Args:
+            parts: At least one, all with the same fields.
+
+        >>> parts = [Ragged.from_records([[1, 2], []]), Ragged.from_records([[3]])]
+        >>> [document.tolist() for document in Ragged.concatenate(parts)]
+        [[1, 2], [], [3]]
+        """
+        before = offsets_of(np.fromiter((len(part.values) for part in parts), np.int64, len(parts)))
+        names = parts[0].fields
+        return cls(
+            np.concatenate([part.values for part in parts]),
+            np.concatenate([part.starts + first for part, first in zip(parts, before[:-1], strict=True)]),
+            np.concatenate([part.lengths for part in parts]),
+            spare=min(part.spare for part in parts),
+            fields=None
+            if names is None
+            else {name: np.concatenate([(part.fields or {})[name] for part in parts]) for name in names},
+        )
+
+    def take(self, indices: Int64Array) -> Ragged:
+        """The documents at int64[m] places, without copying a token."""
+        return replace(self, starts=self.starts[indices], lengths=self.lengths[indices])
+
+    def compact(self) -> Ragged:
+        """The same documents one after the other, without cells of others between them.
+
+        >>> Ragged.from_records([[1, 2], [3], [4]]).take(np.array([2, 0])).compact().values.tolist()
+        [4, 1, 2]
+        """
+        starts = offsets_of(self.lengths)
+        if len(self.values) == starts[-1] and np.array_equal(self.starts, starts[:-1]):
+            return self
+        cells = ranges(self.starts, self.lengths)
+        fields = None if self.fields is None else {name: values[cells] for name, values in self.fields.items()}
+        return Ragged(self.values[cells], starts[:-1], self.lengths, fields=fields)
+
+    def spread(self, kept: BoolArray) -> Ragged:
+        """These documents at the places where bool[m] ``kept`` is true, and empty ones at the others.
+
+        >>> found = Ragged.from_records([[1, 2], [3]]).spread(np.array([True, False, True]))
+        >>> [document.tolist() for document in found]
+        [[1, 2], [], [3]]
+        """
+        starts, lengths = np.zeros(len(kept), np.int64), np.zeros(len(kept), np.int64)
+        starts[kept], lengths[kept] = self.starts, self.lengths
+        return replace(self, starts=starts, lengths=lengths)
+
     def __len__(self) -> int:
         return len(self.lengths)
 
@@ -135,9 +182,7 @@ class Ragged(Sequence[Int32Array]):
     def __getitem__(self, index: slice) -> Ragged: ...
     def __getitem__(self, index: int | slice) -> Int32Array | Ragged:
         if isinstance(index, slice):
-            dropped = None if self.dropped is None else self.dropped[index]
-            cut = None if self.cut is None else self.cut[index]
-            return replace(self, starts=self.starts[index], lengths=self.lengths[index], dropped=dropped, cut=cut)
+            return replace(self, starts=self.starts[index], lengths=self.lengths[index])
         start = self.starts[index]
         return self.values[start : start + self.lengths[index]]
 

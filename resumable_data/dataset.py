@@ -17,15 +17,16 @@ from resumable_data.batch import LLMBatch
 from resumable_data.engines.batches import Length
 from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
-from resumable_data.graph import Documents, Node, Rows, is_stream, open_iterator
+from resumable_data.graph import DocumentNode, Node, Rows, is_stream, open_iterator
 from resumable_data.iteration.iterator import DataIterator
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.placement.placed_rows import PlacedRows
 from resumable_data.placement.process_rows_view import ProcessRows
 from resumable_data.placement.sharding import as_sharding, check_shape
 from resumable_data.placement.views import View, WholeBatch
-from resumable_data.planning.windowed_rows import PackingReport
+from resumable_data.planning.packed_rows import PackingReport
 from resumable_data.reading.fields import TOKENS, Fields, field_dtypes
+from resumable_data.reading.measuring import Measuring
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialSource
 from resumable_data.sources.source import Source
@@ -33,7 +34,7 @@ from resumable_data.stages.append_eod import AppendEod
 from resumable_data.stages.append_eod_fields import AppendEodFields
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.catalog import Catalog
-from resumable_data.stages.documents import ChainStage, require_documents
+from resumable_data.stages.component import Component, require_documents
 from resumable_data.stages.filter import Filter
 from resumable_data.stages.filter_lengths import FilterLengths
 from resumable_data.stages.map import Map
@@ -103,8 +104,8 @@ class Dataset(Generic[ElementT]):
         """
         retries = retries or Retries()
         if isinstance(source, SequentialSource):
-            return Dataset(SequentialStage.of(source, name, retries))
-        return Dataset(SourceStage.of(source, name, retries))
+            return Dataset(Component(SequentialStage.of(source, name, retries)))
+        return Dataset(Component(SourceStage.of(source, name, retries)))
 
     def shuffle(self, seed: int, block: int | None = None) -> Dataset[ElementT]:
         """Another order every epoch: a keyed permutation in constant memory.
@@ -119,7 +120,7 @@ class Dataset(Generic[ElementT]):
         """
         seed = as_integer("shuffle: seed", seed)
         block = None if block is None else as_integer("shuffle: block", block)
-        return Dataset(Shuffle(self._random_access("shuffle"), seed, block))
+        return Dataset(self._random_access("shuffle").then(Shuffle(seed, block)))
 
     def repeat(self, epochs: int | None = None) -> Dataset[ElementT]:
         """Several epochs, or endless ones; each in its own order below a ``shuffle``.
@@ -128,7 +129,7 @@ class Dataset(Generic[ElementT]):
             epochs: How many; None repeats for ever.
         """
         epochs = None if epochs is None else as_integer("repeat: epochs", epochs)
-        return Dataset(Repeat(self._random_access("repeat"), epochs))
+        return Dataset(self._random_access("repeat").then(Repeat(epochs)))
 
     def filter(
         self,
@@ -163,12 +164,12 @@ class Dataset(Generic[ElementT]):
         """
         if (predicate is None) == (on_lengths is None):
             raise PipelineError("filter takes one of predicate and on_lengths=")
-        parent = require_documents(self.node, "filter")
+        documents = require_documents(self.node, "filter")
         if on_lengths is not None:
             keeps, function_name = user_function(FILTER, on_lengths, name, version)
-            return Dataset(FilterLengths(parent, keeps, function_name))
+            return Dataset(documents.then(FilterLengths(keeps, function_name)))
         keeps, function_name = user_function(FILTER, predicate, name, version)
-        return Dataset(Filter(parent, keeps, function_name))
+        return Dataset(documents.then(Filter(keeps, function_name)))
 
     def random_map(
         self,
@@ -202,9 +203,10 @@ class Dataset(Generic[ElementT]):
         [[3, 2, 1], [4, 6, 5], [1, 3, 2], [4, 6, 5]]
         """
         applied, function_name = user_function(RANDOM_MAP, function, name, version)
-        parent = require_documents(self.node, "random_map")
+        documents = require_documents(self.node, "random_map")
         seed = as_integer("random_map: seed", seed)
-        return Dataset(RandomMap(parent, applied, function_name, preserves_length, seed))
+        step = RandomMap(applied, function_name, preserves_length, seed, level=documents.random_maps)
+        return Dataset(documents.then(step))
 
     def skip_bad_records(self, at_most: int) -> Dataset[ElementT]:
         """Leaves out records that cannot be parsed, mapped, tokenised or filtered by the stages so far.
@@ -224,8 +226,8 @@ class Dataset(Generic[ElementT]):
         Raises:
             PipelineError: ``at_most`` is below 1.
         """
-        parent = require_documents(self.node, "skip_bad_records")
-        return Dataset(SkipBadRecords(parent, as_integer("skip_bad_records: at_most", at_most)))
+        documents = require_documents(self.node, "skip_bad_records")
+        return Dataset(documents.then(SkipBadRecords(as_integer("skip_bad_records: at_most", at_most))))
 
     def map(
         self,
@@ -262,7 +264,8 @@ class Dataset(Generic[ElementT]):
                 "map: seed= is that of a grain.transforms.RandomMap; use random_map(function, seed=…)"
             )
         applied, function_name = user_function(MAP, function, name, version)
-        return Dataset(Map(require_documents(self.node, "map"), applied, function_name, preserves_length))
+        documents = require_documents(self.node, "map")
+        return Dataset(documents.then(Map(applied, function_name, preserves_length)))
 
     def append_eod(
         self, eod_id: int, *, fields: Mapping[str, float] | None = None, tokens: str | None = None
@@ -281,9 +284,9 @@ class Dataset(Generic[ElementT]):
         eod_id = as_integer("append_eod: eod_id", eod_id)
         documents = require_documents(self.node, "append_eod")
         if fields is None and tokens is None:
-            return Dataset(AppendEod(documents, eod_id))
+            return Dataset(documents.then(AppendEod(eod_id)))
         values = tuple(sorted((fields or {}).items()))
-        return Dataset(AppendEodFields(documents, eod_id, TOKENS if tokens is None else tokens, values))
+        return Dataset(documents.then(AppendEodFields(eod_id, TOKENS if tokens is None else tokens, values)))
 
     def tokenize(
         self,
@@ -329,8 +332,8 @@ class Dataset(Generic[ElementT]):
         >>> next(iter(documents.pack(6, strategy="first_fit").batch(1))).inputs.tolist()
         [[9, 1, 2, 9, 9, 2]]
         """
-        stage = Tokenize.of(
-            require_documents(self.node, "tokenize"),
+        documents = require_documents(self.node, "tokenize")
+        step = Tokenize.of(
             tokenizer,
             column,
             add_bos=add_bos,
@@ -339,7 +342,7 @@ class Dataset(Generic[ElementT]):
             eod_id=None if eod_id is None else as_integer("tokenize: eod_id", eod_id),
             max_length=None if max_length is None else as_integer("tokenize: max_length", max_length),
         )
-        return Dataset(stage)
+        return Dataset(documents.then(step))
 
     def pack(
         self,
@@ -557,7 +560,7 @@ class Dataset(Generic[ElementT]):
         """
         if not isinstance(self.node, Pack | Pad):
             raise PipelineError(f"packing reports on pack or pad, not on {self.node.name}")
-        return self.node.open(OpenContext(), Catalog(), self.node.component).report(windows)
+        return self.node.open(OpenContext(Measuring.alone()), Catalog(), self.node.component).report(windows)
 
     def length(self, at_most: int = 1_000_000) -> Length:
         """Number of global batches, known by planning alone; nothing is read where lengths are known.
@@ -598,7 +601,7 @@ class Dataset(Generic[ElementT]):
     def __iter__(self) -> DataIterator[ElementT]:
         return open_iterator(self.node, Worker(0, 1))
 
-    def _random_access(self, method: str) -> ChainStage:
+    def _random_access(self, method: str) -> Component:
         documents = require_documents(self.node, method)
         if is_stream(documents):
             raise PipelineError(
@@ -607,7 +610,7 @@ class Dataset(Generic[ElementT]):
             )
         return documents
 
-    def _documents(self, method: str) -> Documents:
+    def _documents(self, method: str) -> DocumentNode:
         if isinstance(self.node, MixDocuments):
             return self.node
         return require_documents(self.node, method)
@@ -638,7 +641,7 @@ class Dataset(Generic[ElementT]):
 
 
 def _row_format(
-    stage: str, documents: Documents, length: int, eod_id: int | None, pad_id: int, fields: Fields
+    stage: str, documents: DocumentNode, length: int, eod_id: int | None, pad_id: int, fields: Fields
 ) -> RowFormat:
     return RowFormat(
         as_integer(f"{stage}: length", length),

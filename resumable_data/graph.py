@@ -14,7 +14,7 @@ from resumable_data.iteration.iterator import DataIterator, Opened
 from resumable_data.reading.measuring import Measuring
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.catalog import Catalog
-from resumable_data.stages.documents import ChainStage
+from resumable_data.stages.component import Component
 from resumable_data.stages.mix import MixDocuments, MixRows
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.pack import Pack
@@ -24,8 +24,8 @@ from resumable_data.stages.shift import Shift
 from resumable_data.stages.unbatch import Unbatch
 
 Rows = Pack | Pad | Shift | MixRows
-Documents = ChainStage | MixDocuments
-Node = Documents | Rows | Batch | Unbatch | Prefetch
+DocumentNode = Component | MixDocuments
+Node = DocumentNode | Rows | Batch | Unbatch | Prefetch
 
 
 def open_iterator(node: Node, worker: Worker) -> DataIterator[Any]:
@@ -41,7 +41,7 @@ def _open(node: Node, worker: Worker, shards: int | None) -> Opened[Any]:
     catalog = Catalog()
     if isinstance(node, Batch | Unbatch):
         engine: Any = node.open_engine(catalog, shards)
-    elif isinstance(node, ChainStage | MixDocuments):
+    elif isinstance(node, Component | MixDocuments):
         planner = node.open(OpenContext(None), catalog, node.component)
         engine = document_engine(planner, catalog.readers)
     else:
@@ -53,8 +53,8 @@ def _open(node: Node, worker: Worker, shards: int | None) -> Opened[Any]:
     return Opened(engine, catalog.description, node.shards_of(shards) if isinstance(node, Batch | Unbatch) else 1)
 
 
-def is_stream(node: Documents | Rows) -> bool:
+def is_stream(node: DocumentNode | Rows) -> bool:
     """Whether the documents come from a source without random access, which no mix takes."""
-    while not isinstance(node, ChainStage | MixDocuments | MixRows):
-        node = cast(Documents | Rows, node.parent)
-    return isinstance(node, ChainStage) and not node.random_access
+    while not isinstance(node, Component | MixDocuments | MixRows):
+        node = cast(DocumentNode | Rows, node.parent)
+    return isinstance(node, Component) and not node.random_access

@@ -7,9 +7,9 @@ from typing import TypeVar, cast
 
 from resumable_data.dataset import Dataset
 from resumable_data.errors import PipelineError
-from resumable_data.graph import Documents, Rows, is_stream
+from resumable_data.graph import DocumentNode, Rows, is_stream
 from resumable_data.planning.weights import Weights, WeightSchedule
-from resumable_data.stages.documents import ChainStage
+from resumable_data.stages.component import Component
 from resumable_data.stages.mix import MixDocuments, MixRows, MixSettings
 from resumable_data.stages.pack import Pack
 from resumable_data.stages.pad import Pad
@@ -51,13 +51,13 @@ def mix(
     settings = MixSettings(names, schedule, stop)
     nodes = tuple(datasets[name].node for name in names)
     for name, node in zip(names, nodes, strict=True):
-        if isinstance(node, Documents | Rows) and is_stream(node):
+        if isinstance(node, DocumentNode | Rows) and is_stream(node):
             raise PipelineError(
                 f"mix: component {name!r} is a stream without random access; mix streams with datasets' own "
                 "interleave_datasets, or convert it to a dataset with random access"
             )
-    if all(isinstance(node, ChainStage | MixDocuments) for node in nodes):
-        return Dataset(MixDocuments(cast(tuple[Documents, ...], nodes), settings))
+    if all(isinstance(node, Component | MixDocuments) for node in nodes):
+        return Dataset(MixDocuments(cast(tuple[DocumentNode, ...], nodes), settings))
     if all(isinstance(node, Pack | Pad | Shift | MixRows) for node in nodes):
         return Dataset(MixRows(cast(tuple[Rows, ...], nodes), settings))
     kinds = {name: node.name for name, node in zip(names, nodes, strict=True)}

@@ -47,11 +47,42 @@ def test_a_slice_keeps_the_free_cells() -> None:
     assert [document.tolist() for document in ragged] == [[1, 2], [3]]
 
 
-def test_a_slice_keeps_what_was_cut_off_its_documents() -> None:
-    ragged = Ragged(np.arange(3, dtype=np.int32), np.arange(3), np.ones(3, np.int64), cut=np.array([4, 0, 6]))
-    assert ragged[1:].cut is not None
-    assert ragged[1:].cut.tolist() == [0, 6]
-    assert Ragged.from_records([[1], [2]])[1:].cut is None
+def with_field(records: list[list[int]], *, spare: int = 0) -> Ragged:
+    """Documents with a field that is ten times the tokens, and a free cell after each if so wished."""
+    cells = [[*record, *([0] * spare)] for record in records]
+    lengths = np.array([len(record) for record in records])
+    values = np.array([token for cell in cells for token in cell], np.int32)
+    starts = np.cumsum([0, *(len(cell) for cell in cells)])[:-1]
+    return Ragged(values, starts, lengths, spare, fields={"tenfold": values * 10})
+
+
+def fields_of(documents: Ragged) -> list[list[int]]:
+    assert documents.fields is not None
+    cells = documents.fields["tenfold"]
+    return [
+        cells[start : start + length].tolist()
+        for start, length in zip(documents.starts.tolist(), documents.lengths.tolist(), strict=True)
+    ]
+
+
+def test_parts_are_joined_with_their_fields_and_the_free_cells_that_all_have() -> None:
+    found = Ragged.concatenate([with_field([[1, 2], []], spare=1), with_field([[3]], spare=1)])
+
+    assert [document.tolist() for document in found] == [[1, 2], [], [3]]
+    assert fields_of(found) == [[10, 20], [], [30]]
+    assert found.spare == 1
+    assert Ragged.concatenate([found, with_field([[4]])]).spare == 0
+    assert Ragged.concatenate([Ragged.from_records([[1]]), Ragged.from_records([[2]])]).fields is None
+
+
+def test_documents_are_taken_and_spread_without_copying() -> None:
+    ragged = with_field([[1, 2], [], [3]], spare=1)
+    taken, spread = ragged.take(np.array([2, 0, 2])), ragged.spread(np.array([False, True, True, False, True]))
+
+    assert fields_of(taken) == [[30], [10, 20], [30]]
+    assert fields_of(spread) == [[], [10, 20], [], [], [30]]
+    assert taken.values is spread.values is ragged.values
+    assert taken.spare == spread.spare == 1
 
 
 def test_documents_may_lie_anywhere_in_the_buffer() -> None:

@@ -21,7 +21,7 @@ from resumable_data.placement.views import View
 from resumable_data.planning.planner import Counts, RowPlanner, Saved
 from resumable_data.reading.measuring import Measuring
 from resumable_data.reading.read import Spans, read_spans
-from resumable_data.reading.reader import DocumentReader
+from resumable_data.reading.reader import Reader
 from resumable_data.state import At
 from resumable_data.state import Edit
 
@@ -92,7 +92,7 @@ class BatchEngine:
     """
 
     rows: RowPlanner[Any]
-    readers: Sequence[DocumentReader]
+    readers: Sequence[Reader]
     schedule: BatchSchedule
     drop_remainder: bool
     row_format: RowFormat

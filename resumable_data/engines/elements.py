@@ -14,7 +14,7 @@ from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, conc
 from resumable_data.planning.planner import Counts, DocumentPlanner, RowPlanner, Saved
 from resumable_data.reading.measuring import Measuring
 from resumable_data.reading.read import read_documents, read_spans
-from resumable_data.reading.reader import DocumentReader
+from resumable_data.reading.reader import Reader
 from resumable_data.state import At
 
 PlannerT = TypeVar("PlannerT", RowPlanner[Any], DocumentPlanner[Any])
@@ -28,7 +28,7 @@ class ElementEngine(Generic[PlannerT]):
         readers: Readers that plans refer to.
     """
 
-    def __init__(self, planner: PlannerT, readers: Sequence[DocumentReader]) -> None:
+    def __init__(self, planner: PlannerT, readers: Sequence[Reader]) -> None:
         self._planner = planner
         self._readers = readers
 
@@ -71,7 +71,7 @@ class RowEngine(ElementEngine[RowPlanner[Any]]):
     def __init__(
         self,
         planner: RowPlanner[Any],
-        readers: Sequence[DocumentReader],
+        readers: Sequence[Reader],
         row_format: RowFormat,
         measuring: Measuring,
     ) -> None:

@@ -15,9 +15,8 @@ from resumable_data.planning import integers
 from resumable_data.planning.integers import take_last
 from resumable_data.planning.packed_rows import name_no_document
 from resumable_data.planning.planner import Counts, DocumentPlanner
-from resumable_data.reading.dropped import DROPPED
 from resumable_data.reading.read import read_documents
-from resumable_data.reading.reader import DocumentReader
+from resumable_data.reading.reader import Reader
 from resumable_data.state import At
 
 _READ_AT_ONCE = 256
@@ -38,11 +37,12 @@ class FilteredCursor:
 
 @dataclass(frozen=True)
 class _Read:
-    """A document, or ``DROPPED``, with its reader and the cursor after it."""
+    """A document, dropped or not, with its reader and the cursor after it."""
 
     reader: int
     document: Any
-    behind: Any
+    kept: bool
+    after: Any
 
 
 class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
@@ -51,7 +51,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
     Which these are shows only when they are read, so that planning reads, hundreds at a time.
     """
 
-    def __init__(self, planner: DocumentPlanner[Any], readers: Sequence[DocumentReader]) -> None:
+    def __init__(self, planner: DocumentPlanner[Any], readers: Sequence[Reader]) -> None:
         super().__init__(planner, readers)
         self._dropping = tuple(planner.dropping)
         self._read: dict[Any, _Read] = {}
@@ -118,10 +118,10 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
             found = self._document(cursor.documents)
             if found is None:
                 return cursor, None
-            if found.document is not DROPPED:
-                return cursor, (found.document, FilteredCursor(found.behind, cursor.dropped))
+            if found.kept:
+                return cursor, (found.document, FilteredCursor(found.after, cursor.dropped))
             counted = zip(self._dropping, cursor.dropped, strict=True)
-            cursor = FilteredCursor(found.behind, tuple(dropped + (own == found.reader) for own, dropped in counted))
+            cursor = FilteredCursor(found.after, tuple(dropped + (own == found.reader) for own, dropped in counted))
             passed += 1
         raise SourceError(name_no_document(", ".join(self._planner.components.values()), passed, passed))
 
@@ -137,24 +137,24 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         """Documents from a cursor on, each by the cursor before it."""
         cursors, plans = [cursor], list[DocumentPlan]()
         for _ in range(_READ_AT_ONCE):
-            plan, behind = self._planner.take(cursors[-1], 1)
+            plan, after = self._planner.take(cursors[-1], 1)
             if not len(plan):
                 break
             plans.append(plan)
-            cursors.append(behind)
+            cursors.append(after)
         try:
             documents = read_documents(self._readers, concatenate_documents(plans))
         except RecordError:
             # One of them is bad; those before it can still be had.
             documents = read_documents(self._readers, plans[0])
         return {
-            cursors[i]: _Read(int(plans[i].reader[0]), document, cursors[i + 1])
-            for i, document in enumerate(documents)
+            cursors[i]: _Read(int(plans[i].reader[0]), document, kept, cursors[i + 1])
+            for i, (document, kept) in enumerate(zip(documents, documents.kept.tolist(), strict=True))
         }
 
 
 def document_engine(
-    planner: DocumentPlanner[Any], readers: Sequence[DocumentReader]
+    planner: DocumentPlanner[Any], readers: Sequence[Reader]
 ) -> DocumentEngine | FilteredDocumentEngine:
     """The engine of documents: one that reads in order to plan only where some of them may be dropped."""
     return FilteredDocumentEngine(planner, readers) if planner.dropping else DocumentEngine(planner, readers)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 
-from resumable_data.arrays import Int64Array, Ragged
+from resumable_data.arrays import Int64Array
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, SourceError
-from resumable_data.reading.dropped import DROPPED
+from resumable_data.reading.documents import Documents
 from resumable_data.sources.grain_source import GrainSource, RandomAccess
 from resumable_data.sources.hugging_face import HuggingFaceSource
 from resumable_data.sources.source import Source, SourceWithLengths, check_indices
@@ -89,10 +88,7 @@ class PaddedDataset:
         records = self._source.read(np.where(real, indices, 0))
         if real.all():
             return records
-        if isinstance(records, Ragged):
-            dropped = ~real if records.dropped is None else records.dropped | ~real
-            return replace(records, lengths=np.where(real, records.lengths, 0), dropped=dropped)
-        return [record if kept else DROPPED for record, kept in zip(records, real.tolist(), strict=True)]
+        return (records if isinstance(records, Documents) else Documents(records)).keep(real)
 
     def fingerprint(self) -> str:
         """Digest of the data set's own fingerprint and of the length."""

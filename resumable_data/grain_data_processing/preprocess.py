@@ -19,7 +19,7 @@ from resumable_data.sources.array_record import ArrayRecordSource
 from resumable_data.sources.in_memory import InMemorySource
 from resumable_data.sources.parse import parse_int32_tokens, raw_bytes
 from resumable_data.sources.source import Source, SourceWithLengths
-from resumable_data.stages.documents import require_documents
+from resumable_data.stages.component import require_documents
 
 DOCUMENTS_A_BIN = 32
 """Documents of a packing window for each packing bin: the usual 128 bins are a window of 4096."""

@@ -17,7 +17,7 @@ import numpy as np
 from resumable_data.arrays import BoolArray, Int64Array
 from resumable_data.packing.plan import DocumentLengths
 from resumable_data.reading.documents import Documents
-from resumable_data.reading.reader import TokenReader
+from resumable_data.reading.reader import Reader
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class DocumentCache:
         self._readers: list[CachedReader] = []
         self._lock = Lock()
 
-    def add(self, reader: TokenReader, path: str) -> CachedReader:
+    def add(self, reader: Reader, path: str) -> CachedReader:
         """The reader of the component at ``path``, which keeps what it measures here."""
         cached = CachedReader(reader, path, self)
         self._readers.append(cached)
@@ -114,7 +114,7 @@ class CachedReader:
         cache: What bounds all that is kept.
     """
 
-    def __init__(self, reader: TokenReader, path: str, cache: DocumentCache) -> None:
+    def __init__(self, reader: Reader, path: str, cache: DocumentCache) -> None:
         self.parts: list[_Part] = []
         self.delivering = 0
         self._reader = reader

@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from resumable_data.arrays import AnyArray, Ragged, as_tokens, offsets_of
 from resumable_data.errors import PipelineError, RecordError
-from resumable_data.reading.cut import cut_of
-from resumable_data.reading.dropped import DROPPED, as_ragged
 from resumable_data.sources.source import Column
 
 TOKENS = "tokens"
@@ -41,16 +39,18 @@ class TokenFields:
     Attributes:
         tokens: The key of the tokens.
         dtypes: The keys of the fields, each with the dtype it has in a batch.
+        present: Keys that hold an array each, which is not taken.
     """
 
     tokens: str
     dtypes: FieldDtypes
+    present: tuple[str, ...] = ()
 
     def aligned(self, documents: Sequence[Any], name: Callable[[int], str]) -> Ragged:
         """The tokens of documents, with the fields aligned.
 
         Args:
-            documents: Mappings, and ``DROPPED``.
+            documents: Mappings.
             name: What an error calls the document at a place.
 
         Raises:
@@ -64,25 +64,24 @@ class TokenFields:
         """
 
         def column(key: str) -> list[Any]:
-            return [
-                DROPPED if document is DROPPED else value_of(document, key, name(place))
-                for place, document in enumerate(documents)
-            ]
+            return [value_of(document, key, name(place)) for place, document in enumerate(documents)]
 
-        tokens = as_ragged(column(self.tokens), name)
+        tokens = Ragged.from_records(column(self.tokens), name)
         fields: dict[str, AnyArray] = {}
         for key, dtype in self.dtypes:
             arrays: list[AnyArray] = [np.zeros(0, dtype)]
             for place, (given, length) in enumerate(zip(column(key), tokens.lengths.tolist(), strict=True)):
-                if given is not DROPPED:
-                    arrays.append(as_field(given, np.dtype(dtype), length, f"{name(place)}: field {key!r}"))
+                arrays.append(as_field(given, np.dtype(dtype), length, f"{name(place)}: field {key!r}"))
             fields[key] = np.concatenate(arrays)
-        return replace(tokens, cut=cut_of(documents), fields=fields)
+        for key in self.present:
+            for place, given in enumerate(column(key)):
+                as_flat(given, f"{name(place)}: field {key!r}")
+        return replace(tokens, fields=fields)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Everything that is taken, the tokens first."""
-        return (self.tokens, *(key for key, _ in self.dtypes))
+        """Everything that documents need to have, the tokens first."""
+        return (self.tokens, *(key for key, _ in self.dtypes), *self.present)
 
     def of_columns(self, columns: Mapping[str, Column]) -> Ragged | None:
         """The tokens of documents, with the fields aligned and a free cell behind each document, all taken at once.
@@ -100,7 +99,7 @@ class TokenFields:
         ([5, 6], [0.5, 1.0, 0.0])
         """
         given, lengths = columns[self.tokens]
-        if any(not np.array_equal(columns[key].lengths, lengths) for key in self.keys):
+        if any(not np.array_equal(columns[key].lengths, lengths) for key, _ in self.dtypes):
             return None
         try:
             tokens = as_tokens(given, 0, lambda _: self.tokens)
@@ -139,6 +138,18 @@ def as_array(given: Any, name: str) -> AnyArray:
         return np.asarray(given)
     except ValueError as error:
         raise RecordError(f"{name} is no array: {error}") from error
+
+
+def as_flat(given: Any, name: str) -> AnyArray:
+    """What a document holds as an array of one dimension.
+
+    Raises:
+        RecordError: It is none; the error calls it ``name``.
+    """
+    array = as_array(given, name)
+    if array.ndim != 1:
+        raise RecordError(f"{name} has the shape {array.shape}; it needs one value for each token")
+    return array
 
 
 def as_field(given: Any, dtype: np.dtype[Any], length: int, name: str) -> AnyArray:

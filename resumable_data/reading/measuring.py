@@ -13,7 +13,7 @@ from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan, 
 from resumable_data.processes.length_exchange import LengthExchange
 from resumable_data.reading.document_cache import CachedReader, DocumentCache
 from resumable_data.reading.read import by_reader
-from resumable_data.reading.reader import MeasuringReader
+from resumable_data.reading.reader import Reader
 
 KEPT_BYTES = 2**30
 """Memory of the documents that are kept, where nothing else is asked for."""
@@ -30,7 +30,7 @@ class KnownLengths:
 
     known = True
 
-    def __init__(self, readers: Sequence[MeasuringReader]) -> None:
+    def __init__(self, readers: Sequence[Reader]) -> None:
         self._readers = readers
 
     def measure(self, windows: Sequence[DocumentPlan], shards: Sequence[int]) -> Sequence[DocumentLengths]:
@@ -45,7 +45,7 @@ class KnownLengths:
 
 
 def _lengths_of_windows(
-    readers: Sequence[MeasuringReader], windows: Sequence[DocumentPlan]
+    readers: Sequence[Reader], windows: Sequence[DocumentPlan]
 ) -> Sequence[DocumentLengths]:
     """The lengths of all windows, asked for in one call a reader."""
     if len(windows) == 1:
@@ -55,7 +55,7 @@ def _lengths_of_windows(
     return [together.slice(bounds[i], bounds[i + 1]) for i in range(len(windows))]
 
 
-def _lengths_of(readers: Sequence[MeasuringReader], documents: DocumentPlan) -> DocumentLengths:
+def _lengths_of(readers: Sequence[Reader], documents: DocumentPlan) -> DocumentLengths:
     tokens = np.zeros(len(documents), np.int64)
     truncated: Int64Array | None = None
     for number, places in by_reader(documents.reader, np.arange(len(documents))):
@@ -88,11 +88,11 @@ class Measuring:
         """What measures everything in this process."""
         return cls(None, KEPT_BYTES)
 
-    def keep(self, reader: MeasuringReader, path: str) -> CachedReader:
+    def keep(self, reader: Reader, path: str) -> CachedReader:
         """The reader of the component at ``path``, which keeps what it measures."""
         return self.cache.add(reader, path)
 
-    def lengths(self, readers: Sequence[MeasuringReader], keys: Mapping[int, str], path: str) -> MeasuredLengths:
+    def lengths(self, readers: Sequence[Reader], keys: Mapping[int, str], path: str) -> MeasuredLengths:
         """The lengths of documents that some of these readers have to read.
 
         Args:
@@ -132,7 +132,7 @@ class MeasuredLengths:
     known = False
 
     def __init__(
-        self, measuring: Measuring, readers: Sequence[MeasuringReader], keys: Mapping[int, str], path: str
+        self, measuring: Measuring, readers: Sequence[Reader], keys: Mapping[int, str], path: str
     ) -> None:
         self._measuring = measuring
         self._readers = readers
@@ -155,7 +155,8 @@ class MeasuredLengths:
 
     def expect(self, rows: RowPlan) -> None:
         """Hears that what was measured so far makes a group, whose rows are these."""
-        for reader in self._readers:
+        for number in self._keys:
+            reader = self._readers[number]
             if isinstance(reader, CachedReader):
                 reader.expect()
 

@@ -10,8 +10,9 @@ import numpy as np
 from resumable_data.arrays import AnyArray, BoolArray, Int32Array, Int64Array, Ragged
 from resumable_data.errors import RecordError
 from resumable_data.packing.plan import DocumentPlan, RowPlan
+from resumable_data.reading.documents import Documents
 from resumable_data.reading.fields import FieldDtypes
-from resumable_data.reading.reader import DocumentReader
+from resumable_data.reading.reader import Reader
 
 
 class Spans(NamedTuple):
@@ -29,7 +30,7 @@ class Spans(NamedTuple):
 
 
 def read_spans(
-    readers: Sequence[DocumentReader],
+    readers: Sequence[Reader],
     plan: RowPlan,
     needed: BoolArray | None = None,
     fields: FieldDtypes = (),
@@ -49,9 +50,11 @@ def read_spans(
     starts = np.zeros(len(plan.record), np.int64)
     before = 0
     places = np.arange(len(plan.record)) if needed is None else np.flatnonzero(needed)
-    for number, spans in _by_reader(plan.reader, places):
+    for number, spans in by_reader(plan.reader, places):
         records, documents_of_spans = np.unique(plan.record[spans], return_inverse=True)
-        documents = readers[number].read_tokens(records)
+        documents = readers[number].read_tokens(records).tokens
+        if len(spans) < len(places) and 2 * int(documents.lengths.sum()) < len(documents.values):
+            documents = documents.compact()  # It is joined with what other readers give.
         lengths = documents.lengths[documents_of_spans]
         wrong = np.flatnonzero(lengths != plan.document_length[spans])
         if wrong.size:
@@ -59,8 +62,8 @@ def read_spans(
             name = readers[number].name_of(int(plan.record[span]))
             raise RecordError(
                 f"{name} has {int(lengths[wrong[0]])} tokens, but was planned with "
-                f"{int(plan.document_length[span])}: the data changed since its lengths were counted. "
-                "Restore the data, or delete its lengths index and start anew"
+                f"{int(plan.document_length[span])}: the data changed since its lengths were counted, or "
+                "what reads it differs between processes. Restore the data, or delete its lengths index and start anew"
             )
         starts[spans] = before + documents.starts[documents_of_spans] + plan.offset[spans]
         found.append(documents)
@@ -78,17 +81,19 @@ def _joined(values: Sequence[AnyArray], dtype: str) -> AnyArray:
     return values[0] if len(values) == 1 else np.concatenate([*values, np.zeros(1, dtype)])
 
 
-def read_documents(readers: Sequence[DocumentReader], plan: DocumentPlan) -> list[Any]:
+def read_documents(readers: Sequence[Reader], plan: DocumentPlan) -> Documents:
     """The documents of a plan, in its order, whatever they are."""
     documents: list[Any] = [None] * len(plan)
-    for number, places in _by_reader(plan.reader, np.arange(len(plan))):
+    kept = np.ones(len(plan), np.bool_)
+    for number, places in by_reader(plan.reader, np.arange(len(plan))):
         found = readers[number].read(plan.record[places])
+        kept[places] = found.kept
         for place, document in zip(places.tolist(), found, strict=True):
             documents[place] = document
-    return documents
+    return Documents(documents).keep(kept)
 
 
-def _by_reader(reader: Int64Array, places: Int64Array) -> Iterator[tuple[int, Int64Array]]:
+def by_reader(reader: Int64Array, places: Int64Array) -> Iterator[tuple[int, Int64Array]]:
     """Each reader that is in use at int64[n] places, and those where it is."""
     if not len(places):
         return

@@ -1,40 +1,177 @@
-"""What reads the documents of a component."""
+"""What reads the documents of a component: its source, and the steps that follow."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
-from resumable_data.arrays import Int64Array, Ragged
+import numpy as np
 
-
-class Sizes(NamedTuple):
-    """How long documents are, for plans.
-
-    Attributes:
-        lengths: int64[n], the tokens of each; -1 for one that is dropped.
-        cut: int64[n], tokens that were cut off each before; None where nothing cuts any.
-    """
-
-    lengths: Int64Array
-    cut: Int64Array | None = None
+from resumable_data.arrays import Int64Array
+from resumable_data.errors import RecordError
+from resumable_data.order.occurrences import epochs_of, records_of
+from resumable_data.packing.plan import DocumentLengths
+from resumable_data.reading.as_tokens import AsTokens, with_tokens
+from resumable_data.reading.documents import Documents, NameOf
+from resumable_data.reading.fields import TokenFields
+from resumable_data.reading.step import Guard, Step
 
 
-class DocumentReader(Protocol):
-    """The reading side of a component: its source with everything that is done to a document."""
+class Reader(Protocol):
+    """The reading side of a component, to which plans refer."""
 
-    def read(self, records: Int64Array) -> Sequence[Any]:
-        """Documents at int64[n] records of the source."""
+    def read(self, indices: Int64Array) -> Documents:
+        """The documents at int64[n] indices, whatever they are."""
         ...
 
-    def read_tokens(self, records: Int64Array) -> Ragged:
-        """The same as tokens."""
+    def read_tokens(self, indices: Int64Array) -> Documents:
+        """The same as flat tokens, with the fields that rows take."""
         ...
 
-    def measure(self, records: Int64Array) -> Sizes:
-        """How long the documents of int64[n] records are."""
+    def measure(self, indices: Int64Array) -> DocumentLengths:
+        """How long the documents at int64[n] indices are."""
+        ...
+
+    def name_of(self, index: int) -> str:
+        """What an error calls the document at an index."""
+        ...
+
+
+class RecordReader(Protocol):
+    """The source of a component."""
+
+    def read(self, records: Int64Array) -> Documents:
+        """Its records at int64[n] places."""
+        ...
+
+    def read_columns(self, records: Int64Array, fields: TokenFields) -> Documents | None:
+        """The same as tokens with fields, without making records; None where that cannot be done."""
+        ...
+
+    def lengths(self, records: Int64Array) -> Int64Array:
+        """Their tokens, int64[n], where these are known without reading; -1 for a record that is dropped."""
         ...
 
     def name_of(self, record: int) -> str:
         """What an error calls a record."""
         ...
+
+
+class DocumentReader:
+    """Reads the records of a source and applies the steps to them, one after the other.
+
+    Indices are those that plans name: records, or occurrences of records where a step is ``epoch_dependent``. The
+    source and the steps before the first such step are asked for records.
+
+    Args:
+        source: The records.
+        steps: What is done to them, in this order.
+        fields: What rows take of documents that are mappings; None where documents are tokens.
+    """
+
+    def __init__(self, source: RecordReader, steps: Sequence[Step], fields: TokenFields | None = None) -> None:
+        self._source = source
+        self._steps = tuple(steps)
+        self._steps_to_tokens = with_tokens(steps, fields)
+        self._occurring = any(step.epoch_dependent for step in steps)
+
+    def read(self, indices: Int64Array) -> Documents:
+        """The documents, whatever they are.
+
+        Args:
+            indices: int64[n].
+
+        Raises:
+            RecordError: A document is bad, or more of them are than may be left out.
+            SourceError: Storage fails however often it is asked.
+        """
+        return self._after(self._steps, indices)
+
+    def read_tokens(self, indices: Int64Array) -> Documents:
+        """The documents as flat tokens, with the fields that rows take.
+
+        Args:
+            indices: int64[n].
+
+        Raises:
+            RecordError: A document is bad, has not what rows take, or more are bad than may be left out.
+            SourceError: Storage fails however often it is asked.
+        """
+        return self._after(self._steps_to_tokens, indices)
+
+    def lengths(self, indices: Int64Array) -> Int64Array:
+        """Tokens of documents, where they are known without reading.
+
+        Args:
+            indices: int64[n].
+
+        Returns:
+            int64[n]; -1 for a document that is dropped.
+        """
+        lengths = self._source.lengths(self._records(indices))
+        for step in self._steps:
+            lengths = step.lengths(lengths)
+        return np.asarray(lengths, np.int64)
+
+    def measure(self, indices: Int64Array) -> DocumentLengths:
+        """The same for plans: what is known without reading was never truncated."""
+        return DocumentLengths(self.lengths(indices))
+
+    def name_of(self, index: int) -> str:
+        """What an error calls the document at an index: the source, the record, and the epoch if that decides."""
+        return self._name(index, self._occurring)
+
+    def _after(self, steps: tuple[Step, ...], indices: Int64Array) -> Documents:
+        """The documents after the first steps, all at once.
+
+        What a guard among these has before it is run record by record where it fails.
+        """
+        last = max((place for place, step in enumerate(steps) if isinstance(step, Guard)), default=-1)
+        guard = steps[last] if last >= 0 else None
+        if isinstance(guard, Guard):
+            documents = self._guarded(guard, steps[:last], indices)
+        else:
+            documents = self._source_documents(steps, self._records(indices))
+        occurring = any(step.epoch_dependent for step in steps[: last + 1])
+        for step in steps[last + 1 :]:
+            occurring = occurring or step.epoch_dependent
+            own = indices if occurring else self._records(indices)
+            documents = step.apply(documents, own, self._naming(indices, occurring))
+        return documents
+
+    def _guarded(self, guard: Guard, steps: tuple[Step, ...], indices: Int64Array) -> Documents:
+        """The documents after the steps before a guard, which leaves out those that are bad."""
+        try:
+            return self._after(steps, indices)
+        except RecordError:
+            ones = np.split(indices, len(indices))
+            return Documents.concatenate([self._one(guard, steps, index) for index in ones])
+
+    def _one(self, guard: Guard, steps: tuple[Step, ...], index: Int64Array) -> Documents:
+        """The document at int64[1] index, or one that is dropped."""
+        try:
+            return self._after(steps, index)
+        except RecordError as error:
+            guard.leave_out(int(index[0]), error)
+        tokens = [step for step in steps if isinstance(step, AsTokens)]
+        return tokens[0].nothing() if tokens else Documents.nothing(1)
+
+    def _source_documents(self, steps: tuple[Step, ...], records: Int64Array) -> Documents:
+        """The source's records, from columns if nothing but tokens is asked for."""
+        first = steps[0] if steps else None
+        if isinstance(first, AsTokens) and first.fields is not None:
+            found = self._source.read_columns(records, first.fields)
+            if found is not None:
+                return found
+        return self._source.read(records)
+
+    def _records(self, indices: Int64Array) -> Int64Array:
+        return records_of(indices) if self._occurring else indices
+
+    def _naming(self, indices: Int64Array, occurring: bool) -> NameOf:
+        return lambda place: self._name(int(indices[place]), occurring)
+
+    def _name(self, index: int, occurring: bool) -> str:
+        one = np.array([index])
+        name = self._source.name_of(int(self._records(one)[0]))
+        return f"{name}, epoch {int(epochs_of(one)[0])}" if occurring else name

@@ -1,22 +1,22 @@
-"""The append_eod stage: an end-of-document token behind every document."""
+"""The append_eod stage: an end-of-document token after every document."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from resumable_data.arrays import AnyArray, Int64Array, Ragged, offsets_of, ranges
-from resumable_data.reading.dropped import with_dropped
-from resumable_data.stages.documents import ChainStage
+from resumable_data.reading.documents import Documents, NameOf
+from resumable_data.reading.fields import TokenFields
+from resumable_data.reading.step import Step
 from resumable_data.stages.stage import check_token
 from resumable_data.state import Settings
 
 
 @dataclass(frozen=True)
-class AppendEod(ChainStage):
+class AppendEod(Step):
     """Closes every document with a token, which its length counts.
 
     Attributes:
@@ -37,35 +37,35 @@ class AppendEod(ChainStage):
         """The token."""
         return {"eod_id": self.eod_id}
 
-    def lengths(self, records: Int64Array) -> Int64Array:
+    def takes_tokens(self, fields: TokenFields | None) -> bool:
+        """True where documents are tokens, not mappings."""
+        return fields is None
+
+    def lengths(self, lengths: Int64Array) -> Int64Array:
         """One more than before, but of documents that are left out."""
-        lengths = self.parent.lengths(records)
         return lengths + (lengths >= 0)
 
-    def read(self, records: Int64Array) -> Sequence[Any]:
-        """The documents with the token behind each."""
-        return with_dropped(self.read_tokens(records))
+    def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
+        """The documents with the token after each.
 
-    def read_tokens(self, records: Int64Array) -> Ragged:
-        """The same, as tokens."""
-        return closed(self.parent.read_tokens(records), self.eod_id, {})
+        Raises:
+            RecordError: A document is no array of tokens.
+        """
+        return closed(documents.as_tokens(None, name), self.eod_id, {})
 
 
-def closed(documents: Ragged, eod_id: int, values: Mapping[str, Any]) -> Ragged:
-    """The documents with a token behind each that is not left out, and for each field the value that goes with it."""
-    documents = with_room(documents)
-    ends = documents.starts + documents.lengths
-    if documents.dropped is not None:
-        ends = ends[~documents.dropped]
-    documents.values[ends] = eod_id
-    for name, cells in (documents.fields or {}).items():
+def closed(documents: Documents, eod_id: int, values: Mapping[str, float]) -> Documents:
+    """Flat tokens with one more after each document that is not dropped, and by field the value that goes with it."""
+    tokens, kept = with_room(documents.tokens), documents.kept
+    ends = (tokens.starts + tokens.lengths)[kept]
+    tokens.values[ends] = eod_id
+    for name, cells in (tokens.fields or {}).items():
         cells[ends] = values[name]
-    added = 1 if documents.dropped is None else ~documents.dropped
-    return replace(documents, lengths=documents.lengths + added, spare=documents.spare - 1)
+    return replace(documents, content=replace(tokens, lengths=tokens.lengths + kept, spare=tokens.spare - 1))
 
 
 def with_room(documents: Ragged) -> Ragged:
-    """The same documents with at least one free cell behind each, copied only if there is none."""
+    """The same documents with at least one free cell after each, copied only if there is none."""
     fields = documents.fields or {}
     if documents.spare and all(array.flags.writeable for array in (documents.values, *fields.values())):
         return documents

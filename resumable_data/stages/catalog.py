@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from resumable_data.reading.reader import DocumentReader
+from resumable_data.reading.reader import Reader
 from resumable_data.state import Description, Settings, StageDescription
 
 
@@ -16,12 +16,12 @@ class OpenComponent:
     Attributes:
         number: The number of its reader, by which plans refer to it.
         reader: Its reading side.
-        epoch_size: Documents an epoch, or None where that shows only at the end.
+        key: A digest of what decides the lengths of its documents.
     """
 
     number: int
-    reader: DocumentReader
-    epoch_size: int | None
+    reader: Reader
+    key: str
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Catalog:
     algorithms: dict[str, int] = field(default_factory=dict[str, int])
 
     @property
-    def readers(self) -> list[DocumentReader]:
+    def readers(self) -> list[Reader]:
         """The readers of all components, by number."""
         return [component.reader for component in self.components.values()]
 
@@ -50,15 +50,20 @@ class Catalog:
         """The numbers of these readers, by component path."""
         return {path: component.number for path, component in self.components.items()}
 
+    def keys(self, paths: Collection[str]) -> dict[int, str]:
+        """By the number of each component at one of these paths a digest of what decides the lengths of its documents."""
+        return {component.number: component.key for path, component in self.components.items() if path in paths}
+
     @property
     def description(self) -> Description:
         """What decides the pipeline's data."""
         components = {path: tuple(stages) for path, stages in self.descriptions.items()}
         return Description(components, tuple(self.shared), dict(self.algorithms))
 
-    def add(self, path: str, reader: DocumentReader, epoch_size: int | None) -> None:
-        """Adds the component at ``path``, whose reader has the next number."""
-        self.components[path] = OpenComponent(len(self.components), reader, epoch_size)
+    def add(self, path: str, reader: Reader, key: str) -> int:
+        """Adds the component at ``path``, and returns the number of its reader, which is the next."""
+        self.components[path] = OpenComponent(len(self.components), reader, key)
+        return len(self.components) - 1
 
     def use(self, algorithms: Mapping[str, int]) -> None:
         """Notes the versions of algorithms, by name."""

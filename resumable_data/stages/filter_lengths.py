@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
-from resumable_data.arrays import BoolArray, Int64Array, Ragged
+from resumable_data.arrays import BoolArray, Int64Array
 from resumable_data.errors import PipelineError
-from resumable_data.reading.cut import made_of
-from resumable_data.reading.dropped import DROPPED, as_ragged, left_out
-from resumable_data.stages.documents import ChainStage
+from resumable_data.reading.documents import Documents, NameOf
+from resumable_data.reading.fields import TokenFields
+from resumable_data.reading.step import Step
 from resumable_data.state import Settings
 
 
 @dataclass(frozen=True)
-class FilterLengths(ChainStage):
+class FilterLengths(Step):
     """Keeps the documents of whose lengths a pure function says so.
 
     Attributes:
@@ -42,26 +42,23 @@ class FilterLengths(ChainStage):
         """True."""
         return True
 
-    def lengths(self, records: Int64Array) -> Int64Array:
+    def takes_tokens(self, fields: TokenFields | None) -> bool:
+        """True where documents are tokens."""
+        return fields is None
+
+    def lengths(self, lengths: Int64Array) -> Int64Array:
         """Those of the documents that stay, and -1."""
-        lengths = self.parent.lengths(records)
         return np.where(self._dropped(lengths), -1, lengths)
 
-    def read(self, records: Int64Array) -> Sequence[Any]:
-        """The documents, and ``DROPPED`` for those that are left out."""
-        documents = self.parent.read(records)
-        dropped = self._dropped_of(as_ragged(documents, lambda place: self.name_of(int(records[place]))))
-        marked = zip(documents, dropped.tolist(), strict=True)
-        return made_of(documents, [DROPPED if drop else document for document, drop in marked])
+    def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
+        """The documents that are kept.
 
-    def read_tokens(self, records: Int64Array) -> Ragged:
-        """The same, as tokens."""
-        documents = self.parent.read_tokens(records)
-        return left_out(documents, self._dropped_of(documents))
-
-    def _dropped_of(self, documents: Ragged) -> BoolArray:
-        lengths = documents.lengths
-        return self._dropped(lengths if documents.dropped is None else np.where(documents.dropped, -1, lengths))
+        Raises:
+            RecordError: A document is no array of tokens.
+            PipelineError: The predicate fails, or gives no bools.
+        """
+        lengths = documents.as_tokens(None, name).tokens.lengths
+        return documents.keep(~self._dropped(np.where(documents.kept, lengths, -1)))
 
     def _dropped(self, lengths: Int64Array) -> BoolArray:
         """Which documents are left out, bool[n]; those of length -1 are already."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import RecordError
-from resumable_data.reading.cut import made_of
-from resumable_data.reading.dropped import DROPPED
-from resumable_data.stages.documents import ChainStage
+from resumable_data.reading.documents import Documents, NameOf
+from resumable_data.reading.step import Step
 from resumable_data.state import Settings
 
 
 @dataclass(frozen=True)
-class Map(ChainStage):
+class Map(Step):
     """A pure function of one document.
 
     Attributes:
@@ -38,31 +37,26 @@ class Map(ChainStage):
         return {"function": self.function_name}
 
     @property
-    def lengths_known(self) -> bool:
-        """Whether they were known and are promised to stay."""
-        return self.preserves_length and self.parent.lengths_known
+    def lengths_stay_known(self) -> bool:
+        """Whether they are promised to stay."""
+        return self.preserves_length
 
-    def read(self, records: Int64Array) -> Sequence[Any]:
+    def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
         """The mapped documents.
 
         Raises:
             RecordError: The function fails, or breaks its promise to preserve lengths.
         """
-        documents = self.parent.read(records)
-        numbered = zip(documents, records.tolist(), strict=True)
-        return made_of(documents, [self._apply(document, record) for document, record in numbered])
+        return documents.map(lambda document, place: self._mapped(document, lambda: name(place)))
 
-    def _apply(self, document: Any, record: int, *more: Any) -> Any:
-        if document is DROPPED:
-            return DROPPED
+    def _mapped(self, document: Any, name: Callable[[], str], *more: Any) -> Any:
         try:
             mapped = self.function(document, *more)
         except Exception as error:
-            where = f"{self.function_name} fails on {self.name_of(record)}"
-            raise RecordError(f"{self.name}: {where}: {error!r}") from error
+            raise RecordError(f"{self.name}: {self.function_name} fails on {name()}: {error!r}") from error
         if self.preserves_length and len(mapped) != len(document):
             raise RecordError(
                 f"{self.name}: {self.function_name} makes {len(mapped)} tokens of the {len(document)} of "
-                f"{self.name_of(record)}, but is declared with preserves_length=True"
+                f"{name()}, but is declared with preserves_length=True"
             )
         return mapped

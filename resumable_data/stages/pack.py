@@ -121,7 +121,8 @@ def open_rows(
     if known:
         return PackedRows(groups, path, packing, KnownLengths(catalog.readers))
     assert context.measuring is not None
-    return PackedRows(groups, path, packing, context.measuring.lengths(catalog.readers, path))
+    keys = catalog.keys(groups.components.values())
+    return PackedRows(groups, path, packing, context.measuring.lengths(catalog.readers, keys, path))
 
 
 def check_format(stage: str, row_format: RowFormat) -> None:

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
 
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError
-from resumable_data.planning.planner import DocumentPlanner
 from resumable_data.planning.sequential_documents import SequentialDocuments
+from resumable_data.reading.documents import Documents
+from resumable_data.reading.fields import TokenFields
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialSource, Tape
-from resumable_data.stages.catalog import OpenComponent
-from resumable_data.stages.documents import ChainStage, RootStage, check_component_name
-from resumable_data.stages.open_context import OpenContext
+from resumable_data.stages.stage import check_component_name
 from resumable_data.state import Settings
 
 
 @dataclass(frozen=True)
-class SequentialStage(RootStage):
+class SequentialStage:
     """Records of a sequential source, once.
 
     Attributes:
+        component: The component's name.
+        content: The source's fingerprint.
         source: The records.
         tape: The records read of late.
     """
 
+    component: str
+    content: str
     source: SequentialSource
     tape: Tape = field(compare=False)
 
@@ -38,11 +39,25 @@ class SequentialStage(RootStage):
             PipelineError: No component can have this name.
         """
         check_component_name(name)
-        return cls(cast(ChainStage, None), name, source.fingerprint(), source, Tape(source, retries))
+        return cls(name, source.fingerprint(), source, Tape(source, retries))
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return "source"
 
     def settings(self) -> Settings:
         """The fingerprint, and that it is sequential."""
         return {"content": self.content, "sequential": True}
+
+    def algorithms(self) -> dict[str, int]:
+        """None."""
+        return {}
+
+    @property
+    def epoch_size(self) -> int:
+        """Nobody knows; what asks for it needs random access."""
+        raise PipelineError(f"component {self.component!r} is a stream without random access, of no known size")
 
     @property
     def random_access(self) -> bool:
@@ -59,18 +74,28 @@ class SequentialStage(RootStage):
         """False."""
         return False
 
-    def read(self, records: Int64Array) -> Sequence[Any]:
+    def lengths(self, records: Int64Array) -> Int64Array:
+        """Never asked for: they show when records are read."""
+        raise PipelineError(f"component {self.component!r} is a stream, of no known lengths")
+
+    def read(self, records: Int64Array) -> Documents:
         """Records that were planned of late."""
-        return [self.tape.record(number) for number in records.tolist()]
+        return Documents([self.tape.record(number) for number in records.tolist()])
+
+    def read_columns(self, records: Int64Array, fields: TokenFields) -> Documents | None:
+        """None: a stream has no columns."""
+        return None
 
     def name_of(self, record: int) -> str:
         """Source and number."""
         return f"{self.source!r}, record {record} of the stream"
 
-    def planner(
-        self, top: ChainStage, path: str, component: OpenComponent, context: OpenContext
-    ) -> DocumentPlanner[Any]:
-        """The planner of a chain over this source."""
-        if context.shards > 1:
+    def planner(self, path: str, reader: int, drops: bool, shards: int) -> SequentialDocuments:
+        """The planner of the component at ``path``; see ``SequentialDocuments``.
+
+        Raises:
+            PipelineError: There are several logical shards.
+        """
+        if shards > 1:
             raise PipelineError(f"component {path!r} is a stream, which has no logical shards: batch(…, shards=1)")
-        return SequentialDocuments(self.tape, path, component.number, top.drops)
+        return SequentialDocuments(self.tape, path, reader, drops)

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.order.occurrences import records_of
-from resumable_data.reading.cut import cut_of_parts, with_cut
-from resumable_data.reading.dropped import DROPPED, as_ragged, joined
-from resumable_data.reading.fields import TokenFields
-from resumable_data.stages.documents import ChainStage
+from resumable_data.reading.step import Guard
 
 _LOG = logging.getLogger(__name__)
-
-ReadT = TypeVar("ReadT", bound=Sequence[Any])
 
 
 class BadRecords:
@@ -57,12 +50,11 @@ class BadRecords:
 
 
 @dataclass(frozen=True)
-class SkipBadRecords(ChainStage):
-    """Leaves out the records with which the stages below fail, but for what storage fails with.
+class SkipBadRecords(Guard):
+    """Leaves out the records with which the stages before it fail, but for what storage fails with.
 
-    Where rows take fields of documents that are mappings, a record whose fields do not go with its tokens is bad too.
-    That shows in ``read_fields``, which ``append_eod`` and stages that leave documents as they are pass down to here.
-    A map behind this stage does not: the fields are then its own, and what is wrong with them is an error.
+    A record of which rows cannot take tokens and fields is bad too, if after this stage only ``append_eod``, filters
+    and the like stand. After a map the fields are the map's own, and what is wrong with them is an error.
 
     Attributes:
         at_most: Different bad records of a process that are left out before the next is an error. It decides no
@@ -83,51 +75,14 @@ class SkipBadRecords(ChainStage):
         return "skip_bad_records"
 
     @property
-    def lengths_known(self) -> bool:
+    def lengths_stay_known(self) -> bool:
         """False: what is bad shows only when it is read."""
         return False
 
-    @property
-    def drops(self) -> bool:
-        """True."""
-        return True
-
-    def read(self, records: Int64Array) -> Sequence[Any]:
-        """The documents, and ``DROPPED`` for bad ones.
+    def leave_out(self, index: int, error: RecordError) -> None:
+        """Notes the bad record.
 
         Raises:
             RecordError: More records are bad than may be left out.
         """
-        try:
-            return self.parent.read(records)
-        except RecordError:
-            parts = [[DROPPED] if found is None else found for found in self._one_by_one(self.parent.read, records)]
-            return with_cut([part[0] for part in parts], cut_of_parts(parts))
-
-    def read_tokens(self, records: Int64Array) -> Ragged:
-        """The same, as tokens; records that are none are bad too."""
-        return self._found(self.parent.read_tokens, records, as_ragged([DROPPED], str))
-
-    def read_fields(self, records: Int64Array, fields: TokenFields) -> Ragged:
-        """The same, as tokens with the fields aligned; records whose fields are not are bad too."""
-
-        def read(some: Int64Array) -> Ragged:
-            return self.parent.read_fields(some, fields)
-
-        return self._found(read, records, fields.aligned([DROPPED], str))
-
-    def _found(self, read: Callable[[Int64Array], Ragged], records: Int64Array, nothing: Ragged) -> Ragged:
-        """What ``read`` gives, and ``nothing`` for bad records."""
-        try:
-            return read(records)
-        except RecordError:
-            return joined([nothing if found is None else found for found in self._one_by_one(read, records)])
-
-    def _one_by_one(self, read: Callable[[Int64Array], ReadT], records: Int64Array) -> Iterator[ReadT | None]:
-        """What is read of each record by itself; None where it is bad."""
-        for record in records.tolist():
-            try:
-                yield read(np.array([record]))
-            except RecordError as error:
-                self.bad.add(int(records_of(np.array([record]))[0]), self.at_most, error)
-                yield None
+        self.bad.add(int(records_of(np.array([index]))[0]), self.at_most, error)

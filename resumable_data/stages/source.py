@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
-from resumable_data.arrays import Int64Array, Ragged
+from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError, SourceError
+from resumable_data.reading.documents import Documents
 from resumable_data.reading.fields import TokenFields
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.source import Source, SourceWithColumns, SourceWithLengths
-from resumable_data.stages.documents import ChainStage, RootStage, check_component_name
+from resumable_data.stages.stage import check_component_name
 from resumable_data.state import Settings
 
 
 @dataclass(frozen=True)
-class SourceStage(RootStage):
+class SourceStage:
     """Records of a source in their own order, one epoch.
 
     Attributes:
+        component: The component's name where no mix gives it another.
+        content: The source's fingerprint.
         source: The records.
         retries: How often storage that fails is asked again; it decides no data.
     """
 
+    component: str
+    content: str
     source: Source
     retries: Retries
 
@@ -43,11 +47,20 @@ class SourceStage(RootStage):
         check_component_name(name)
         if len(source) == 0:
             raise SourceError(f"component {name!r}: {source!r} has no records")
-        return cls(cast(ChainStage, None), name, source.fingerprint(), source, retries)
+        return cls(name, source.fingerprint(), source, retries)
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return "source"
 
     def settings(self) -> Settings:
         """Fingerprint and record count."""
         return {"content": self.content, "records": len(self.source)}
+
+    def algorithms(self) -> dict[str, int]:
+        """None."""
+        return {}
 
     @property
     def epoch_size(self) -> int:
@@ -69,36 +82,31 @@ class SourceStage(RootStage):
         """True."""
         return True
 
-    def records(self, path: str, epoch: int, positions: Int64Array, epoch_size: int) -> Int64Array:
-        """The positions themselves."""
-        return positions
-
     def lengths(self, records: Int64Array) -> Int64Array:
         """The source's lengths."""
         return cast(SourceWithLengths, self.source).lengths(records)
 
-    def read(self, records: Int64Array) -> Sequence[Any]:
+    def read(self, records: Int64Array) -> Documents:
         """The source's records.
 
         Raises:
             SourceError: Storage fails however often it is asked.
         """
-        return self.retries.read(lambda: self.source.read(records), repr(self.source))
+        found = self.retries.read(lambda: self.source.read(records), repr(self.source))
+        return found if isinstance(found, Documents) else Documents(found)
 
-    def read_fields(self, records: Int64Array, fields: TokenFields) -> Ragged:
-        """The same as tokens with fields: from columns, if the source has such and no record is amiss.
+    def read_columns(self, records: Int64Array, fields: TokenFields) -> Documents | None:
+        """The same as tokens with fields, from columns; None if the source has none, or if a record is amiss.
 
         Raises:
             SourceError: Storage fails however often it is asked.
-            RecordError: A record has not what is to be taken, or a field is not aligned.
         """
         source = self.source
-        if isinstance(source, SourceWithColumns):
-            columns = self.retries.read(lambda: source.read_columns(records, fields.keys), repr(source))
-            found = None if columns is None else fields.of_columns(columns)
-            if found is not None:
-                return found
-        return super().read_fields(records, fields)
+        if not isinstance(source, SourceWithColumns):
+            return None
+        columns = self.retries.read(lambda: source.read_columns(records, fields.keys), repr(source))
+        found = None if columns is None else fields.of_columns(columns)
+        return None if found is None else Documents(found)
 
     def name_of(self, record: int) -> str:
         """Source and index."""

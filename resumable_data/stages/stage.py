@@ -30,7 +30,7 @@ class Stage(Named, Protocol):
         ...
 
 
-class DocumentStage(Stage, Protocol):
+class DocumentStage(Named, Protocol):
     """A stage whose elements are documents."""
 
     @property
@@ -97,3 +97,9 @@ def check_token(stage: str, name: str, token: int) -> None:
     """Raises PipelineError, naming the stage and the argument, unless int32 can hold a token."""
     if not 0 <= token < 2**31:
         raise PipelineError(f"{stage}: {name}={token} is no token that int32 can hold")
+
+
+def check_component_name(name: str) -> None:
+    """Raises PipelineError unless a component can have this name."""
+    if not name or "/" in name or "*" in name:
+        raise PipelineError(f"a component needs a name without / and *: from_source(source, name={name!r})")

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
 
 from resumable_data.errors import PipelineError
-from resumable_data.stages.documents import ChainStage
+from resumable_data.stages.component import Component
 from resumable_data.stages.mix import MixDocuments
 from resumable_data.stages.stage import DocumentStage
-
-
-@runtime_checkable
-class ClosingStage(Protocol):
-    """A stage that closes documents, such as ``tokenize`` and ``append_eod``."""
-
-    @property
-    def eod_id(self) -> int | None:
-        """The end-of-document token, or None where it is not known."""
-        ...
 
 
 def supplied_eod(documents: DocumentStage, method: str) -> int:
     """The end-of-document token of the tokenizer, or of ``append_eod`` where that comes later.
 
     Args:
-        documents: A chain of stages, or a mix of them.
+        documents: A component, or a mix of them.
         method: Whose ``eod_id`` was left out.
 
     Raises:
@@ -49,9 +38,5 @@ def _eod_ids(documents: DocumentStage, path: str) -> Iterator[tuple[str, int | N
     if isinstance(documents, MixDocuments):
         for name, parent in zip(documents.mix.names, documents.parents, strict=True):
             yield from _eod_ids(parent, f"{path}/{name}" if path else name)
-    elif isinstance(documents, ChainStage):
-        token = None
-        for stage in documents.chain():
-            if isinstance(stage, ClosingStage):
-                token = stage.eod_id
-        yield path, token
+    elif isinstance(documents, Component):
+        yield path, documents.eod_id

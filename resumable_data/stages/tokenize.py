@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, cast
 
@@ -11,16 +11,15 @@ import numpy as np
 
 from resumable_data.arrays import Int64Array, Ragged, offsets_of
 from resumable_data.errors import PipelineError, RecordError
-from resumable_data.reading.cut import cut_of
-from resumable_data.reading.dropped import DROPPED, with_dropped
-from resumable_data.stages.documents import ChainStage
+from resumable_data.reading.documents import Documents, NameOf
+from resumable_data.reading.step import Step
 from resumable_data.stages.fast_tokenizer import FastTokenizer
 from resumable_data.stages.stage import check_token
 from resumable_data.state import Settings
 
 
 @dataclass(frozen=True)
-class Tokenize(ChainStage):
+class Tokenize(Step):
     """Tokenises text, hundreds of documents in one call.
 
     Attributes:
@@ -50,7 +49,6 @@ class Tokenize(ChainStage):
     @classmethod
     def of(
         cls,
-        parent: ChainStage,
         tokenizer: Any,
         column: str | None,
         *,
@@ -80,7 +78,7 @@ class Tokenize(ChainStage):
                     "bos_token=…, eos_token=…) does"
                 )
         bos_id, eos_id = fast.bos_id if add_bos else None, fast.eos_id if add_eos else None
-        return cls(parent, fast, column, bos_id, eos_id, eod_id, add_eod, max_length)
+        return cls(fast, column, bos_id, eos_id, eod_id, add_eod, max_length)
 
     @property
     def name(self) -> str:
@@ -99,38 +97,28 @@ class Tokenize(ChainStage):
         }
 
     @property
-    def lengths_known(self) -> bool:
+    def lengths_stay_known(self) -> bool:
         """False: they show when the text is tokenised."""
         return False
 
-    def read(self, records: Int64Array) -> Sequence[Any]:
-        """The documents' tokens, int32[n] each."""
-        return with_dropped(self.read_tokens(records))
-
-    def read_tokens(self, records: Int64Array) -> Ragged:
-        """The same, tokenised in one call.
+    def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
+        """The documents' tokens, tokenised in one call.
 
         Raises:
             RecordError: A record has no text, or text that is no Unicode.
         """
-        documents = self.parent.read(records)
-        kept = np.fromiter((document is not DROPPED for document in documents), np.bool_, len(documents))
-        numbers = records[kept].tolist()
-        texts = [
-            self._text(document, record)
-            for document, record in zip((d for d in documents if d is not DROPPED), numbers, strict=True)
-        ]
-        lengths = np.zeros(len(documents), np.int64)
-        whole, lengths[kept], values = self._tokenised(texts, numbers)
-        cut = cut_of(documents)
+        kept = documents.kept
+        places = np.flatnonzero(kept).tolist()
+        texts = [self._text(documents[place], place, name) for place in places]
+        lengths, truncated = np.zeros(len(documents), np.int64), documents.truncated
+        whole, lengths[kept], values = self._tokenised(texts, lambda number: name(places[number]))
         if self._room is not None:
-            here = np.zeros(len(documents), np.int64)
-            here[kept] = np.maximum(whole - self._room, 0)
-            cut = here if cut is None else cut + here
-        return Ragged(values, offsets_of(lengths)[:-1], lengths, dropped=None if kept.all() else ~kept, cut=cut)
+            truncated = np.zeros(len(documents), np.int64) if truncated is None else truncated.copy()
+            truncated[kept] += np.maximum(whole - self._room, 0)
+        return replace(documents, content=Ragged(values, offsets_of(lengths)[:-1], lengths), truncated=truncated)
 
-    def _tokenised(self, texts: list[str], records: list[int]) -> tuple[Int64Array, Int64Array, Any]:
-        """How long the texts of records are and the documents made of them, and these one after the other."""
+    def _tokenised(self, texts: list[str], name: NameOf) -> tuple[Int64Array, Int64Array, Any]:
+        """How long the texts are and the documents made of them, and these one after the other."""
         whole, lengths, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
         try:
             for part in self.tokenizer.encode(texts):
@@ -139,11 +127,11 @@ class Tokenize(ChainStage):
                 lengths.append(np.fromiter(map(len, documents), np.int64, len(documents)))
                 values.append(np.fromiter(chain.from_iterable(documents), np.int32, int(lengths[-1].sum())))
         except Exception:
-            for text, record in zip(texts, records, strict=True):
+            for number, text in enumerate(texts):
                 try:
                     text.encode()
                 except UnicodeEncodeError as error:
-                    raise RecordError(f"tokenize: {self.name_of(record)} is no Unicode text: {error}") from error
+                    raise RecordError(f"tokenize: {name(number)} is no Unicode text: {error}") from error
             raise
         return np.concatenate(whole), np.concatenate(lengths), np.concatenate(values)
 
@@ -167,38 +155,35 @@ class Tokenize(ChainStage):
             ids.append(cast(int, self.eod_id))
         return ids
 
-    def _text(self, document: Any, record: int) -> str:
+    def _text(self, document: Any, place: int, name: NameOf) -> str:
         if self.column is not None:
-            document = self._column(document, record)
+            document = self._column(document, place, name)
         elif isinstance(document, Mapping):
             columns = ", ".join(map(repr, cast(Mapping[str, Any], document)))
-            raise RecordError(
-                f"tokenize: {self.name_of(record)} has the columns {columns}: pass column=, one of them"
-            )
+            raise RecordError(f"tokenize: {name(place)} has the columns {columns}: pass column=, one of them")
         if isinstance(document, str):
             return document
         if not isinstance(document, bytes | bytearray):
             where = "" if self.column is None else f", column {self.column!r},"
             raise RecordError(
-                f"tokenize: {self.name_of(record)}{where} is a {type(document).__name__}, neither text (str) nor "
-                "UTF-8 (bytes)"
+                f"tokenize: {name(place)}{where} is a {type(document).__name__}, neither text (str) nor UTF-8 (bytes)"
             )
         try:
             return str(document, "utf-8")
         except UnicodeDecodeError as error:
             raise RecordError(
-                f"tokenize: {self.name_of(record)} is no UTF-8 text: {error.reason} {error.object[error.start]:#04x} "
+                f"tokenize: {name(place)} is no UTF-8 text: {error.reason} {error.object[error.start]:#04x} "
                 f"at byte {error.start} of {len(error.object)}. Repair it, or decode it as you see fit in a map below"
             ) from error
 
-    def _column(self, document: Any, record: int) -> Any:
+    def _column(self, document: Any, place: int, name: NameOf) -> Any:
         if not isinstance(document, Mapping):
             raise RecordError(
-                f"tokenize: {self.name_of(record)} is a {type(document).__name__}, which has no column "
+                f"tokenize: {name(place)} is a {type(document).__name__}, which has no column "
                 f"{self.column!r}: leave column= out where records are the text themselves"
             )
         columns = cast(Mapping[str, Any], document)
         if self.column not in columns:
             found = ", ".join(map(repr, columns))
-            raise RecordError(f"tokenize: {self.name_of(record)} has no column {self.column!r}, only {found}")
+            raise RecordError(f"tokenize: {name(place)} has no column {self.column!r}, only {found}")
         return columns[cast(str, self.column)]

@@ -13,7 +13,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 import resumable_data as rd
 from resumable_data.arrays import Ragged
-from resumable_data.reading.dropped import DROPPED
+from resumable_data.reading.documents import Documents
 from resumable_data.reading.fields import TokenFields, field_dtypes
 from resumable_data.sources.source import Column
 
@@ -113,13 +113,28 @@ def test_append_eod_brings_its_token_with_it() -> None:
 
 
 def test_a_document_that_was_left_out_has_no_field() -> None:
-    found = TokenFields("tokens", (("loss_mask", "int32"),)).aligned([DROPPED, THREE[0], DROPPED], "{}".format)
+    kept = np.array([False, True, False])
+    given = Documents([None, THREE[0], None]).keep(kept)
+    found = given.as_tokens(TokenFields("tokens", (("loss_mask", "int32"),)), "{}".format)
 
-    assert found.dropped is not None
-    assert found.dropped.tolist() == [True, False, True]
-    assert found.lengths.tolist() == [0, 3, 0]
-    assert found.fields is not None
-    assert found.fields["loss_mask"].tolist() == [1, 1, 0]
+    assert found.kept.tolist() == kept.tolist()
+    assert found.tokens.lengths.tolist() == [0, 3, 0]
+    assert found.tokens.fields is not None
+    assert found.tokens.fields["loss_mask"].tolist() == [1, 1, 0]
+
+
+def test_what_is_not_taken_has_to_be_present_all_the_same() -> None:
+    fields = TokenFields("tokens", (("loss_mask", "int32"),), present=("id",))
+
+    assert fields.keys == ("tokens", "loss_mask", "id")
+    found = fields.aligned([document([1, 2], id=[7])], "document {}".format)
+    assert list(found.fields or ()) == ["loss_mask"]
+    for bad, message in ((document([1]), "has no 'id'"), (document([1], id=7), r"field 'id' has the shape \(\)")):
+        with pytest.raises(rd.RecordError, match=f"document 0.*{message}"):
+            fields.aligned([bad], "document {}".format)
+    of_columns = fields.of_columns({"tokens": column([1, 2]), "loss_mask": column([0, 1]), "id": column([7])})
+    assert of_columns is not None
+    assert list(of_columns.fields or ()) == ["loss_mask"]
 
 
 def column(*records: list[Any], dtype: str = "int64") -> Column:

@@ -3,26 +3,27 @@
 import numpy as np
 
 from resumable_data.arrays import Ragged
+from resumable_data.reading.documents import Documents
 from resumable_data.reading.measured import Measured
 from resumable_data.reading.reader import Sizes
 
 
-class Documents:
-    """Document r has r tokens, and r // 2 were cut off it; records that end in 7 are dropped."""
+class Halved:
+    """Document r has r tokens, and lost r // 2 before; records that end in 7 are dropped."""
 
     def __init__(self) -> None:
         self.calls: list[list[int]] = []
 
-    def read(self, records: np.ndarray) -> list[list[int]]:
-        return [[0] * int(record) for record in records]
+    def read(self, records: np.ndarray) -> Documents:
+        return Documents([[0] * int(record) for record in records])
 
-    def read_tokens(self, records: np.ndarray) -> Ragged:
+    def read_tokens(self, records: np.ndarray) -> Documents:
         self.calls.append(records.tolist())
         dropped = records % 10 == 7
         found = Ragged.from_records(
             [np.arange(0 if drop else record) for record, drop in zip(records, dropped, strict=True)]
         )
-        return Ragged(found.values, found.starts, found.lengths, dropped=dropped, cut=records // 2)
+        return Documents(found, dropped, truncated=records // 2)
 
     def measure(self, records: np.ndarray) -> Sizes:
         raise AssertionError("they are not known")
@@ -32,14 +33,14 @@ class Documents:
 
 
 def test_lengths_are_those_of_the_documents_and_minus_one_where_dropped() -> None:
-    measured = Measured(Documents())
+    measured = Measured(Halved())
 
     assert measured.measure(np.array([3, 17, 0, 3])).lengths.tolist() == [3, -1, 0, 3]
     assert [tokens.tolist() for tokens in measured.read_tokens(np.array([2, 7]))] == [[0, 1], []]
 
 
-def test_what_was_cut_is_that_of_the_documents_and_nothing_where_dropped() -> None:
-    documents = Documents()
+def test_what_documents_lost_is_told_and_nothing_of_dropped_ones() -> None:
+    documents = Halved()
     measured = Measured(documents)
 
     for _ in range(2):
@@ -50,7 +51,7 @@ def test_what_was_cut_is_that_of_the_documents_and_nothing_where_dropped() -> No
 
 
 def test_each_document_is_read_once_in_as_few_calls_as_possible() -> None:
-    documents = Documents()
+    documents = Halved()
     measured = Measured(documents)
     measured.measure(np.array([5, 1, 5, 9]))
     measured.read_tokens(np.array([9, 5, 4]))
@@ -60,7 +61,7 @@ def test_each_document_is_read_once_in_as_few_calls_as_possible() -> None:
 
 
 def test_what_does_not_fit_is_read_again() -> None:
-    documents = Documents()
+    documents = Halved()
     measured = Measured(documents, kept_bytes=300)
     for _ in range(2):
         assert [len(tokens) for tokens in measured.read_tokens(np.array([1, 2, 3, 4]))] == [1, 2, 3, 4]
@@ -70,7 +71,7 @@ def test_what_does_not_fit_is_read_again() -> None:
 
 
 def test_a_document_longer_than_all_room_is_delivered() -> None:
-    measured = Measured(Documents(), kept_bytes=10)
+    measured = Measured(Halved(), kept_bytes=10)
 
     assert measured.measure(np.array([1000])).lengths.tolist() == [1000]
     assert len(measured.read_tokens(np.array([1000]))[0]) == 1000

@@ -3,8 +3,9 @@ import pytest
 
 import resumable_data as rd
 from resumable_data.arrays import Ragged
+from resumable_data.reading.documents import Documents
 from resumable_data.stages.append_eod import closed, with_room
-from resumable_data.stages.documents import require_documents
+from resumable_data.stages.component import require_documents
 
 
 def documents(records: list[object]) -> rd.Dataset[object]:
@@ -72,9 +73,9 @@ def test_documents_without_free_cells_that_may_be_written_are_copied(spare: int)
 
 def test_a_document_that_is_left_out_is_not_closed() -> None:
     kept = documents([[1, 2], [3], [4]]).filter(lambda document: document[0] != 3, name="no threes").append_eod(9)
-    read = require_documents(kept.node, "test").read_tokens(np.arange(3))
+    read = require_documents(kept.node, "test").reader().read_tokens(np.arange(3))
 
-    assert [document.tolist() for document in read] == [[1, 2, 9], [], [4, 9]]
+    assert [document.tolist() for document in read.tokens] == [[1, 2, 9], [], [4, 9]]
     assert read.dropped is not None
     assert read.dropped.tolist() == [False, True, False]
 
@@ -93,15 +94,8 @@ def test_room_is_made_behind_fields_too() -> None:
 
 def test_what_is_left_out_has_no_cell_to_be_written() -> None:
     values = np.array([1, 2, 0, 3, 0], np.int32)
-    documents = Ragged(
-        values,
-        np.array([0, 0, 3]),
-        np.array([2, 0, 1]),
-        1,
-        np.array([False, True, False]),
-        fields={"mask": values % 2},
-    )
-    found = closed(documents, 9, {"mask": 7})
+    tokens = Ragged(values, np.array([0, 0, 3]), np.array([2, 0, 1]), 1, fields={"mask": values % 2})
+    found = closed(Documents(tokens, np.array([False, True, False])), 9, {"mask": 7}).tokens
 
     assert [document.tolist() for document in found] == [[1, 2, 9], [], [3, 9]]
     assert found.fields is not None

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
-from resumable_data.arrays import Ragged
+from resumable_data.reading.documents import Documents
 from resumable_data.reading.fields import TokenFields
-from resumable_data.stages.documents import ChainStage, require_documents
+from resumable_data.reading.reader import DocumentReader
+from resumable_data.stages.component import require_documents
 
 MASK = TokenFields("tokens", (("loss_mask", "int32"),))
 
@@ -19,23 +20,23 @@ def documents(*records: object) -> rd.Dataset[Any]:
     return rd.Dataset.from_source(rd.InMemorySource(list(records), name="answers"))
 
 
-def stage(data: rd.Dataset[Any]) -> ChainStage:
-    return require_documents(data.node, "test")
+def reader(data: rd.Dataset[Any], fields: TokenFields = MASK) -> DocumentReader:
+    return require_documents(data.node, "test").reader(fields)
 
 
-def shown(found: Ragged, name: str = "loss_mask") -> list[tuple[list[int], list[Any]]]:
-    assert found.fields is not None
-    cells = found.fields[name]
+def shown(found: Documents, name: str = "loss_mask") -> list[tuple[list[int], list[Any]]]:
+    assert found.tokens.fields is not None
+    cells = found.tokens.fields[name]
     return [
         (tokens.tolist(), cells[start : start + len(tokens)].tolist())
-        for tokens, start in zip(found, found.starts.tolist(), strict=True)
+        for tokens, start in zip(found.tokens, found.tokens.starts.tolist(), strict=True)
     ]
 
 
 def test_tokens_and_fields_are_closed_together() -> None:
     data = documents(document(1, 2), document(), document(3)).append_eod(9, fields={"loss_mask": 1})
 
-    assert shown(stage(data.append_eod(8, fields={"loss_mask": 0})).read_fields(np.array([2, 0, 1]), MASK)) == [
+    assert shown(reader(data.append_eod(8, fields={"loss_mask": 0})).read_tokens(np.array([2, 0, 1]))) == [
         ([3, 9, 8], [1, 1, 0]),
         ([1, 2, 9, 8], [1, 0, 1, 0]),
         ([9, 8], [1, 0]),
@@ -63,24 +64,25 @@ def test_what_is_closed_at_once_is_what_documents_are_closed_to(
         document(*tokens, weight=[0.3 * token for token in tokens], one_more=[*tokens, 4])
         for tokens in ([], [1], [1, 2])
     ]
-    closed = stage(documents(*records).append_eod(9, fields=appended, tokens="tokens"))
     fields = TokenFields("tokens", tuple(sorted(taken.items())))
+    closed = reader(documents(*records).append_eod(9, fields=appended, tokens="tokens"), fields)
 
-    found, expected = closed.read_fields(np.arange(3), fields), ChainStage.read_fields(closed, np.arange(3), fields)
+    found = closed.read_tokens(np.arange(3))
+    expected = closed.read(np.arange(3)).as_tokens(fields, str)
 
     assert (
         [tokens.tolist() for tokens in found] == [tokens.tolist() for tokens in expected] == [[9], [1, 9], [1, 2, 9]]
     )
     for name, dtype in taken.items():
         assert shown(found, name) == shown(expected, name)
-        assert found.fields is not None
-        assert found.fields[name].dtype == dtype
+        assert found.tokens.fields is not None
+        assert found.tokens.fields[name].dtype == dtype
 
 
 def test_other_tokens_than_those_that_are_closed_stay_as_they_are() -> None:
-    closed = stage(documents(document(1, 2, ids=[5, 6, 7])).append_eod(9, fields={"loss_mask": 1}))
+    closed = documents(document(1, 2, ids=[5, 6, 7])).append_eod(9, fields={"loss_mask": 1})
 
-    found = closed.read_fields(np.arange(1), TokenFields("ids", MASK.dtypes))
+    found = reader(closed, TokenFields("ids", MASK.dtypes)).read_tokens(np.arange(1))
     assert shown(found) == [([5, 6, 7], [1, 0, 1])]
 
 
@@ -101,10 +103,10 @@ def test_other_tokens_than_those_that_are_closed_stay_as_they_are() -> None:
     ],
 )
 def test_a_bad_document_is_named(bad: dict[str, object], appended: dict[str, float], message: str) -> None:
-    closed = stage(documents(document(1, 2, weight=[1, 1]), bad).append_eod(9, fields=appended))
+    closed = reader(documents(document(1, 2, weight=[1, 1]), bad).append_eod(9, fields=appended))
 
     with pytest.raises(rd.RecordError, match=rf"answers \(2 records\), record 1\b.*{message}"):
-        closed.read_fields(np.array([1]), MASK)
+        closed.read_tokens(np.array([1]))
 
 
 def test_a_field_that_is_no_array_is_named_in_documents_too() -> None:
@@ -116,6 +118,6 @@ def test_a_field_that_is_no_array_is_named_in_documents_too() -> None:
 
 def test_what_rows_do_not_take_is_not_asked_of_a_record_that_is_left_out() -> None:
     data = documents(document(1, weight=[1]), document(2, 3, loss_mask=[[1], [1, 2]]), document(4, weight=[1]))
-    closed = stage(data.skip_bad_records(at_most=1).append_eod(9, fields={"loss_mask": 1, "weight": 0}))
+    closed = reader(data.skip_bad_records(at_most=1).append_eod(9, fields={"loss_mask": 1, "weight": 0}))
 
-    assert shown(closed.read_fields(np.arange(3), MASK)) == [([1, 9], [1, 1]), ([], []), ([4, 9], [0, 1])]
+    assert shown(closed.read_tokens(np.arange(3))) == [([1, 9], [1, 1]), ([], []), ([4, 9], [0, 1])]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
-from resumable_data.stages.documents import require_documents
+from resumable_data.stages.component import require_documents
 
 
 class Watched:
@@ -93,7 +93,7 @@ def test_documents_that_are_left_out_already_are_not_asked_about() -> None:
     chain = require_documents(
         rd.Dataset.from_source(source).filter(on_lengths=long).filter(on_lengths=long).node, "test"
     )
-    assert chain.lengths(np.arange(3)).tolist() == [-1, -1, 3]
+    assert chain.reader().lengths(np.arange(3)).tolist() == [-1, -1, 3]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
-from resumable_data.stages.documents import require_documents
+from resumable_data.stages.component import require_documents
 from resumable_data.stages.random_map import generator
 
 LENGTH = 6
@@ -153,7 +153,7 @@ def test_an_error_names_the_epoch() -> None:
         rd.RecordError, match=r"random_map: .*failing fails on toy \(12 records\), record 0, epoch 0: "
     ):
         next(iter(rd.Dataset(chain)))
-    assert chain.name_of(5 + 2**36) == "toy (12 records), record 5, epoch 1"
+    assert chain.reader().name_of(5 + 2**36) == "toy (12 records), record 5, epoch 1"
 
 
 def test_a_random_map_of_grain_in_map_needs_a_seed() -> None:

@@ -6,7 +6,7 @@ import pytest
 import resumable_data as rd
 from resumable_data.reading.fields import TokenFields
 from resumable_data.sources.source import Column
-from resumable_data.stages.documents import require_documents
+from resumable_data.stages.component import require_documents
 
 
 class Squares:
@@ -150,17 +150,15 @@ class Masked:
         }
 
 
-def masked(source: Masked, attempts: int = 5) -> Any:
+def masked(source: Masked, attempts: int = 5, field: str = "loss_mask") -> Any:
     data = rd.Dataset.from_source(source, retries=rd.Retries(attempts, longest_wait=0))
-    return require_documents(data.shuffle(seed=1).repeat(2).node, "test")
-
-
-MASK = TokenFields("tokens", (("loss_mask", "int32"),))
+    fields = TokenFields("tokens", ((field, "int32"),))
+    return require_documents(data.shuffle(seed=1).repeat(2).node, "test").reader(fields)
 
 
 def test_fields_come_from_columns_without_mappings() -> None:
     source = Masked(failures=2)
-    found = masked(source).read_fields(np.array([4, 2]), MASK)
+    found = masked(source).read_tokens(np.array([4, 2])).tokens
 
     assert [tokens.tolist() for tokens in found] == [[4, 4], [2, 2]]
     assert found.fields["loss_mask"].tolist() == [1, 0, 0, 1, 0, 0]
@@ -170,12 +168,12 @@ def test_fields_come_from_columns_without_mappings() -> None:
 def test_what_is_amiss_in_columns_is_named_by_the_mappings() -> None:
     source = Masked()
     with pytest.raises(rd.RecordError, match="masked, record 0: field 'loss_mask' has 1 values, but"):
-        masked(source).read_fields(np.array([4, 0]), MASK)
+        masked(source).read_tokens(np.array([4, 0]))
     assert source.mappings == [4, 0]
     with pytest.raises(rd.RecordError, match="masked, record 3 has no 'text'"):
-        masked(source).read_fields(np.array([3]), TokenFields("tokens", (("text", "int32"),)))
+        masked(source, field="text").read_tokens(np.array([3]))
 
 
 def test_storage_that_fails_for_columns_is_an_error_of_the_source() -> None:
     with pytest.raises(rd.SourceError, match="masked cannot be read in 2 attempts: try again"):
-        masked(Masked(failures=9), attempts=2).read_fields(np.array([4]), MASK)
+        masked(Masked(failures=9), attempts=2).read_tokens(np.array([4]))

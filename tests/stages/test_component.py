@@ -1,7 +1,7 @@
 import pytest
 
 import resumable_data as rd
-from resumable_data.stages.documents import require_documents
+from resumable_data.stages.component import require_documents
 
 
 def doubled(document: list[int]) -> list[int]:
@@ -32,8 +32,8 @@ def test_a_chain_hands_on_what_its_source_knows() -> None:
     assert (chain.component, chain.epoch_size, chain.epochs) == ("web", 3, 3)
     assert chain.lengths_known
     assert chain.shuffle_seed is None
-    assert "corpus" in chain.name_of(1)
-    assert "record 1" in chain.name_of(1)
+    assert "corpus" in chain.reader().name_of(1)
+    assert "record 1" in chain.reader().name_of(1)
 
 
 def test_rows_are_no_documents() -> None:

@@ -1,0 +1,85 @@
+"""Where among the steps of a component documents become flat tokens, for rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from resumable_data.arrays import Int64Array
+from resumable_data.errors import RecordError
+from resumable_data.reading.documents import Documents, NameOf
+from resumable_data.reading.fields import TokenFields
+from resumable_data.reading.step import Guard, Step
+
+
+@dataclass(frozen=True)
+class AsTokens(Step):
+    """Documents as flat tokens, with the fields that rows take.
+
+    Attributes:
+        fields: What to take of documents that are mappings; None where documents are tokens.
+        guard: What leaves out a document that cannot be had so; None where that is an error.
+    """
+
+    fields: TokenFields | None
+    guard: Guard | None = None
+
+    @property
+    def name(self) -> str:
+        """The step's name."""
+        return "tokens"
+
+    def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
+        """The tokens.
+
+        Raises:
+            RecordError: A document is bad, and no guard leaves it out.
+        """
+        try:
+            return documents.as_tokens(self.fields, name)
+        except RecordError:
+            if self.guard is None:
+                raise
+        parts = [self._guarded(documents, indices, name, place, self.guard) for place in range(len(documents))]
+        return Documents.concatenate(parts)
+
+    def nothing(self) -> Documents:
+        """The tokens of one document that is dropped."""
+        return Documents.nothing(1).as_tokens(self.fields, "{}".format)
+
+    def _guarded(
+        self, documents: Documents, indices: Int64Array, name: NameOf, place: int, guard: Guard
+    ) -> Documents:
+        one = np.array([place])
+        try:
+            return documents.take(one).as_tokens(self.fields, lambda _: name(place))
+        except RecordError as error:
+            guard.leave_out(int(indices[place]), error)
+            return self.nothing()
+
+
+def with_tokens(steps: Sequence[Step], fields: TokenFields | None) -> tuple[Step, ...]:
+    """The steps of a component with the one among them that makes tokens of documents.
+
+    It stands as early as the steps after it can work on tokens: a source that has columns then makes no records, and
+    ``append_eod`` writes into the array that the source filled. What cannot be made tokens is left out by the next
+    ``skip_bad_records`` after it, or by one before it, if only steps stand between them that keep fields with their
+    tokens: what is wrong with the fields was wrong before.
+
+    Args:
+        steps: The steps, in their order.
+        fields: What rows take of documents that are mappings; None where documents are tokens.
+    """
+    place = len(steps)
+    while place and steps[place - 1].takes_tokens(fields):
+        place -= 1
+    guard = place - 1
+    while guard >= 0 and steps[guard].keeps_fields(fields) and not isinstance(steps[guard], Guard):
+        guard -= 1
+    before = steps[guard] if guard >= 0 else None
+    if fields is not None:
+        present = {key: None for step in steps[place:] for key in step.present(fields)}
+        fields = replace(fields, present=tuple(present))
+    return (*steps[:place], AsTokens(fields, before if isinstance(before, Guard) else None), *steps[place:])

@@ -1,0 +1,138 @@
+"""``Documents``: what the steps of a component hand on, from the source to rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+
+from resumable_data.arrays import BoolArray, Int64Array, Ragged, joined_or_none
+from resumable_data.reading.fields import TokenFields
+
+NameOf = Callable[[int], str]
+"""What an error calls the document at a place."""
+
+
+@dataclass(frozen=True, eq=False)
+class Documents(Sequence[Any]):
+    """Documents of any kind, with what became of each of them.
+
+    A sequence of their contents, in which something stands at the place of a dropped document too.
+
+    Attributes:
+        content: Any n records, or the flat tokens of n documents, with their fields. A dropped document has no
+            tokens; among other records anything may stand for it.
+        dropped: bool[n], the documents that a step left out, so that no other document moves; None where there
+            are none.
+        truncated: int64[n], tokens that each document lost before; None where no step truncates.
+
+    >>> documents = Documents([[1, 2], [3], [4]], truncated=np.array([0, 7, 0])).keep(np.array([True, True, False]))
+    >>> tokens = documents.map(lambda record, place: [*record, 9]).as_tokens(None, "document {}".format)
+    >>> [document.tolist() for document in tokens], tokens.dropped.tolist(), tokens.truncated.tolist()
+    ([[1, 2, 9], [3, 9], []], [False, False, True], [0, 7, 0])
+    """
+
+    content: Sequence[Any]
+    dropped: BoolArray | None = None
+    truncated: Int64Array | None = None
+
+    @classmethod
+    def nothing(cls, count: int) -> Documents:
+        """So many documents that are all dropped."""
+        return cls([None] * count, np.ones(count, np.bool_))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Documents]) -> Documents:
+        """The documents of all parts, one after the other.
+
+        Args:
+            parts: At least one; if they have fields, all of them have the same.
+
+        >>> parts = [Documents([[1]]), Documents.nothing(1), Documents([[2]], truncated=np.array([5]))]
+        >>> found = Documents.concatenate(parts)
+        >>> found.content, found.dropped.tolist(), found.truncated.tolist()
+        ([[1], None, [2]], [False, True, False], [0, 0, 5])
+        """
+        contents = [part.content for part in parts]
+        if all(isinstance(content, Ragged) for content in contents):
+            content: Sequence[Any] = Ragged.concatenate(cast(list[Ragged], contents))
+        else:
+            content = [record for records in contents for record in records]
+        truncated = joined_or_none([part.truncated for part in parts], [len(part) for part in parts])
+        return cls(content, truncated=truncated).keep(np.concatenate([part.kept for part in parts]))
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.content[index]
+
+    @property
+    def kept(self) -> BoolArray:
+        """bool[n], the documents that are not dropped."""
+        return np.ones(len(self), np.bool_) if self.dropped is None else ~self.dropped
+
+    @property
+    def tokens(self) -> Ragged:
+        """The content of what ``as_tokens`` gave."""
+        return cast(Ragged, self.content)
+
+    def map(self, function: Callable[[Any, int], Any]) -> Documents:
+        """What a function makes of each document that is not dropped.
+
+        Args:
+            function: From a record and its place to a record.
+        """
+        records = zip(self.content, self.kept.tolist(), strict=True)
+        made = [function(record, place) if kept else None for place, (record, kept) in enumerate(records)]
+        return replace(self, content=made)
+
+    def keep(self, mask: BoolArray) -> Documents:
+        """The same documents, less those where bool[n] ``mask`` is false."""
+        if mask.all():
+            return self
+        dropped = ~(mask & self.kept)
+        content = self.content
+        if isinstance(content, Ragged):
+            content = replace(content, lengths=np.where(dropped, 0, content.lengths))
+        return replace(self, content=content, dropped=dropped)
+
+    def compact(self) -> Documents:
+        """The same token documents, without memory that is not theirs."""
+        return replace(self, content=self.tokens.compact())
+
+    def take(self, indices: Int64Array) -> Documents:
+        """The documents at int64[m] places, in this order; repeats are allowed."""
+        content = self.content
+        return Documents(
+            content.take(indices) if isinstance(content, Ragged) else [content[place] for place in indices.tolist()],
+            None if self.dropped is None else self.dropped[indices],
+            None if self.truncated is None else self.truncated[indices],
+        )
+
+    def as_tokens(self, fields: TokenFields | None, name: NameOf) -> Documents:
+        """The same documents as flat tokens; these very documents where they are such already.
+
+        Args:
+            fields: What to take of documents that are mappings; None where documents are tokens.
+            name: What an error calls the document at a place.
+
+        Raises:
+            RecordError: A document has not what is to be taken, or it is no array of tokens.
+        """
+        content, kept = self.content, self.kept
+        if isinstance(content, Ragged) and (fields is None or content.fields is not None):
+            return self
+        places = np.flatnonzero(kept).tolist()
+        records = [content[place] for place in places]
+
+        def name_of_kept(number: int) -> str:
+            return name(places[number])
+
+        if fields is None:
+            tokens = Ragged.from_records(records, name_of_kept)
+        else:
+            tokens = fields.aligned(records, name_of_kept)
+        return replace(self, content=tokens if len(places) == len(self) else tokens.spread(kept))

@@ -1,0 +1,180 @@
+"""``Component``: a source and the stages that work on its documents, from which plans are made and documents read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from resumable_data.arrays import Int64Array
+from resumable_data.digest import Json, canonical_json, digest
+from resumable_data.errors import PipelineError
+from resumable_data.order.occurrences import MOST_RECORDS, occurrences
+from resumable_data.planning.documents import DocumentStream
+from resumable_data.planning.planner import DocumentPlanner
+from resumable_data.reading.fields import TokenFields
+from resumable_data.reading.reader import DocumentReader, Reader
+from resumable_data.reading.step import Step
+from resumable_data.stages.catalog import Catalog
+from resumable_data.stages.open_context import OpenContext
+from resumable_data.stages.random_map import RandomMap
+from resumable_data.stages.repeat import Repeat
+from resumable_data.stages.sequential import SequentialStage
+from resumable_data.stages.shuffle import Shuffle
+from resumable_data.stages.source import SourceStage
+from resumable_data.stages.stage import Named
+
+StageT = TypeVar("StageT", Shuffle, Repeat, Step)
+
+
+@runtime_checkable
+class ClosingStage(Protocol):
+    """A stage that closes documents, such as ``tokenize`` and ``append_eod``."""
+
+    @property
+    def eod_id(self) -> int | None:
+        """The end-of-document token, or None where it is not known."""
+        ...
+
+
+@dataclass(frozen=True)
+class Component:
+    """The documents of a source, as its stages leave them.
+
+    Attributes:
+        source: The records.
+        stages: What follows: ``shuffle`` and ``repeat`` decide order and epochs, steps what becomes of a document.
+    """
+
+    source: SourceStage | SequentialStage
+    stages: tuple[Shuffle | Repeat | Step, ...] = ()
+
+    def then(self, stage: Shuffle | Repeat | Step) -> Component:
+        """The component with one more stage.
+
+        Raises:
+            PipelineError: The stage cannot stand here.
+        """
+        if isinstance(stage, Shuffle):
+            if self.shuffle_seed is not None:
+                raise PipelineError("shuffle: these documents are shuffled already")
+            if self.epochs != 1:
+                raise PipelineError("shuffle goes before repeat, which then shuffles every epoch anew")
+        if isinstance(stage, Repeat) and self.epochs != 1:
+            raise PipelineError("repeat: these documents repeat already")
+        if isinstance(stage, RandomMap) and self.random_access and self.epoch_size > MOST_RECORDS:
+            raise PipelineError(f"random_map: {self.epoch_size} records an epoch; it can number {MOST_RECORDS}")
+        return replace(self, stages=(*self.stages, stage))
+
+    @property
+    def name(self) -> str:
+        """What errors call the last stage."""
+        return self.stages[-1].name if self.stages else self.source.name
+
+    @property
+    def component(self) -> str:
+        """The name given with the source."""
+        return self.source.component
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The stages that something becomes of a document in."""
+        return tuple(stage for stage in self.stages if isinstance(stage, Step))
+
+    @property
+    def epoch_size(self) -> int:
+        """Documents an epoch."""
+        return self.source.epoch_size
+
+    @property
+    def epochs(self) -> int | None:
+        """Number of epochs, or None where they are endless."""
+        repeat = self._only(Repeat)
+        return self.source.epochs if repeat is None else repeat.times
+
+    @property
+    def shuffle_seed(self) -> int | None:
+        """Seed of the shuffle, or None where the order is the source's."""
+        shuffle = self._only(Shuffle)
+        return None if shuffle is None else shuffle.seed
+
+    @property
+    def lengths_known(self) -> bool:
+        """Whether token counts are known without reading."""
+        return self.source.lengths_known and all(step.lengths_stay_known for step in self.steps)
+
+    @property
+    def random_access(self) -> bool:
+        """Whether records can be read in any order."""
+        return self.source.random_access
+
+    @property
+    def drops(self) -> bool:
+        """Whether documents may be left out, each of which keeps its position."""
+        return any(step.drops for step in self.steps)
+
+    @property
+    def epoch_dependent(self) -> bool:
+        """Whether what becomes of a record differs by epoch: plans then name occurrences instead of records."""
+        return any(step.epoch_dependent for step in self.steps)
+
+    @property
+    def random_maps(self) -> int:
+        """How many of the steps are random maps."""
+        return sum(isinstance(step, RandomMap) for step in self.steps)
+
+    @property
+    def eod_id(self) -> int | None:
+        """The end-of-document token that the last stage brings that closes documents, or None."""
+        closing = [stage.eod_id for stage in self.stages if isinstance(stage, ClosingStage)]
+        return closing[-1] if closing else None
+
+    def reader(self, fields: TokenFields | None = None) -> DocumentReader:
+        """What reads the documents, and takes these fields of them for rows."""
+        return DocumentReader(self.source, self.steps, fields)
+
+    def open(self, context: OpenContext, catalog: Catalog, path: str) -> DocumentPlanner[Any]:
+        """The planner of this component at ``path``."""
+        reader: Reader = self.reader(context.fields)
+        if context.measuring is not None and not self.lengths_known:
+            reader = context.measuring.keep(reader, path)
+        for stage in (self.source, *self.stages):
+            catalog.describe(path, stage.name, stage.settings())
+            catalog.use(stage.algorithms())
+        number = catalog.add(path, reader, digest(canonical_json(self._reading(context.fields))))
+        if isinstance(self.source, SequentialStage):
+            return self.source.planner(path, number, self.drops, context.shards)
+        epoch_size, epoch_dependent, shuffle = self.epoch_size, self.epoch_dependent, self._only(Shuffle)
+
+        def order(epoch: int, positions: Int64Array) -> Int64Array:
+            records = positions if shuffle is None else shuffle.records(epoch_size, path, epoch, positions)
+            return occurrences(epoch, records) if epoch_dependent else records
+
+        return DocumentStream(
+            path=path,
+            reader=number,
+            epoch_size=epoch_size,
+            epochs=self.epochs,
+            order=order,
+            drops=self.drops,
+            endless=context.endless,
+        )
+
+    def _reading(self, fields: TokenFields | None) -> Json:
+        """What decides the lengths of documents, wherever they are read."""
+        stages: list[Json] = [[stage.name, dict(stage.settings())] for stage in (self.source, *self.steps)]
+        return [None if fields is None else fields.tokens, *stages]
+
+    def _only(self, kind: type[StageT]) -> StageT | None:
+        """The stage of a kind of which there is at most one."""
+        return next((stage for stage in self.stages if isinstance(stage, kind)), None)
+
+
+def require_documents(stage: Named, method: str) -> Component:
+    """The node of a pipeline, if it is a component.
+
+    Raises:
+        PipelineError: It is none; the message says where ``method`` belongs.
+    """
+    if not isinstance(stage, Component):
+        raise PipelineError(f"{method} works on documents and comes before pack and batch, not after {stage.name}")
+    return stage
