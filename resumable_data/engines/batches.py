@@ -12,7 +12,8 @@ from resumable_data.arrays import BoolArray, Int32Array, Int64Array
 from resumable_data.assembly.make_batch import make_batch
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.batch import LLMBatch
-from resumable_data.engines.engine import SKIP, Planned, Resumed, spans_at_once
+from resumable_data.engines.engine import Planned, Resumed, spans_at_once
+from resumable_data.edits import Edit
 from resumable_data.errors import StateError
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.sequence import fill_slots
@@ -23,7 +24,6 @@ from resumable_data.reading.measuring import Measuring
 from resumable_data.reading.read import Spans, read_spans
 from resumable_data.reading.reader import Reader
 from resumable_data.state import At
-from resumable_data.state import Edit
 
 _STEPS_BETWEEN_LOOKS = 16
 _ROWS_AT_ONCE = 256
@@ -160,9 +160,9 @@ class BatchEngine:
         if not possible or self.rows.position(parent) != rows:
             raise StateError(f"the state is damaged: step {step} does not go with {rows} rows")
         skips = tuple(
-            (cast(int, edit["step"]), cast(int, edit["after"]))
+            (edit.step, cast(int, edit.after))
             for edit in position.edits
-            if edit["what"] == SKIP and cast(int, edit["step"]) >= position.step
+            if edit.kind == "skip" and edit.step >= position.step
         )
         return BatchCursor(rows, parent, skips)
 
@@ -248,10 +248,10 @@ class BatchEngine:
 
 def _rows_of_steps(schedule: BatchSchedule, edits: Sequence[Edit]) -> Callable[[int], int]:
     """From a step to its first row, where a schedule holds from the last edit of the batch on."""
-    changes = [edit for edit in edits if cast(str, edit["what"]).startswith("batch.")]
+    changes = [edit for edit in edits if edit.kind == "setting" and edit.stage == "batch"]
     if not changes:
         return schedule.first_row
-    shift = cast(int, changes[-1]["rows"]) - schedule.first_row(cast(int, changes[-1]["step"]))
+    shift = changes[-1].rows - schedule.first_row(changes[-1].step)
     return lambda step: schedule.first_row(step) + shift
 
 
