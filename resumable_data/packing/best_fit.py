@@ -7,42 +7,83 @@ from bisect import bisect_left, insort
 import numpy as np
 
 from resumable_data.arrays import Int64Array
+from resumable_data.packing.copies import may_meet
 from resumable_data.packing.pieces import Pieces, cut
 
 
-def best_fit(lengths: Int64Array, row_length: int) -> Pieces:
+def best_fit(lengths: Int64Array, row_length: int, same: Int64Array | None = None) -> Pieces:
     """Packs by decreasing length, each piece into the row with the least room that suffices (Johnson, 1973).
 
     Equal lengths keep their order; among equally full rows the one filled last is taken. A document longer
     than a row is cut into full rows and a rest, which is packed like any other.
 
+    Copies of a document follow the first. Each goes to the best row with room that does not hold the document, else
+    to a new row; where all different documents fit one row, to the best row with room before it goes to a new one.
+    At most one row is at most half full, or as many as the document with the most copies has of them.
+
     Args:
         lengths: int64[n], tokens of each document of a window.
         row_length: Tokens a row.
+        same: int64[n], the first copy of each document, all copies being equally long; None where all differ.
 
     Returns:
         The pieces and their rows, numbered as they were opened.
 
     >>> best_fit(np.array([2, 3, 4, 3]), 6).row.tolist()
     [0, 1, 0, 1]
+    >>> best_fit(np.array([1, 1, 4, 2]), 6, np.array([0, 0, 2, 3])).row.tolist()
+    [1, 2, 0, 0]
     """
     document, offset, length = cut(lengths, row_length)
-    decreasing = np.argsort(-length, kind="stable")
-    row = np.empty(len(length), np.int64)
+    copies = document if same is None else same[document]
+    decreasing = np.lexsort((copies, -length))
     full = int(np.searchsorted(-length[decreasing], -row_length, side="right"))
+    rests = decreasing[full:]
+    repeated = np.zeros(len(rests), np.bool_)
+    repeated[:-1] = copies[rests[1:]] == copies[rests[:-1]]
+    together = same is None or may_meet(lengths, same, row_length)
+    row = np.empty(len(length), np.int64)
     row[decreasing[:full]] = np.arange(full)
-    row[decreasing[full:]] = full + _fill(length[decreasing[full:]].tolist(), row_length)
+    row[rests] = full + _fill(length[rests].tolist(), repeated.tolist(), row_length, together=together)
     return Pieces(document, offset, length, row)
 
 
-def _fill(lengths: list[int], row_length: int) -> Int64Array:
-    """Rows of pieces of decreasing length, none of them a full row: int64[len(lengths)]."""
-    rows_with: dict[int, list[int]] = {}  # tokens free -> rows that have just so much room
+def _fill(lengths: list[int], repeated: list[bool], row_length: int, *, together: bool) -> Int64Array:
+    """Rows of pieces of decreasing length, none of them a full row.
+
+    Args:
+        lengths: Tokens of each piece.
+        repeated: Whether the next piece is of a copy of the same document.
+        row_length: Tokens a row.
+        together: Whether copies may meet before a row is opened.
+
+    Returns:
+        int64[len(lengths)].
+    """
+    rows_with: dict[int, list[int]] = {}  # tokens free -> rows on offer that have just so much room
     rooms: list[int] = []  # the keys of `rows_with` whose list is not empty, ascending
+    held: list[tuple[int, int]] = []  # tokens free and number of the rows that are kept from the next copy
+    apart = True  # whether rows are kept from it
     chosen: list[int] = []
     opened = 0
-    for tokens in lengths:
+
+    def offer(room: int, row: int) -> None:
+        rows = rows_with.setdefault(room, [])
+        if not rows:
+            insort(rooms, room)
+        rows.append(row)
+
+    def offer_held() -> None:
+        for room, row in held:
+            offer(room, row)
+        held.clear()
+
+    for tokens, more in zip(lengths, repeated, strict=True):
         at = bisect_left(rooms, tokens)
+        if at == len(rooms) and held and together:
+            apart = False
+            offer_held()
+            at = bisect_left(rooms, tokens)
         if at == len(rooms):
             row, room = opened, row_length
             opened += 1
@@ -53,9 +94,11 @@ def _fill(lengths: list[int], row_length: int) -> Int64Array:
             if not rows:
                 del rooms[at]
         chosen.append(row)
-        if left := room - tokens:
-            rows = rows_with.setdefault(left, [])
-            if not rows:
-                insort(rooms, left)
-            rows.append(row)
+        if more and apart:
+            held.append((room - tokens, row))
+        else:
+            if held:
+                offer_held()
+            offer(room - tokens, row)
+            apart = apart or not more
     return np.array(chosen, np.int64)

@@ -11,7 +11,7 @@ from resumable_data.arrays import Int64Array, offsets_of
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """Pieces of a window's documents, in the order of the documents.
+    """Pieces of a window's documents, in the order in which they are to stand in their rows.
 
     Attributes:
         document: int64[n], number of the document in the window.

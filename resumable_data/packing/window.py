@@ -12,12 +12,13 @@ from resumable_data.arrays import Int64Array, offsets_of
 from resumable_data.order.permutation import permutation
 from resumable_data.packing.best_fit import best_fit
 from resumable_data.packing.concat_split import concat_split
+from resumable_data.packing.copies import first_copies
 from resumable_data.packing.first_fit import first_fit
 from resumable_data.packing.one_a_row import one_a_row
 from resumable_data.packing.pieces import Pieces
 from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan
 
-Strategy = Callable[[Int64Array, int], Pieces]
+Strategy = Callable[[Int64Array, int, Int64Array | None], Pieces]
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
     {"best_fit": best_fit, "concat_split": concat_split, "first_fit": first_fit, "one_a_row": one_a_row}
@@ -70,11 +71,13 @@ def pack_window(
     *,
     truncate: bool,
     shuffle_key: tuple[int | str, ...] | None,
+    distinct: bool = True,
 ) -> PackedWindow:
     """Packs the documents of one window into rows.
 
-    Rows stand in the order of their first documents, and the spans of a row in the order of the documents,
-    unless a key shuffles the rows.
+    Rows stand in the order of their first documents, unless a key shuffles them. The spans of a row stand in the
+    order of the documents, or as ``concat_split`` laid them. No row holds one document twice, unless all different
+    documents of the window fit one row. Occurrences of a record that ``random_map`` tells apart are different.
 
     Args:
         documents: The documents of the window, in the order of the stream.
@@ -83,6 +86,7 @@ def pack_window(
         strategy: A key of ``STRATEGIES``.
         truncate: Whether a document longer than a row loses its tail, rather than being split.
         shuffle_key: What identifies the order of the rows (seed, component path, window), or None to keep it.
+        distinct: Whether no document occurs twice, as in an epoch of one component; so it is not looked for.
 
     Returns:
         The rows with their counts.
@@ -90,7 +94,8 @@ def pack_window(
     dropped = lengths.tokens < 0
     whole = np.where(dropped, 0, lengths.tokens)
     kept = np.minimum(whole, row_length) if truncate else whole
-    pieces = STRATEGIES[strategy](kept, row_length)
+    same = None if distinct else first_copies(documents.reader, documents.record)
+    pieces = STRATEGIES[strategy](kept, row_length, same)
     lost = whole - kept if lengths.truncated is None else whole - kept + lengths.truncated
     order, row_of_span = _arrange(pieces.row, shuffle_key)
     document, offset = pieces.document[order], pieces.offset[order]

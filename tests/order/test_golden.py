@@ -50,6 +50,10 @@ GOLDEN = {
     "concat_split": "853dd7e49b5453198c4e472972f7b295",
     "first_fit": "b93acec03aed4f4892815cd82ba8af6a",
     "one_a_row": "aefe49c862d917a1b53ab690d2edc3b7",
+    "best_fit with copies": "154bf0500d7ecb1a076be0b63c0c0829",
+    "concat_split with copies": "798937dcce8d886cd5bb2753c7480394",
+    "first_fit with copies": "a58bcdeb09dc74d6af718f283a27c930",
+    "one_a_row with copies": "b9a6cc719b27d4c8a32491b945ba3ad3",
     "window of best_fit": "94b77673e0db9ce625ba8fae62643b6a",
     "window of concat_split": "98b04161cd11905a16760b00dbf0d9e6",
     "window of first_fit": "7ca8963585a31ad3598ac85bc6c51b44",
@@ -106,7 +110,15 @@ def lengths() -> Int64Array:
 
 def packed(strategy: str) -> str:
     """What a strategy makes of the documents, at two row lengths."""
-    pieces = [STRATEGIES[strategy](lengths(), row_length) for row_length in (512, 2048)]
+    pieces = [STRATEGIES[strategy](lengths(), row_length, None) for row_length in (512, 2048)]
+    return digest_of(getattr(each, name) for each in pieces for name in ("document", "offset", "length", "row"))
+
+
+def packed_copies(strategy: str) -> str:
+    """What a strategy makes of a window in which every third document is one of forty."""
+    numbers = np.arange(3000)
+    same = np.where(numbers % 3 == 0, numbers % 120, numbers)
+    pieces = [STRATEGIES[strategy](lengths()[same], row_length, same) for row_length in (512, 2048)]
     return digest_of(getattr(each, name) for each in pieces for name in ("document", "offset", "length", "row"))
 
 
@@ -140,6 +152,7 @@ ALGORITHMS: dict[str, Callable[[], str]] = {
         for block, size in IN_BLOCKS
     },
     **{strategy: partial(packed, strategy) for strategy in sorted(STRATEGIES)},
+    **{f"{strategy} with copies": partial(packed_copies, strategy) for strategy in sorted(STRATEGIES)},
     **{f"window of {strategy}": partial(packed_window, strategy) for strategy in sorted(STRATEGIES)},
     "synthetic source": synthetic,
 }

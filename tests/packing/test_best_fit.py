@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,30 +16,55 @@ windows = st.integers(1, 12).flatmap(
 )
 
 
-def slow_best_fit(lengths: list[int], row_length: int) -> list[tuple[int, int, int, int]]:
+@st.composite
+def windows_with_copies(draw: st.DrawFn) -> tuple[list[int], int, list[int]]:
+    """Lengths, the row length and the first copy of each document, of few documents that occur often."""
+    row_length = draw(st.integers(1, 12))
+    lengths = draw(st.lists(st.integers(0, 2 * row_length + 1) | st.integers(1, 3), min_size=1, max_size=8))
+    records = draw(st.lists(st.integers(0, len(lengths) - 1), max_size=40))
+    return [lengths[record] for record in records], row_length, [records.index(record) for record in records]
+
+
+def web_text_with_copies(n: int) -> tuple[list[int], int, list[int]]:
+    """A window of web text in which every other document is one of ten."""
+    rng = np.random.default_rng(1)
+    records = np.where(np.arange(n) % 2, rng.integers(0, 10, n), np.arange(n) + 10).tolist()
+    lengths = rng.lognormal(5.8, 1, n + 10).astype(int).tolist()
+    return [lengths[record] for record in records], 2048, [records.index(record) for record in records]
+
+
+def slow_best_fit(
+    lengths: list[int], row_length: int, same: list[int] | None = None
+) -> list[tuple[int, int, int, int]]:
     """Document, offset, length and row of every piece, found by looking at all rows each time."""
     pieces = [
         (document, offset, min(row_length, tokens - offset))
         for document, tokens in enumerate(lengths)
         for offset in range(0, tokens, row_length)
     ]
-    rows: list[dict[str, int]] = []
+    same = same or list(range(len(lengths)))
+    together = sum(lengths[document] for document in set(same)) <= row_length
+    rows: list[dict[str, Any]] = []
     row_of: dict[int, int] = {}
-    for time, piece in enumerate(sorted(range(len(pieces)), key=lambda piece: -pieces[piece][2])):
-        tokens = pieces[piece][2]
+    order = sorted(range(len(pieces)), key=lambda piece: (-pieces[piece][2], same[pieces[piece][0]]))
+    for time, piece in enumerate(order):
+        document, _, tokens = pieces[piece]
         with_room = [row for row in range(len(rows)) if rows[row]["free"] >= tokens]
-        if with_room:
-            row = min(with_room, key=lambda row: (rows[row]["free"], -rows[row]["filled at"]))
+        apart = [row for row in with_room if same[document] not in rows[row]["holds"]]
+        if apart or (together and with_room):
+            row = min(apart or with_room, key=lambda row: (rows[row]["free"], -rows[row]["filled at"]))
         else:
             row = len(rows)
-            rows.append({"free": row_length})
-        rows[row] = {"free": rows[row]["free"] - tokens, "filled at": time}
+            rows.append({"free": row_length, "holds": set()})
+        rows[row]["free"] -= tokens
+        rows[row]["filled at"] = time
+        rows[row]["holds"].add(same[document])
         row_of[piece] = row
     return [(*piece, row_of[number]) for number, piece in enumerate(pieces)]
 
 
-def fast(lengths: list[int], row_length: int) -> list[tuple[int, int, int, int]]:
-    pieces = best_fit(np.array(lengths, np.int64), row_length)
+def fast(lengths: list[int], row_length: int, same: list[int] | None = None) -> list[tuple[int, int, int, int]]:
+    pieces = best_fit(np.array(lengths, np.int64), row_length, None if same is None else np.array(same, np.int64))
     columns = (pieces.document, pieces.offset, pieces.length, pieces.row)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
@@ -49,9 +76,24 @@ def test_the_longest_pieces_come_first_and_go_where_the_least_room_is_left(
     assert fast(*window) == slow_best_fit(*window)
 
 
+@given(windows_with_copies())
+def test_a_copy_goes_where_its_document_does_not_stand(window: tuple[list[int], int, list[int]]) -> None:
+    assert fast(*window) == slow_best_fit(*window)
+
+
 def test_a_whole_window_of_web_text_is_packed_as_by_hand() -> None:
     lengths = np.random.default_rng(1).lognormal(5.8, 1, 600).astype(int).tolist()
     assert fast(lengths, 2048) == slow_best_fit(lengths, 2048)
+
+
+def test_a_whole_window_with_copies_is_packed_as_by_hand() -> None:
+    window = web_text_with_copies(600)
+    assert fast(*window) == slow_best_fit(*window)
+
+
+@given(windows)
+def test_documents_that_all_differ_are_packed_as_ever(window: tuple[list[int], int]) -> None:
+    assert fast(*window, list(range(len(window[0])))) == fast(*window)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +110,21 @@ def test_a_whole_window_of_web_text_is_packed_as_by_hand() -> None:
 )
 def test_rows_of_small_windows(lengths: list[int], rows: list[int]) -> None:
     assert [row for *_, row in fast(lengths, 6)] == rows
+
+
+@pytest.mark.parametrize(
+    ("lengths", "same", "rows"),
+    [
+        ([3, 3], [0, 0], [0, 0]),  # all there is fits a row
+        ([4, 3, 3], [0, 1, 1], [0, 1, 2]),  # it does not, and a row of its own is better than the same row
+        ([1, 1, 4, 2], [0, 0, 2, 3], [1, 2, 0, 0]),
+        ([1, 1, 1, 2, 3], [0, 0, 0, 3, 4], [0, 1, 1, 0, 0]),  # a row without it first, then any, then a new one
+        ([7, 7], [0, 0], [0, 2, 1, 3]),  # the rests of a document that was split
+        ([2, 2, 5, 2], [0, 1, 2, 0], [1, 2, 0, 2]),  # copies follow the first: documents 0 and 3, then 1
+    ],
+)
+def test_rows_of_small_windows_with_copies(lengths: list[int], same: list[int], rows: list[int]) -> None:
+    assert [row for *_, row in fast(lengths, 6, same)] == rows
 
 
 def test_web_text_fills_at_least_999_of_1000_cells() -> None:

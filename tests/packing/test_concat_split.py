@@ -29,8 +29,8 @@ def slow_concat_split(lengths: list[int], row_length: int) -> list[tuple[int, in
     return pieces
 
 
-def fast(lengths: list[int], row_length: int) -> list[tuple[int, int, int, int]]:
-    pieces = concat_split(np.array(lengths, np.int64), row_length)
+def fast(lengths: list[int], row_length: int, same: list[int] | None = None) -> list[tuple[int, int, int, int]]:
+    pieces = concat_split(np.array(lengths, np.int64), row_length, None if same is None else np.array(same, np.int64))
     columns = (pieces.document, pieces.offset, pieces.length, pieces.row)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
@@ -63,3 +63,23 @@ def test_every_row_but_the_last_is_full(window: tuple[list[int], int]) -> None:
 )
 def test_pieces_of_small_windows(lengths: list[int], pieces: list[tuple[int, int, int, int]]) -> None:
     assert fast(lengths, 4) == pieces
+
+
+@given(windows)
+def test_documents_that_all_differ_are_packed_as_ever(window: tuple[list[int], int]) -> None:
+    assert fast(*window, list(range(len(window[0])))) == fast(*window)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "same", "pieces"),
+    [
+        ([2, 2], [0, 0], [(0, 0, 2, 0), (1, 0, 2, 0)]),  # all there is fits a row
+        ([2, 2, 3], [0, 0, 2], [(0, 0, 2, 0), (2, 0, 2, 0), (2, 2, 1, 1), (1, 0, 2, 1)]),  # the copy waits
+        ([3, 5], [0, 1], [(0, 0, 3, 0), (1, 0, 1, 0), (1, 1, 4, 1)]),
+        ([0, 5, 5], [0, 1, 1], [(1, 0, 4, 0), (1, 4, 1, 1), (2, 0, 4, 2), (2, 4, 1, 3)]),  # a row is closed
+    ],
+)
+def test_pieces_of_small_windows_with_copies(
+    lengths: list[int], same: list[int], pieces: list[tuple[int, int, int, int]]
+) -> None:
+    assert fast(lengths, 4, same) == pieces

@@ -13,24 +13,49 @@ windows = st.integers(1, 12).flatmap(
 )
 
 
-def slow_first_fit(lengths: list[int], row_length: int) -> list[tuple[int, int, int, int]]:
+@st.composite
+def windows_with_copies(draw: st.DrawFn) -> tuple[list[int], int, list[int]]:
+    """Lengths, the row length and the first copy of each document, of few documents that occur often."""
+    row_length = draw(st.integers(1, 12))
+    lengths = draw(st.lists(st.integers(0, 2 * row_length + 1) | st.integers(1, 3), min_size=1, max_size=8))
+    records = draw(st.lists(st.integers(0, len(lengths) - 1), max_size=40))
+    return [lengths[record] for record in records], row_length, [records.index(record) for record in records]
+
+
+def web_text_with_copies(n: int) -> tuple[list[int], int, list[int]]:
+    """A window of web text in which every other document is one of ten."""
+    rng = np.random.default_rng(1)
+    records = np.where(np.arange(n) % 2, rng.integers(0, 10, n), np.arange(n) + 10).tolist()
+    lengths = rng.lognormal(5.8, 1, n + 10).astype(int).tolist()
+    return [lengths[record] for record in records], 2048, [records.index(record) for record in records]
+
+
+def slow_first_fit(
+    lengths: list[int], row_length: int, same: list[int] | None = None
+) -> list[tuple[int, int, int, int]]:
     """Document, offset, length and row of every piece, found by trying the rows one after the other."""
+    same = same or list(range(len(lengths)))
+    together = sum(lengths[document] for document in set(same)) <= row_length
     used: list[int] = []
+    holds: list[set[int]] = []
     pieces: list[tuple[int, int, int, int]] = []
     for document, tokens in enumerate(lengths):
         for offset in range(0, tokens, row_length):
             length = min(row_length, tokens - offset)
-            row = 0
-            while row < len(used) and used[row] + length > row_length:
-                row += 1
-            used += [0] if row == len(used) else []
+            with_room = [row for row in range(len(used)) if used[row] + length <= row_length]
+            apart = [row for row in with_room if same[document] not in holds[row]]
+            row = min(apart or (with_room if together else []), default=len(used))
+            if row == len(used):
+                used.append(0)
+                holds.append(set())
             used[row] += length
+            holds[row].add(same[document])
             pieces.append((document, offset, length, row))
     return pieces
 
 
-def fast(lengths: list[int], row_length: int) -> list[tuple[int, int, int, int]]:
-    pieces = first_fit(np.array(lengths, np.int64), row_length)
+def fast(lengths: list[int], row_length: int, same: list[int] | None = None) -> list[tuple[int, int, int, int]]:
+    pieces = first_fit(np.array(lengths, np.int64), row_length, None if same is None else np.array(same, np.int64))
     columns = (pieces.document, pieces.offset, pieces.length, pieces.row)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
@@ -40,9 +65,24 @@ def test_each_piece_goes_to_the_first_row_with_room(window: tuple[list[int], int
     assert fast(*window) == slow_first_fit(*window)
 
 
+@given(windows_with_copies())
+def test_a_copy_goes_where_its_document_does_not_stand(window: tuple[list[int], int, list[int]]) -> None:
+    assert fast(*window) == slow_first_fit(*window)
+
+
+@given(windows)
+def test_documents_that_all_differ_are_packed_as_ever(window: tuple[list[int], int]) -> None:
+    assert fast(*window, list(range(len(window[0])))) == fast(*window)
+
+
 def test_a_whole_window_of_web_text_is_packed_as_by_hand() -> None:
     lengths = np.random.default_rng(1).lognormal(5.8, 1, 1000).astype(int).tolist()
     assert fast(lengths, 2048) == slow_first_fit(lengths, 2048)
+
+
+def test_a_whole_window_with_copies_is_packed_as_by_hand() -> None:
+    window = web_text_with_copies(600)
+    assert fast(*window) == slow_first_fit(*window)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +99,17 @@ def test_a_whole_window_of_web_text_is_packed_as_by_hand() -> None:
 )
 def test_rows_of_small_windows(lengths: list[int], rows: list[int]) -> None:
     assert [row for *_, row in fast(lengths, 4)] == rows
+
+
+@pytest.mark.parametrize(
+    ("lengths", "same", "rows"),
+    [
+        ([2, 2], [0, 0], [0, 0]),  # all there is fits a row
+        ([2, 2, 3], [0, 0, 2], [0, 1, 2]),  # it does not, and a row of its own is better than the same row
+        ([1, 3, 1, 1], [0, 1, 0, 0], [0, 0, 1, 1]),  # a row without it first, then any with room, then a new one
+        ([2, 2, 1, 2, 1], [0, 0, 2, 3, 2], [0, 1, 0, 1, 2]),
+        ([6, 6], [0, 0], [0, 1, 2, 3]),  # the rests of a document that was split
+    ],
+)
+def test_rows_of_small_windows_with_copies(lengths: list[int], same: list[int], rows: list[int]) -> None:
+    assert [row for *_, row in fast(lengths, 4, same)] == rows

@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -171,3 +172,114 @@ def test_a_window_without_tokens_has_no_rows(strategy: str, lengths: list[int], 
 
 def test_every_strategy_has_a_version() -> None:
     assert VERSIONS.keys() == STRATEGIES.keys()
+
+
+@dataclass(frozen=True)
+class WindowWithCopies:
+    """A window of few documents that occur often: the lengths of the documents, and which of them occur."""
+
+    lengths: list[int]
+    occurring: list[int]
+    row_length: int
+    strategy: str
+    truncate: bool
+    shuffle_key: tuple[int | str, ...] | None
+
+    def pack(self, *, distinct: bool = False) -> PackedWindow:
+        numbers = np.array(self.occurring, np.int64)
+        plan = DocumentPlan(numbers % 2, numbers // 2, np.array(self.lengths, np.int64)[numbers])
+        return pack_window(
+            plan,
+            self.row_length,
+            self.strategy,
+            truncate=self.truncate,
+            shuffle_key=self.shuffle_key,
+            distinct=distinct,
+        )
+
+    def rows(self) -> list[list[tuple[int, int, int]]]:
+        """Document, offset and length of every span, row by row."""
+        plan = self.pack().plan
+        numbers = plan.record * 2 + plan.reader
+        flat = list(zip(numbers.tolist(), plan.offset.tolist(), plan.length.tolist(), strict=True))
+        return [flat[plan.rows[row] : plan.rows[row + 1]] for row in range(len(plan))]
+
+    def kept(self, document: int) -> int:
+        """Tokens of a document that are packed."""
+        tokens = max(self.lengths[document], 0)
+        return min(tokens, self.row_length) if self.truncate else tokens
+
+
+@st.composite
+def windows_with_copies(draw: st.DrawFn, strategies: tuple[str, ...] = tuple(sorted(STRATEGIES))) -> WindowWithCopies:
+    row_length = draw(st.integers(1, 12))
+    lengths = draw(st.lists(st.integers(-1, 3 * row_length) | st.integers(1, 3), min_size=1, max_size=8))
+    return WindowWithCopies(
+        lengths,
+        draw(st.lists(st.integers(0, len(lengths) - 1), max_size=40)),
+        row_length,
+        draw(st.sampled_from(strategies)),
+        draw(st.booleans()),
+        draw(st.sampled_from([None, SHUFFLE_KEY])),
+    )
+
+
+@given(windows_with_copies())
+def test_a_row_holds_a_document_twice_only_where_all_different_documents_fit_a_row(window: WindowWithCopies) -> None:
+    different = sum(window.kept(document) for document in set(window.occurring))
+    for row in window.rows():
+        documents = [document for document, *_ in row]
+        assert len(documents) == len(set(documents)) or different <= window.row_length
+
+
+@given(windows_with_copies())
+def test_every_token_of_every_copy_occurs_exactly_once(window: WindowWithCopies) -> None:
+    rows = window.rows()
+    assert all(1 <= sum(length for *_, length in row) <= window.row_length for row in rows)
+    found = Counter(
+        (document, token) for row in rows for document, offset, n in row for token in range(offset, offset + n)
+    )
+    assert found == Counter(
+        (document, token) for document in window.occurring for token in range(window.kept(document))
+    )
+
+
+@given(windows_with_copies(("best_fit", "first_fit")))
+def test_rows_at_most_half_full_are_one_or_as_many_as_copies(window: WindowWithCopies) -> None:
+    half_full = [row for row in window.rows() if 2 * sum(length for *_, length in row) <= window.row_length]
+    different = sum(window.kept(document) for document in set(window.occurring))
+    together = different <= window.row_length
+    assert len(half_full) <= (1 if together else max(Counter(window.occurring).values()))
+
+
+@given(windows_with_copies(("concat_split",)))
+def test_rows_that_are_not_full_are_one_or_as_many_as_copies(window: WindowWithCopies) -> None:
+    not_full = [row for row in window.rows() if sum(length for *_, length in row) < window.row_length]
+    different = sum(window.kept(document) for document in set(window.occurring))
+    together = different <= window.row_length
+    assert len(not_full) <= (1 if together else max(Counter(window.occurring).values()))
+
+
+@given(windows())
+def test_looking_for_copies_changes_nothing_where_there_are_none(window: Window) -> None:
+    looked = pack_window(
+        window.documents(),
+        window.row_length,
+        window.strategy,
+        truncate=window.truncate,
+        shuffle_key=window.shuffle_key,
+        distinct=False,
+    )
+    assert spans_by_row(looked.plan) == spans_by_row(window.pack().plan)
+
+
+@given(windows_with_copies())
+def test_copies_are_looked_for_only_where_documents_may_repeat(window: WindowWithCopies) -> None:
+    numbers = np.arange(len(window.occurring))
+    unlike = DocumentPlan(numbers, numbers, np.array(window.lengths, np.int64)[np.array(window.occurring, np.int64)])
+    expected = pack_window(
+        unlike, window.row_length, window.strategy, truncate=window.truncate, shuffle_key=window.shuffle_key
+    )
+    found = window.pack(distinct=True)
+    assert np.array_equal(found.plan.rows, expected.plan.rows)
+    assert np.array_equal(found.plan.length, expected.plan.length)
