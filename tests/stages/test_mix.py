@@ -73,6 +73,16 @@ def test_an_inner_mix_of_rows_knows_no_steps() -> None:
         iter(rd.mix({"x": inner, "y": rows(90)}).batch(2))
 
 
+def test_mixes_of_documents_count_documents_however_large_a_batch_and_within_others() -> None:
+    weights = rd.WeightSchedule({0: {"a": 1, "b": 0}, 2: {"a": 0, "b": 1}})
+    inner = rd.mix({"a": documents(10), "b": documents(50)}, weights)
+    outer = rd.mix({"x": inner}).pack(1, eod_id=0, window=1)
+
+    batches = [batch.targets[:, 0].tolist() for batch in outer.batch(3)]
+    assert batches[:1] == [[10, 11, 50]]
+    assert tokens(rd.mix({"x": inner}), 3) == [10, 11, 50]
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_nested_components_have_paths(count: int) -> None:
     inner = rd.mix({f"n{k}": rows(10 * k) for k in range(count)})
