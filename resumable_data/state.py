@@ -152,7 +152,7 @@ def _with_positions(
     return {path: [list(stages.get(path, ())), list(at[path]), delivered.get(path)] for path in sorted(at)}
 
 
-def shards_of(state: State) -> int:
+def shards_of(state: object) -> int:
     """The number of logical shards of the run that a state is of.
 
     Raises:

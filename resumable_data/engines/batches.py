@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -12,8 +12,8 @@ from resumable_data.arrays import BoolArray, Int32Array, Int64Array
 from resumable_data.assembly.make_batch import make_batch
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.batch import LLMBatch
-from resumable_data.engines.engine import Planned, Resumed, spans_at_once
 from resumable_data.edits import Edit
+from resumable_data.engines.engine import Planned, Resumed, spans_at_once
 from resumable_data.errors import StateError
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.sequence import fill_slots

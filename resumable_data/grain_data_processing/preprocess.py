@@ -108,7 +108,7 @@ class Processing:
     def _shards(self, documents: Dataset[Any]) -> int:
         """The logical shards of the batches, each of which packs its part of the documents."""
         known = require_documents(documents.node, "pack").lengths_known
-        return 1 if known else default_shards(self.schedule.sizes)
+        return 1 if known else default_shards(max(self.schedule.sizes))
 
 
 def preprocess_dataset(

@@ -103,7 +103,7 @@ def _share_surplus(have: Int64Array, need: Int64Array) -> tuple[Int64Array, Int6
     """
     surplus = np.maximum(have - need, 0)
     # Of each node of the tree: things as (shard, number), and places as shards. An odd node moves up alone.
-    things = [
+    things: list[list[tuple[int, int]]] = [
         [(shard, number) for number in range(first, first + count)]
         for shard, (first, count) in enumerate(zip(need.tolist(), surplus.tolist(), strict=True))
     ]
@@ -119,8 +119,7 @@ def _share_surplus(have: Int64Array, need: Int64Array) -> tuple[Int64Array, Int6
         if len(things) == 1:
             break
         if len(things) % 2:
-            things.append([])
-            places.append([])
+            things, places = [*things, []], [*places, []]
         things = [a + b for a, b in zip(things[::2], things[1::2], strict=True)]
         places = [a + b for a, b in zip(places[::2], places[1::2], strict=True)]
     table = np.array(given, np.int64).reshape(-1, 3)

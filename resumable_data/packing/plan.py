@@ -68,7 +68,9 @@ class DocumentLengths:
 
     def slice(self, start: int, stop: int) -> DocumentLengths:
         """Documents ``start`` to ``stop``, without copying."""
-        return DocumentLengths(self.tokens[start:stop], None if self.truncated is None else self.truncated[start:stop])
+        return DocumentLengths(
+            self.tokens[start:stop], None if self.truncated is None else self.truncated[start:stop]
+        )
 
 
 def concatenate_lengths(parts: Sequence[DocumentLengths]) -> DocumentLengths:

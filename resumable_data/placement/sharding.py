@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
@@ -55,8 +55,9 @@ def cells_needed(sharding: NamedSharding, shape: tuple[int, int], process: int |
     """
     process = jax.process_index() if process is None else process
     found: set[Cells] = set()
-    for device, index in sharding.devices_indices_map(shape).items():
-        if index is not None and device.process_index == process:
+    indices: Mapping[Any, tuple[slice, ...]] = cast(Any, sharding).devices_indices_map(shape)
+    for device, index in indices.items():
+        if device.process_index == process:
             (top, bottom, _), (left, right, _) = (part.indices(size) for part, size in zip(index, shape, strict=True))
             found.add(Cells(top, bottom, left, right))
     return tuple(sorted(found))

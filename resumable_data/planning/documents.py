@@ -17,6 +17,7 @@ from resumable_data.state import At
 Order = Callable[[int, Int64Array], Int64Array]
 """From an epoch and int64[n] positions in it to int64[n] records, or occurrences, that stand there."""
 
+
 @dataclass(frozen=True)
 class StreamCursor:
     """Where a component's stream is: before document ``position`` of ``epoch``."""
@@ -95,7 +96,8 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
         if self.asked is not None and not self.endless:
             stop = max(start, min(stop, self.asked))
         plans = [
-            self.plan(epoch, np.arange(begin, end)) for epoch, begin, end in _epochs_between(start, stop, self.epoch_size)
+            self.plan(epoch, np.arange(begin, end))
+            for epoch, begin, end in _epochs_between(start, stop, self.epoch_size)
         ]
         return concatenate_documents(plans), self._cursor(stop)
 

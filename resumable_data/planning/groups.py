@@ -318,7 +318,4 @@ class EndlessGroups(DocumentGroups[AtT]):
 
 def _windows_of(documents: DocumentPlan, take: Take) -> Sequence[DocumentPlan]:
     first = take.bounds[0]
-    return [
-        documents.slice(take.bounds[i] - first, take.bounds[i + 1] - first)
-        for i in range(len(take))
-    ]
+    return [documents.slice(take.bounds[i] - first, take.bounds[i + 1] - first) for i in range(len(take))]

@@ -12,8 +12,8 @@ from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineMismatchError, StateError
 from resumable_data.order.mixture import Targets, draw
 from resumable_data.packing.plan import DocumentPlan, RowPlan
-from resumable_data.planning.planner import Counts, Extent, Saved
 from resumable_data.planning.integers import MIX, named_integers
+from resumable_data.planning.planner import Counts, Extent, Saved
 from resumable_data.planning.weights import WeightSchedule
 from resumable_data.state import At
 
@@ -217,7 +217,8 @@ class Mixer(Generic[PlanT]):
     def _with_more_epochs(self, cursor: MixCursor) -> MixCursor:
         """The cursor in which no component is exhausted that an edit gave more epochs."""
         exhausted = tuple(
-            g and child.finished(at) for g, (_, child, at) in zip(cursor.exhausted, self._components(cursor), strict=True)
+            g and child.finished(at)
+            for g, (_, child, at) in zip(cursor.exhausted, self._components(cursor), strict=True)
         )
         if exhausted == cursor.exhausted:
             return cursor

@@ -123,9 +123,9 @@ class CachedReader:
         self._planned = 0
         self._warned = False
 
-    def measure(self, records: Int64Array) -> DocumentLengths:
-        """How long the documents of int64[n] records are, which are read for it; -1 for one that is dropped."""
-        wanted, places = np.unique(records, return_inverse=True)
+    def measure(self, indices: Int64Array) -> DocumentLengths:
+        """How long the documents at int64[n] indices are, which are read for it; -1 for one that is dropped."""
+        wanted, places = np.unique(indices, return_inverse=True)
         documents = self._read(wanted)
         self._cache.keep(self, _Part(self._planned, wanted, documents))
         tokens = documents.tokens.lengths
@@ -137,20 +137,20 @@ class CachedReader:
         """Hears that what was measured so far makes a group: what is measured next is delivered after it."""
         self._planned += 1
 
-    def read(self, records: Int64Array) -> Documents:
+    def read(self, indices: Int64Array) -> Documents:
         """The documents themselves."""
-        return self._reader.read(records)
+        return self._reader.read(indices)
 
-    def read_tokens(self, records: Int64Array) -> Documents:
+    def read_tokens(self, indices: Int64Array) -> Documents:
         """The documents' tokens, with the fields aligned. What was to be delivered before them is dropped."""
-        documents, latest = self._find(records)
+        documents, latest = self._find(indices)
         self.delivering = max(self.delivering, latest)
         self.parts = [part for part in self.parts if part.generation >= self.delivering]
         return documents
 
-    def name_of(self, record: int) -> str:
-        """What an error calls a record."""
-        return self._reader.name_of(record)
+    def name_of(self, index: int) -> str:
+        """What an error calls the document at an index."""
+        return self._reader.name_of(index)
 
     def warn(self, part: _Part) -> None:
         """Says once that documents have to be read again."""

@@ -6,6 +6,7 @@ import hashlib
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock, Thread, current_thread
+
 import numpy as np
 
 from resumable_data.arrays import Int64Array, offsets_of
@@ -44,9 +45,7 @@ class KnownLengths:
         """Nothing is worth a thread."""
 
 
-def _lengths_of_windows(
-    readers: Sequence[Reader], windows: Sequence[DocumentPlan]
-) -> Sequence[DocumentLengths]:
+def _lengths_of_windows(readers: Sequence[Reader], windows: Sequence[DocumentPlan]) -> Sequence[DocumentLengths]:
     """The lengths of all windows, asked for in one call a reader."""
     if len(windows) == 1:
         return [_lengths_of(readers, windows[0])]
@@ -131,9 +130,7 @@ class MeasuredLengths:
 
     known = False
 
-    def __init__(
-        self, measuring: Measuring, readers: Sequence[Reader], keys: Mapping[int, str], path: str
-    ) -> None:
+    def __init__(self, measuring: Measuring, readers: Sequence[Reader], keys: Mapping[int, str], path: str) -> None:
         self._measuring = measuring
         self._readers = readers
         self._keys = keys
@@ -146,7 +143,7 @@ class MeasuredLengths:
             return _lengths_of_windows(self._readers, windows)
 
         def measure(places: Int64Array) -> Sequence[tuple[Int64Array, Int64Array | None]]:
-            found = _lengths_of_windows(self._readers, [windows[place] for place in places.tolist()])
+            found = _lengths_of_windows(self._readers, [windows[int(place)] for place in places])
             return [(lengths.tokens, lengths.truncated) for lengths in found]
 
         keys = [self._key(window) for window in windows]

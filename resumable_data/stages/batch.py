@@ -18,8 +18,8 @@ from resumable_data.order.shards import default_shards
 from resumable_data.placement.views import View, WholeBatch
 from resumable_data.reading.fields import SOURCE
 from resumable_data.reading.measuring import Measuring
-from resumable_data.stages.measure import Sharing
 from resumable_data.stages.catalog import Catalog
+from resumable_data.stages.measure import Sharing
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.stage import RowStage
 from resumable_data.state import Settings
@@ -111,10 +111,12 @@ class Batch:
             shards: Logical shards of the run that goes on here; None for a run that begins.
         """
         shards = self.shards_of(shards)
-        measuring = Measuring(self.sharing.exchange(self.view, max(self.schedule.sizes), shards), self.sharing.kept_bytes)
+        measuring = Measuring(
+            self.sharing.exchange(self.view, max(self.schedule.sizes), shards), self.sharing.kept_bytes
+        )
         context = OpenContext(measuring, shards, first_row=self.schedule.first_row)
         rows = self.parent.open(context, catalog, self.parent.component)
-        catalog.describe("*", self.name, self.settings() | {"shards": shards if shards > 1 else None})
+        catalog.describe("*", self.name, {**self.settings(), "shards": shards if shards > 1 else None})
         return BatchEngine(
             rows=rows,
             readers=catalog.readers,
