@@ -187,9 +187,7 @@ def test_what_a_removed_component_delivered_stays_in_the_totals(level: Any, step
 def cut_and_filtered(names: str) -> rd.Dataset[Any]:
     """Rows of 4; of six documents the second is cut off, the third left out."""
     documents = rd.InMemorySource([[1] * 2, [2] * 9, [3] * 3] * 20)
-    kept = (
-        rd.Dataset.from_source(documents).filter(lambda lengths: lengths != 3, on_lengths=True, name="not_3").repeat()
-    )
+    kept = rd.Dataset.from_source(documents).filter(on_lengths=lambda lengths: lengths != 3, name="not_3").repeat()
     return rd.mix({name: kept.pack(4, eod_id=0, window=6, truncate=True) for name in names}).batch(2)
 
 
