@@ -134,7 +134,7 @@ def mix_table(run: MixedRun) -> Table:
         batches = iter(build_pipeline(run.corpus, run.timetable, edited=edited))
         batches.set_state(state_at(run, step))
         progress = batches.progress()
-        rows = progress.rows - (batches.edits[-1]["rows"] if batches.edits else 0)
+        rows = progress.rows - (batches.edits[-1].rows if batches.edits else 0)
         table.add_row(f"[bold]after {step} steps[/]")
         for name, counts in progress.components.items():
             table.add_row(
@@ -151,10 +151,14 @@ def mix_table(run: MixedRun) -> Table:
 def edits_table(run: MixedRun) -> Table:
     """The edits that a run's last checkpoint tells of."""
     table = Table("from step", "behind row", "what", "before", "after", title="Edits, from the last checkpoint")
-    for edit in state_at(run, run.steps)["edits"]:
-        values = (edit["before"], edit["after"])
-        table.add_row(str(edit["step"]), f"{edit['rows']:,}", edit["what"], *map(readable, values))
+    for edit in map(rd.Edit.from_json, state_at(run, run.steps)["edits"]):
+        table.add_row(str(edit.step), f"{edit.rows:,}", subject(edit), readable(edit.before), readable(edit.after))
     return table
+
+
+def subject(edit: rd.Edit) -> str:
+    """What an edit is about."""
+    return f"{edit.stage}.{edit.setting}" if edit.kind == "setting" else str(edit)
 
 
 def readable(value: Any) -> str:

@@ -3,6 +3,7 @@
 from resumable_data import checkpoint
 from resumable_data.batch import Batch, LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
 from resumable_data.dataset import Dataset
+from resumable_data.edits import Edit
 from resumable_data.errors import (
     PeerError,
     PipelineError,
@@ -35,6 +36,7 @@ __all__ = [
     "BatchSchedule",
     "DataIterator",
     "Dataset",
+    "Edit",
     "GrainSource",
     "HuggingFaceSource",
     "HuggingFaceStream",

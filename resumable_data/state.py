@@ -259,5 +259,5 @@ def split(state: object) -> tuple[dict[str, Any], Position]:
         ) from error
     if not isinstance(given["edits"], list | tuple):
         raise StateError("the state is damaged: edits are not a list. Restore an earlier checkpoint")
-    edits = tuple(Edit.from_json(edit) for edit in given["edits"])
+    edits = tuple(Edit.from_json(edit) for edit in cast(Sequence[object], given["edits"]))
     return header, Position(given["step"], given["rows"], at, edits, counts)

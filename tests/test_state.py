@@ -299,6 +299,26 @@ def test_values_that_json_has_not_are_refused() -> None:
     assert isinstance(refusal({**saved(), "edits": [object()]}), rd.StateError)
 
 
+SKIP = rd.Edit(kind="skip", after=2, step=3, rows=12).to_json()
+
+
+@pytest.mark.usefixtures("without_checksums")
+@pytest.mark.parametrize(
+    "edits", [None, 5, "skip", {}, [5], [{}], [{**SKIP, "kind": "jump"}], [{**SKIP, "step": "3"}]]
+)
+def test_damaged_edits_are_refused_even_if_the_checksum_is_right(edits: Any) -> None:
+    assert isinstance(refusal({**saved(), "edits": edits}), rd.StateError)
+
+
+@pytest.mark.usefixtures("without_checksums")
+@pytest.mark.parametrize("counts", [5, [], [1, 2], [1, 2, -3], [1, 2, 3, 4], "123"])
+def test_damaged_counts_are_refused_even_if_the_checksum_is_right(counts: Any) -> None:
+    state = saved()
+    state["components"]["web"][2] = counts
+
+    assert isinstance(refusal(state), rd.StateError)
+
+
 def test_a_state_is_not_changed_by_being_set() -> None:
     state = saved()
     before = copy.deepcopy(state)
@@ -332,7 +352,7 @@ def test_a_state_is_small_with_every_stage_and_after_many_tokens(name: str) -> N
     rows = documents.append_eod(50_000).pack(131_072, eod_id=50_000, pad_id=50_001, window=4096)
     state = iter(rows.shift("inputs").batch(4096, drop_remainder=False)).get_state()
     state["step"] = state["rows"] = 10**12
-    _, (position,) = state["components"][name]
+    _, (position,), _ = state["components"][name]
     position[:] = [10**12] * len(position)
 
     assert len(json.dumps(state)) <= 1024 + 160

@@ -133,7 +133,7 @@ def test_an_allowed_edit_is_loaded_and_recorded(tmp_path: Path) -> None:
     assert edited.step == 0
     v1.load_checkpointables(tmp_path / "2", {"data": rd.checkpoint.Checkpointable(edited, allow={"weights"})})
     assert edited.step == 2
-    assert [edit["what"] for edit in edited.edits] == ["mix.weights"]
+    assert [(edit.stage, edit.setting) for edit in edited.edits] == [("mix", "weights")]
 
 
 @pytest.mark.parametrize("way", WAYS)

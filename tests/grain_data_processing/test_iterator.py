@@ -284,7 +284,7 @@ def test_a_data_set_is_added_to_a_running_mix_under_a_name_of_its_own(corpus: An
     next(extended)
     state = extended.get_state()["iterator"]
     assert state["step"] == 2
-    assert [edit["what"] for edit in state["edits"]] == ["component 'c'", "mix.weights"]
+    assert [edit["kind"] for edit in state["edits"]] == ["component_added", "setting"]
 
 
 def test_synthetic_data(mesh: Mesh) -> None:

@@ -67,9 +67,18 @@ def test_edits_are_recorded_in_order_with_the_counts() -> None:
     third.set_state(json.loads(json.dumps(second.get_state())), allow={"weights"})
 
     batch, weights = third.get_state()["edits"]
-    counts = {"a": [3, 5, 10], "b": [3, 5, 10]}  # rows, documents and tokens
-    assert batch == {"step": 3, "rows": 6, "what": "batch.size", "before": 2, "after": 4, "counts": counts}
-    assert (weights["step"], weights["rows"], weights["what"]) == (5, 14, "mix.weights")
+    assert batch == {
+        "step": 3,
+        "rows": 6,
+        "kind": "setting",
+        "component": None,
+        "stage": "batch",
+        "setting": "size",
+        "before": 2,
+        "after": 4,
+        "counts": {"a": [3, 5, 10], "b": [3, 5, 10]},  # rows, documents and tokens
+    }
+    assert (weights["step"], weights["rows"], weights["stage"], weights["setting"]) == (5, 14, "mix", "weights")
     assert weights["before"]["points"] == [[0, {"a": 1, "b": 1}]]
     assert weights["after"]["points"] == [[0, {"a": 3, "b": 1}]]
     assert weights["counts"] == {"a": [7, 12, 24], "b": [7, 12, 24]}
@@ -153,14 +162,47 @@ def test_the_stop_policy_of_an_inner_mix_is_no_edit() -> None:
         iter(nested("renormalise")).set_state(state, allow={"weights"})
 
 
-def test_progress_is_that_of_the_components_that_are_there() -> None:
-    old, new = after(of_rows("ab"), 3), iter(of_rows("a"))
-    new.set_state(old.get_state(), allow={"sources"})
+TOTALS = ("rows", "documents", "tokens", "truncated", "dropped", "padding")
 
-    assert new.progress().rows == old.progress().rows
-    assert new.progress().components["a"].tokens == old.progress().components["a"].tokens
-    assert new.progress().tokens == new.progress().components["a"].tokens
-    assert 0 <= new.progress().padding < 1
+
+def totals(iterator: Any) -> list[float]:
+    return [getattr(iterator.progress(), name) for name in TOTALS]
+
+
+@pytest.mark.parametrize(("level", "steps"), [(of_rows, 3), (of_documents, 6)])
+def test_what_a_removed_component_delivered_stays_in_the_totals(level: Any, steps: int) -> None:
+    old, new, later = after(level("ab"), steps), iter(level("a")), iter(level("a"))
+    new.set_state(json.loads(json.dumps(old.get_state())), allow={"sources"})
+
+    assert totals(new) == totals(old)
+    assert new.progress().components.keys() == {"a"}
+    removed = next(edit for edit in new.edits if edit.kind == "component_removed")
+    assert removed.counts == {path: counts.delivered for path, counts in old.progress().components.items()}
+    tokens(new, 2)
+    later.set_state(json.loads(json.dumps(new.get_state())))
+    assert totals(later) == totals(new)
+    assert new.progress().documents > old.progress().documents
+
+
+def cut_and_filtered(names: str) -> rd.Dataset[Any]:
+    """Rows of 4; of six documents the second is cut off, the third left out."""
+    documents = rd.InMemorySource([[1] * 2, [2] * 9, [3] * 3] * 20)
+    kept = rd.Dataset.from_source(documents).filter(on_lengths=lambda lengths: lengths != 3, name="not_3").repeat()
+    return rd.mix({name: kept.pack(4, eod_id=0, window=6, truncate=True) for name in names}).batch(2)
+
+
+def test_what_was_cut_off_and_left_out_stays_in_the_totals() -> None:
+    old, new = after(cut_and_filtered("ab"), 9), iter(cut_and_filtered("a"))
+    new.set_state(json.loads(json.dumps(old.get_state())), allow={"sources"})
+
+    assert totals(new) == totals(old)
+    assert min(old.progress().truncated, old.progress().dropped) > 0
+
+
+def test_a_component_that_ran_alone_is_not_replaced() -> None:
+    named = rd.Dataset.from_source(rd.InMemorySource([[1] * 4] * 9), name="z").pack(4, eod_id=0).batch(2)
+    with pytest.raises(rd.PipelineMismatchError, match="component 'z' cannot be removed here: it ran alone"):
+        iter(of_rows("ab")).set_state(after(named, 1).get_state(), allow={"sources"})
 
 
 def test_a_component_that_ran_alone_is_joined() -> None:
@@ -190,7 +232,30 @@ def test_a_skip_is_recorded() -> None:
     iterator.skip(2)
     iterator.skip(1, at=7)
 
-    assert [(e["step"], e["rows"], e["what"], e["after"]) for e in iterator.get_state()["edits"]] == [
-        (3, 6, "skip", 2),
-        (7, 6, "skip", 1),
-    ]
+    assert iterator.edits == (
+        rd.Edit(kind="skip", after=2, step=3, rows=6),
+        rd.Edit(kind="skip", after=1, step=7, rows=6),
+    )
+
+
+@pytest.mark.parametrize("restart", [2, 4, 6])
+def test_a_skip_that_is_said_at_every_start_skips_once(restart: int) -> None:
+    whole = tokens(iter(of_rows("ab")), 12)
+    iterator, again = iter(of_rows("ab")), iter(of_rows("ab"))
+    iterator.skip(3, at=4)
+    found = tokens(iterator, restart)
+    again.set_state(json.loads(json.dumps(iterator.get_state())))
+    again.skip(3, at=4)
+
+    assert found + tokens(again, 8 - restart) == whole[:4] + whole[7:11]
+    assert len(again.edits) == 1
+
+
+def test_another_skip_before_the_same_step_is_refused() -> None:
+    iterator = iter(of_rows("ab"))
+    iterator.skip(3, at=1)
+    next(iterator), next(iterator)
+
+    with pytest.raises(rd.PipelineError, match="2 batches before step 1, but a skip of 3 is recorded there"):
+        iterator.skip(2, at=1)
+    assert len(iterator.edits) == 1

@@ -282,7 +282,7 @@ def test_what_is_allowed_to_differ_is_passed_on() -> None:
     with pytest.raises(rd.PipelineMismatchError, match="batch"):
         other.set_state(saved.get_state(), allow={"iterator_length"})
     other.set_state(saved.get_state(), allow={"iterator_length", "batch"})
-    assert [edit["step"] for edit in other.edits] == [1]
+    assert [edit.step for edit in other.edits] == [1]
     assert (other.step_counter, next(other).inputs.shape) == (1, (16, 16))
     with pytest.raises(rd.StateError, match=r"takes no allow=.*batch"):
         MultiHostDataLoadIterator(Foreign(), MESH).set_state(
