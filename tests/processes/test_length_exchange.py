@@ -275,7 +275,7 @@ def test_an_error_in_what_is_measured_for_others_is_not_theirs() -> None:
 
 def test_lengths_of_other_documents_are_an_error() -> None:
     (process,) = on_board([0], Board())
-    with pytest.raises(ValueError, match="web: window 0 has 5 documents, but 4 were measured"):
+    with pytest.raises(ValueError, match="web: window 0 has 5 documents, but 4 measured"):
         process.exchange.share(["a"], [0], lambda _: [window(0, 0)], [5], WHAT)
 
 
