@@ -23,7 +23,7 @@ LOGGER = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS = 60.0
 _AGAIN_SECONDS = 0.5
-# Who measures cannot be two groups further than another that does, but who only listens may lag by what is loaded ahead.
+# Who measures is never two groups ahead of another that does. Who only listens may lag by all that is loaded ahead.
 _GROUPS = 16
 
 Measure = Callable[[Int64Array], Sequence[Lengths]]
@@ -59,9 +59,8 @@ class _Windows:
         found = dict(zip(places, self.measure(np.array(places, np.int64)), strict=True))
         for place, (lengths, _) in found.items():
             if len(lengths) != self.counts[place]:
-                raise ValueError(
-                    f"{self.what}: window {place} has {self.counts[place]} documents, but {len(lengths)} were measured"
-                )
+                expected = self.counts[place]
+                raise ValueError(f"{self.what}: window {place} has {expected} documents, but {len(lengths)} measured")
         return found
 
     def speakers_at(self, places: Iterable[int]) -> set[int]:
