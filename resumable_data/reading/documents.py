@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -13,6 +13,31 @@ from resumable_data.reading.fields import TokenFields
 
 NameOf = Callable[[int], str]
 """What an error calls the document at a place."""
+
+
+class Sizes(NamedTuple):
+    """How long documents are, for plans.
+
+    Attributes:
+        lengths: int64[n], the tokens of each; -1 for one that is dropped.
+        truncated: int64[n], tokens that each lost before; None where no step truncates.
+
+    >>> Sizes.of_rows(Sizes(np.array([3, -1])).rows())
+    Sizes(lengths=array([ 3, -1]), truncated=array([0, 0]))
+    """
+
+    lengths: Int64Array
+    truncated: Int64Array | None = None
+
+    def rows(self) -> list[tuple[int, ...]]:
+        """What is said of each document, 0 where nothing is."""
+        columns = [[0] * len(self.lengths) if column is None else column.tolist() for column in self]
+        return list(zip(*columns, strict=True))
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[tuple[int, ...]]) -> Sizes:
+        """The sizes of which these are the rows."""
+        return cls(*np.array(rows, np.int64).reshape(len(rows), len(cls._fields)).T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +103,12 @@ class Documents(Sequence[Any]):
     def tokens(self) -> Ragged:
         """The content of what ``as_tokens`` gave."""
         return cast(Ragged, self.content)
+
+    @property
+    def sizes(self) -> Sizes:
+        """How long these documents are, which are flat tokens; what a dropped one lost counts nowhere."""
+        truncated = None if self.truncated is None else self.truncated * self.kept
+        return Sizes(np.where(self.kept, self.tokens.lengths, -1), truncated)
 
     def map(self, function: Callable[[Any, int], Any]) -> Documents:
         """What a function makes of each document that is not dropped.

@@ -9,19 +9,25 @@ from typing import NamedTuple
 import numpy as np
 
 from resumable_data.arrays import AnyArray, Int32Array, Int64Array, Ragged, offsets_of
-from resumable_data.reading.documents import Documents
-from resumable_data.reading.reader import Reader, Sizes
+from resumable_data.reading.documents import Documents, Sizes
+from resumable_data.reading.reader import Reader
 
 _KEPT_BYTES = 2**28
 _BYTES_A_DOCUMENT = 100  # what an array costs beside its tokens
 
 
 class _Document(NamedTuple):
-    """A document that was read."""
+    """A document that was read.
+
+    Attributes:
+        tokens: int32[n], none if it is dropped.
+        fields: By name [n] what is aligned with them.
+        size: Its row of ``Sizes``.
+    """
 
     tokens: Int32Array
     fields: dict[str, AnyArray]
-    truncated: int
+    size: tuple[int, ...]
 
 
 class Measured:
@@ -37,16 +43,13 @@ class Measured:
     def __init__(self, documents: Reader, kept_bytes: int = _KEPT_BYTES) -> None:
         self._documents = documents
         self._kept_bytes = kept_bytes
-        self._kept: OrderedDict[int, _Document | None] = OrderedDict()
+        self._kept: OrderedDict[int, _Document] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
 
     def measure(self, indices: Int64Array) -> Sizes:
         """How long the documents at int64[n] indices are, which are read for it; a dropped one lost no token."""
-        found = self._found(indices)
-        lengths = np.fromiter((-1 if one is None else len(one.tokens) for one in found), np.int64, len(found))
-        truncated = np.fromiter((0 if one is None else one.truncated for one in found), np.int64, len(found))
-        return Sizes(lengths, truncated)
+        return Sizes.of_rows([document.size for document in self._found(indices)])
 
     def read(self, indices: Int64Array) -> Documents:
         """The documents, whatever they are."""
@@ -55,22 +58,21 @@ class Measured:
     def read_tokens(self, indices: Int64Array) -> Documents:
         """The documents' tokens, with the fields aligned; none of one that is dropped."""
         found = self._found(indices)
-        kept = [document for document in found if document is not None]
-        lengths = np.fromiter((0 if one is None else len(one.tokens) for one in found), np.int64, len(found))
-        values = np.concatenate([np.zeros(0, np.int32), *(document.tokens for document in kept)])
-        names = kept[0].fields if kept else ()
-        fields = {name: np.concatenate([document.fields[name] for document in kept]) for name in names}
+        sizes = Sizes.of_rows([document.size for document in found])
+        kept, lengths = sizes.lengths >= 0, np.maximum(sizes.lengths, 0)
+        values = np.concatenate([np.zeros(0, np.int32), *(document.tokens for document in found)])
+        names = found[0].fields if found else ()
+        fields = {name: np.concatenate([document.fields[name] for document in found]) for name in names}
         tokens = Ragged(values, offsets_of(lengths)[:-1], lengths, fields=fields or None)
-        return Documents(tokens, None if len(kept) == len(found) else np.array([one is None for one in found]))
+        return Documents(tokens, truncated=sizes.truncated).keep(kept)
 
     def name_of(self, index: int) -> str:
         """What an error calls the document at an index."""
         return self._documents.name_of(index)
 
-    def _found(self, records: Int64Array) -> list[_Document | None]:
-        """Each document, or None for one that is dropped."""
+    def _found(self, records: Int64Array) -> list[_Document]:
         wanted = records.tolist()
-        found: dict[int, _Document | None] = {}
+        found: dict[int, _Document] = {}
         with self._lock:
             for record in wanted:
                 if record in self._kept:
@@ -79,12 +81,12 @@ class Measured:
         missing = np.array([record for record in dict.fromkeys(wanted) if record not in found], np.int64)
         if missing.size:
             documents = self._documents.read_tokens(missing)
-            for place, record in enumerate(missing.tolist()):
-                found[record] = _document_at(documents, place)
+            for place, (record, size) in enumerate(zip(missing.tolist(), documents.sizes.rows(), strict=True)):
+                found[record] = _document_at(documents.tokens, place, size)
             self._keep({record: found[record] for record in missing.tolist()})
         return [found[record] for record in wanted]
 
-    def _keep(self, read: dict[int, _Document | None]) -> None:
+    def _keep(self, read: dict[int, _Document]) -> None:
         with self._lock:
             for record, document in read.items():
                 if record not in self._kept:
@@ -95,20 +97,14 @@ class Measured:
                 self._bytes -= _size(document)
 
 
-def _document_at(documents: Documents, place: int) -> _Document | None:
-    if documents.dropped is not None and documents.dropped[place]:
-        return None
-    tokens = documents.tokens
+def _document_at(tokens: Ragged, place: int, size: tuple[int, ...]) -> _Document:
     start = int(tokens.starts[place])
     cells = slice(start, start + int(tokens.lengths[place]))
     # Copies, so that one document does not keep the memory of all that were read with it.
     fields = {name: values[cells].copy() for name, values in (tokens.fields or {}).items()}
-    truncated = 0 if documents.truncated is None else int(documents.truncated[place])
-    return _Document(tokens.values[cells].copy(), fields, truncated)
+    return _Document(tokens.values[cells].copy(), fields, size)
 
 
-def _size(document: _Document | None) -> int:
-    if document is None:
-        return _BYTES_A_DOCUMENT
+def _size(document: _Document) -> int:
     arrays = (document.tokens, *document.fields.values())
     return sum(_BYTES_A_DOCUMENT + array.nbytes for array in arrays)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -11,21 +11,9 @@ from resumable_data.arrays import Int64Array
 from resumable_data.errors import RecordError
 from resumable_data.order.occurrences import epochs_of, records_of
 from resumable_data.reading.as_tokens import AsTokens, with_tokens
-from resumable_data.reading.documents import Documents, NameOf
+from resumable_data.reading.documents import Documents, NameOf, Sizes
 from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.step import Guard, Step
-
-
-class Sizes(NamedTuple):
-    """How long documents are, for plans.
-
-    Attributes:
-        lengths: int64[n], the tokens of each; -1 for one that is dropped.
-        cut: int64[n], tokens that each lost before; None where no step truncates.
-    """
-
-    lengths: Int64Array
-    cut: Int64Array | None = None
 
 
 class Reader(Protocol):

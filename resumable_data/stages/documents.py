@@ -14,7 +14,7 @@ from resumable_data.order.occurrences import occurrences
 from resumable_data.order.shards import Share
 from resumable_data.packing.plan import DocumentPlan
 from resumable_data.planning.planner import Counts, Extent, Saved, checked_integers
-from resumable_data.reading.reader import Sizes
+from resumable_data.reading.documents import Sizes
 from resumable_data.state import At
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Stream:
         record = np.concatenate(records) if records else np.zeros(0, np.int64)
         reader = np.full(len(record), self.reader)
         sizes = Sizes(np.zeros(len(record), np.int64)) if self.measure is None else self.measure(record)
-        return DocumentPlan(reader, record, sizes.lengths, sizes.cut), self._cursor(stop)
+        return DocumentPlan(reader, record, *sizes), self._cursor(stop)
 
     def _records(self, epoch: int, positions: Int64Array) -> Int64Array:
         """Records, or occurrences, that stand at int64[n] positions of an epoch."""

@@ -11,9 +11,8 @@ from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.packing.plan import DocumentPlan
 from resumable_data.planning.planner import Counts, Extent, Saved
-from resumable_data.reading.documents import Documents
+from resumable_data.reading.documents import Documents, Sizes
 from resumable_data.reading.fields import TokenFields
-from resumable_data.reading.reader import Sizes
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialSource, Tape
 from resumable_data.stages.stage import check_component_name
@@ -169,7 +168,7 @@ class SequentialStream:
         found, state = self.tape.advance(cursor.position, cursor.state, count)
         record = np.arange(cursor.position, cursor.position + found)
         sizes = Sizes(np.zeros(found, np.int64)) if self.measure is None else self.measure(record)
-        plan = DocumentPlan(np.full(found, self.reader), record, sizes.lengths, sizes.cut)
+        plan = DocumentPlan(np.full(found, self.reader), record, *sizes)
         return plan, SequentialCursor(cursor.position + found, state)
 
     def position(self, cursor: SequentialCursor) -> int:
