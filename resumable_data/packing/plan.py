@@ -73,6 +73,11 @@ class DocumentLengths:
         )
 
 
+    def take(self, indices: Int64Array) -> DocumentLengths:
+        """Any documents in any order: int64[m] places, repeats allowed."""
+        return DocumentLengths(self.tokens[indices], None if self.truncated is None else self.truncated[indices])
+
+
 def concatenate_lengths(parts: Sequence[DocumentLengths]) -> DocumentLengths:
     """The lengths of all parts, one after the other; of at least one part."""
     if len(parts) == 1:

@@ -128,10 +128,7 @@ class CachedReader:
         wanted, places = np.unique(indices, return_inverse=True)
         documents = self._read(wanted)
         self._cache.keep(self, _Part(self._planned, wanted, documents))
-        tokens = documents.tokens.lengths
-        lengths = tokens if documents.dropped is None else np.where(documents.dropped, -1, tokens)
-        truncated = None if documents.truncated is None else documents.truncated[places]
-        return DocumentLengths(lengths[places], truncated)
+        return documents.lengths.take(places)
 
     def expect(self) -> None:
         """Hears that what was measured so far makes a group: what is measured next is delivered after it."""

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from resumable_data.arrays import BoolArray, Int64Array, Ragged, joined_or_none
+from resumable_data.packing.plan import DocumentLengths
 from resumable_data.reading.fields import TokenFields
 
 NameOf = Callable[[int], str]
@@ -78,6 +79,12 @@ class Documents(Sequence[Any]):
     def tokens(self) -> Ragged:
         """The content of what ``as_tokens`` gave."""
         return cast(Ragged, self.content)
+
+    @property
+    def lengths(self) -> DocumentLengths:
+        """How long these documents are, which are flat tokens; what a dropped one lost counts nowhere."""
+        truncated = None if self.truncated is None else self.truncated * self.kept
+        return DocumentLengths(np.where(self.kept, self.tokens.lengths, -1), truncated)
 
     def map(self, function: Callable[[Any, int], Any]) -> Documents:
         """What a function makes of each document that is not dropped.

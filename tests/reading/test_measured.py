@@ -3,9 +3,8 @@
 import numpy as np
 
 from resumable_data.arrays import Ragged
-from resumable_data.reading.documents import Documents
+from resumable_data.reading.documents import Documents, Sizes
 from resumable_data.reading.measured import Measured
-from resumable_data.reading.reader import Sizes
 
 
 class Halved:
@@ -44,7 +43,7 @@ def test_what_documents_lost_is_told_and_nothing_of_dropped_ones() -> None:
     measured = Measured(documents)
 
     for _ in range(2):
-        found = measured.measure(np.array([3, 17, 0, 8, 3])).cut
+        found = measured.measure(np.array([3, 17, 0, 8, 3])).truncated
         assert found is not None
         assert found.tolist() == [1, 0, 0, 4, 1]
     assert documents.calls == [[3, 17, 0, 8]]
