@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
+from math import lcm
 from typing import Any
 
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 import resumable_data as rd
 from property_tests.oracle import Document, Fields, Oracle, Row
 
-UNIT = 2**40
+MOST_UNITS = 2**40
 NEVER = 2**62
 LENGTH = 6
 SPACING = 1000
@@ -203,13 +204,14 @@ class MixFeed:
     def earliest(self) -> str:
         points, between = self.in_force
         left = [name for name in sorted(self.children) if name not in self.gone]
-        exact = [(start, exact_weights({name: weights.get(name, 0) for name in left})) for start, weights in points]
+        shares = exact_shares([{name: weights.get(name, 0) for name in left} for _, weights in points])
+        exact = [(start, of_point) for (start, _), of_point in zip(points, shares, strict=True)]
         due: list[tuple[int, str]] = []
         for name in left:
             curve = [(start, weights[name]) for start, weights in exact]
             delivered = self.counts.get(name, 0)
 
-            def target(place: int, curve: list[tuple[int, int]] = curve) -> Fraction:
+            def target(place: int, curve: list[tuple[int, Fraction]] = curve) -> Fraction:
                 return area(curve, between, place) - area(curve, between, self.origin)
 
             if target(self.place + 1) > delivered:
@@ -336,26 +338,32 @@ def leaves(mix: Mixed) -> list[Leaf]:
     return [leaf for several in first for leaf in several]
 
 
-def exact_weights(weights: Mapping[str, float]) -> dict[str, int]:
-    """Integers that sum to 2**40, what is left over given to the largest remainders, ties by name."""
-    total = sum(map(Fraction, weights.values()))
-    shares = {name: Fraction(weight) * UNIT / total for name, weight in weights.items()}
-    exact = {name: share.numerator // share.denominator for name, share in shares.items()}
-    missing = UNIT - sum(exact.values())
-    for name in sorted(exact, key=lambda name: (exact[name] - shares[name], name))[:missing]:
+def exact_shares(points: Sequence[Mapping[str, float]]) -> list[dict[str, Fraction]]:
+    """Shares as users wrote them; to multiples of 2**-40, by largest remainder, where no larger ones will do."""
+    written = [{name: Fraction(str(weight)) for name, weight in weights.items()} for weights in points]
+    shares = [{name: weight / sum(weights.values()) for name, weight in weights.items()} for weights in written]
+    unit = lcm(*(share.denominator for of_point in shares for share in of_point.values()))
+    return shares if unit <= MOST_UNITS else [rounded(of_point) for of_point in shares]
+
+
+def rounded(shares: Mapping[str, Fraction]) -> dict[str, Fraction]:
+    """Multiples of 2**-40 that sum to 1, what is left over given to the largest remainders, ties by name."""
+    exact = {name: share * MOST_UNITS // 1 for name, share in shares.items()}
+    missing = MOST_UNITS - sum(exact.values())
+    for name in sorted(exact, key=lambda name: (exact[name] - shares[name] * MOST_UNITS, name))[:missing]:
         exact[name] += 1
-    return exact
+    return {name: Fraction(units, MOST_UNITS) for name, units in exact.items()}
 
 
-def area(curve: list[tuple[int, int]], between: str, place: int) -> Fraction:
+def area(curve: list[tuple[int, Fraction]], between: str, place: int) -> Fraction:
     """The samples asked of a component up to a place: the area below its weights."""
     total = Fraction(0)
     for (start, weight), (stop, towards) in pairwise([*curve, (NEVER, curve[-1][1])]):
         width = min(stop, place) - start
         if width > 0:
-            slope = Fraction(towards - weight, stop - start) if between == "linear" else 0
+            slope = (towards - weight) / (stop - start) if between == "linear" else 0
             total += width * (weight + slope * width / 2)
-    return total / UNIT
+    return total
 
 
 def first_place(start: int, holds: Callable[[int], bool]) -> int:

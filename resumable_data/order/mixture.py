@@ -4,7 +4,7 @@ Component ``i`` with the cumulative target ``T_i(t)`` over the first ``t`` sampl
 ``T_i(t)`` of them. Its sample number ``j`` may come once ``T_i`` exceeds ``j``, its *release*, and has to
 come before ``T_i`` reaches ``j + 1``, its *deadline*. Taking the released sample with the earliest deadline
 meets every deadline (Tijdeman, 1980; Liu and Layland, 1973), so that each count is off its target by less
-than one sample in every prefix. Weights are integers that sum to 2**40; everything is integer arithmetic.
+than one sample in every prefix. Weights are integers of one sum, the *unit*; everything is integer arithmetic.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from heapq import heapify, heappop, heappush
-from math import isqrt
+from math import isqrt, lcm
+from numbers import Rational
 
 import numpy as np
 
@@ -24,23 +25,39 @@ from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError
 
 VERSION = 1
-UNIT = 2**40
+MOST_UNITS = 2**40
 
 
-def exact_weights(weights: Mapping[str, float], names: Sequence[str]) -> tuple[int, ...]:
-    """Weights as integers that sum to 2**40, by largest remainder, ties by name.
+def exact_weights(points: Sequence[Mapping[str, float]], names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """Weights as integers of one sum: what users wrote, over the common denominator of all points.
+
+    A float is the decimal that it is printed as: 0.1 is a tenth. Where the sum would exceed 2**40 it is 2**40, and
+    the weights are rounded to it by largest remainder, ties by name; each is then off by less than 2**-40 of the
+    whole.
 
     Args:
-        weights: Non-negative numbers by component name.
+        points: For each point of a schedule, non-negative numbers by component name.
         names: The components, sorted; those without a weight are an error.
+
+    Returns:
+        The weights of each point, in the order of the names. They sum to the same for every point.
 
     Raises:
         PipelineError: A weight is negative, not finite, missing or too small to tell from 0, a name is
-            unknown, or all weights are 0.
+            unknown, or all weights of a point are 0.
 
-    >>> exact_weights({"a": 1, "b": 2}, ["a", "b"])
-    (366503875925, 733007751851)
+    >>> exact_weights([{"a": 0.1, "b": 0.3}], ["a", "b"])
+    ((1, 3),)
+    >>> exact_weights([{"a": 1, "b": 2}, {"a": 1, "b": 1}], ["a", "b"])
+    ((2, 4), (3, 3))
     """
+    shares = [_shares(weights, names) for weights in points]
+    unit = min(lcm(*(share.denominator for of_point in shares for share in of_point)), MOST_UNITS)
+    return tuple(_rounded(of_point, unit, names) for of_point in shares)
+
+
+def _shares(weights: Mapping[str, float], names: Sequence[str]) -> list[Fraction]:
+    """Each component's share of the whole."""
     unknown, missing = sorted(weights.keys() - set(names)), sorted(set(names) - weights.keys())
     if unknown or missing:
         raise PipelineError(f"mix: weights of unknown components {unknown}, components without a weight {missing}")
@@ -48,25 +65,30 @@ def exact_weights(weights: Mapping[str, float], names: Sequence[str]) -> tuple[i
     total = sum(exact)
     if total == 0:
         raise PipelineError("mix: all weights are 0")
-    shares = [weight * UNIT / total for weight in exact]
-    floors = [int(share) for share in shares]
-    by_remainder = sorted(range(len(names)), key=lambda i: (floors[i] - shares[i], names[i]))
-    for i in by_remainder[: UNIT - sum(floors)]:
-        floors[i] += 1
-    for name, weight, units in zip(names, exact, floors, strict=True):
-        if weight and not units:
-            raise PipelineError(f"mix: the weight of {name!r} is below 2**-40 of the whole; leave it out or use 0")
-    return tuple(floors)
+    return [weight / total for weight in exact]
 
 
 def _fraction(name: str, weight: float) -> Fraction:
     try:
-        exact = Fraction(weight)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise PipelineError(f"mix: the weight of {name!r} is {weight!r}, which is no finite number") from error
+        exact = Fraction(weight) if isinstance(weight, Rational) else Fraction(str(weight))
+    except (ValueError, ZeroDivisionError) as error:
+        raise PipelineError(f"mix: the weight of {name!r} is {weight!r}, which is not a finite number") from error
     if exact < 0:
         raise PipelineError(f"mix: the weight of {name!r} is {weight!r}; weights are not negative")
     return exact
+
+
+def _rounded(shares: Sequence[Fraction], unit: int, names: Sequence[str]) -> tuple[int, ...]:
+    """Shares as integers that sum to the unit; nothing is rounded where it is a multiple of all denominators."""
+    exact = [share * unit for share in shares]
+    units = [int(weight) for weight in exact]
+    by_remainder = sorted(range(len(names)), key=lambda i: (units[i] - exact[i], names[i]))
+    for i in by_remainder[: unit - sum(units)]:
+        units[i] += 1
+    for name, share, rounded in zip(names, shares, units, strict=True):
+        if share and not rounded:
+            raise PipelineError(f"mix: the weight of {name!r} is below 2**-40 of the whole; leave it out or use 0")
+    return tuple(units)
 
 
 @dataclass(frozen=True)
@@ -89,7 +111,7 @@ class Targets:
     """Cumulative targets of all components from a sample on.
 
     Attributes:
-        segments: Weights by sample; the first begins at 0, the last never ends.
+        segments: Weights by sample, of one sum; the first begins at 0, the last never ends.
         origin: The sample at which counting starts.
     """
 
@@ -107,7 +129,12 @@ class Targets:
     def target(self, component: int, place: int) -> Fraction:
         """Samples that a component is to have delivered from the origin up to a place."""
         curve = self._components[component]
-        return (curve.doubled(place) - curve.doubled(self.origin)) / (2 * UNIT)
+        return (curve.doubled(place) - curve.doubled(self.origin)) / (2 * self.unit)
+
+    @cached_property
+    def unit(self) -> int:
+        """What the weights of every segment sum to."""
+        return sum(self.segments[0].weights)
 
     @cached_property
     def _components(self) -> list[_Curve]:
@@ -117,19 +144,20 @@ class Targets:
                 [segment.weights[i] for segment in self.segments],
                 [segment.slope_to[i] for segment in self.segments],
                 self.origin,
+                self.unit,
             )
             for i in range(len(self.segments[0].weights))
         ]
 
 
 class _Curve:
-    """One component's cumulative target, doubled and in units of 2**-40 sample so that it is exact.
+    """One component's cumulative target, doubled and in parts of a sample, ``unit`` a sample, so that it is exact.
 
     Within segment k, at x samples behind its start, it is
     ``before[k] + 2 * weight[k] * x + (slope_to[k] - weight[k]) * x**2 / span[k]``.
     """
 
-    def __init__(self, starts: list[int], weights: list[int], slope_to: list[int], origin: int) -> None:
+    def __init__(self, starts: list[int], weights: list[int], slope_to: list[int], origin: int, unit: int) -> None:
         self._starts, self._weights, self._slope_to = starts, weights, slope_to
         self._spans = [after - start for start, after in itertools.pairwise(starts)] + [1]
         self._before = [0]
@@ -139,6 +167,7 @@ class _Curve:
         self._shift, self._scale = at_origin.numerator, at_origin.denominator
         self._constant = len(starts) == 1
         self._origin = origin
+        self._unit = unit
 
     def doubled(self, place: int) -> Fraction:
         """The doubled cumulative target at a place."""
@@ -151,9 +180,9 @@ class _Curve:
         """The last place at which the target is at most ``samples``; None where it is so for ever."""
         if self._constant:
             weight = self._weights[0]
-            return self._origin + (samples << 40) // weight if weight else None
+            return self._origin + samples * self._unit // weight if weight else None
         # The level is kept as a multiple of 1 / scale, so that a fractional target at the origin stays exact.
-        level = 2 * UNIT * samples * self._scale + self._shift
+        level = 2 * self._unit * samples * self._scale + self._shift
         k = self._segment_of(level, inclusive=True)
         x = self._solve(k, level)
         return None if x is None else self._starts[k] + x
@@ -162,8 +191,8 @@ class _Curve:
         """The first place at which the target is at least ``samples``; 2**62 where it never is."""
         if self._constant:
             weight = self._weights[0]
-            return self._origin - (-samples << 40) // weight if weight else 2**62
-        level = 2 * UNIT * samples * self._scale + self._shift
+            return self._origin - (-samples * self._unit // weight) if weight else 2**62
+        level = 2 * self._unit * samples * self._scale + self._shift
         k = self._segment_of(level, inclusive=False)
         x = self._solve(k, level - 1)
         return 2**62 if x is None else self._starts[k] + x + 1
@@ -208,8 +237,8 @@ def draw(targets: Targets, counts: Sequence[int], place: int, size: int) -> Int6
     Returns:
         int64[size], the component of each.
 
-    >>> thirds = Targets((Segment(0, (3 * 2**38, 2**38), (3 * 2**38, 2**38)),))
-    >>> draw(thirds, [0, 0], 0, 8).tolist()
+    >>> three_to_one = Targets((Segment(0, (3, 1), (3, 1)),))
+    >>> draw(three_to_one, [0, 0], 0, 8).tolist()
     [0, 0, 0, 1, 0, 0, 0, 1]
     """
     following = list(counts)

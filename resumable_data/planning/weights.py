@@ -19,6 +19,9 @@ Weights = Mapping[str, float]
 class WeightSchedule:
     """Weights of a mix that change over a run.
 
+    A float is the decimal that it is printed as: 0.1 is a tenth. The shares of the components are exact where those
+    of all points have a common denominator of at most 2**40; else they are rounded to multiples of 2**-40.
+
     Args:
         points: From a boundary to the weights that hold from there on. Boundaries are batch steps in a mix of
             rows, and positions, which are documents drawn from the mix, in a mix of documents. The first is 0.
@@ -85,13 +88,14 @@ class WeightSchedule:
 @lru_cache(maxsize=64)
 def _segments(schedule: WeightSchedule, names: tuple[str, ...], gone: tuple[str, ...]) -> tuple[Segment, ...]:
     left = set(names) - set(gone)
-    exact: list[tuple[int, ...]] = []
+    points: list[Mapping[str, float]] = []
     for _, weights in schedule.points:
         of_left = {name: weight for name, weight in weights if name in left}
         if gone and not any(of_left.values()):
             # A point that gives nothing to those that are left cannot stop them: they share alike.
             of_left = dict.fromkeys(left, 1)
-        exact.append(exact_weights(dict.fromkeys(names, 0) | of_left, names))
+        points.append(dict.fromkeys(names, 0) | of_left)
+    exact = exact_weights(points, names)
     towards = exact[1:] + exact[-1:] if schedule.between == "linear" else exact
     starts = [start for start, _ in schedule.points]
     # Points in steps may meet at one row, where the last of them holds.

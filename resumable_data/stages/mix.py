@@ -45,8 +45,7 @@ class MixSettings:
         for name in self.names:
             if not name or "/" in name or "*" in name:
                 raise PipelineError(f"mix: a component is called {name!r}; names are not empty, without / and *")
-        for _, weights in self.weights.points:
-            mixture.exact_weights(dict(weights), self.names)
+        mixture.exact_weights([dict(weights) for _, weights in self.weights.points], self.names)
 
     def settings(self) -> Settings:
         """Weights and stop policy."""

@@ -1,14 +1,15 @@
 import hashlib
 import math
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import resumable_data as rd
-from resumable_data.order.mixture import UNIT, Segment, Targets, draw, exact_weights
+from resumable_data.order.mixture import MOST_UNITS, Segment, Targets, draw, exact_weights
 
 Points = list[tuple[int, list[float]]]
 
@@ -16,7 +17,7 @@ Points = list[tuple[int, list[float]]]
 def targets_of(points: Points, *, linear: bool = False, origin: int = 0) -> Targets:
     """Targets of components a00, a01, … with weights from each boundary on."""
     names = [f"a{i:04}" for i in range(len(points[0][1]))]
-    exact = [exact_weights(dict(zip(names, weights, strict=True)), names) for _, weights in points]
+    exact = exact_weights([dict(zip(names, weights, strict=True)) for _, weights in points], names)
     towards = exact[1:] + exact[-1:] if linear else exact
     segments = zip((start for start, _ in points), exact, towards, strict=True)
     return Targets(tuple(Segment(*segment) for segment in segments), origin)
@@ -28,6 +29,7 @@ class Curve:
     def __init__(self, targets: Targets, component: int) -> None:
         self.segments = [(s.start, s.weights[component], s.slope_to[component]) for s in targets.segments]
         self.origin = targets.origin
+        self.unit = sum(targets.segments[0].weights)
 
     def __call__(self, place: int) -> Fraction:
         return self.area(place) - self.area(self.origin)
@@ -41,7 +43,7 @@ class Curve:
                 total += width * weight
             else:
                 total += width * (weight + Fraction(towards - weight, stop - start) * width / 2)
-        return total / UNIT
+        return total / self.unit
 
 
 def check_bound(points: Points, count: int, *, linear: bool = False, origin: int = 0) -> None:
@@ -145,9 +147,9 @@ def test_ties_go_by_name() -> None:
 
 GOLDEN = {
     "zipf": "01ef1189d643608e",
-    "tiny": "440f488b49cf16e9",
-    "constant": "58aca77069a8e0c3",
-    "linear": "14de6d4467a9c228",
+    "tiny": "e56bc9a6f670f16a",
+    "constant": "7750853107180dcb",
+    "linear": "e454e781c8f59998",
 }
 DRAWS = {
     "zipf": (([(0, [1 / (rank + 1) for rank in range(100)])]), False, 0),
@@ -165,35 +167,103 @@ def test_releases_keep_the_order(name: str) -> None:
     assert hashlib.sha256(drawn.astype("<i8").tobytes()).hexdigest()[:16] == GOLDEN[name]
 
 
+decimals = st.decimals(0, 1000, places=3, allow_nan=False).map(float)
+users = st.integers(0, 1000) | decimals | st.fractions(0, 10, max_denominator=20)
+
+
+def written(weight: float) -> Fraction:
+    """A weight as a user means it: a float as the decimal that is written."""
+    return Fraction(str(weight))
+
+
+def shares_of(weights: list[float]) -> list[Fraction]:
+    return [written(weight) / sum(map(written, weights)) for weight in weights]
+
+
+@given(st.lists(users, min_size=1, max_size=6).filter(any), st.sampled_from([0, 7, 10**12]))
+def test_every_prefix_is_off_the_weights_that_users_wrote_by_less_than_one(weights: list[float], origin: int) -> None:
+    targets = targets_of([(0, weights)], origin=origin)
+    assume(targets.unit < MOST_UNITS)
+    counts = [0] * len(weights)
+    for place, component in enumerate(draw(targets, counts, origin, 200).tolist(), 1):
+        counts[component] += 1
+        for count, share in zip(counts, shares_of(weights), strict=True):
+            assert -1 < count - share * place < 1
+
+
+@given(st.lists(st.floats(1e-6, 1), min_size=2, max_size=6), st.integers(1, 200))
+def test_weights_that_are_rounded_are_off_by_next_to_nothing_more(weights: list[float], size: int) -> None:
+    drawn = draw(targets_of([(0, weights)]), [0] * len(weights), 0, size)
+    for component, share in enumerate(shares_of(weights)):
+        delivered = int(np.count_nonzero(drawn == component))
+        assert abs(delivered - share * size) < 1 + Fraction(size, MOST_UNITS)
+
+
+@pytest.mark.parametrize("weights", [[4, 1, 1], [40, 15, 10, 15, 15, 5], [0.1, 0.2, 0.7], [1, 2, 3, 5, 7, 11]])
+def test_weights_that_do_not_divide_a_power_of_two_are_kept_too(weights: list[float]) -> None:
+    targets = targets_of([(0, weights)])
+    counts = [0] * len(weights)
+    for place, component in enumerate(draw(targets, counts, 0, 1000).tolist(), 1):
+        counts[component] += 1
+        assert all(abs(n - share * place) < 1 for n, share in zip(counts, shares_of(weights), strict=True))
+
+
+@given(st.lists(st.lists(users, min_size=3, max_size=3).filter(any), min_size=1, max_size=3))
+def test_weights_are_what_users_wrote_where_the_denominator_is_small(points: list[list[float]]) -> None:
+    names = ["a", "b", "c"]
+    found = exact_weights([dict(zip(names, weights, strict=True)) for weights in points], names)
+    unit = sum(found[0])
+    assume(unit < MOST_UNITS)
+    for weights, exact in zip(points, found, strict=True):
+        assert [Fraction(weight, unit) for weight in exact] == shares_of(weights)
+    # No smaller sum would do.
+    assert math.gcd(*(weight for exact in found for weight in exact)) == 1
+
+
 numbers = st.integers(0, 10**9) | st.floats(0, 1e9).filter(lambda x: x == 0 or x > 1) | st.fractions(1, 10)
 
 
 @given(st.lists(numbers, min_size=1, max_size=40).filter(any))
-def test_weights_sum_to_the_unit_and_are_the_nearest_integers(given: list[float]) -> None:
+def test_weights_are_the_nearest_integers_of_their_sum(given: list[float]) -> None:
     names = [f"n{i:02}" for i in range(len(given))]
-    found = exact_weights(dict(zip(names, given, strict=True)), names)
-    total = sum(map(Fraction, given))
+    (found,) = exact_weights([dict(zip(names, given, strict=True))], names)
 
-    assert sum(found) == UNIT
-    for weight, exact in zip(given, found, strict=True):
-        assert abs(exact - Fraction(weight) * UNIT / total) < 1
+    assert sum(found) <= MOST_UNITS
+    for share, exact in zip(shares_of(given), found, strict=True):
+        assert abs(exact - share * sum(found)) < 1
 
 
 @pytest.mark.parametrize(
     ("weights", "expected"),
     [
-        ({"a": 1, "b": 1, "c": 1}, [UNIT // 3 + 1, UNIT // 3, UNIT // 3]),  # ties by name
-        ({"a": 1, "b": 2}, [UNIT // 3, UNIT * 2 // 3 + 1]),  # the largest remainder
-        ({"a": 0, "b": 5}, [0, UNIT]),
-        ({"a": Fraction(1, 4), "b": 0.75}, [UNIT // 4, UNIT * 3 // 4]),
+        ({"a": 1, "b": 1, "c": 1}, [1, 1, 1]),
+        ({"a": 4, "b": 2, "c": 2}, [2, 1, 1]),
+        ({"a": 0, "b": 5}, [0, 1]),
+        ({"a": Fraction(1, 4), "b": 0.75}, [1, 3]),
+        ({"a": 0.1, "b": 0.2}, [1, 2]),
+        ({"a": np.float32(0.1), "b": Decimal("0.2"), "c": np.int64(1)}, [1, 2, 10]),
+        ({"a": 1 / 3, "b": 2 / 3}, [1, 2]),
+        ({"a": 1, "b": MOST_UNITS - 1}, [1, MOST_UNITS - 1]),
+        ({"a": 1, "b": MOST_UNITS}, [1, MOST_UNITS - 1]),  # rounded, the larger remainder first
+        ({"a": 1e12, "b": 1e12, "c": 1e12 + 1}, [MOST_UNITS // 3, MOST_UNITS // 3, MOST_UNITS // 3 + 1]),
+        ({"a": 1e13 + 1, "b": 1e13, "c": 1e13 + 1}, [MOST_UNITS // 3 + 1, MOST_UNITS // 3, MOST_UNITS // 3]),
     ],
 )
 def test_what_is_left_over_goes_to_the_largest_remainder(weights: dict[str, float], expected: list[int]) -> None:
-    assert list(exact_weights(weights, sorted(weights))) == expected
+    assert exact_weights([weights], sorted(weights)) == (tuple(expected),)
+
+
+def test_the_points_of_a_schedule_have_one_sum() -> None:
+    assert exact_weights([{"a": 1, "b": 2}, {"a": 0.5, "b": 0.5}], "ab") == ((2, 4), (3, 3))
+
+
+def test_points_without_a_small_common_denominator_are_all_rounded() -> None:
+    first, second = exact_weights([{"a": 1, "b": 10**8}, {"a": 1, "b": 10**8 + 2}], "ab")
+    assert sum(first) == sum(second) == MOST_UNITS
 
 
 def test_the_order_in_which_weights_are_written_says_nothing() -> None:
-    assert exact_weights({"b": 2, "a": 1, "c": 4}, "abc") == exact_weights({"c": 4, "a": 1, "b": 2}, "abc")
+    assert exact_weights([{"b": 2, "a": 1, "c": 4}], "abc") == exact_weights([{"c": 4, "a": 1, "b": 2}], "abc")
 
 
 @pytest.mark.parametrize(
@@ -201,10 +271,11 @@ def test_the_order_in_which_weights_are_written_says_nothing() -> None:
     [
         ({"a": 1, "b": -1}, "the weight of 'b' is -1; weights are not negative"),
         ({"a": 1, "b": -1e-300}, "weights are not negative"),
-        ({"a": 1, "b": math.nan}, "the weight of 'b' is nan, which is no finite number"),
-        ({"a": 1, "b": math.inf}, "the weight of 'b' is inf, which is no finite number"),
-        ({"a": 1, "b": None}, "the weight of 'b' is None, which is no finite number"),
-        ({"a": 1, "b": "many"}, "the weight of 'b' is 'many', which is no finite number"),
+        ({"a": 1, "b": math.nan}, "the weight of 'b' is nan, which is not a finite number"),
+        ({"a": 1, "b": math.inf}, "the weight of 'b' is inf, which is not a finite number"),
+        ({"a": 1, "b": None}, "the weight of 'b' is None, which is not a finite number"),
+        ({"a": 1, "b": "1/0"}, "the weight of 'b' is '1/0', which is not a finite number"),
+        ({"a": 1, "b": "many"}, "the weight of 'b' is 'many', which is not a finite number"),
         ({"a": 0, "b": 0.0}, "all weights are 0"),
         ({"a": 1}, r"unknown components \[\], components without a weight \['b'\]"),
         ({"a": 1, "b": 1, "c": 1}, r"unknown components \['c'\]"),
@@ -213,4 +284,4 @@ def test_the_order_in_which_weights_are_written_says_nothing() -> None:
 )
 def test_bad_weights_are_refused(weights: dict[str, float], message: str) -> None:
     with pytest.raises(rd.PipelineError, match=message):
-        exact_weights(weights, ["a", "b"])
+        exact_weights([weights], ["a", "b"])

@@ -127,6 +127,10 @@ def test_rows_of_small_windows_with_copies(lengths: list[int], same: list[int], 
     assert [row for *_, row in fast(lengths, 6, same)] == rows
 
 
+def test_copies_that_meet_go_to_the_fullest_row_that_holds_them() -> None:
+    assert [row for *_, row in fast([6, 6, 1, 1, 1, 1], 10, [0, 0, 2, 2, 2, 2])] == [0, 1, 1, 0, 0, 0]
+
+
 def test_web_text_fills_at_least_999_of_1000_cells() -> None:
     window, row_length = 4096, 2048
     source = SyntheticSource(10**9, log_normal_lengths(540))

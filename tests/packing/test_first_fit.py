@@ -113,3 +113,7 @@ def test_rows_of_small_windows(lengths: list[int], rows: list[int]) -> None:
 )
 def test_rows_of_small_windows_with_copies(lengths: list[int], same: list[int], rows: list[int]) -> None:
     assert [row for *_, row in fast(lengths, 4, same)] == rows
+
+
+def test_a_copy_goes_to_a_row_without_it_that_was_opened_after_copies_met() -> None:
+    assert [row for *_, row in fast([6, 6, 1, 1, 1, 6, 1], 10, [0, 0, 2, 2, 2, 0, 2])] == [0, 1, 0, 1, 0, 2, 2]

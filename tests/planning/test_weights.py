@@ -5,18 +5,16 @@ from fractions import Fraction
 import pytest
 
 import resumable_data as rd
-from resumable_data.order.mixture import UNIT, Segment
+from resumable_data.order.mixture import Segment
 from resumable_data.planning.weights import WeightSchedule
-
-HALF = UNIT // 2
 
 
 def test_constant_weights_stay_up_to_the_next_point() -> None:
     schedule = WeightSchedule({0: {"a": 1, "b": 1}, 10: {"a": 1, "b": 0}})
 
     assert schedule.segments(["a", "b"], ()) == (
-        Segment(0, (HALF, HALF), (HALF, HALF)),
-        Segment(10, (UNIT, 0), (UNIT, 0)),
+        Segment(0, (1, 1), (1, 1)),
+        Segment(10, (2, 0), (2, 0)),
     )
 
 
@@ -24,15 +22,21 @@ def test_linear_weights_go_to_those_of_the_next_point_and_stay_behind_the_last()
     schedule = WeightSchedule({0: {"a": 1, "b": 1}, 10: {"a": 1, "b": 0}}, between="linear")
 
     assert schedule.segments(["a", "b"], ()) == (
-        Segment(0, (HALF, HALF), (UNIT, 0)),
-        Segment(10, (UNIT, 0), (UNIT, 0)),
+        Segment(0, (1, 1), (2, 0)),
+        Segment(10, (2, 0), (2, 0)),
     )
 
 
 def test_the_weights_of_what_is_gone_are_shared_out() -> None:
     schedule = WeightSchedule({0: {"a": 2, "b": 1, "c": 1}})
 
-    assert schedule.segments(["a", "b", "c"], ["a"])[0].weights == (0, HALF, HALF)
+    assert schedule.segments(["a", "b", "c"], ["a"])[0].weights == (0, 1, 1)
+
+
+def test_points_that_give_nothing_to_what_is_left_let_it_share_alike() -> None:
+    schedule = WeightSchedule({0: {"a": 1, "b": 0, "c": 0}, 5: {"a": 1, "b": 2, "c": 1}})
+
+    assert [segment.weights for segment in schedule.segments(["a", "b", "c"], ["a"])] == [(0, 3, 3), (0, 4, 2)]
 
 
 def test_boundaries_can_be_moved_and_the_last_of_those_that_meet_holds() -> None:
@@ -40,8 +44,8 @@ def test_boundaries_can_be_moved_and_the_last_of_those_that_meet_holds() -> None
 
     moved = schedule.moved(lambda step: 100 * (step // 3))
     assert [(segment.start, segment.weights) for segment in moved.segments(["a", "b"], ())] == [
-        (0, (UNIT, 0)),
-        (100, (0, UNIT)),
+        (0, (2, 0)),
+        (100, (0, 2)),
     ]
 
 
@@ -72,7 +76,7 @@ def test_a_schedule_survives_json(weight: float) -> None:
         ({0: {"a": 0}}, "constant", "all weights are 0"),
         ({0: {"a": 1}, 5: {"a": 0}}, "constant", "all weights are 0"),
         ({0: {"a": 1, "b": 1}, 5: {"a": -1, "b": 1}}, "constant", "weights are not negative"),
-        ({0: {"a": 1, "b": math.nan}}, "constant", "no finite number"),
+        ({0: {"a": 1, "b": math.nan}}, "constant", "not a finite number"),
     ],
 )
 def test_impossible_schedules_are_refused(points: dict[int, dict[str, float]], between: str, message: str) -> None:
