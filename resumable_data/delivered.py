@@ -17,11 +17,19 @@ class Delivered(NamedTuple):
         dropped: Documents that were left out.
     """
 
-    rows: int
-    documents: int
-    tokens: int
+    rows: int = 0
+    documents: int = 0
+    tokens: int = 0
     truncated: int = 0
     dropped: int = 0
+
+    def plus(self, other: Delivered) -> Delivered:
+        """Both together."""
+        return Delivered(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def minus(self, other: Delivered) -> Delivered:
+        """What is left without the other."""
+        return Delivered(*(a - b for a, b in zip(self, other, strict=True)))
 
     def to_json(self) -> list[int]:
         """Rows, documents and tokens; then ``truncated`` and ``dropped`` where they are not both 0.

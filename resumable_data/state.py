@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
-from resumable_data.delivered import Delivered
 from resumable_data.differences import EDITS, Difference, differences, stages_by_name
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.edits import Edit
@@ -109,30 +108,26 @@ class Position:
         rows: Rows delivered.
         at: For each component path a few integers, which ``planning.integers`` names.
         edits: What was changed about the pipeline while it ran, oldest first.
-        delivered: What each component of a mix has delivered, by path, so that an edit that removes one can say
-            so. Empty without a mix.
     """
 
     step: int
     rows: int
     at: Mapping[str, At]
     edits: tuple[Edit, ...] = ()
-    delivered: Mapping[str, Delivered] = field(default_factory=dict[str, Delivered])
 
 
 def encode(description: Description, position: Position) -> State:
     """A state: JSON values only, the same for the same position, sharing nothing with the pipeline."""
     header = description.header
     edits: list[Json] = [edit.to_json() for edit in position.edits]
-    delivered: dict[str, Json] = {path: counts.to_json() for path, counts in position.delivered.items()}
-    where = _where(position.step, position.rows, position.at, edits, delivered)
+    where = _where(position.step, position.rows, position.at, edits)
     return {
         "format": FORMAT,
         "version": VERSION,
         "algorithms": dict(cast(Mapping[str, int], header["algorithms"])),
         "stages": json.loads(description.stages_text),
         "shared": list(cast(Sequence[int], header["shared"])),
-        "components": _with_positions(cast(Any, header["components"]), position.at, delivered),
+        "components": _with_positions(cast(Any, header["components"]), position.at),
         "step": position.step,
         "rows": position.rows,
         "edits": edits,
@@ -140,16 +135,14 @@ def encode(description: Description, position: Position) -> State:
     }
 
 
-def _where(step: Any, rows: Any, at: Any, edits: Any, delivered: Any) -> dict[str, Json]:
+def _where(step: Any, rows: Any, at: Any, edits: Any) -> dict[str, Json]:
     """The part of a state that says where the pipeline is."""
-    return {"step": step, "rows": rows, "at": at, "edits": edits, "delivered": delivered}
+    return {"step": step, "rows": rows, "at": at, "edits": edits}
 
 
-def _with_positions(
-    stages: Mapping[str, list[int]], at: Mapping[str, At], delivered: Mapping[str, Any]
-) -> dict[str, Any]:
-    """For each component, and each mix, the numbers of its stages, its integers, and what it has delivered."""
-    return {path: [list(stages.get(path, ())), list(at[path]), delivered.get(path)] for path in sorted(at)}
+def _with_positions(stages: Mapping[str, list[int]], at: Mapping[str, At]) -> dict[str, Any]:
+    """For each component, and each mix, the numbers of its stages, and its integers."""
+    return {path: [list(stages.get(path, ())), list(at[path])] for path in sorted(at)}
 
 
 def shards_of(state: object) -> int:
@@ -236,13 +229,12 @@ def split(state: object) -> tuple[dict[str, Any], Position]:
     if missing or unknown:
         raise StateError(f"the state is damaged: keys missing {missing}, unknown {unknown}")
     try:
-        stages = {path: numbers for path, (numbers, _, _) in given["components"].items()}
-        at: dict[str, At] = {path: tuple(integers) for path, (_, integers, _) in given["components"].items()}
-        delivered = {path: counts for path, (_, _, counts) in given["components"].items() if counts is not None}
+        stages = {path: numbers for path, (numbers, _) in given["components"].items()}
+        at: dict[str, At] = {path: tuple(integers) for path, (_, integers) in given["components"].items()}
         header = {key: given[key] for key in ("format", "version", "algorithms", "shared", "stages")}
         # A mix has a position, but its settings stand among those of the stages that components share.
         header["components"] = {path: numbers for path, numbers in stages.items() if numbers}
-        where = _where(given["step"], given["rows"], at, given["edits"], delivered)
+        where = _where(given["step"], given["rows"], at, given["edits"])
         checksum = digest(canonical_json(header), canonical_json(where))
     except (AttributeError, TypeError, ValueError) as error:
         raise StateError(f"the state is damaged: {error}. Restore an earlier checkpoint") from error
@@ -251,13 +243,7 @@ def split(state: object) -> tuple[dict[str, Any], Position]:
     for key in ("step", "rows"):
         if type(given[key]) is not int or given[key] < 0:
             raise StateError(f"the state is damaged: {key} is {given[key]!r}. Restore an earlier checkpoint")
-    try:
-        counts = {path: Delivered.from_json(values) for path, values in delivered.items()}
-    except ValueError as error:
-        raise StateError(
-            f"the state is damaged: what was delivered: {error}. Restore an earlier checkpoint"
-        ) from error
     if not isinstance(given["edits"], list | tuple):
         raise StateError("the state is damaged: edits are not a list. Restore an earlier checkpoint")
     edits = tuple(Edit.from_json(edit) for edit in cast(Sequence[object], given["edits"]))
-    return header, Position(given["step"], given["rows"], at, edits, counts)
+    return header, Position(given["step"], given["rows"], at, edits)

@@ -15,6 +15,7 @@ from resumable_data.errors import PipelineError, PipelineMismatchError
 from resumable_data.iteration.agreed_start import AgreedStart
 from resumable_data.iteration.load_ahead import Ready
 from resumable_data.iteration.progress import Progress
+from resumable_data.planning.integers import delivered_of, is_mix
 from resumable_data.state import Description, Position, State, decode, encode, shards_of
 
 ElementT = TypeVar("ElementT")
@@ -100,7 +101,7 @@ class DataIterator(Generic[ElementT]):
     def get_state(self) -> State:
         """The position after the last element handed over, as plain JSON values."""
         rows, at = self._engine.encode(self._cursor)
-        return encode(self._description, Position(self._step, rows, at, self._edits, self._delivered(at)))
+        return encode(self._description, Position(self._step, rows, at, self._edits))
 
     def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
         """Goes to a saved position. It is applied whole, or an error leaves the iterator where it was.
@@ -133,9 +134,8 @@ class DataIterator(Generic[ElementT]):
         _refuse_used_names(position, found)
         changes = tuple(difference.to_edit(position.step, position.rows) for difference in found)
         cursor = opened.engine.decode(Resumed(position, settings, changes))
-        if changes:
-            now = {path: counts.delivered for path, counts in opened.engine.counts(cursor, ended=False).items()}
-            changes = tuple(replace(change, counts={**position.delivered, **now}) for change in changes)
+        counts = {path: delivered_of(at) for path, at in position.at.items() if not is_mix(path)}
+        changes = tuple(replace(change, counts=counts) for change in changes)
 
         def move() -> None:
             self._drop_ready()
@@ -215,15 +215,6 @@ class DataIterator(Generic[ElementT]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _delivered(self, at: Mapping[str, Any]) -> dict[str, Delivered]:
-        """What each component has delivered, where there is a mix, from which one can be removed.
-
-        A mix has a position beside those of its components.
-        """
-        if at.keys() == self._description.components.keys():
-            return {}
-        return {path: counts.delivered for path, counts in self._engine.counts(self._cursor, ended=False).items()}
 
     def _removed(self) -> list[Delivered]:
         """What components have delivered that are removed since."""

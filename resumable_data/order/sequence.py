@@ -7,6 +7,7 @@ the rows of a batch into slots: each shard has an equal part of them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -70,11 +71,14 @@ def fill_slots(owner: Int64Array, shards: int) -> Int64Array:
     return slots
 
 
+@dataclass(frozen=True, eq=False)
 class _Dealt:
-    """Where things go: thing ``number`` of ``shard`` goes to shard ``place``, as its thing ``turn``. int64[n] each."""
+    """Where things go: thing ``number`` of ``shard`` goes to shard ``place``, as its thing ``turn``."""
 
-    def __init__(self, shard: Int64Array, number: Int64Array, place: Int64Array, turn: Int64Array) -> None:
-        self.shard, self.number, self.place, self.turn = shard, number, place, turn
+    shard: Int64Array
+    number: Int64Array
+    place: Int64Array
+    turn: Int64Array
 
 
 def _deal(have: Int64Array, need: Int64Array) -> _Dealt:
@@ -119,7 +123,7 @@ def _share_surplus(have: Int64Array, need: Int64Array) -> tuple[Int64Array, Int6
         if len(things) == 1:
             break
         if len(things) % 2:
-            things, places = [*things, []], [*places, []]
+            things, places = [*things, list[tuple[int, int]]()], [*places, list[int]()]
         things = [a + b for a, b in zip(things[::2], things[1::2], strict=True)]
         places = [a + b for a, b in zip(places[::2], places[1::2], strict=True)]
     table = np.array(given, np.int64).reshape(-1, 3)

@@ -55,8 +55,7 @@ class DocumentLengths:
     """How long documents are.
 
     Attributes:
-        tokens: int64[n], the tokens of each; -1 for a document that is dropped: it keeps its place, but gives no row a
-            token.
+        tokens: int64[n], the tokens of each; -1 for one that is dropped: it keeps its place, but gives no row a token.
         truncated: int64[n], tokens that were cut off each before; None where nothing cuts any.
     """
 
@@ -71,7 +70,6 @@ class DocumentLengths:
         return DocumentLengths(
             self.tokens[start:stop], None if self.truncated is None else self.truncated[start:stop]
         )
-
 
     def take(self, indices: Int64Array) -> DocumentLengths:
         """Any documents in any order: int64[m] places, repeats allowed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -52,15 +53,24 @@ class PackedWindow:
             Documents that begin in them, their tokens, tokens cut off, and documents that are dropped. These lie
             in no row, and count with the last of the window.
         """
-        spans = slice(0, int(self.plan.rows[row]))
-        here = self.plan.reader[spans] == reader
-        begins = here & (self.plan.offset[spans] == 0)
-        return (
-            int(begins.sum()),
-            int(self.plan.length[spans][here].sum()),
-            int(self.truncated[spans][here].sum()),
-            int(np.count_nonzero(self.dropped == reader)) if row == len(self.plan) else 0,
-        )
+        documents, tokens, truncated = self._before_rows(reader)[:, row].tolist()
+        dropped = int(np.count_nonzero(self.dropped == reader)) if row == len(self.plan) else 0
+        return documents, tokens, truncated, dropped
+
+    def _before_rows(self, reader: int) -> Int64Array:
+        """Documents, tokens and truncated tokens of a reader before each row: int64[3, n_rows + 1]."""
+        if reader not in self._counted:
+            here = self.plan.reader == reader
+            begins = here & (self.plan.offset == 0)
+            columns = np.stack([begins, self.plan.length * here, self.truncated * here])
+            before_spans = np.zeros((3, len(here) + 1), np.int64)
+            np.cumsum(columns, axis=1, out=before_spans[:, 1:])
+            self._counted[reader] = before_spans[:, self.plan.rows]
+        return self._counted[reader]
+
+    @cached_property
+    def _counted(self) -> dict[int, Int64Array]:
+        return {}
 
 
 def pack_window(

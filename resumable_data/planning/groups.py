@@ -1,4 +1,4 @@
-"""Where groups of packing windows begin and end: in a component's epochs, or in a list of documents without epochs."""
+"""Where groups of packing windows begin and end: in the epochs of a component, or in documents without epochs."""
 
 from __future__ import annotations
 
@@ -206,8 +206,8 @@ class EpochGroups(DocumentGroups[EpochAt]):
         epoch, window = named_integers(saved.at, path, EPOCH_WINDOW)
         if window >= self._windows.count or window % self.shards:
             raise StateError(
-                f"component {path!r}: no group begins at window {window}: an epoch has {self._windows.count} windows, "
-                f"and groups begin at multiples of {self.shards}"
+                f"component {path!r}: no group begins at window {window}: an epoch has {self._windows.count} windows "
+                f"in groups of {self.shards}"
             )
         if self._stream.ends_before(epoch) and (epoch, window) != (epochs, 0):
             if path in saved.epochs_before:

@@ -6,8 +6,9 @@ then the rows, then what was counted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from resumable_data.delivered import Delivered
 from resumable_data.errors import StateError
 from resumable_data.state import At
 
@@ -23,17 +24,51 @@ STREAM: Names = ("position", "state")
 """A source without random access: records read, and the source's own state, as text."""
 
 MIX: Names = ("pending", "origin", "exhausted")
-"""A mix: changes of the weights that wait, samples before the regime, exhausted components as bits. Then the samples of
-each component in the regime, by name."""
+"""A mix: changes of the weights that wait, samples before the regime, exhausted components as bits. Then the samples
+of each component in the regime, by name."""
 
-GROUP: Names = ("row", "rows_before")
-"""Packed rows: rows of the group that were delivered, and rows before the group."""
+GROUP: Names = ("row", "rows")
+"""Packed rows: rows of the group that were delivered, and all rows that were."""
 
-DELIVERED: Names = ("documents", "tokens", "truncated")
-"""What was delivered of a component before the group."""
+DELIVERED: Names = ("documents", "tokens", "truncated", "dropped")
+"""What was delivered of a component whose documents are packed, alone or in a mix."""
 
 DROPPED: Names = ("dropped",)
-"""Documents dropped before the group, of a component that may drop some."""
+"""Documents dropped, of a component whose documents are delivered as they are, where it may drop some."""
+
+LAYOUTS: Sequence[Names] = (
+    EPOCH_POSITION,
+    EPOCH_POSITION + DROPPED,
+    EPOCH_POSITION + DELIVERED,
+    EPOCH_WINDOW + GROUP + DELIVERED,
+    STREAM,
+    STREAM + DROPPED,
+    STREAM + GROUP + DELIVERED,
+)
+"""All that a component may have; no two have as many integers and texts."""
+
+
+def name_component(at: At) -> Mapping[str, int | str]:
+    """The integers of a component by name; of a mix, nothing.
+
+    >>> name_component((0, 64, 2, 20, 20, 160, 0, 0))["window"]
+    64
+    """
+    stream = any(isinstance(value, str) for value in at)
+    for names in LAYOUTS:
+        if len(names) == len(at) and ("state" in names) == stream:
+            return dict(zip(names, at, strict=True))
+    return {}
+
+
+def delivered_of(at: At) -> Delivered:
+    """What a component of a state has delivered.
+
+    >>> delivered_of((0, 64, 2, 20, 20, 160, 0, 0))
+    Delivered(rows=20, documents=20, tokens=160, truncated=0, dropped=0)
+    """
+    named = name_component(at)
+    return Delivered(*(int(named.get(name, 0)) for name in Delivered._fields))
 
 
 def named_integers(at: Mapping[str, At], path: str, names: Names) -> tuple[int, ...]:
@@ -59,3 +94,8 @@ def take_last(at: dict[str, At], path: str, names: Names) -> tuple[int, ...]:
     given = at.get(path, ())
     at[path] = given[: len(given) - len(names)]
     return named_integers({path: given[len(given) - len(names) :]} if len(given) >= len(names) else {}, path, names)
+
+
+def is_mix(path: str) -> bool:
+    """Whether a path is that of a mix: the outermost, ``"*"``, or one within it, ``"name/*"``."""
+    return path == "*" or path.endswith("/*")

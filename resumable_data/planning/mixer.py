@@ -178,7 +178,7 @@ class Mixer(Generic[PlanT]):
 
         Raises:
             StateError: There is no such cursor.
-            PipelineMismatchError: A component was removed of which the present group of windows still holds documents.
+            PipelineMismatchError: A component was removed whose documents the present group of windows still holds.
         """
         following = self._weights.moved(saved.rows_now if self._by_step else int)
         if self._path not in saved.at:
@@ -245,7 +245,7 @@ class Mixer(Generic[PlanT]):
         return MixCursor(children, weights, weights, 0, saved.rows, (0,) * count, (False,) * count)
 
     def counts(self, cursor: MixCursor, counts_of: Callable[[Any, Any], dict[str, Counts]]) -> dict[str, Counts]:
-        """What each component has delivered, by its planner and its cursor, with its share in the mix and its target."""
+        """What each component has delivered, by its planner and cursor, with its share in the mix and its target."""
         segments = cursor.weights.segments(self._names, self._exhausted(cursor))
         targets, drawn = Targets(segments, cursor.origin), sum(cursor.counts)
         merged: dict[str, Counts] = {}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from typing_extensions import override
 
+from resumable_data.delivered import Delivered
 from resumable_data.errors import PipelineMismatchError, SourceError, StateError
 from resumable_data.packing.group import LEAST_ROWS, MOST_TAKES, count_rows_filled, deal_windows
 from resumable_data.packing.plan import (
@@ -21,7 +22,7 @@ from resumable_data.packing.plan import (
 from resumable_data.packing.window import PackedWindow, pack_window
 from resumable_data.planning.group_cache import GroupCache, RunAhead
 from resumable_data.planning.groups import DocumentGroups
-from resumable_data.planning.integers import DELIVERED, DROPPED, GROUP, take_last
+from resumable_data.planning.integers import DELIVERED, GROUP, take_last
 from resumable_data.planning.planner import Counts, Extent, RowPlanner, Saved
 from resumable_data.state import At
 
@@ -90,26 +91,6 @@ class PackingReport:
     padding: float
 
 
-class Delivered(NamedTuple):
-    """What was delivered of a component.
-
-    Attributes:
-        documents: Documents that began in the rows.
-        tokens: Tokens in the rows.
-        truncated: Tokens that were cut off these documents.
-        dropped: Documents dropped.
-    """
-
-    documents: int = 0
-    tokens: int = 0
-    truncated: int = 0
-    dropped: int = 0
-
-    def plus(self, other: Delivered) -> Delivered:
-        """Both together."""
-        return Delivered(*(a + b for a, b in zip(self, other, strict=True)))
-
-
 @dataclass(frozen=True)
 class RowCursor:
     """Where a component's rows are.
@@ -128,13 +109,23 @@ class RowCursor:
     before: tuple[Delivered, ...]
 
 
-@dataclass(frozen=True, eq=False)
 class _Group:
-    """A planned group, and where the next begins. ``windows`` is how many windows it has."""
+    """A planned group.
 
-    packed: PackedWindow
-    windows: int
-    after: Any
+    Args:
+        packed: Its rows.
+        windows: How many windows it has.
+        after: Where the next begins.
+        readers: The components' readers.
+    """
+
+    def __init__(self, packed: PackedWindow, windows: int, after: Any, readers: Sequence[int]) -> None:
+        self.packed, self.windows, self.after = packed, windows, after
+        self._readers = readers
+
+    def delivered(self, row: int) -> Sequence[Delivered]:
+        """What the first so many rows deliver, of each component."""
+        return [Delivered(0, *self.packed.delivered(row, reader)) for reader in self._readers]
 
 
 class PackedRows(RowPlanner[RowCursor]):
@@ -210,26 +201,28 @@ class PackedRows(RowPlanner[RowCursor]):
     @override
     def encode(self, cursor: RowCursor) -> dict[str, At]:
         at = self._documents.encode(cursor.at)
-        at[self._path] = (*at[self._path], cursor.row, cursor.rows_before)
-        for (reader, path), delivered in zip(self._documents.components.items(), cursor.before, strict=True):
-            at[path] = (*at[path], *delivered[: len(self._counted(reader))])
+        at[self._path] = (*at[self._path], cursor.row, self.position(cursor))
+        for path, delivered in zip(self._documents.components.values(), self._delivered(cursor), strict=True):
+            at[path] = (*at[path], *delivered[1:])
         return at
 
     @override
     def decode(self, saved: Saved) -> RowCursor:
         at = dict(saved.at)
         # A component that was added since has delivered nothing.
-        before = [
-            Delivered(*take_last(at, path, self._counted(reader))) if path in at else Delivered()
-            for reader, path in self._documents.components.items()
+        delivered = [
+            Delivered(0, *take_last(at, path, DELIVERED)) if path in at else Delivered()
+            for path in self._documents.components.values()
         ]
-        row, rows_before = take_last(at, self._path, GROUP)
+        row, rows = take_last(at, self._path, GROUP)
         place = self._documents.decode(replace(saved, at=at, in_group=saved.in_group or bool(row)))
         if not row:
-            place = self._documents.renewed(place)
-        else:
-            self._check_row(place, row, saved)
-        return RowCursor(place, row, rows_before, tuple(before))
+            return RowCursor(self._documents.renewed(place), 0, rows, tuple(delivered))
+        within = self._check_row(place, row, saved)
+        before = tuple(total.minus(own) for total, own in zip(delivered, within, strict=True))
+        if rows < row or any(count < 0 for counts in before for count in counts):
+            raise StateError(f"component {self._path!r}: less was delivered than row {row} of its group says")
+        return RowCursor(place, row, rows - row, before)
 
     @override
     def position(self, cursor: RowCursor) -> int:
@@ -261,12 +254,11 @@ class PackedRows(RowPlanner[RowCursor]):
         at_end = self._documents.counts(group.after) if group else at_start
         counted: dict[str, Counts] = {}
         components = self._documents.components.values()
-        for path, delivered in zip(components, self._delivered(cursor, group), strict=True):
+        for path, delivered in zip(components, self._delivered(cursor), strict=True):
             start, end = at_start[path], at_end[path]
             counted[path] = replace(
                 end,
-                **delivered._asdict(),
-                rows=self.position(cursor) if path == self._path else 0,
+                **delivered._replace(rows=self.position(cursor) if path == self._path else 0)._asdict(),
                 epochs=start.epochs + share * (end.epochs - start.epochs),
             )
         return counted
@@ -292,7 +284,7 @@ class PackedRows(RowPlanner[RowCursor]):
         packed = [self._pack(at, window) for window in windows.values()]
         dealt = deal_windows(packed, tuple(windows), shards)
         self._lengths.expect(dealt.plan)
-        return _Group(dealt, taken, self._documents.renewed(after))
+        return _Group(dealt, taken, self._documents.renewed(after), tuple(self._documents.components))
 
     def _pack(self, at: Any, window: _Window) -> PackedWindow:
         seed = self._packing.shuffle_seed
@@ -306,8 +298,8 @@ class PackedRows(RowPlanner[RowCursor]):
             distinct=self._documents.distinct,
         )
 
-    def _check_row(self, at: Any, row: int, saved: Saved) -> None:
-        """Raises unless rows of the group that begins here were delivered, and not all of them."""
+    def _check_row(self, at: Any, row: int, saved: Saved) -> Sequence[Delivered]:
+        """What so many rows of the group that begins here deliver; raises unless there are more rows than that."""
         group = self._groups.get(at)
         if group is not None and not self._documents.continues(group.after, saved):
             raise PipelineMismatchError(
@@ -315,9 +307,10 @@ class PackedRows(RowPlanner[RowCursor]):
                 "ends in the group of windows that is being delivered. Restore an earlier or a later checkpoint",
                 tuple(f"{path}: repeat.epochs" for path in sorted(saved.epochs_before)),
             )
-        rows = 0 if group is None else len(group.packed.plan)
-        if row >= rows:
+        if group is None or row >= len(group.packed.plan):
+            rows = 0 if group is None else len(group.packed.plan)
             raise StateError(f"component {self._path!r}: a group of windows has {rows} rows; there is no row {row}")
+        return group.delivered(row)
 
     def _current(self, cursor: RowCursor) -> _Group | None:
         """The group of which rows were delivered, but not all; None between groups."""
@@ -325,13 +318,14 @@ class PackedRows(RowPlanner[RowCursor]):
 
     def _after(self, cursor: RowCursor, group: _Group) -> RowCursor:
         """The cursor after a group, whose last row is that before ``cursor``: one position has one cursor."""
-        delivered = self._delivered(cursor, group)
-        following = RowCursor(group.after, 0, self.position(cursor), delivered)
+        delivered = tuple(
+            before.plus(own) for before, own in zip(cursor.before, group.delivered(cursor.row), strict=True)
+        )
         drawn = self._documents.counts(group.after)
         for path, own in zip(self._documents.components.values(), delivered, strict=True):
             if not own.documents and drawn[path].epochs >= 1:
                 raise SourceError(name_no_document(path, drawn[path].documents, own.dropped))
-        return following
+        return RowCursor(group.after, 0, self.position(cursor), delivered)
 
     def _after_empty(self, cursor: RowCursor) -> RowCursor:
         """The cursor after the groups without rows that end the data, which no row will tell of."""
@@ -339,16 +333,12 @@ class PackedRows(RowPlanner[RowCursor]):
             cursor = self._after(cursor, group)
         return cursor
 
-    def _delivered(self, cursor: RowCursor, group: _Group | None) -> tuple[Delivered, ...]:
-        """What was delivered up to the cursor of each component; ``group`` is None between groups."""
+    def _delivered(self, cursor: RowCursor) -> tuple[Delivered, ...]:
+        """What was delivered up to the cursor of each component."""
+        group = self._current(cursor)
         if group is None:
             return cursor.before
-        found = [group.packed.delivered(cursor.row, reader) for reader in self._documents.components]
-        return tuple(before.plus(Delivered(*own)) for before, own in zip(cursor.before, found, strict=True))
-
-    def _counted(self, reader: int) -> tuple[str, ...]:
-        """The names of what is counted of a component."""
-        return DELIVERED + DROPPED if reader in self._documents.dropping else DELIVERED
+        return tuple(before.plus(own) for before, own in zip(cursor.before, group.delivered(cursor.row), strict=True))
 
     def _no_rows(self, cursor: RowCursor) -> str:
         drawn: Mapping[str, Counts] = self._documents.counts(cursor.at)

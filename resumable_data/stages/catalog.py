@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from resumable_data.planning.integers import is_mix
 from resumable_data.reading.reader import Reader
 from resumable_data.state import Description, Settings, StageDescription
 
@@ -51,7 +52,7 @@ class Catalog:
         return {path: component.number for path, component in self.components.items()}
 
     def keys(self, paths: Collection[str]) -> dict[int, str]:
-        """By the number of each component at one of these paths a digest of what decides the lengths of its documents."""
+        """By the number of each component at one of these paths its key."""
         return {component.number: component.key for path, component in self.components.items() if path in paths}
 
     @property
@@ -86,8 +87,3 @@ class Catalog:
         given = {setting: value for setting, value in settings.items() if value is not None}
         stages = self.shared if is_mix(path) else self.descriptions.setdefault(path, [])
         stages.append(StageDescription(name, given))
-
-
-def is_mix(path: str) -> bool:
-    """Whether a path is that of a mix: the outermost, ``"*"``, or one within it, ``"name/*"``."""
-    return path == "*" or path.endswith("/*")

@@ -1,4 +1,4 @@
-"""How documents are measured whose lengths show only when they are read: by shares, through what, and what is kept."""
+"""How documents are measured whose lengths show only when they are read: by shares, and what is kept of them."""
 
 from __future__ import annotations
 

@@ -10,10 +10,11 @@ from resumable_data.arrays import Int64Array
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
 from resumable_data.order import mixture
+from resumable_data.planning.integers import is_mix
 from resumable_data.planning.mixed import MixedDocuments, MixedRows, join_documents, join_rows
 from resumable_data.planning.mixer import Mixer
 from resumable_data.planning.weights import WeightSchedule
-from resumable_data.stages.catalog import Catalog, is_mix
+from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.stage import DocumentStage, RowStage
 from resumable_data.state import Settings
