@@ -55,7 +55,7 @@ class DocumentLengths:
     """How long documents are.
 
     Attributes:
-        tokens: int64[n], the tokens of each; -1 for one that is dropped: it keeps its place, but gives no row a token.
+        tokens: int64[n], the tokens of each; -1 for one that is dropped, which keeps its place but fills no row.
         truncated: int64[n], tokens that were cut off each before; None where nothing cuts any.
     """
 
