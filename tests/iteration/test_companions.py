@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import resumable_data as rd
-from property_tests.coordination import TIMEOUT, ThreadedRun, threaded_run, together
-from property_tests.running import raw
+from property_tests.testing.coordination import TIMEOUT, ThreadedRun, threaded_run, together
+from property_tests.testing.running import raw
 from resumable_data.iteration.companions import Companions, Outlook, common_steps
 from resumable_data.placement.meeting import Meeting
 from resumable_data.stages.stage import Opening

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import resumable_data as rd
-from property_tests.coordination import outcomes
+from property_tests.testing.coordination import outcomes
 from resumable_data.placement.agreement import Claim, agree, agree_at, claim_of, failure_of
 from resumable_data.placement.meeting import Meeting
 

@@ -14,7 +14,7 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from hypothesis import strategies as st
 
 import resumable_data as rd
-from property_tests.oracle import Oracle
+from property_tests.testing.oracle import Oracle
 
 LIMIT = 30
 """Elements of a pipeline that are looked at, where it has more."""

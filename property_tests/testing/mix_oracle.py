@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 import resumable_data as rd
-from property_tests.oracle import Document, Fields, Oracle, Row
+from property_tests.testing.oracle import Document, Fields, Oracle, Row
 
 UNIT = 2**40
 NEVER = 2**62
