@@ -1,10 +1,10 @@
 """Documents that are read to be measured are read once, as long as there is room to keep them."""
 
 import numpy as np
+from resumable_data.reading.measured import Measured
 
 from resumable_data.arrays import Ragged
 from resumable_data.reading.documents import Documents, Sizes
-from resumable_data.reading.measured import Measured
 
 
 class Halved:
