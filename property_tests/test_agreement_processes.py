@@ -11,11 +11,11 @@ import orbax.checkpoint as ocp
 from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 
 import resumable_data as rd
-from property_tests.elastic_pipelines import digest_at, write_corpus
-from property_tests.processes import completed
-from property_tests.programs.disagreeing import pipeline
+from property_tests.testing.elastic_pipelines import digest_at, write_corpus
+from property_tests.testing.processes import completed
+from property_tests.testing.programs.disagreeing import pipeline
 
-PROGRAM = Path(__file__).with_name("programs") / "disagreeing.py"
+PROGRAM = Path(__file__).with_name("testing") / "programs" / "disagreeing.py"
 PROCESSES = range(4)
 
 DIFFERENCES = {

@@ -12,9 +12,19 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import resumable_data as rd
-from property_tests.mix_oracle import NAMES, Leaf, Mixed, OracleRun, Run, leaves_of, runs, weights_of, with_epochs
-from property_tests.running import at_state, take, through_json
 from property_tests.test_mix import delivered
+from property_tests.testing.mix_oracle import (
+    NAMES,
+    Leaf,
+    Mixed,
+    OracleRun,
+    Run,
+    leaves_of,
+    runs,
+    weights_of,
+    with_epochs,
+)
+from property_tests.testing.running import at_state, take, through_json
 
 many = settings(max_examples=settings.default.max_examples // 4)
 several = settings(max_examples=settings.default.max_examples // 4)

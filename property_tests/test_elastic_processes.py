@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
-from property_tests.elastic_pipelines import STEP, STEPS, digest_at, pipelines, write_corpus
-from property_tests.elastic_table import WRITES, Restored, document, documented_verdicts
-from property_tests.processes import completed
+from property_tests.testing.elastic_pipelines import STEP, STEPS, digest_at, pipelines, write_corpus
+from property_tests.testing.elastic_table import WRITES, Restored, document, documented_verdicts
+from property_tests.testing.processes import completed
 
-PROGRAM = Path(__file__).with_name("programs") / "elastic.py"
+PROGRAM = Path(__file__).with_name("testing") / "programs" / "elastic.py"
 COUNTS = (1, 2, 4)
 
 Reports = Sequence[dict[str, Any]]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from property_tests import damaged_files, failing_processes
-from property_tests.fault_table import WRITES, Scenario, document, documented, row_of
+from property_tests.testing import damaged_files, failing_processes
+from property_tests.testing.fault_table import WRITES, Scenario, document, documented, row_of
 
 SCENARIOS = failing_processes.SCENARIOS + damaged_files.SCENARIOS
 FAULTS = [fault for scenario in SCENARIOS for fault in scenario.faults]

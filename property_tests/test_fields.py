@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import resumable_data as rd
-from property_tests.running import FIELDS, at_state
-from property_tests.strategies import Unmeasured
+from property_tests.testing.running import FIELDS, at_state
+from property_tests.testing.strategies import Unmeasured
 from resumable_data.arrays import ranges
 from resumable_data.reading.documents import Documents
 from resumable_data.reading.fields import TokenFields

@@ -10,7 +10,7 @@ import sys
 import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
-from property_tests import golden
+from property_tests.testing import golden
 
 ALGORITHMS = {
     "shuffled_best_fit": {"best_fit": 1, "permutation": 1},

@@ -13,11 +13,11 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from jax.sharding import Mesh
 
 import resumable_data as rd
-from property_tests import toy_tokenizer
-from property_tests.processes import ROOT, completed
-from property_tests.programs.grain_iterator import KINDS, epochs, iterator
+from property_tests.testing import toy_tokenizer
+from property_tests.testing.processes import ROOT, completed
+from property_tests.testing.programs.grain_iterator import KINDS, epochs, iterator
 
-PROGRAM = ROOT / "property_tests" / "programs" / "grain_iterator.py"
+PROGRAM = ROOT / "property_tests" / "testing" / "programs" / "grain_iterator.py"
 
 
 def write_corpus(folder: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from property_tests.processes import completed, start
+from property_tests.testing.processes import completed, start
 
 PROGRAM = Path(__file__).with_name("programs") / "exchanging.py"
 OWN = [[0, 1, 2, 3], [4, 5, 6, 7]]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import resumable_data as rd
-from property_tests.running import FIELDS, FaultySource, raw, take
-from property_tests.strategies import LIMIT, SOURCES, Pipeline, pipelines
+from property_tests.testing.running import FIELDS, FaultySource, raw, take
+from property_tests.testing.strategies import LIMIT, SOURCES, Pipeline, pipelines
 
 FOREVER = 10**9
 # Where lengths are not known, faults are met while other batches are planned, and there is nothing to expect of one.

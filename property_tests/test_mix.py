@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import resumable_data as rd
-from property_tests.mix_oracle import Leaf, Mixed, OracleRun, Run, runs
-from property_tests.running import FIELDS, at_state, joined, raw, take, through_json
+from property_tests.testing.mix_oracle import Leaf, Mixed, OracleRun, Run, runs
+from property_tests.testing.running import FIELDS, at_state, joined, raw, take, through_json
 
 LIMIT = 12
 fewer = settings(max_examples=settings.default.max_examples // 4)

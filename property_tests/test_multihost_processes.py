@@ -12,13 +12,13 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from property_tests.processes import ROOT, completed
-from property_tests.programs.multihost import pipeline
-from property_tests.running import raw
+from property_tests.testing.processes import ROOT, completed
+from property_tests.testing.programs.multihost import pipeline
+from property_tests.testing.running import raw
 from resumable_data.digest import digest
 from resumable_data.multihost_dataloading import MultiHostDataLoadIterator
 
-PROGRAM = ROOT / "property_tests" / "programs" / "multihost.py"
+PROGRAM = ROOT / "property_tests" / "testing" / "programs" / "multihost.py"
 
 # By what a report is about: of each process its reports about that.
 Reports = dict[str, list[list[dict[str, Any]]]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from property_tests.processes import completed
+from property_tests.testing.processes import completed
 
-PROGRAM = Path(__file__).with_name("programs") / "placing.py"
+PROGRAM = Path(__file__).with_name("testing") / "programs" / "placing.py"
 PROCESSES = range(4)
 IDLE = {"processes 3 and 1 alone": {0, 2}}
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from property_tests.processes import Ended, Run, start
-from property_tests.programs.small_trainer import trainer, write_corpus
-from property_tests.soak_life import TRAINER, committed, keep_what_is_compiled
+from property_tests.testing.processes import Ended, Run, start
+from property_tests.testing.programs.small_trainer import trainer, write_corpus
+from property_tests.testing.soak_life import TRAINER, committed, keep_what_is_compiled
 
 SAVE_EVERY = 100_000  # nothing is saved but what the notice asks for
 STEPS_BEFORE_NOTICE = 3

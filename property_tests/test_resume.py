@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import resumable_data as rd
-from property_tests.running import FIELDS, at_state, joined, raw, take, through_json
-from property_tests.strategies import LEVELS, LIMIT, PLACES, RAISE, Pipeline, pipelines
+from property_tests.testing.running import FIELDS, at_state, joined, raw, take, through_json
+from property_tests.testing.strategies import LEVELS, LIMIT, PLACES, RAISE, Pipeline, pipelines
 
 steps = st.integers(0, 8)
 interruptions = st.lists(

@@ -7,14 +7,14 @@ import re
 import subprocess
 import sys
 
-from property_tests.processes import ROOT
+from property_tests.testing.processes import ROOT
 
 DEEP = os.environ.get("RESUMABLE_DATA_PROFILE") == "deep"
 KILLS, PROCESSES = ("50", "1,1,2,4") if DEEP else ("2", "1")
 
 
 def test_every_step_is_what_it_has_to_be_however_often_the_trainer_is_killed() -> None:
-    command = [sys.executable, "-m", "property_tests.soak", "--kills", KILLS, "--processes", PROCESSES]
+    command = [sys.executable, "-m", "property_tests.testing.soak", "--kills", KILLS, "--processes", PROCESSES]
     environment = {
         **os.environ,
         "JAX_PLATFORMS": "cpu",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from property_tests.soak_ledger import DifferenceError, Ledger, largest_difference
+from property_tests.testing.soak_ledger import DifferenceError, Ledger, largest_difference
 
 EXPECTED = [f"batch {step}" for step in range(10)]
 

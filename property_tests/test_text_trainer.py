@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import resumable_data as rd
-from property_tests.processes import ROOT
-from property_tests.running import at_state, joined, raw, take
+from property_tests.testing.processes import ROOT
+from property_tests.testing.running import at_state, joined, raw, take
 
 sys.path.append(str(ROOT / "examples"))
 

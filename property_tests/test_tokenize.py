@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import resumable_data as rd
-from property_tests.oracle import Oracle
-from property_tests.running import Watched, at_state, joined, raw, take, through_json
-from property_tests.toy_tokenizer import BOS_ID, EOS, EOS_ID, alone, shared
+from property_tests.testing.oracle import Oracle
+from property_tests.testing.running import Watched, at_state, joined, raw, take, through_json
+from property_tests.testing.toy_tokenizer import BOS_ID, EOS, EOS_ID, alone, shared
 
 STEPS = 8
 LONGEST_EPOCH = 1000

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from property_tests.processes import completed
+from property_tests.testing.processes import completed
 
-PROGRAM = Path(__file__).with_name("programs") / "training.py"
+PROGRAM = Path(__file__).with_name("testing") / "programs" / "training.py"
 STEPS, SAVED = 22, 16
 TOLERANCE = 1e-5
 """How far losses may be apart, relative to their size, where devices add up in another order."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import jax
 import numpy as np
+from etils import epath
 from jax.sharding import Mesh, NamedSharding
 
 from resumable_data.arrays import BoolArray, Int64Array
@@ -26,7 +27,7 @@ from resumable_data.placement.sharding import as_sharding, check_shape
 from resumable_data.placement.views import View, WholeBatch
 from resumable_data.planning.packed_rows import PackingReport
 from resumable_data.reading.fields import TOKENS, Fields, field_dtypes
-from resumable_data.reading.measuring import Measuring
+from resumable_data.reading.measuring import KEPT_BYTES, Measuring
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialSource
 from resumable_data.sources.source import Source
@@ -38,6 +39,7 @@ from resumable_data.stages.component import Component, require_documents
 from resumable_data.stages.filter import Filter
 from resumable_data.stages.filter_lengths import FilterLengths
 from resumable_data.stages.map import Map
+from resumable_data.stages.measure import Sharing
 from resumable_data.stages.mix import MixDocuments, MixRows
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.pack import Pack
@@ -69,7 +71,7 @@ ElementT = TypeVar("ElementT")
 class Dataset(Generic[ElementT]):
     """A pipeline: immutable, cheap, built from a source by one method a stage.
 
-    Iterating gives documents before ``pack`` or ``pad``, rows before ``batch``, and ``LLMBatch`` behind it.
+    Iterating gives documents before ``pack`` or ``pad``, rows before ``batch``, and ``LLMBatch`` after it.
 
     >>> import resumable_data as rd
     >>> documents = rd.Dataset.from_source(rd.InMemorySource([[1, 2, 3], [4, 5], [6, 7]]), name="toy")
@@ -182,7 +184,7 @@ class Dataset(Generic[ElementT]):
     ) -> Dataset[Any]:
         """A function of a document and of a generator, such as an augmentation.
 
-        What the generator draws follows from seed, epoch and record alone: the same on any host and behind a resume,
+        What the generator draws follows from seed, epoch and record alone: the same on any host and after a resume,
         and something else in every epoch. (A release of NumPy may change what its distributions draw.)
 
         Args:
@@ -212,12 +214,12 @@ class Dataset(Generic[ElementT]):
         """Leaves out records that cannot be parsed, mapped, tokenised or filtered by the stages so far.
 
         Records are bad, too, whose fields do not go with their tokens, where rows take ``fields``: one of another
-        length, or with a value that its dtype cannot hold. A ``map`` behind this stage makes fields of its own,
-        and what is wrong with those is an error: put this stage behind it.
+        length, or with a value that its dtype cannot hold. A ``map`` after this stage makes fields of its own,
+        and what is wrong with those is an error: put this stage after it.
 
         Without it a bad record is an error. Each is logged as a warning with its name, keeps its position, and is
         counted in ``progress().dropped``. What storage fails with is never skipped. Since a bad record shows only
-        when it is read, the lengths of documents are known only by reading behind this stage.
+        when it is read, the lengths of documents are known only by reading after this stage.
 
         Args:
             at_most: How many different records may be bad in a process; the next one is an error. It may change
@@ -270,7 +272,7 @@ class Dataset(Generic[ElementT]):
     def append_eod(
         self, eod_id: int, *, fields: Mapping[str, float] | None = None, tokens: str | None = None
     ) -> Dataset[ElementT]:
-        """An end-of-document token behind every document, counted in its length.
+        """An end-of-document token after every document, counted in its length.
 
         Args:
             eod_id: The token.
@@ -309,8 +311,8 @@ class Dataset(Generic[ElementT]):
             tokenizer: A fast tokenizer of ``transformers``, a ``tokenizers.Tokenizer``, the path of a
                 ``tokenizer.json``, or a folder or name for ``AutoTokenizer.from_pretrained``.
             column: Where the text is in records that are dictionaries. Text is ``str``, or bytes that are UTF-8.
-            add_bos: Put the tokenizer's BOS token in front of every document.
-            add_eos: Put its EOS token behind every document, also behind one that is cut.
+            add_bos: Put the tokenizer's BOS token before every document.
+            add_eos: Put its EOS token after every document, also after one that is cut.
             add_eod: Close every document with ``eod_id``, but not one that is cut, or that fills ``max_length``
                 without it: whoever sees the token knows that the document was whole.
             eod_id: The end-of-document token, the tokenizer's EOS by default. ``pack`` and ``pad`` take it over.
@@ -369,7 +371,7 @@ class Dataset(Generic[ElementT]):
             strategy: ``"best_fit"`` (decreasing; fills best), ``"first_fit"`` (keeps the order) or
                 ``"concat_split"`` (no padding, documents cut where a row ends).
             window: Documents that are packed together; more fill better. By default 4096, or 256 where lengths are
-                known only by reading: so many are read again on resume, of each logical shard.
+                known only by reading: so many are read again on resume, for each logical shard.
             pad_id: What fills a row up.
             truncate: Cut a document longer than a row, instead of splitting it over several.
             fields: Names of fields, which are int32, or their dtypes by name, as ``{"weight": "float32"}``.
@@ -394,7 +396,9 @@ class Dataset(Generic[ElementT]):
         fields: Fields = (),
         tokens: str | None = None,
     ) -> Dataset[LLMBatch]:
-        """Rows of ``length`` tokens, each of one document, in the documents' order.
+        """Rows of ``length`` tokens, each of one document.
+
+        They stand in the documents' order where lengths are known, or with ``batch(…, shards=1)``.
 
         Args:
             length: Tokens a row.
@@ -442,7 +446,7 @@ class Dataset(Generic[ElementT]):
             size: Rows a batch, over all processes: a number, or a schedule that changes it over the run.
             drop_remainder: Leave out the rows that do not fill a last batch. Otherwise it is filled up with
                 rows that carry no scored token. ``progress().dropped_rows`` counts what was left out.
-            batch_type: ``LLMBatch``, or behind ``pad`` ``LLMIndexedBatch``, whose ``document_idx`` is the
+            batch_type: ``LLMBatch``, or after ``pad`` ``LLMIndexedBatch``, whose ``document_idx`` is the
                 index of the record in its source plus one.
             shards: Number of logical shards, where documents have to be read for their lengths to be known: each
                 process measures the documents of its own shards, and has an equal part of every batch for each. It
@@ -463,8 +467,8 @@ class Dataset(Generic[ElementT]):
     def shard(self, process_index: int, process_count: int) -> Dataset[LLMBatch]:
         """The rows of one process, in NumPy: ``[i * G / n, (i + 1) * G / n)`` of every batch of G rows.
 
-        It asks nothing of the other processes. So of data that ends, and whose documents have to be read for their
-        lengths to be known, it reads all to see where the others end; ``shard_by_jax_process`` does not.
+        It asks nothing of the other processes. So where documents have to be read for their lengths to be known, it
+        reads all of them, unless ``measure`` names a directory; ``shard_by_jax_process`` reads its share.
 
         Raises:
             PipelineError: The batch cannot be divided; the message lists the counts that would work.
@@ -474,11 +478,10 @@ class Dataset(Generic[ElementT]):
     def shard_by_jax_process(self, processes: Sequence[int] | None = None) -> Dataset[LLMBatch]:
         """The rows of this one of JAX's processes, in NumPy, as ``shard`` gives them.
 
-        The processes deliver batches together, as they do behind ``place``: they compare their positions before the
-        first one. Of data that ends, and whose documents have to be read for their lengths to be known, each reads
-        its own logical shards alone, and they tell each other how far these go. So all of them take as many batches,
-        and start their iterators in the same order. A process waits for the others for up to an hour, with a warning
-        every minute.
+        The processes deliver batches together, as they do after ``place``: they compare their positions before the
+        first one, so they start their iterators in the same order. For that a process waits for the others for up to
+        an hour, with a warning every minute. Where documents have to be read for their lengths to be known, each
+        reads its share and tells the others; see ``measure``.
 
         Args:
             processes: Indices of the processes that take part, by default all; rows are theirs in ascending order.
@@ -500,7 +503,7 @@ class Dataset(Generic[ElementT]):
     def place(self, where: Mesh | NamedSharding) -> Dataset[LLMBatch]:
         """Global ``jax.Array`` batches. Each process reads only the rows that its devices hold a part of.
 
-        The processes that have devices of the mesh deliver batches together, as behind ``shard_by_jax_process``.
+        The processes that have devices of the mesh deliver batches together, as after ``shard_by_jax_process``.
 
         Args:
             where: The sharding of arrays of shape (batch, length), or a mesh over all of whose axes the rows
@@ -514,6 +517,35 @@ class Dataset(Generic[ElementT]):
             check_shape(sharding, (size, batch.parent.format.length))
         return self._viewed("place", PlacedRows(sharding, batch.parent.format.length))
 
+    def measure(
+        self,
+        directory: epath.PathLike | None = None,
+        *,
+        kept_bytes: int = KEPT_BYTES,
+        timeout_seconds: float = 60.0,
+    ) -> Dataset[LLMBatch]:
+        """How documents are measured whose lengths show only when they are read, such as text. It decides no order.
+
+        Processes that deliver batches together (``place``, ``shard_by_jax_process``) each measure a share, and tell
+        each other the lengths through JAX's coordination service. With a directory they do so through files, and
+        so can the processes of ``shard``, and Grain's workers. Files stay: a run that is resumed reads no document
+        to measure it.
+
+        Args:
+            directory: Where the lengths are kept: one to two bytes a document. All processes can write there.
+            kept_bytes: Bound on the tokens that a process keeps from when documents are measured until they are
+                delivered, over all components. What does not fit is read twice, and a warning says so.
+            timeout_seconds: How long a process waits for the lengths of others, before it measures the documents
+                itself: slower, never wrong.
+
+        Raises:
+            PipelineError: A number is negative, or these are not batches.
+        """
+        if isinstance(self.node, Prefetch):
+            raise PipelineError("measure comes before prefetch")
+        sharing = Sharing(directory, as_integer("measure: kept_bytes", kept_bytes), timeout_seconds)
+        return Dataset(replace(self._batch("measure"), sharing=sharing))
+
     def unbatch(self, steps: int | None = None) -> Dataset[LLMBatch]:
         """The rows of these batches one by one, for those who make batches themselves.
 
@@ -521,7 +553,7 @@ class Dataset(Generic[ElementT]):
         batch is dropped or filled up as in ``batch``.
 
         Args:
-            steps: Leave off behind so many batches; by default behind the last.
+            steps: Stop after so many batches; by default after the last.
 
         Raises:
             PipelineError: The batches are placed, or of several sizes.

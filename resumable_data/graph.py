@@ -40,7 +40,7 @@ def _open(node: Node, worker: Worker, shards: int | None) -> Opened[Any]:
     """What plans and loads the elements of a node, in a run of so many logical shards; None for one that begins."""
     catalog = Catalog()
     if isinstance(node, Batch | Unbatch):
-        engine: Any = node.open_engine(catalog, shards)
+        engine: Any = node.open_engine(catalog, shards, worker)
     elif isinstance(node, Component | MixDocuments):
         planner = node.open(OpenContext(None), catalog, node.component)
         engine = document_engine(planner, catalog.readers)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from resumable_data.stages.documents import ChainStage, require_documents
 
 import resumable_data as rd
-from resumable_data.stages.documents import ChainStage, require_documents
 
 
 class CountedSource:

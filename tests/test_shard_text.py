@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from resumable_data.shard_text import from_text, to_text
 
 integers = st.integers(0, 2**70) | st.integers(0, 200)

@@ -109,6 +109,11 @@ class BatchEngine:
         # What had to be read to be planned is there already, and reading ahead would only be thrown away on a resume.
         return spans_at_once(len(self.readers)) if self.lengths_known else 1
 
+    @property
+    def plans_without_reading(self) -> bool:
+        """Whether the lengths of all documents are known."""
+        return self.lengths_known
+
     def start(self) -> BatchCursor:
         """The cursor before the first batch."""
         return BatchCursor(0, self.rows.start())
@@ -200,7 +205,7 @@ class BatchEngine:
                 planned = self.plan(cursor, steps)
                 if planned is None:
                     return Length(steps, True)
-                cursor, steps = planned.behind, steps + 1
+                cursor, steps = planned.after, steps + 1
         return Length(None, True)
 
     def cells(self, rows: int) -> int:

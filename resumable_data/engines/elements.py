@@ -37,6 +37,11 @@ class ElementEngine(Generic[PlannerT]):
         """Stretches of documents that are best read together."""
         return spans_at_once(len(self._readers))
 
+    @property
+    def plans_without_reading(self) -> bool:
+        """Whether elements are planned without reading a document; of rows this is not known here."""
+        return False
+
     def skipping(self, cursor: Any, step: int, count: int) -> Any:
         """Refused."""
         raise PipelineError("skip works on batches: it counts them")
@@ -89,8 +94,8 @@ class RowEngine(ElementEngine[RowPlanner[Any]]):
 
     def plan(self, cursor: Any, step: int) -> Planned[RowPlan, Any] | None:
         """The next row."""
-        row, behind = self._planner.take(cursor, 1)
-        return Planned(row, behind, len(row.record), int(row.length.sum())) if len(row) else None
+        row, after = self._planner.take(cursor, 1)
+        return Planned(row, after, len(row.record), int(row.length.sum())) if len(row) else None
 
     def load(self, plans: Sequence[RowPlan]) -> Iterator[LLMBatch]:
         """The planned rows, read together."""
@@ -106,14 +111,19 @@ class RowEngine(ElementEngine[RowPlanner[Any]]):
 class DocumentEngine(ElementEngine[DocumentPlanner[Any]]):
     """Elements are documents, as the source and the maps make them; none of them is ever dropped."""
 
+    @property
+    def plans_without_reading(self) -> bool:
+        """Yes: every document is an element."""
+        return True
+
     def counts(self, cursor: Any, *, ended: bool) -> dict[str, Counts]:
         """What each component has delivered; tokens are not counted of single documents."""
         return self._planner.counts(cursor)
 
     def plan(self, cursor: Any, step: int) -> Planned[DocumentPlan, Any] | None:
         """The next document."""
-        document, behind = self._planner.take(cursor, 1)
-        return Planned(document, behind, 1, 0) if len(document) else None
+        document, after = self._planner.take(cursor, 1)
+        return Planned(document, after, 1, 0) if len(document) else None
 
     def load(self, plans: Sequence[DocumentPlan]) -> Iterator[Any]:
         """The planned documents, read together."""

@@ -24,13 +24,13 @@ class Planned(Generic[PlanT, CursorT]):
 
     Attributes:
         plan: What to load.
-        behind: The cursor after it.
+        after: The cursor after it.
         spans: Stretches of documents to be read for it.
         tokens: Tokens in them.
     """
 
     plan: PlanT
-    behind: CursorT
+    after: CursorT
     spans: int
     tokens: int
 
@@ -74,6 +74,11 @@ class Engine(Protocol[PlanT, CursorT, ProducedT]):
     @property
     def spans_at_once(self) -> int:
         """Stretches of documents that are best read together."""
+        ...
+
+    @property
+    def plans_without_reading(self) -> bool:
+        """Whether elements are planned without reading a document."""
         ...
 
     def start(self) -> CursorT:

@@ -51,6 +51,11 @@ class UnbatchEngine:
         """Stretches of documents that are best read together."""
         return self._batches.spans_at_once
 
+    @property
+    def plans_without_reading(self) -> bool:
+        """Whether the batches are."""
+        return self._batches.plans_without_reading
+
     def start(self) -> UnbatchCursor:
         """The cursor before the first row."""
         return UnbatchCursor(self._batches.start(), 0)
@@ -64,10 +69,10 @@ class UnbatchEngine:
         if planned is None:
             return None
         last = cursor.row + 1 == self._rows
-        behind = UnbatchCursor(planned.behind, 0) if last else replace(cursor, row=cursor.row + 1)
+        after = UnbatchCursor(planned.after, 0) if last else replace(cursor, row=cursor.row + 1)
         row = planned.plan.rows.slice(cursor.row, cursor.row + 1)
         needed = np.ones(len(row.record), np.bool_)
-        return Planned(BatchPlan(row, needed, planned.plan.n_rows), behind, len(row.record), int(row.length.sum()))
+        return Planned(BatchPlan(row, needed, planned.plan.n_rows), after, len(row.record), int(row.length.sum()))
 
     def load(self, plans: Sequence[BatchPlan]) -> Iterator[LLMBatch]:
         """The planned rows, read together."""

@@ -28,6 +28,10 @@ class Worker:
         return step % self.count == self.index
 
 
+ALONE = Worker(0, 1)
+"""The worker of a process that has no others."""
+
+
 class WorkerEngine:
     """An engine whose elements are None where another worker delivers them; of these nothing is read.
 
@@ -43,6 +47,11 @@ class WorkerEngine:
         """Stretches of documents that are best read together."""
         return self._engine.spans_at_once
 
+    @property
+    def plans_without_reading(self) -> bool:
+        """Whether the elements are, of all workers."""
+        return self._engine.plans_without_reading
+
     def start(self) -> Any:
         """The cursor before the first element."""
         return self._engine.start()
@@ -52,7 +61,7 @@ class WorkerEngine:
         planned = self._engine.plan(cursor, step)
         if planned is None or self._worker.delivers(step):
             return planned
-        return Planned(None, planned.behind, 0, 0)
+        return Planned(None, planned.after, 0, 0)
 
     def load(self, plans: Sequence[Any]) -> Iterator[Any]:
         """The worker's own elements, and None for the others."""

@@ -13,7 +13,7 @@ ElementT = TypeVar("ElementT")
 class Background(Generic[ElementT], Iterator[ElementT]):
     """Elements of an iterator, produced by a thread that starts at the first ``next``.
 
-    An error of the iterator is raised where it occurred, behind all elements in front of it.
+    An error of the iterator is raised where it occurred, after all elements before it.
 
     Args:
         elements: What to produce; used by the thread alone.

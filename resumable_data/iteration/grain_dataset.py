@@ -17,7 +17,7 @@ Open = Callable[[Worker], DataIterator[Any]]
 
 
 class PipelineIterDataset(grain.IterDataset[Any]):
-    """The elements of a pipeline, in its order, for Grain's transformations behind it.
+    """The elements of a pipeline, in its order, for Grain's transformations after it.
 
     Args:
         open_: Makes an iterator of the pipeline.
@@ -81,7 +81,7 @@ class PipelineDatasetIterator(grain.DatasetIterator[Any]):
         return next(self._iterator)
 
     def get_state(self) -> State:
-        """The position behind the last element handed over, as plain JSON values."""
+        """The position after the last element handed over, as plain JSON values."""
         return self._iterator.get_state()
 
     def set_state(self, state: State) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -13,6 +14,7 @@ from resumable_data.edits import Edit
 from resumable_data.engines.engine import Engine, Resumed
 from resumable_data.errors import PipelineError, PipelineMismatchError
 from resumable_data.iteration.agreed_start import AgreedStart
+from resumable_data.iteration.epochs import Epochs
 from resumable_data.iteration.load_ahead import Ready
 from resumable_data.iteration.progress import Progress
 from resumable_data.planning.integers import delivered_of, is_mix
@@ -74,7 +76,7 @@ class DataIterator(Generic[ElementT]):
 
         >>> import resumable_data as rd
         >>> batches = iter(rd.Dataset.from_source(rd.SyntheticSource(4, [3])).repeat().pad(3, eod_id=0).batch(2))
-        >>> [batches.epoch for _ in batches if batches.step < 5 or batches.close()][:5]
+        >>> [batches.epoch for _ in zip(range(5), batches)]
         [0, 1, 1, 2, 2]
         """
         return self._engine.epoch(self._cursor)
@@ -97,6 +99,26 @@ class DataIterator(Generic[ElementT]):
         """
         self._peeked = self._advance()
         return self._peeked[0]
+
+    def epochs(self) -> Epochs[ElementT]:
+        """The epochs from the present one on, each with the elements that begin in it.
+
+        A batch may hold the end of one epoch and the beginning of the next. It belongs to the epoch in which it
+        begins. After ``set_state`` the present epoch goes on in its middle, and so does one whose loop was left.
+
+        Raises:
+            PipelineError: The pipeline has no epochs: it is a mix, or a source without random access.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.SyntheticSource(5, [3])).repeat(2)
+        >>> for epoch in iter(documents.pad(3, eod_id=0).batch(2)).epochs():
+        ...     print(epoch.number, epoch.count_left(), len(list(epoch)))
+        0 3 3
+        1 2 2
+        """
+        if self.epoch is None:
+            raise PipelineError("epochs: a mix, and a source without random access, have no epochs of their own")
+        return Epochs(self, self._has_next, self._count_left)
 
     def get_state(self) -> State:
         """The position after the last element handed over, as plain JSON values."""
@@ -252,8 +274,34 @@ class DataIterator(Generic[ElementT]):
         if following is None:
             self._drop_ready()
             self._ended = True
+            self._warn_of_nothing()
             raise StopIteration
         return following
+
+    def _has_next(self) -> bool:
+        try:
+            self.peek()
+        except StopIteration:
+            return False
+        return True
+
+    def _count_left(self, epoch: int) -> int | None:
+        """Elements left that begin in an epoch, by planning alone; None where that would read documents."""
+        if not self._engine.plans_without_reading:
+            return None
+        cursor, step = self._cursor, self._step
+        while self._engine.epoch(cursor) == epoch and (planned := self._engine.plan(cursor, step)) is not None:
+            cursor, step = planned.after, step + 1
+        return step - self._step
+
+    def _warn_of_nothing(self) -> None:
+        """Warns where the data ends before the first batch."""
+        if self._step == 0 and (left := self._engine.remainder(self._cursor, 0, ended=True)):
+            warnings.warn(
+                f"there is no batch: the data has {left} rows, fewer than a batch takes, and drop_remainder=True "
+                "leaves them out. Take smaller batches, or batch(…, drop_remainder=False)",
+                stacklevel=4,
+            )
 
     def _load(self) -> tuple[ElementT, Any] | None:
         """The element at the cursor and the cursor after it; None at the end."""
@@ -268,7 +316,7 @@ class DataIterator(Generic[ElementT]):
 
     def _drop_ready(self) -> None:
         self._peeked = None
-        # Forgotten first: a Ctrl-C while closing waits must not leave behind what looks like the end of the data.
+        # Forgotten first: a Ctrl-C while closing waits must not leave after what looks like the end of the data.
         ready, self._ready = self._ready, None
         if ready is not None:
             ready.close()

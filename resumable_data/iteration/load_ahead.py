@@ -17,7 +17,7 @@ _TOKENS_AT_ONCE = 2**24
 
 
 class Ready(Generic[ElementT]):
-    """Elements from a cursor on, each with the cursor behind it, loaded here or by three threads.
+    """Elements from a cursor on, each with the cursor after it, loaded here or by three threads.
 
     With prefetching one thread plans, one reads what is planned, and one assembles what was read, so that storage,
     decompression and arithmetic do not wait for each other.
@@ -65,11 +65,11 @@ class Chunk(Generic[ElementT]):
 
     Attributes:
         elements: They themselves, assembled one by one when asked for.
-        behind: The cursor behind each.
+        after: The cursor after each.
     """
 
     elements: Iterator[ElementT]
-    behind: list[Any]
+    after: list[Any]
 
 
 def plan_ahead(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterator[list[Planned[Any, Any]]]:
@@ -94,7 +94,7 @@ def plan_ahead(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterato
             if following is None:
                 break
             planned.append(following)
-            cursor, step = following.behind, step + 1
+            cursor, step = following.after, step + 1
             spans, tokens = spans + following.spans, tokens + following.tokens
         if planned:
             yield planned
@@ -109,11 +109,11 @@ def load(engine: Engine[Any, Any, ElementT], planned: Iterator[list[Planned[Any,
     """The planned elements, read."""
     for elements in planned:
         loaded = _loaded(engine, [element.plan for element in elements])
-        yield Chunk(loaded, [element.behind for element in elements])
+        yield Chunk(loaded, [element.after for element in elements])
 
 
 def _loaded(engine: Engine[Any, Any, ElementT], plans: list[Any]) -> Iterator[ElementT]:
-    """Elements of the plans. Where a record is bad, those in front of it can still be had."""
+    """Elements of the plans. Where a record is bad, those before it can still be had."""
     try:
         return engine.load(plans)
     except ResumableDataError:
@@ -121,6 +121,6 @@ def _loaded(engine: Engine[Any, Any, ElementT], plans: list[Any]) -> Iterator[El
 
 
 def one_by_one(chunks: Iterator[Chunk[ElementT]]) -> Iterator[tuple[ElementT, Any]]:
-    """The elements of all chunks, each with the cursor behind it."""
+    """The elements of all chunks, each with the cursor after it."""
     for chunk in chunks:
-        yield from zip(chunk.elements, chunk.behind, strict=True)
+        yield from zip(chunk.elements, chunk.after, strict=True)

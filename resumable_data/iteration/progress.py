@@ -23,7 +23,7 @@ class Progress:
         truncated: Tokens that ``pack``, ``pad`` or ``tokenize`` cut off these documents.
         dropped: Documents that were left out, by a filter or as bad records.
         padding: Share of the rows' cells that hold padding, 0 to 1.
-        dropped_rows: Rows behind the position that never fill a batch, if it is the end; 0 before it.
+        dropped_rows: Rows after the position that never fill a batch, if it is the end; 0 before it.
         components: For each component path that the pipeline has now its documents, tokens, epochs, and its share
             in the mix beside the share that the weights ask for.
     """

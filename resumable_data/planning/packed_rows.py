@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from typing_extensions import override
 
 from resumable_data.delivered import Delivered
-from resumable_data.errors import PipelineMismatchError, SourceError, StateError
+from resumable_data.errors import PipelineMismatchError, ResumableDataError, SourceError, StateError
 from resumable_data.packing.group import LEAST_ROWS, MOST_TAKES, count_rows_filled, deal_windows
 from resumable_data.packing.plan import (
     DocumentLengths,
@@ -234,6 +235,8 @@ class PackedRows(RowPlanner[RowCursor]):
 
     @override
     def epoch(self, cursor: RowCursor) -> int | None:
+        with suppress(ResumableDataError):  # Whoever asks for the next row will be told.
+            cursor = self._after_empty(cursor)
         return self._documents.epoch(cursor.at)
 
     @override

@@ -12,6 +12,7 @@ from resumable_data.arrays import Int32Array
 from resumable_data.assembly.make_batch import type_with_fields
 from resumable_data.batch import LLMBatch, LLMFieldsBatch, LLMIndexedBatch
 from resumable_data.engines.batches import BatchEngine
+from resumable_data.engines.worker import ALONE, Worker
 from resumable_data.errors import PipelineError
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import default_shards
@@ -103,17 +104,17 @@ class Batch:
             return self.shards
         return default_shards(max(self.schedule.sizes)) if saved is None else saved
 
-    def open_engine(self, catalog: Catalog, shards: int | None = None) -> BatchEngine:
+    def open_engine(self, catalog: Catalog, shards: int | None = None, worker: Worker = ALONE) -> BatchEngine:
         """What an iterator of these batches drives.
 
         Args:
             catalog: What is gathered.
             shards: Logical shards of the run that goes on here; None for a run that begins.
+            worker: The worker of this process that drives it.
         """
         shards = self.shards_of(shards)
-        measuring = Measuring(
-            self.sharing.exchange(self.view, max(self.schedule.sizes), shards), self.sharing.kept_bytes
-        )
+        exchange = self.sharing.exchange(self.view, max(self.schedule.sizes), shards, worker)
+        measuring = Measuring(exchange, self.sharing.kept_bytes)
         context = OpenContext(measuring, shards, first_row=self.schedule.first_row)
         rows = self.parent.open(context, catalog, self.parent.component)
         catalog.describe("*", self.name, {**self.settings(), "shards": shards if shards > 1 else None})

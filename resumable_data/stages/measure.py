@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from etils import epath
 
+from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
 from resumable_data.placement.views import View
 from resumable_data.processes.directory_carrier import DirectoryCarrier
@@ -34,19 +35,23 @@ class Sharing:
                 f"measure: kept_bytes={self.kept_bytes} and timeout_seconds={self.timeout_seconds} are not negative"
             )
 
-    def exchange(self, view: View, largest_batch: int, shards: int) -> LengthExchange | None:
+    def exchange(self, view: View, largest_batch: int, shards: int, worker: Worker) -> LengthExchange | None:
         """What exchanges lengths with the other processes; None where this one measures all.
 
         Args:
             view: What this process sees of a batch.
             largest_batch: Rows of the largest batch.
             shards: Logical shards.
+            worker: The worker of this process; workers measure the shards of their process in turn.
         """
         if self.directory is None and not view.processes:
             return None
         carrier = ServiceCarrier.here() if self.directory is None else DirectoryCarrier(self.directory)
         speakers = speakers_of(view.rows_of_all(largest_batch), largest_batch, shards)
         process = view.place
+        if worker.count > 1:
+            speakers = [speaker * worker.count + shard % worker.count for shard, speaker in enumerate(speakers)]
+            process = process * worker.count + worker.index
         if view.processes:
             # Errors name processes as JAX numbers them.
             speakers, process = [view.processes[speaker] for speaker in speakers], view.processes[process]

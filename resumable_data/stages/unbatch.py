@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resumable_data.engines.unbatch import UnbatchEngine
+from resumable_data.engines.worker import ALONE, Worker
 from resumable_data.errors import PipelineError
 from resumable_data.placement.placed_rows import PlacedRows
 from resumable_data.stages.batch import Batch
@@ -52,8 +53,8 @@ class Unbatch:
         """Logical shards of a run; see ``Batch.shards_of``."""
         return self.parent.shards_of(saved)
 
-    def open_engine(self, catalog: Catalog, shards: int | None = None) -> UnbatchEngine:
+    def open_engine(self, catalog: Catalog, shards: int | None = None, worker: Worker = ALONE) -> UnbatchEngine:
         """What an iterator of these rows drives."""
-        batches = self.parent.open_engine(catalog, shards)
+        batches = self.parent.open_engine(catalog, shards, worker)
         catalog.describe("*", self.name, self.settings())
         return UnbatchEngine(batches, self.rows, self.steps)

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from resumable_data.reading.dropped import DROPPED
 
 import resumable_data as rd
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.engines.elements import DocumentEngine
 from resumable_data.engines.filtered_documents import FilteredCursor, document_engine
 from resumable_data.planning.documents import DocumentStream, StreamCursor
-from resumable_data.reading.dropped import DROPPED
 from resumable_data.reading.reader import Sizes
 
 

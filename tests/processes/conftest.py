@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from property_tests.coordination import clients_of
+from property_tests.testing.coordination import clients_of
 from resumable_data.processes.rendezvous import Rendezvous
 
 

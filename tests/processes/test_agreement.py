@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import resumable_data as rd
-from property_tests.coordination import outcomes
+from property_tests.testing.coordination import outcomes
 from resumable_data.processes.agreement import PositionReport, agree, agree_at, report_of, report_of_failure
 from resumable_data.processes.rendezvous import Rendezvous
 

@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 import resumable_data as rd
-from property_tests.coordination import outcomes
+from property_tests.testing.coordination import outcomes
 from resumable_data.processes.directory_carrier import DirectoryCarrier
 
 LONG, SHORT = 60.0, 0.2

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import resumable_data as rd
-from property_tests.coordination import outcomes
-from property_tests.memory_carrier import Board, MemoryCarrier
+from property_tests.testing.coordination import outcomes
+from property_tests.testing.memory_carrier import Board, MemoryCarrier
 from resumable_data.arrays import Int64Array
 from resumable_data.processes.carriers import Carrier
 from resumable_data.processes.directory_carrier import DirectoryCarrier

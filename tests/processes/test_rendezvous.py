@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import resumable_data as rd
-from property_tests.coordination import clients_of, outcomes
+from property_tests.testing.coordination import clients_of, outcomes
 from resumable_data.processes import rendezvous as module
 from resumable_data.processes.rendezvous import Rendezvous
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
-from property_tests.coordination import clients_of, outcomes
+from property_tests.testing.coordination import clients_of, outcomes
 from resumable_data.arrays import Int64Array
 from resumable_data.processes.length_codec import Lengths
 from resumable_data.processes.length_exchange import ExchangeClosedError, LengthExchange

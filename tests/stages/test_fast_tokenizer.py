@@ -12,7 +12,7 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 import resumable_data as rd
-from property_tests.toy_tokenizer import BOS, BOS_ID, EOS, EOS_ID, TEXT, alone, shared, trained, with_names
+from property_tests.testing.toy_tokenizer import BOS, BOS_ID, EOS, EOS_ID, TEXT, alone, shared, trained, with_names
 from resumable_data.stages import fast_tokenizer
 from resumable_data.stages.fast_tokenizer import FastTokenizer, canonical_definition
 

@@ -14,7 +14,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 import resumable_data as rd
-from property_tests.toy_tokenizer import BOS_ID, EOS_ID, TEXT, alone, shared, trained
+from property_tests.testing.toy_tokenizer import BOS_ID, EOS_ID, TEXT, alone, shared, trained
 from resumable_data.stages import fast_tokenizer
 
 
@@ -380,7 +380,7 @@ def test_descriptions_say_what_was_asked_for() -> None:
 SCRIPT = """
 import subprocess
 import resumable_data as rd
-from property_tests.toy_tokenizer import TEXT, trained
+from property_tests.testing.toy_tokenizer import TEXT, trained
 source = rd.InMemorySource(list(TEXT) * 100)
 batches = rd.Dataset.from_source(source).repeat().tokenize(trained(), eod_id=1).pack(64).batch(4).prefetch(2)
 with iter(batches) as iterator:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from property_tests.processes import ROOT
+from property_tests.testing.processes import ROOT
 
 DOCUMENT = ROOT / "docs" / "elastic_resume.md"
 WRITES = os.environ.get("RESUMABLE_DATA_WRITE_TABLES") == "1"

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 import resumable_data as rd
-from property_tests.processes import join_run, report
+from property_tests.testing.processes import join_run, report
 from resumable_data.arrays import Int64Array
 from resumable_data.processes.directory_carrier import DirectoryCarrier
 from resumable_data.processes.length_codec import Lengths

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from property_tests.processes import ROOT, join_run
+from property_tests.testing.processes import ROOT, join_run
 
 sys.path.append(str(ROOT / "examples"))
 

@@ -13,8 +13,8 @@ import orbax.checkpoint as ocp
 from jax.sharding import Mesh
 
 import resumable_data as rd
-from property_tests.elastic_pipelines import shards_of
-from property_tests.processes import join_run, report
+from property_tests.testing.elastic_pipelines import shards_of
+from property_tests.testing.processes import join_run, report
 
 
 def pipeline(corpus: Path, seed: int = 7) -> rd.Dataset[rd.LLMBatch]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from property_tests.processes import ROOT, Run, start
+from property_tests.testing.processes import ROOT, Run, start
 
-TRAINER = ROOT / "property_tests/programs/small_trainer.py"
+TRAINER = ROOT / "property_tests/testing/programs/small_trainer.py"
 DEVICES = 4  # of a run, whatever its number of processes, so that its arithmetic is the same
 SAVE_EVERY = 5
 PATIENCE = 300  # seconds that a life may take on a busy machine

@@ -20,7 +20,7 @@ from etils import epath
 from orbax.checkpoint import v1
 
 import resumable_data as rd
-from property_tests.processes import join_run, report
+from property_tests.testing.processes import join_run, report
 
 PATIENCE = 60
 """Seconds that a process waits for another."""
@@ -322,7 +322,7 @@ def digest_of_rows(batch: rd.LLMBatch) -> str:
 
 if __name__ == "__main__":
     # A parser counts by its module's name, which shall be that which the test knows.
-    from property_tests.programs import faults
+    from property_tests.testing.programs import faults
 
     what, directory, *more = sys.argv[1:]
     getattr(faults, what)(Path(directory), *more)

@@ -18,12 +18,12 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from etils import epath
 
 import resumable_data as rd
-from property_tests.fault_table import Fault, Scenario
-from property_tests.processes import ROOT
-from property_tests.programs import faults
-from property_tests.programs.faults import checkpoints, restore, save, take
+from property_tests.testing.fault_table import Fault, Scenario
+from property_tests.testing.processes import ROOT
+from property_tests.testing.programs import faults
+from property_tests.testing.programs.faults import checkpoints, restore, save, take
 
-PROGRAM = ROOT / "property_tests" / "programs" / "faults.py"
+PROGRAM = ROOT / "property_tests" / "testing" / "programs" / "faults.py"
 
 
 @cache

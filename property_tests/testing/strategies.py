@@ -14,7 +14,8 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from hypothesis import strategies as st
 
 import resumable_data as rd
-from property_tests.oracle import Oracle
+from property_tests.testing.oracle.batches import default_shards
+from property_tests.testing.oracle.pipeline import Oracle
 
 LIMIT = 30
 """Elements of a pipeline that are looked at, where it has more."""
@@ -101,7 +102,7 @@ class Pipeline:
     batch_size: int = 1
     drop_remainder: bool = True
     prefetch: int | None = None
-    shards: int = 1
+    shards: int | None = 1
 
     def source(self) -> Any:
         """The source of the records."""
@@ -150,6 +151,8 @@ class Pipeline:
         return Oracle(
             documents=self.documents(),
             dropped=self.dropped,
+            known=self.known,
+            dropping=bool({*DROPPING} & {*self.stages}),
             seed=self.seed if "shuffle" in self.stages else None,
             block=self.block,
             epochs=self.epochs if "repeat" in self.stages else 1,
@@ -162,15 +165,27 @@ class Pipeline:
             shift=self.shift or "inputs",
             batch_size=self.batch_size,
             drop_remainder=self.drop_remainder,
-            shards=self.shards if self.level == "batches" else 1,
+            shards=self.logical_shards,
         )
+
+    @property
+    def known(self) -> bool:
+        """Whether lengths are known before anything is read."""
+        return self.source_kind != "unmeasured" and not {"filter", "bad"} & {*self.stages}
+
+    @property
+    def logical_shards(self) -> int:
+        """How many logical shards there are."""
+        if self.level != "batches" or self.known:
+            return 1
+        return self.shards or default_shards(self.batch_size)
 
     @property
     def _oracle_window(self) -> int:
         """How many documents are planned at once, which ``pad`` decides itself."""
         if self.strategy != "pad":
             return self.window
-        return 64 if self.source_kind == "unmeasured" or {"filter", "bad"} & {*self.stages} else 1024
+        return 1024 if self.known else 64
 
     def _documents(self, source: Any) -> rd.Dataset[Any]:
         data = rd.Dataset.from_source(source)
@@ -214,12 +229,11 @@ def pipelines(
     stages = draw(st.permutations([stage for stage in _STAGES if draw(st.booleans())] + left_out))
     if "repeat" in stages and "shuffle" in stages:
         before_repeat = [stage for stage in stages[: stages.index("repeat")] if stage != "shuffle"]
-        behind_it = [stage for stage in stages[stages.index("repeat") :] if stage != "shuffle"]
-        stages = [*before_repeat, "shuffle", *behind_it]
+        after_it = [stage for stage in stages[stages.index("repeat") :] if stage != "shuffle"]
+        stages = [*before_repeat, "shuffle", *after_it]
     epochs = draw(st.integers(1, 4) if finite else st.sampled_from([None, 1, 2, 3, 4]))
     count = draw(st.integers(1, 60))
     lengths = draw(st.lists(st.integers(0, 50), min_size=count, max_size=count))
-    batch_size = draw(st.integers(1, 4) | st.integers(1, 12))
     pipeline = Pipeline(
         lengths=tuple(lengths),
         source_kind=draw(st.sampled_from(list(sources))),
@@ -235,19 +249,15 @@ def pipelines(
         eod_id=draw(st.sampled_from([0, 99_999])),
         pad_id=draw(st.sampled_from([0, 99_998])),
         shift=draw(st.sampled_from([None, "inputs", "targets", "none"])),
-        batch_size=batch_size,
+        batch_size=draw(st.integers(1, 4) | st.integers(1, 12)),
         drop_remainder=draw(st.booleans()),
         prefetch=draw(st.none() | st.integers(1, 5)),
-        shards=draw(st.just(1) | st.sampled_from([n for n in range(1, batch_size + 1) if batch_size % n == 0])),
+        shards=draw(st.none() | st.integers(1, 8)),
     )
-    if "repeat" in stages and epochs is None:
-        # Endless documents without a token make no row, ever: of a shard, or of all.
-        documents = pipeline.documents()
+    if not any(pipeline.documents()):
+        # A whole epoch without a token makes no row, which is an error.
         plain = tuple(stage for stage in stages if stage not in DROPPING)
-        if pipeline.shards > 1 and not all(documents):
-            pipeline = replace(pipeline, lengths=tuple(length or 1 for length in lengths), stages=plain)
-        elif not any(documents):
-            pipeline = replace(pipeline, lengths=(1, *pipeline.lengths[1:]), stages=plain)
+        pipeline = replace(pipeline, lengths=(1, *pipeline.lengths[1:]), stages=plain)
     return pipeline
 
 

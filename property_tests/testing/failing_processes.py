@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
-from property_tests.damaged_files import PROGRAM, continued, in_step, reference, write_corpus
-from property_tests.fault_table import Fault, Scenario
-from property_tests.processes import Ended, completed, start
-from property_tests.programs import faults
-from property_tests.programs.faults import checkpoints, restore
+from property_tests.testing.damaged_files import PROGRAM, continued, in_step, reference, write_corpus
+from property_tests.testing.fault_table import Fault, Scenario
+from property_tests.testing.processes import Ended, completed, start
+from property_tests.testing.programs import faults
+from property_tests.testing.programs.faults import checkpoints, restore
 
 ENDS_WITHIN = 90
 """Seconds within which every process ends, whatever happens to another; the time-outs in the programs are shorter."""

@@ -13,8 +13,8 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import v1
 
 import resumable_data as rd
-from property_tests.elastic_pipelines import STEP, STEPS, pipelines, shardings, shards_of
-from property_tests.processes import join_run, report
+from property_tests.testing.elastic_pipelines import STEP, STEPS, pipelines, shardings, shards_of
+from property_tests.testing.processes import join_run, report
 
 Iterators = dict[str, rd.DataIterator[rd.LLMBatch]]
 

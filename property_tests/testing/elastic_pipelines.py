@@ -14,8 +14,8 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import resumable_data as rd
-from property_tests import toy_tokenizer
-from property_tests.running import FIELDS
+from property_tests.testing import toy_tokenizer
+from property_tests.testing.running import FIELDS
 
 STEP = 3
 """When the pipelines are saved."""

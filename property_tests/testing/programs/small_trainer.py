@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from property_tests.processes import ROOT, join_run
+from property_tests.testing.processes import ROOT, join_run
 
 sys.path.insert(0, str(ROOT / "examples"))
 

@@ -9,7 +9,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import resumable_data as rd
-from property_tests.processes import join_run, report
+from property_tests.testing.processes import join_run, report
 
 ROWS, LENGTH = 8, 16
 TOKENS_A_RECORD = 64

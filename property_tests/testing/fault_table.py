@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from property_tests.processes import ROOT
+from property_tests.testing.processes import ROOT
 
 DOCUMENT = ROOT / "docs" / "faults.md"
 WRITES = os.environ.get("RESUMABLE_DATA_WRITE_TABLES") == "1"

@@ -8,7 +8,7 @@ it starts, between steps or while it saves; by SIGKILL to one process or to all,
 - the losses: equal to the bit wherever a step is done again after the same history of process counts, and within
   TOLERANCE of an uninterrupted training (a reduction across processes adds in another order).
 
-    python -m property_tests.soak --kills 200 --processes 1,1,2,4
+    python -m property_tests.testing.soak --kills 200 --processes 1,1,2,4
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from property_tests.programs.small_trainer import trainer, write_corpus
-from property_tests.soak_ledger import Ledger, largest_difference
-from property_tests.soak_life import (
+from property_tests.testing.programs.small_trainer import trainer, write_corpus
+from property_tests.testing.soak_ledger import Ledger, largest_difference
+from property_tests.testing.soak_life import (
     DEVICES,
     KILL_ALL,
     KILL_ONE,

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TIMEOUT = 240
 _COORDINATOR = "RESUMABLE_DATA_TEST_COORDINATOR"
 _COUNT = "RESUMABLE_DATA_TEST_PROCESS_COUNT"

@@ -14,8 +14,8 @@ import orbax.checkpoint as ocp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import resumable_data as rd
-from property_tests.processes import join_run, report
-from property_tests.running import raw
+from property_tests.testing.processes import join_run, report
+from property_tests.testing.running import raw
 from resumable_data.digest import digest
 from resumable_data.grain_data_processing import GrainArrayRecordsDataConfig, make_grain_iterator
 from resumable_data.multihost_dataloading import MultiHostDataLoadIterator

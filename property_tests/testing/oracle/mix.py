@@ -1,0 +1,262 @@
+"""A slow mix: fractions, one sample at a time, and edits that just happen."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+from property_tests.testing.mixes import LENGTH, Leaf, Mixed, Points, Run, leaves
+from property_tests.testing.oracle.batches import Fields, RowFormat, default_shards, next_batch
+from property_tests.testing.oracle.documents import Document, Row
+from property_tests.testing.oracle.groups import Group, next_group, sequence_of, window_bounds
+from property_tests.testing.oracle.packing import Packing
+from property_tests.testing.oracle.weights import NEVER, area, exact_weights, first_place
+
+
+class LeafFeed:
+    """The samples of one component, documents or rows; its epochs may change while it runs."""
+
+    def __init__(self, leaf: Leaf, path: str, of_rows: bool, endless: bool, shards: int) -> None:
+        self.leaf, self.of_rows, self.endless = leaf, of_rows, endless
+        self.oracle = leaf.oracle(path, shards)
+        self.epoch = 0  # how many have begun
+        self.groups: Iterator[Group] = iter(())
+        self.ready: deque[Any] = deque()
+
+    def __next__(self) -> Any:
+        while not self.reach_next():
+            left = NEVER if self.endless or self.leaf.epochs is None else self.leaf.epochs - self.epoch
+            if left <= 0:
+                raise StopIteration
+            if self.of_rows:
+                self.groups = self.oracle.groups(self.epoch)
+            else:
+                self.ready.extend(self.oracle.epoch(self.epoch))
+            self.epoch += 1
+        return self.ready.popleft()
+
+    def reach_next(self) -> bool:
+        """Passes over groups without rows; whether the epoch that has begun has a sample left."""
+        while not self.ready:
+            group = next(self.groups, None)
+            if group is None:
+                return False
+            self.ready.extend(self.oracle.rows_of(self.epoch - 1, group))
+        return True
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are delivered; it stays so while the component repeats and waits for the others."""
+        if self.leaf.epochs is None:
+            return False
+        return self.epoch > self.leaf.epochs or (self.epoch == self.leaf.epochs and not self.reach_next())
+
+    def update(self, leaf: Leaf, to_samples: Callable[[int], int]) -> None:
+        self.leaf = leaf
+
+    def renew(self) -> None:
+        pass
+
+
+class MixFeed:
+    """The samples of a mix: of the components whose release has come the earliest deadline, ties by name."""
+
+    def __init__(
+        self, mix: Mixed, path: str, of_rows: bool, endless: bool, shards: int, to_samples: Callable[[int], int]
+    ) -> None:
+        self.mix, self.path, self.of_rows, self.endless, self.shards = mix, path, of_rows, endless, shards
+        self.children: dict[str, LeafFeed | MixFeed] = {}
+        self.place = self.origin = 0
+        self.counts: dict[str, int] = {}
+        self.exhausted: set[str] = set()
+        self.in_force = self.following = moved(mix, to_samples)
+        self.add_children()
+
+    def add_children(self) -> None:
+        endless = self.endless or self.mix.stop == "all_exhausted"
+        for name, child in self.mix.children.items():
+            if name not in self.children:
+                path = f"{self.path}{name}"
+                self.children[name] = (
+                    MixFeed(child, f"{path}/", self.of_rows, endless, self.shards, int)
+                    if isinstance(child, Mixed)
+                    else LeafFeed(child, path, self.of_rows, endless, self.shards)
+                )
+
+    def __next__(self) -> Any:
+        while not self.ended():
+            name = self.earliest()
+            try:
+                sample = next(self.children[name])
+            except StopIteration:
+                if self.mix.stop == "first_exhausted":
+                    raise
+                self.exhausted.add(name)
+                self.origin, self.counts = self.place, {}
+            else:
+                self.counts[name] = self.counts.get(name, 0) + 1
+                self.place += 1
+                return sample
+        raise StopIteration
+
+    def ended(self) -> bool:
+        last = self.in_force[0][-1][1]
+        weighted = [name for name in self.children if last.get(name)]
+        if self.endless or self.mix.stop == "first_exhausted":
+            return False
+        if self.mix.stop == "renormalise":
+            return self.exhausted >= set(weighted)
+        return all(self.children[name].finished for name in weighted)
+
+    @property
+    def finished(self) -> bool:
+        done = [child.finished for child in self.children.values()]
+        return any(done) if self.mix.stop == "first_exhausted" else all(done)
+
+    def earliest(self) -> str:
+        points, between = self.in_force
+        left = [name for name in sorted(self.children) if name not in self.exhausted]
+        exact = [(start, exact_weights({name: weights.get(name, 0) for name in left})) for start, weights in points]
+        due: list[tuple[int, str]] = []
+        for name in left:
+            curve = [(start, weights[name]) for start, weights in exact]
+            delivered = self.counts.get(name, 0)
+
+            def target(place: int, curve: list[tuple[int, Fraction]] = curve) -> Fraction:
+                return area(curve, between, place) - area(curve, between, self.origin)
+
+            if target(self.place + 1) > delivered:
+                deadline = first_place(self.place, lambda t, target=target, number=delivered + 1: target(t) >= number)
+                due.append((deadline, name))
+        return min(due)[1]
+
+    def update(self, mix: Mixed, to_samples: Callable[[int], int]) -> None:
+        """Another mix from now on; its weights wait until ``renew``."""
+        self.mix, self.following = mix, moved(mix, to_samples)
+        self.children = {name: child for name, child in self.children.items() if name in mix.children}
+        for name, child in self.children.items():
+            child.update(mix.children[name], int)
+        self.exhausted &= set(self.children)
+        self.add_children()
+
+    def renew(self) -> None:
+        if self.in_force != self.following:
+            self.in_force, self.origin, self.counts = self.following, self.place, {}
+        for child in self.children.values():
+            child.renew()
+
+
+class PackFeed:
+    """Rows of groups of the documents of a mix. What has changed takes effect with the next group."""
+
+    def __init__(self, documents: MixFeed, run: Run, shards: int) -> None:
+        self.documents, self.run, self.shards = documents, run, 1 if run.known else shards
+        self.taken = 0  # documents of the mix
+        self.windows = self.takes()
+        self.ready: deque[Row] = deque()
+
+    def __next__(self) -> Row:
+        while not self.ready:
+            self.documents.renew()
+            self.ready.extend(self.next_sequence())
+        return self.ready.popleft()
+
+    def next_sequence(self) -> list[Row]:
+        """The rows of the next group."""
+        position, run, packing = self.taken, self.run, Packing(self.run.strategy, LENGTH)
+        shuffled = all(leaf.seed is not None for leaf in leaves(run.root))
+
+        def rows_of(documents: Sequence[Document], window: int) -> list[Row]:
+            if shuffled:
+                return packing.shuffled_rows(documents, 0, "*", position, window)
+            return packing.rows(documents)
+
+        group = next_group(self.windows, self.shards, packing, extends=not run.known or run.dropping)
+        if group is None:
+            raise StopIteration
+        return sequence_of(group, rows_of, known=run.known)
+
+    def takes(self) -> Iterator[list[list[Document]]]:
+        """The next windows, those that are taken together at a time."""
+        while documents := self.next_documents(self.run.window * self.shards):
+            self.taken += len(documents)
+            bounds = window_bounds(len(documents), -(-len(documents) // self.run.window))
+            yield [documents[positions.start : positions.stop] for positions in bounds]
+
+    def next_documents(self, most: int) -> list[Document]:
+        """The next documents of the mix, fewer at its end."""
+        documents: list[Document] = []
+        try:
+            while len(documents) < most:
+                documents.append(next(self.documents))
+        except StopIteration:
+            pass
+        return documents
+
+
+class OracleRun:
+    """A run to which edits happen."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.step, self.rows, self.shift = run, 0, 0, 0
+        # The logical shards of a run are those of its first batch size, whatever is edited.
+        self.shards = run.shards or default_shards(max(size for _, size in run.sizes))
+        self.mix = MixFeed(run.root, "", run.level == "rows", False, self.shards, self.to_samples(0))
+        self.feed: Any = PackFeed(self.mix, run, self.shards) if run.level == "documents" else self.mix
+
+    def to_samples(self, shift: int) -> Callable[[int], int]:
+        """From a boundary of the weights to the sample at which it is."""
+        if self.run.level != "rows":
+            return int
+        return lambda boundary: shift + sum(self.run.size(step) for step in range(boundary))
+
+    def edit(self, run: Run) -> None:
+        sizes_before, self.run = self.run.sizes, run
+        if run.sizes != sizes_before:
+            self.shift = self.rows - sum(run.size(step) for step in range(self.step))
+        self.mix.update(run.root, self.to_samples(self.shift))
+        if run.level == "documents":
+            self.feed.run = run
+        else:
+            self.mix.renew()
+
+    def next_rows(self) -> list[Row] | None:
+        """The rows of the next batch; those that fill up the last one are empty."""
+        rows = next_batch(
+            _until_the_end(self.feed),
+            self.run.size(self.step),
+            1 if self.run.known else self.shards,
+            drop_remainder=self.run.drop_remainder,
+        )
+        if rows is not None:
+            self.step, self.rows = self.step + 1, self.rows + sum(bool(row.spans) for row in rows)
+        return rows
+
+    def take(self, count: int) -> list[Any]:
+        """The next batches as their fields, or documents as their tokens."""
+        if self.run.level == "bare":
+            kept = (document for document in _until_the_end(self.feed) if not document.dropped)
+            return [list(document.tokens) for _, document in zip(range(count), kept, strict=False)]
+        batches = (self.next_rows() for _ in range(count))
+        return [self.fields(rows) for rows in batches if rows]
+
+    def fields(self, rows: list[Row]) -> Fields:
+        return RowFormat(LENGTH).batch(rows)
+
+
+def moved(mix: Mixed, to_samples: Callable[[int], int]) -> tuple[Points, str]:
+    """The points of the weights at samples, and what holds between them."""
+    if len(mix.points) == 1:
+        return mix.points, mix.between
+    return tuple((to_samples(boundary), weights) for boundary, weights in mix.points), mix.between
+
+
+def _until_the_end(feed: Any) -> Iterator[Any]:
+    while True:
+        try:
+            sample = next(feed)
+        except StopIteration:
+            return
+        yield sample

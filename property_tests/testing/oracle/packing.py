@@ -1,0 +1,142 @@
+"""The rows of one window, by each strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from property_tests.testing.oracle.documents import Document, Row, Span, keyed_order
+
+Numbered = tuple[int, Span]
+"""A span with its place among all spans of the window."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How windows are packed: the arguments of ``pack``, or of ``pad`` where the strategy is "pad"."""
+
+    strategy: str
+    length: int
+    truncate: bool = False
+
+    def rows(self, window: Sequence[Document]) -> list[Row]:
+        """Rows in the order of what stands first in them, their spans in the order of the documents."""
+        documents = [document.cut_to(self.length) if self.truncate else document for document in window]
+        packed = [sorted(row, key=_place) for row in _PACKERS[self.strategy](documents, self.length)]
+        return [Row(tuple(span for _, span in row)) for row in sorted(packed, key=lambda row: row[0][0])]
+
+    def shuffled_rows(self, window: Sequence[Document], *key: int | str) -> list[Row]:
+        """The same rows in a keyed order. Padded rows keep their order."""
+        rows = self.rows(window)
+        if self.strategy == "pad":
+            return rows
+        places = keyed_order(len(rows), "pack.rows", *key)
+        return [row for _, row in sorted(zip(places, rows, strict=True), key=lambda pair: pair[0])]
+
+    def fills(self, documents: Sequence[Document], rows: int) -> bool:
+        """Whether the documents have the tokens of so many rows; where they are padded, whether they make as many."""
+        lengths = [len(document.tokens) for document in documents]
+        kept = [min(length, self.length) for length in lengths] if self.truncate else lengths
+        if self.strategy == "pad":
+            return sum(-(-length // self.length) for length in kept) >= rows
+        return sum(kept) >= rows * self.length
+
+
+def _place(span: Numbered) -> int:
+    return span[0]
+
+
+def _spans(window: Sequence[Document], length: int) -> list[Numbered]:
+    """Every document cut into full rows and a rest."""
+    spans = [
+        Span(document, offset, document.tokens[offset : offset + length])
+        for document in window
+        for offset in range(0, len(document.tokens), length)
+    ]
+    return list(enumerate(spans))
+
+
+def _free(row: list[Numbered], length: int) -> int:
+    return length - sum(len(span.tokens) for _, span in row)
+
+
+def _holds(row: list[Numbered], document: Document) -> bool:
+    return any(span.document.name == document.name for _, span in row)
+
+
+def _fitting(rows: list[list[Numbered]], span: Span, length: int, *, may_hold_it_twice: bool) -> list[list[Numbered]]:
+    """The rows with room for a span; those that hold its document only where no other has room, if at all."""
+    with_room = [row for row in rows if _free(row, length) >= len(span.tokens)]
+    others = [row for row in with_room if not _holds(row, span.document)]
+    return with_room if not others and may_hold_it_twice else others
+
+
+def _few_different(window: Sequence[Document], length: int) -> bool:
+    """Whether all different documents of a window have room in one row."""
+    different = {document.name: len(document.tokens) for document in reversed(window)}
+    return sum(different.values()) <= length
+
+
+def _first_fit(window: Sequence[Document], length: int) -> list[list[Numbered]]:
+    rows: list[list[Numbered]] = []
+    few = _few_different(window, length)
+    for numbered in _spans(window, length):
+        fitting = _fitting(rows, numbered[1], length, may_hold_it_twice=few)
+        if fitting:
+            fitting[0].append(numbered)
+        else:
+            rows.append([numbered])
+    return rows
+
+
+def _best_fit(window: Sequence[Document], length: int) -> list[list[Numbered]]:
+    rows: list[list[Numbered]] = []  # the one filled last stands last
+    few = _few_different(window, length)
+    first = {document.name: place for place, document in reversed([*enumerate(window)])}
+    # Of equally long ones those of one document come one after the other.
+    decreasing = sorted(
+        _spans(window, length), key=lambda numbered: (-len(numbered[1].tokens), first[numbered[1].document.name])
+    )
+    for numbered in decreasing:
+        fitting = _fitting(rows, numbered[1], length, may_hold_it_twice=few)
+        if fitting:
+            least = min(_free(row, length) for row in fitting)
+            row = [row for row in fitting if _free(row, length) == least][-1]
+            rows = [other for other in rows if other is not row]
+        else:
+            row = []
+        row.append(numbered)
+        rows.append(row)
+    return rows
+
+
+def _concat_split(window: Sequence[Document], length: int) -> list[list[Numbered]]:
+    rows: list[list[Numbered]] = []
+    number = 0
+    for document in apart(window, length):
+        offset = 0
+        while offset < len(document.tokens):
+            if not rows or _free(rows[-1], length) == 0:
+                rows.append([])
+            tokens = document.tokens[offset : offset + _free(rows[-1], length)]
+            rows[-1].append((number, Span(document, offset, tokens)))
+            number += 1
+            offset += len(tokens)
+    return rows
+
+
+def apart(window: Sequence[Document], length: int) -> Sequence[Document]:
+    """The order in which documents are laid end to end, so that no row holds one twice: not decided yet."""
+    return window
+
+
+def _one_a_row(window: Sequence[Document], length: int) -> list[list[Numbered]]:
+    return [[numbered] for numbered in _spans(window, length)]
+
+
+_PACKERS: dict[str, Callable[[Sequence[Document], int], list[list[Numbered]]]] = {
+    "best_fit": _best_fit,
+    "first_fit": _first_fit,
+    "concat_split": _concat_split,
+    "pad": _one_a_row,
+}

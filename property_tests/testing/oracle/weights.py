@@ -1,0 +1,53 @@
+"""Weights of a mix as fractions, and what they ask of a component."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from math import lcm
+
+UNIT = 2**40
+NEVER = 2**62
+
+
+def exact_weights(weights: Mapping[str, float]) -> dict[str, Fraction]:
+    """The share of each component.
+
+    Shares are exact where their common denominator is at most 2**40. Where it is larger they are rounded to
+    multiples of 2**-40, what is left over given to the largest remainders, ties by name.
+    """
+    total = sum(map(Fraction, weights.values()))
+    shares = {name: Fraction(weight) / total for name, weight in weights.items()}
+    if lcm(*(share.denominator for share in shares.values())) <= UNIT:
+        return shares
+    units = {name: share.numerator * UNIT // share.denominator for name, share in shares.items()}
+    missing = UNIT - sum(units.values())
+    for name in sorted(units, key=lambda name: (units[name] - shares[name] * UNIT, name))[:missing]:
+        units[name] += 1
+    return {name: Fraction(number, UNIT) for name, number in units.items()}
+
+
+def area(curve: Sequence[tuple[int, Fraction]], between: str, place: int) -> Fraction:
+    """The samples asked of a component up to a place: the area below its weights."""
+    total = Fraction(0)
+    for (start, weight), (stop, towards) in pairwise([*curve, (NEVER, curve[-1][1])]):
+        width = min(stop, place) - start
+        if width > 0:
+            slope = (towards - weight) / (stop - start) if between == "linear" else Fraction(0)
+            total += width * (weight + slope * width / 2)
+    return total
+
+
+def first_place(start: int, holds: Callable[[int], bool]) -> int:
+    """The first place from ``start`` on at which something holds that goes on to hold, or ``NEVER``."""
+    reach = 1
+    while not holds(start + reach):
+        reach *= 2
+        if reach >= NEVER:
+            return NEVER
+    low, high = start - 1, start + reach
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
