@@ -1,9 +1,9 @@
 """The one order of the rows of several shards, and the slots of a batch.
 
-A worked example of the order. Three shards have lists of rows: A0 A1 A2 A3 A4 of shard 0, none of shard 1, C0 of shard
-2. These are 6 rows, so that every list is to have 2. Shard 0 has 3 too many: A2, A3 and A4. Shard 1 lacks 2, and shard
-2 lacks 1. Shards 0 and 1 are siblings in the binary tree: A2 and A3 go to shard 1. Shard 2 is alone, and so moves up;
-there it is the sibling of the pair (0, 1), and gets A4. The lists are now
+A worked example of the order. Three shards have lists of rows: shard 0 has A0 A1 A2 A3 A4, shard 1 has none, shard 2
+has C0. These are 6 rows, so that every list is to have 2. Shard 0 has 3 too many: A2, A3 and A4. Shard 1 lacks 2,
+and shard 2 lacks 1. Shards 0 and 1 are siblings in the binary tree: A2 and A3 go to shard 1. Shard 2 is alone, and so
+moves up; there it is the sibling of the pair (0, 1), and gets A4. The lists are now
 
     shard 0: A0 A1        shard 1: A2 A3        shard 2: C0 A4
 

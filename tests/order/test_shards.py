@@ -16,7 +16,7 @@ from resumable_data.order.shards import MOST_SHARDS, default_shards
         (33, 33),
         (63, 63),
         (64, 64),
-        (65, 64),  # 5 × 13 has no divisor from 33 to 64
+        (65, 64),  # 5 * 13 has no divisor from 33 to 64
         (66, 33),
         (67, 64),  # a prime number
         (96, 48),

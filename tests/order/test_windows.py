@@ -3,8 +3,8 @@
 A worked example. An epoch has 10 documents, and a window has room for 4. So the epoch has ceil(10 / 4) = 3 windows.
 Window w holds the positions from w * 10 // 3 to (w + 1) * 10 // 3: positions 0 to 2, 3 to 5, and 6 to 9.
 
-With S = 4 logical shards 3 windows are half of S or more, so that their number is rounded up to a multiple of 4. There
-are 4 windows: positions 0 and 1, 2 to 4, 5 and 6, 7 to 9. Each shard measures one.
+With S = 4 logical shards 3 windows are half of S or more, so that their number is rounded up to a multiple of 4. So
+there are 4 windows: positions 0 and 1, 2 to 4, 5 and 6, 7 to 9. Each shard measures one.
 
 With S = 8 logical shards 3 windows are fewer than half of S. They stay 3, and window i belongs to shard i * 8 // 3:
 shards 0, 2 and 5. The other shards measure nothing.
