@@ -127,8 +127,8 @@ def test_an_exchange_closes_without_a_service() -> None:
     published = Published()
     with clients_of(1) as (client,):
         exchanges = [LengthExchange(ServiceCarrier(client), [0], 0, published=published) for _ in range(6)]
-        for exchange in exchanges:
-            exchange.share(["a"], [0], lambda _: [(np.zeros(1, np.int64), None)], [1], "web")
+        for number, exchange in enumerate(exchanges):
+            exchange.share([f"{number}"], [0], lambda _: [(np.zeros(1, np.int64), None)], [1], "web")
     for exchange in exchanges:
         exchange.close()
         exchange.close()
