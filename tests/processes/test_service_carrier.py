@@ -39,6 +39,7 @@ def test_another_process_finds_what_is_published(carriers: list[ServiceCarrier],
     carriers[0].publish("another group", {"key": b"another"})
     assert carriers[1].find("group", list(facts)) == facts
     assert carriers[1].find("group", ["key", *facts]) == facts
+    assert carriers[1].find("group", ["key", "another", "key 0"]) == {"key 0": facts["key 0"]}
     assert carriers[1].find("group", ["key"]) == {}
     assert carriers[1].find("nowhere", ["a", "b", "c", "d"]) == {}
 
