@@ -265,7 +265,9 @@ def test_no_row_of_a_mix_of_documents_holds_one_twice(parts: list[Data], strateg
     # Windows of 16 documents have at least 4 different ones, of 3 tokens or more: so many have no room in one row,
     # where copies would meet.
     documents = {
-        name: replace(part, lengths=_longer(part.lengths), stages=(), epochs=None, first=1000 * place).documents()
+        name: replace(
+            part, lengths=_longer(part.lengths), stages=(), seed=place, epochs=None, first=1000 * place
+        ).documents()
         for place, (name, part) in enumerate(zip("abc", parts, strict=False))
     }
     rows = rd.mix(documents).pack(10, eod_id=0, strategy=strategy, window=16)
@@ -276,7 +278,7 @@ def test_no_row_of_a_mix_of_documents_holds_one_twice(parts: list[Data], strateg
 
 def _longer(lengths: tuple[int, ...]) -> tuple[int, ...]:
     """As many as a window has documents or more, each of 3 to 10 tokens."""
-    return tuple(3 + length % 8 for length in (lengths * 16)[:24])
+    return tuple(3 + length % 8 for length in (lengths * 20)[:20])
 
 
 @fewer
