@@ -54,7 +54,7 @@ GOLDEN = {
     "concat_split": "853dd7e49b5453198c4e472972f7b295",
     "first_fit": "b93acec03aed4f4892815cd82ba8af6a",
     "one_a_row": "aefe49c862d917a1b53ab690d2edc3b7",
-    "best_fit with copies": "154bf0500d7ecb1a076be0b63c0c0829",
+    "best_fit with copies": "95dec2eccb91dc779cbb8f0550d800d8",
     "concat_split with copies": "798937dcce8d886cd5bb2753c7480394",
     "first_fit with copies": "a58bcdeb09dc74d6af718f283a27c930",
     "one_a_row with copies": "b9a6cc719b27d4c8a32491b945ba3ad3",
