@@ -19,7 +19,7 @@ from resumable_data.sources.array_record import find_shards
 from resumable_data.sources.arrow_column import ArrowColumn, layout_of
 from resumable_data.sources.hugging_face_columns import NumberColumns
 from resumable_data.sources.hugging_face_records import Records, TokenRecords, WholeRecords, records_of
-from resumable_data.sources.source import Column, check_indices, evenly_spaced
+from resumable_data.sources.source import Column, check_indices, digests_or_bad, evenly_spaced
 
 _SAMPLED_RECORDS = 1024
 _LENGTHS_AT_ONCE = 1 << 20
@@ -154,14 +154,14 @@ class HuggingFaceSource:
     def fingerprint(self) -> str:
         """Digest of the record count, of the total length, and of up to 1,024 records, spread evenly.
 
-        The same records have the same fingerprint, whatever files, chunks and integer types they lie in.
-
-        Raises:
-            RecordError: A sampled record is bad.
+        The same records have the same fingerprint, whatever files, chunks and integer types they lie in. A bad record
+        counts as one.
         """
-        sampled = evenly_spaced(len(self), _SAMPLED_RECORDS)
-        digests = self._records.digests(self._rows_at(sampled), lambda place: self._name_of(int(sampled[place])))
+        digests = digests_or_bad(evenly_spaced(len(self), _SAMPLED_RECORDS), self._digests)
         return digest("hugging-face", str(len(self)), str(self._total_length()), *digests)
+
+    def _digests(self, indices: Int64Array) -> list[str]:
+        return self._records.digests(self._rows_at(indices), lambda place: self._name_of(int(indices[place])))
 
     def _token_lengths(self, indices: Int64Array) -> Int64Array:
         """Tokens of each record, int64[n], from the Arrow offsets.

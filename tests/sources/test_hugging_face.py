@@ -440,3 +440,13 @@ def test_a_pipeline_over_text_tokenizes_it() -> None:
 
 def encoded(text: str) -> np.ndarray:
     return np.frombuffer(text.encode(), np.uint8).astype(np.int32)
+
+
+@pytest.mark.parametrize(("count", "bad"), [(7, 0), (300, 299), (2100, 1049), (2100, 2099)])
+def test_a_bad_record_is_left_out_whether_or_not_it_is_sampled(count: int, bad: int) -> None:
+    texts = [None if number == bad else f"text {number}" for number in range(count)]
+    source = HuggingFaceSource(datasets.Dataset.from_dict({"text": texts}), "text")
+    iterator = iter(rd.Dataset.from_source(source).skip_bad_records(at_most=1))
+
+    assert list(iterator) == [text for text in texts if text is not None]
+    assert iterator.progress().dropped == 1
