@@ -50,7 +50,8 @@ def _open(node: Node, worker: Worker, shards: int | None) -> Opened[Any]:
         engine = RowEngine(planner, catalog.readers, rows.format, measuring)
     if worker.count > 1:
         engine = WorkerEngine(engine, worker)
-    return Opened(engine, catalog.description, node.shards_of(shards) if isinstance(node, Batch | Unbatch) else 1)
+    shards = node.shards_of(shards) if isinstance(node, Batch | Unbatch) else 1
+    return Opened(engine, catalog.description, shards, tuple(catalog.resources), catalog.left_out)
 
 
 def is_stream(node: DocumentNode | Rows) -> bool:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from resumable_data.delivered import Delivered
 from resumable_data.differences import Difference
@@ -18,9 +18,18 @@ from resumable_data.iteration.epochs import Epochs
 from resumable_data.iteration.load_ahead import Ready
 from resumable_data.iteration.progress import Progress
 from resumable_data.planning.integers import delivered_of, is_mix
+from resumable_data.reading.bad_records import LeftOut
 from resumable_data.state import Description, Position, State, decode, encode, shards_of
 
 ElementT = TypeVar("ElementT")
+
+
+class Resource(Protocol):
+    """What an open pipeline has open."""
+
+    def close(self) -> None:
+        """Frees memory and files."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -31,11 +40,21 @@ class Opened(Generic[ElementT]):
         engine: What plans and loads its elements.
         description: What decides its data.
         shards: The logical shards of the run.
+        resources: What it has open, to be closed after the engine.
+        left_out: Gives the bad records that were left out so far.
     """
 
     engine: Engine[Any, Any, ElementT]
     description: Description
     shards: int = 1
+    resources: Sequence[Resource] = ()
+    left_out: Callable[[], list[LeftOut]] = list
+
+    def close(self) -> None:
+        """Ends what runs in the background, and frees memory and files."""
+        self.engine.close()
+        for resource in self.resources:
+            resource.close()
 
 
 class DataIterator(Generic[ElementT]):
@@ -162,7 +181,7 @@ class DataIterator(Generic[ElementT]):
         def move() -> None:
             self._drop_ready()
             if opened is not self._opened:
-                self._engine.close()
+                self._opened.close()
                 self._opened = opened
             self._cursor, self._step, self._edits = cursor, position.step, (*position.edits, *changes)
             self._begin()
@@ -220,15 +239,20 @@ class DataIterator(Generic[ElementT]):
         left = self._engine.remainder(self._cursor, self._step, self._ended)
         return Progress.of(self._step, rows, counts, self._removed(), self._engine.cells(rows), left)
 
+    @property
+    def bad_records(self) -> list[LeftOut]:
+        """The bad records that ``skip_bad_records`` has left out in this process, those read ahead included."""
+        return self._opened.left_out()
+
     def description(self) -> dict[str, Any]:
         """What decides the pipeline's data, for people: what a checkpoint keeps as ``pipeline.json``."""
         return self._description.to_json()
 
     def close(self) -> None:
-        """Ends the threads, if there are any. The state can still be taken."""
+        """Ends the threads, if there are any, and frees what was read. The state can still be taken."""
         self._drop_ready()
         self._closed = True
-        self._engine.close()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self

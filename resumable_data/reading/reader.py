@@ -40,6 +40,11 @@ class Reader(Protocol):
 class RecordReader(Protocol):
     """The source of a component."""
 
+    @property
+    def reads_together(self) -> bool:
+        """Whether many records are read faster in one call than one by one."""
+        ...
+
     def read(self, records: Int64Array) -> Documents:
         """Its records at int64[n] places."""
         ...
@@ -124,7 +129,7 @@ class DocumentReader:
     def _after(self, steps: tuple[Step, ...], indices: Int64Array) -> Documents:
         """The documents after the first steps, all at once.
 
-        What a guard among these has before it is run record by record where it fails.
+        What a guard among these has before it is run on ever fewer documents where it fails.
         """
         last = max((place for place, step in enumerate(steps) if isinstance(step, Guard)), default=-1)
         guard = steps[last] if last >= 0 else None
@@ -143,18 +148,14 @@ class DocumentReader:
         """The documents after the steps before a guard, which leaves out those that are bad."""
         try:
             return self._after(steps, indices)
-        except RecordError:
-            ones = np.split(indices, len(indices))
-            return Documents.concatenate([self._one(guard, steps, index) for index in ones])
-
-    def _one(self, guard: Guard, steps: tuple[Step, ...], index: Int64Array) -> Documents:
-        """The document at int64[1] index, or one that is dropped."""
-        try:
-            return self._after(steps, index)
         except RecordError as error:
-            guard.leave_out(int(index[0]), error)
-        tokens = [step for step in steps if isinstance(step, AsTokens)]
-        return tokens[0].nothing() if tokens else Documents.nothing(1)
+            if len(indices) == 1:
+                guard.leave_out(int(indices[0]), error)
+                tokens = [step for step in steps if isinstance(step, AsTokens)]
+                return tokens[0].nothing() if tokens else Documents.nothing(1)
+        # In halves: where few are bad, the others are still read many at a time.
+        halves = np.array_split(indices, 2)
+        return Documents.concatenate([self._guarded(guard, steps, half) for half in halves])
 
     def _source_documents(self, steps: tuple[Step, ...], records: Int64Array) -> Documents:
         """The source's records, from columns if nothing but tokens is asked for."""

@@ -14,7 +14,22 @@ from resumable_data.errors import PipelineError, SourceError
 _LOG = logging.getLogger(__name__)
 _FIRST_WAIT = 0.2
 
+# Errors of these packages are those of storage, though not all of them are an OSError.
+_STORAGE_PACKAGES = ("aiohttp", "botocore", "google", "httpcore", "httpx", "requests", "urllib3")
+# Some errors of what was read are an OSError: a file that is no gzip, a picture that is none.
+_PARSING_MODULES = ("gzip", "PIL")
+
 ReadT = TypeVar("ReadT")
+
+
+def is_of_storage(error: BaseException) -> bool:
+    """Whether storage failed, which may help itself when it is asked again; otherwise what was read is bad.
+
+    >>> is_of_storage(ConnectionResetError()), is_of_storage(ValueError("no number")), is_of_storage(EOFError())
+    (True, False, False)
+    """
+    package = type(error).__module__.partition(".")[0]
+    return package in _STORAGE_PACKAGES or (isinstance(error, OSError) and package not in _PARSING_MODULES)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.random_map import RandomMap
 from resumable_data.stages.repeat import Repeat
-from resumable_data.stages.sequential import SequentialStage
+from resumable_data.stages.sequential import SequentialStage, TapeRecords
 from resumable_data.stages.shuffle import Shuffle
+from resumable_data.stages.skip_bad_records import SkipBadRecords
 from resumable_data.stages.source import SourceStage
 from resumable_data.stages.stage import Named
 
@@ -130,19 +131,22 @@ class Component:
 
     def reader(self, fields: TokenFields | None = None) -> DocumentReader:
         """What reads the documents, and takes these fields of them for rows."""
-        return DocumentReader(self.source, self.steps, fields)
+        return DocumentReader(self.source.records(), self.steps, fields)
 
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> DocumentPlanner[Any]:
         """The planner of this component at ``path``."""
-        reader: Reader = self.reader(context.fields)
+        records = self.source.records()
+        reader: Reader = DocumentReader(records, self.steps, context.fields)
         if context.measuring is not None and not self.lengths_known:
             reader = context.measuring.keep(reader, path)
         for stage in (self.source, *self.stages):
             catalog.describe(path, stage.name, stage.settings())
             catalog.use(stage.algorithms())
         number = catalog.add(path, reader, digest(canonical_json(self._reading(context.fields))))
-        if isinstance(self.source, SequentialStage):
-            return self.source.planner(path, number, self.drops, context.shards)
+        catalog.bad_records.extend((path, step.bad) for step in self.steps if isinstance(step, SkipBadRecords))
+        if isinstance(records, TapeRecords):
+            catalog.resources.append(records)
+            return records.planner(path, number, self.drops, context.shards)
         epoch_size, epoch_dependent, shuffle = self.epoch_size, self.epoch_dependent, self._only(Shuffle)
 
         def order(epoch: int, positions: Int64Array) -> Int64Array:
