@@ -357,6 +357,7 @@ class Dataset(Generic[ElementT]):
         truncate: bool = False,
         fields: Fields = (),
         tokens: str | None = None,
+        vocab_size: int | None = None,
     ) -> Dataset[LLMBatch]:
         """Rows of ``length`` tokens, each of several documents, packed window by window.
 
@@ -376,6 +377,8 @@ class Dataset(Generic[ElementT]):
             truncate: Cut a document longer than a row, instead of splitting it over several.
             fields: Names of fields, which are int32, or their dtypes by name, as ``{"weight": "float32"}``.
             tokens: Key of the tokens where documents are mappings; ``"tokens"`` if ``fields`` alone are given.
+            vocab_size: How many tokens the model knows: an id beyond them makes a record bad, as a negative one does
+                always. By default the ids of the tokenizer, after ``tokenize``. It is no part of the state.
 
         Raises:
             PipelineError: A setting is impossible.
@@ -384,7 +387,9 @@ class Dataset(Generic[ElementT]):
         row_format = _row_format("pack", documents, length, eod_id, pad_id, fields)
         if window is None:
             window = _WINDOW if documents.lengths_known else _WINDOW_TO_READ
-        return Dataset(Pack(documents, row_format, strategy, as_integer("pack: window", window), truncate, tokens))
+        window = as_integer("pack: window", window)
+        size = None if vocab_size is None else as_integer("pack: vocab_size", vocab_size)
+        return Dataset(Pack(documents, row_format, strategy, window, truncate, tokens, size))
 
     def pad(
         self,
@@ -395,6 +400,7 @@ class Dataset(Generic[ElementT]):
         truncate: bool = False,
         fields: Fields = (),
         tokens: str | None = None,
+        vocab_size: int | None = None,
     ) -> Dataset[LLMBatch]:
         """Rows of ``length`` tokens, each of one document.
 
@@ -407,6 +413,7 @@ class Dataset(Generic[ElementT]):
             truncate: Cut a document longer than a row, instead of giving it several.
             fields: As in ``pack``.
             tokens: As in ``pack``.
+            vocab_size: As in ``pack``.
 
         Raises:
             PipelineError: A setting is impossible.
@@ -420,7 +427,8 @@ class Dataset(Generic[ElementT]):
         """
         documents = self._documents("pad")
         row_format = _row_format("pad", documents, length, eod_id, pad_id, fields)
-        return Dataset(Pad(documents, row_format, truncate, tokens))
+        size = None if vocab_size is None else as_integer("pad: vocab_size", vocab_size)
+        return Dataset(Pad(documents, row_format, truncate, tokens, size))
 
     def shift(self, what: str = "inputs") -> Dataset[LLMBatch]:
         """Which side is shifted to make inputs and targets of a row's text.

@@ -47,7 +47,7 @@ def _open(node: Node, worker: Worker, shards: int | None) -> Opened[Any]:
     else:
         rows, measuring = cast(Rows, node), Measuring.alone()
         planner = rows.open(OpenContext(measuring), catalog, rows.component)
-        engine = RowEngine(planner, catalog.readers, rows.format, measuring)
+        engine = RowEngine(planner, catalog.readers, rows.format, measuring, rows.lengths_known)
     if worker.count > 1:
         engine = WorkerEngine(engine, worker)
     shards = node.shards_of(shards) if isinstance(node, Batch | Unbatch) else 1

@@ -15,10 +15,16 @@ from resumable_data.reading.as_tokens import AsTokens, with_tokens
 from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.step import Guard, Step
+from resumable_data.reading.token_ids import ANY_TOKEN, TokenIds
 
 
 class Reader(Protocol):
     """The reading side of a component, to which plans refer."""
+
+    @property
+    def reads_together(self) -> bool:
+        """Whether many documents are read faster in one call than one by one."""
+        ...
 
     def read(self, indices: Int64Array) -> Documents:
         """The documents at int64[n] indices, whatever they are."""
@@ -72,13 +78,25 @@ class DocumentReader:
         source: The records.
         steps: What is done to them, in this order.
         fields: What rows take of documents that are mappings; None where documents are tokens.
+        ids: Which ids tokens can have, which is checked where documents are read as tokens.
     """
 
-    def __init__(self, source: RecordReader, steps: Sequence[Step], fields: TokenFields | None = None) -> None:
+    def __init__(
+        self,
+        source: RecordReader,
+        steps: Sequence[Step],
+        fields: TokenFields | None = None,
+        ids: TokenIds = ANY_TOKEN,
+    ) -> None:
         self._source = source
         self._steps = tuple(steps)
-        self._steps_to_tokens = with_tokens(steps, fields)
+        self._steps_to_tokens = with_tokens(steps, fields, ids)
         self._occurring = any(step.epoch_dependent for step in steps)
+
+    @property
+    def reads_together(self) -> bool:
+        """Whether the source, or a step, is faster with many documents in one call."""
+        return self._source.reads_together or any(step.works_together for step in self._steps)
 
     def read(self, indices: Int64Array) -> Documents:
         """The documents, whatever they are.

@@ -89,6 +89,11 @@ class GrainSource:
     def __repr__(self) -> str:
         return f"{self._name} ({len(self)} records)"
 
+    @property
+    def reads_together(self) -> bool:
+        """Whether the source reads many records in one call; Grain's own datasets have one that reads one by one."""
+        return hasattr(self._source, "__getitems__")
+
     def read(self, indices: Int64Array) -> list[Any]:
         """Records at int64[n] indices.
 

@@ -16,7 +16,11 @@ _BAD_RECORD = digest("bad record")
 
 @runtime_checkable
 class Source(Protocol):
-    """Records with random access. Any object with these three methods is a source."""
+    """Records with random access. Any object with these three methods is a source.
+
+    One that gains nothing when many records are read in one call can say so with ``reads_together = False``: where
+    documents are delivered one by one, they are then read so, and none waits for one after it.
+    """
 
     def __len__(self) -> int:
         """Number of records."""
