@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from resumable_data.arrays import Ragged, offsets_of, ranges
+from resumable_data.arrays import Ragged, UInt32Array, offsets_of, ranges
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.reading.documents import NameOf
 
@@ -41,7 +41,7 @@ class TokenIds:
         resumable_data.errors.RecordError: document 1 holds the id 100 at place 1: ids are 0 to 99 (vocab_size=100)
         """
         most = _MOST if self.size is None else self.size
-        values = tokens.values.view(np.uint32)  # negative ids are the largest so
+        values: UInt32Array = tokens.values.view(np.uint32)  # negative ids are the largest so
         if not len(values) or int(values.max()) < most:
             return
         own = values[ranges(tokens.starts, tokens.lengths)]  # without cells that are no document's

@@ -129,9 +129,7 @@ class HuggingFaceSource:
             dataset, bad = reader(list(map(os.fspath, found.files)), cache_dir=cache), found.bad
             first = bad[min(bad)]
             _LOG.warning("%s: %d of %d records are bad, the first is %s", name, len(bad), len(dataset), first)
-        source = cls(dataset, column, name=name)
-        source._bad = bad
-        return source
+        return cls._with_bad(dataset, column, name, bad)
 
     @classmethod
     def from_disk(cls, path: epath.PathLike, column: str | None = None) -> HuggingFaceSource:
@@ -151,6 +149,12 @@ class HuggingFaceSource:
             raise SourceError(f"{folder} cannot be read as a dataset of save_to_disk: {error!r}") from error
         return cls(dataset, column, name=epath.Path(folder).name)
 
+    @classmethod
+    def _with_bad(cls, dataset: Any, column: str | None, name: str, bad: Mapping[int, str]) -> HuggingFaceSource:
+        source = cls(dataset, column, name=name)
+        source._bad = bad
+        return source
+
     def __len__(self) -> int:
         return len(self._dataset)
 
@@ -160,7 +164,7 @@ class HuggingFaceSource:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What is known of the memory holds in this process alone.
-        return _reopened, (self._dataset, self._column, self._name, self._bad)
+        return HuggingFaceSource._with_bad, (self._dataset, self._column, self._name, self._bad)
 
     def read(self, indices: Int64Array) -> Sequence[Any]:
         """Records at int64[n] indices: a ``Ragged`` of tokens, or a list of texts or dictionaries.
@@ -226,12 +230,6 @@ class HuggingFaceSource:
             for start in range(0, len(self), _LENGTHS_AT_ONCE)
         )
         return sum(int(column.extents(self._rows_at(block)).lengths.sum()) for block in blocks)
-
-
-def _reopened(dataset: Any, column: str | None, name: str, bad: Mapping[int, str]) -> HuggingFaceSource:
-    source = HuggingFaceSource(dataset, column, name=name)
-    source._bad = bad
-    return source
 
 
 def _mended(files: Sequence[epath.Path], kind: str, cache: str | None) -> Mended | None:

@@ -66,7 +66,7 @@ class LineKind:
     def _reason(self, line: bytes) -> str | None:
         try:
             text = line.decode()
-            if self.json and not isinstance(json.loads(text), dict):
+            if self.json and not isinstance(json.loads(text.rstrip()), dict):
                 return "it is no JSON object"
         except json.JSONDecodeError as error:
             return f"{error.msg}, at character {error.pos + 1}"
