@@ -214,12 +214,13 @@ class Dataset(Generic[ElementT]):
         """Leaves out records that cannot be parsed, mapped, tokenised or filtered by the stages so far.
 
         Records are bad, too, whose fields do not go with their tokens, where rows take ``fields``: one of another
-        length, or with a value that its dtype cannot hold; and those with a token whose id there is not. A ``map`` after this stage makes fields of its own,
-        and what is wrong with those is an error: put this stage after it.
+        length, or with a value that its dtype cannot hold; and those with an id that no token has. A ``map`` after
+        this stage makes fields of its own, and what is wrong with those is an error: put this stage after it.
 
-        Without it a bad record is an error. Each is logged as a warning with its name, keeps its position, is counted
-        in ``progress().dropped`` and listed in ``bad_records`` of the iterator, and so in a checkpoint. What storage fails with is never skipped. Since a bad record shows only
-        when it is read, the lengths of documents are known only by reading after this stage.
+        Without it a bad record is an error. Each is logged as a warning with its name, keeps its position, and is
+        counted in ``progress().dropped``. ``bad_records`` of the iterator lists them; a checkpoint keeps the list.
+        What storage fails with is never skipped. Since a bad record shows only when it is read, the lengths of
+        documents are known only by reading after this stage.
 
         Args:
             at_most: How many different records may be bad in a process; the next one is an error. It may change

@@ -31,7 +31,7 @@ def own_copy(dataset: Any, name: str) -> Any:
             ) from error
     own: Any = object.__new__(
         dataset.__class__
-    )  # copy.copy would share the attributes, by the dataset's __setstate__
+    )  # copy.copy would share its attributes, by __setstate__
     own.__dict__.update(dataset.__dict__)
     own._ex_iterable = _copied(dataset._ex_iterable)
     formatting = getattr(dataset, "_formatting", None)
