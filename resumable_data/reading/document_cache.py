@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from threading import Lock
+from threading import RLock
 
 import numpy as np
 
@@ -72,7 +72,7 @@ class DocumentCache:
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
         self._readers: list[CachedReader] = []
-        self._lock = Lock()
+        self._lock = RLock()  # The garbage collector may close an iterator anywhere, also in here.
 
     def add(self, reader: Reader, path: str) -> CachedReader:
         """The reader of the component at ``path``, which keeps what it measures here."""

@@ -136,8 +136,10 @@ def test_a_component_without_weight_can_be_removed_from_a_window_in_progress() -
 
 def test_fewer_epochs_than_were_consumed_are_refused() -> None:
     old, new = after(of_rows("a", epochs=3), 8), iter(of_rows("a", epochs=1))
-    with pytest.raises(rd.StateError, match="20 documents an epoch and 1 epochs"):
+    message = "component 'a' cannot have 1 epochs here: the run is in epoch 1, counted from 0. Give it at least 2"
+    with pytest.raises(rd.PipelineMismatchError, match=message) as caught:
         new.set_state(old.get_state(), allow={"epochs"})
+    assert caught.value.differences == ("a: repeat.epochs was 3, is 1",)
     assert new.step == 0
 
 
