@@ -10,6 +10,7 @@ import pytest
 
 import resumable_data as rd
 from resumable_data.planning.integers import DELIVERED, EPOCH_WINDOW, GROUP, name_component
+from resumable_data.state import shards_of
 
 RECORDS = [[number] * (number % 7 + 1) for number in range(1, 40)]
 SETTINGS: dict[str, Any] = {
@@ -93,6 +94,42 @@ def test_the_order_of_its_keys_means_nothing() -> None:
 
 def test_what_is_no_part_of_the_order_is_no_part_of_the_state() -> None:
     assert saved(pipeline().shard(1, 2).prefetch(3)) == saved()
+
+
+def read_documents(**changes: Any) -> rd.Dataset[rd.LLMBatch]:
+    """Batches of documents whose lengths show only when they are read."""
+    rows = documents().map(list, name="as a list").pack(8, window=4, eod_id=0)
+    return rows.batch(changes.pop("size", 8), **changes)
+
+
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_every_process_has_the_same_state(count: int) -> None:
+    whole = iter(read_documents())
+    parts = [iter(read_documents().shard(index, count)) for index in range(count)]
+    assert [part.get_state() for part in parts] == [whole.get_state()] * count
+    for _ in whole:
+        for part in parts:
+            next(part)
+        assert [part.get_state() for part in parts] == [whole.get_state()] * count
+    assert whole.step > 3
+    assert [next(part, None) for part in parts] == [None] * count
+
+
+def test_a_state_of_one_process_continues_on_any_other() -> None:
+    expected = [batch.targets.tolist() for batch in read_documents()]
+    state = saved(read_documents().shard(1, 4), steps=3)
+    for index in range(2):
+        iterator = iter(read_documents().shard(index, 2))
+        iterator.set_state(state)
+        assert [batch.targets.tolist() for batch in iterator] == [
+            batch[4 * index : 4 * index + 4] for batch in expected[3:]
+        ]
+
+
+def test_the_shards_of_a_run_stand_in_its_state() -> None:
+    assert shards_of(saved(read_documents())) == 8
+    assert shards_of(saved(read_documents(shards=3))) == 3
+    assert shards_of(saved()) == 1
 
 
 @pytest.mark.parametrize(
