@@ -355,17 +355,16 @@ def test_more_epochs_go_on_from_any_step_up_to_the_end(epochs: int | None) -> No
     assert delivered % 4
 
 
+@pytest.mark.parametrize(("steps", "left"), [(7, 3), (10, 0)])
 @pytest.mark.parametrize("known", [True, False])
-def test_fewer_epochs_end_the_run_where_its_epoch_ends(known: bool) -> None:
+def test_fewer_epochs_end_the_run_where_its_epoch_ends(known: bool, steps: int, left: int) -> None:
     documents = rd.Dataset.from_source(rd.InMemorySource([[number] for number in range(1, 11)]))
     documents = documents if known else documents.map(list, name="as a list")
-    old, new = (
-        after(documents.repeat(3).pad(1, eod_id=0).batch(2), 7),
-        iter(documents.repeat(2).pad(1, eod_id=0).batch(2)),
-    )
+    three, two = (documents.repeat(epochs).pad(1, eod_id=0).batch(2) for epochs in (3, 2))
+    old, new = after(three, steps), iter(two)
     new.set_state(old.get_state(), allow={"epochs"})
 
-    assert len(tokens(new, 100)) == 3
+    assert len(tokens(new, 100)) == left
     assert new.progress().components["data"].epochs == 2
 
 
