@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -36,6 +37,10 @@ class Opened(Generic[ElementT]):
     engine: Engine[Any, Any, ElementT]
     description: Description
     shards: int = 1
+
+    def __post_init__(self) -> None:
+        # No thread knows of this object, so that dropping it, or exiting, ends those of the engine.
+        weakref.finalize(self, self.engine.close)
 
 
 class DataIterator(Generic[ElementT]):

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from threading import Lock
+from threading import RLock
 
 import numpy as np
 
@@ -94,8 +94,9 @@ class DocumentCache:
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
-        self.lock = Lock()
-        """Held where what is kept changes: one thread measures while another delivers."""
+        # Held where what is kept changes: one thread measures while another delivers. The garbage collector may close
+        # an iterator anywhere, also in here.
+        self.lock = RLock()
         self._readers: list[CachedReader] = []
 
     def add(self, reader: Reader, path: str) -> CachedReader:

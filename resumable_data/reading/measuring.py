@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import weakref
 from collections.abc import Callable, Mapping, Sequence
-from threading import Lock, Thread, current_thread
+from threading import RLock, Thread, current_thread
 
 import numpy as np
 
@@ -78,9 +77,8 @@ class Measuring:
         self.exchange = exchange
         self.cache = DocumentCache(kept_bytes)
         self._threads: list[Thread] = []
-        self._lock = Lock()
-        # The threads end with the pipeline. That is waited for only when the program ends, and not for ever.
-        weakref.finalize(self, _end, exchange, self._threads)
+        self._lock = RLock()  # The garbage collector may close an iterator anywhere, also in here.
+        self._closed = False
 
     @classmethod
     def alone(cls) -> Measuring:
@@ -106,15 +104,22 @@ class Measuring:
         if 2 * self.cache.bytes > self.cache.most_bytes:
             return
         with self._lock:
-            self._threads[:] = [thread for thread in self._threads if thread.is_alive()]
+            if self._closed:
+                return
             thread = Thread(target=task, name="resumable_data measure", daemon=True)
-            self._threads.append(thread)
+            self._threads = [*(running for running in self._threads if running.is_alive()), thread]
             thread.start()
 
     def close(self) -> None:
-        """Ends waits for other processes, and drops what is kept."""
+        """Ends waits for other processes and what runs in the background, and drops what is kept."""
+        with self._lock:
+            self._closed = True
         if self.exchange is not None:
             self.exchange.close()
+        # The garbage collector may call this in one of our own threads, which others may be waiting for.
+        if not current_thread().daemon:
+            for thread in self._threads:
+                thread.join(_LONGEST_JOIN_SECONDS)
         self.cache.clear()
 
 
@@ -169,11 +174,3 @@ class MeasuredLengths:
             found.update(places.astype("<i8").tobytes())
             found.update(window.record[places].astype("<i8").tobytes())
         return found.hexdigest()
-
-
-def _end(exchange: LengthExchange | None, threads: Sequence[Thread]) -> None:
-    if exchange is not None:
-        exchange.close()
-    for thread in threads:
-        if thread is not current_thread():
-            thread.join(_LONGEST_JOIN_SECONDS)
