@@ -230,8 +230,11 @@ class PackedRows(RowPlanner[RowCursor]):
 
     def _after_empty(self, cursor: RowCursor) -> RowCursor:
         """The cursor after the groups without rows that end the data, which no row will tell of."""
+        searched_from = cursor.at
         while not cursor.row and (group := self._groups.get(cursor.at)) and not group.rows:
             cursor = self._after(cursor, group)
+            if self._documents.nothing_between(searched_from, cursor.at):
+                break  # Whoever asks for the next row will be told.
         return cursor
 
     def _delivered(self, cursor: RowCursor) -> tuple[Delivered, ...]:
