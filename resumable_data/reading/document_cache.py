@@ -199,7 +199,7 @@ class CachedReader:
     @property
     def ahead(self) -> int:
         """How many groups the latest that is kept lies ahead of the one that is delivered; -1 where none is kept."""
-        return max((max(part.group - self._delivered, 0) for part in self.parts), default=-1)
+        return max((part.group - self._delivered for part in self.parts), default=-1)
 
     def _drop_before(self, group: int) -> None:
         """Drops what no group from this one on needs."""
