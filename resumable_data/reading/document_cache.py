@@ -7,6 +7,7 @@ changes nothing but the time that it takes.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,7 @@ from resumable_data.reading.reader import Reader
 _LOG = logging.getLogger(__name__)
 
 _READ_AT_ONCE = 2048
+_GROUPS_AT_ONCE = 3  # that are delivered, planned ahead, or left behind
 _BYTES_A_DOCUMENT = 32  # its place in the index, its start, its length and what was truncated
 
 
@@ -62,6 +64,9 @@ class _Part:
         return here, places[here]
 
 
+_NOTHING = _Part(-1, np.zeros(0, np.int64), Documents.nothing(0).as_tokens(None, str))
+
+
 class DocumentCache:
     """What the readers of one pipeline keep.
 
@@ -83,13 +88,13 @@ class DocumentCache:
     @property
     def bytes(self) -> int:
         """The memory of all that is kept."""
-        return sum(part.bytes for reader in self._readers for part in reader.parts)
+        return sum(part.bytes for reader in self._readers for part in (*reader.parts, reader.again))
 
     def clear(self) -> None:
         """Drops everything."""
         with self._lock:
             for reader in self._readers:
-                reader.parts = []
+                reader.parts, reader.again = [], _NOTHING
 
     def keep(self, reader: CachedReader, part: _Part) -> None:
         """Keeps what was measured, as far as there is room: what is delivered last is thrown out first."""
@@ -104,9 +109,16 @@ class DocumentCache:
                     last.parts = [*last.parts, victim.first(fitting)]
                 last.warn(victim)
 
+    def has_room(self, part: _Part) -> bool:
+        """Whether a part can be kept, and nothing be thrown out for it."""
+        return self.bytes + part.bytes <= self.most_bytes
+
 
 class CachedReader:
     """Reads the documents of one component, and keeps those that it measured.
+
+    What another process measured is kept too once it was read, if it lies in several rows: the next of them may be
+    delivered here as well.
 
     Args:
         reader: What reads them.
@@ -116,7 +128,9 @@ class CachedReader:
 
     def __init__(self, reader: Reader, path: str, cache: DocumentCache) -> None:
         self.parts: list[_Part] = []
+        self.again = _NOTHING
         self.delivering = 0
+        self._split = deque([_NOTHING.records], maxlen=_GROUPS_AT_ONCE)
         self._reader = reader
         self._path = path
         self._cache = cache
@@ -130,9 +144,14 @@ class CachedReader:
         self._cache.keep(self, _Part(self._planned, wanted, documents))
         return documents.lengths.take(places)
 
-    def expect(self) -> None:
-        """Hears that what was measured so far makes a group: what is measured next is delivered after it."""
+    def expect(self, split: Int64Array) -> None:
+        """Hears that what was measured so far makes a group: what is measured next is delivered after it.
+
+        Args:
+            split: int64[n], those of its documents that lie in several rows.
+        """
         self._planned += 1
+        self._split.append(split)
 
     def read(self, indices: Int64Array) -> Documents:
         """The documents themselves."""
@@ -140,9 +159,10 @@ class CachedReader:
 
     def read_tokens(self, indices: Int64Array) -> Documents:
         """The documents' tokens, with the fields aligned. What was to be delivered before them is dropped."""
-        documents, latest = self._find(indices)
+        documents, latest, missing = self._find(indices)
         self.delivering = max(self.delivering, latest)
         self.parts = [part for part in self.parts if part.generation >= self.delivering]
+        self._keep_split(indices[missing], documents.take(missing))
         return documents
 
     def name_of(self, index: int) -> str:
@@ -173,13 +193,29 @@ class CachedReader:
         """Documents of int64[n] ascending records, from what is kept, or read."""
         return self._find(records)[0].compact()
 
-    def _find(self, records: Int64Array) -> tuple[Documents, int]:
-        """The same in any order, and the latest generation that one of them was found in."""
+    def _keep_split(self, records: Int64Array, documents: Documents) -> None:
+        """Keeps those of int64[n] records that lie in several rows, of the groups that were planned of late."""
+        split = np.concatenate(self._split)
+        new = np.flatnonzero(np.isin(records, split))
+        if not len(new):
+            return
+        old = np.flatnonzero(np.isin(self.again.records, split))
+        found = np.concatenate([self.again.records[old], records[new]])
+        order = np.argsort(found, kind="stable")
+        parts = [self.again.documents.take(old), documents.take(new)]
+        together = Documents.concatenate([part for part in parts if len(part)]).take(order).compact()
+        self.again = _NOTHING
+        again = _Part(_NOTHING.generation, found[order], together)
+        if self._cache.has_room(again):
+            self.again = again
+
+    def _find(self, records: Int64Array) -> tuple[Documents, int, Int64Array]:
+        """The same in any order, the latest generation that one was found in, and the places of what was read."""
         missing = np.arange(len(records))
         found: list[Documents] = []
         places: list[Int64Array] = []
         latest = self.delivering
-        for part in list(self.parts):
+        for part in [*self.parts, self.again]:
             here, at = part.find(records[missing])
             if not here.any():
                 continue
@@ -193,7 +229,7 @@ class CachedReader:
             some = missing[begin : begin + _READ_AT_ONCE]
             found.append(self._reader.read_tokens(records[some]))
             places.append(some)
-        return _in_order(found, places, len(records)), latest
+        return _in_order(found, places, len(records)), latest, missing
 
 
 def _in_order(parts: Sequence[Documents], places: Sequence[Int64Array], count: int) -> Documents:

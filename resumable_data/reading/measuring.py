@@ -155,7 +155,8 @@ class MeasuredLengths:
         for number in self._keys:
             reader = self._readers[number]
             if isinstance(reader, CachedReader):
-                reader.expect()
+                records, of_record = np.unique(rows.record[rows.reader == number], return_counts=True)
+                reader.expect(records[of_record > 1])
 
     def run_ahead(self, task: Callable[[], None]) -> None:
         """Runs a task in a thread, if there is room to keep what it measures."""
