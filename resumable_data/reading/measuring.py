@@ -156,11 +156,12 @@ class MeasuredLengths:
         return [DocumentLengths(*lengths) for lengths in found]
 
     def expect(self, rows: RowPlan) -> None:
-        """Hears that what was measured so far makes a group, whose rows are these."""
+        """Hears that what was measured since the last time makes a group of these rows: others come after it."""
         for number in self._keys:
             reader = self._readers[number]
             if isinstance(reader, CachedReader):
-                reader.expect()
+                records, spans = np.unique(rows.record[rows.reader == number], return_counts=True)
+                reader.expect(records[spans > 1])
 
     def run_ahead(self, task: Callable[[], None]) -> None:
         """Runs a task in a thread, if there is room to keep what it measures."""
