@@ -59,7 +59,7 @@ class GroupCache(Generic[KeyT, GroupT]):
                 return
 
         def task() -> None:
-            with suppress(Exception):
+            with suppress(Exception):  # Also what a thread meets when the program ends.
                 self.get(key)
 
         run(task)

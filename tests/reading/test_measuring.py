@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from functools import partial
 from threading import Event, current_thread
@@ -194,9 +193,9 @@ def test_to_close_ends_waits_for_others_and_drops_what_is_kept() -> None:
         lengths.measure(WINDOWS, [0, 0, 0])
 
 
-def test_threads_end_with_the_pipeline() -> None:
+def test_to_close_ends_the_threads_and_no_other_begins() -> None:
     exchange = LengthExchange(MemoryCarrier(Board()), [1], 0, LONG)
-    measuring, lengths = measured([Texts(), Texts(100)], exchange)
+    measuring, _ = measured([Texts(), Texts(100)], exchange)
     ended = Event()
 
     def task() -> None:
@@ -205,6 +204,6 @@ def test_threads_end_with_the_pipeline() -> None:
         ended.set()
 
     measuring.run_ahead(task)
-    del measuring, lengths
-    gc.collect()
-    assert ended.wait(LONG)
+    measuring.close()
+    assert ended.is_set()
+    measuring.run_ahead(lambda: pytest.fail("it is closed"))
