@@ -62,15 +62,11 @@ class Background(Generic[ElementT], Iterator[ElementT]):
             self._ended = self._ended or StopIteration()
             self._changed.notify_all()
 
-    def join(self) -> None:
-        """Waits for the thread to end."""
+    def join(self, seconds: float) -> bool:
+        """Waits for the thread to end, and returns whether it has."""
         if self._thread is not None:
-            self._thread.join()
-
-    def close(self) -> None:
-        """Stops the thread and waits for it."""
-        self.stop()
-        self.join()
+            self._thread.join(seconds)
+        return self._thread is None or not self._thread.is_alive()
 
     def _produce(self) -> None:
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import time
 import weakref
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +16,10 @@ from resumable_data.iteration.background import Background
 ElementT = TypeVar("ElementT")
 
 _TOKENS_AT_ONCE = 2**24
+# A read of hundreds of records takes less. Whoever closes may have an error to report, and waits no longer for threads.
+_PATIENCE_SECONDS = 2.0
+
+_LOG = logging.getLogger(__name__)
 
 
 class Ready(Generic[ElementT]):
@@ -24,19 +30,19 @@ class Ready(Generic[ElementT]):
     """
 
     def __init__(self, engine: Engine[Any, Any, ElementT], cursor: Any, step: int, prefetch: int) -> None:
-        self._stages: list[Background[Any]] = []
         self._waiting: Sized = ()
         planned = plan_ahead(engine, cursor, step)
         if not prefetch:
             self._elements = one_by_one(load(engine, planned))
+            self._end: Callable[[], object] = lambda: None
             return
         planning = Background(planned, 1)
         reading = Background(load(engine, planning), 1)
         assembling = Background(one_by_one(reading), prefetch)
-        self._stages = [assembling, reading, planning]
+        stages = [assembling, reading, planning]
         self._elements = self._waiting = assembling
         # The threads know nothing of this object, so that dropping it, or exiting, ends them.
-        weakref.finalize(self, _close, self._stages)
+        self._end = weakref.finalize(self, _close, stages)
 
     def __next__(self) -> tuple[ElementT, Any]:
         return next(self._elements)
@@ -47,16 +53,22 @@ class Ready(Generic[ElementT]):
 
     def close(self) -> None:
         """Stops loading."""
-        _close(self._stages)
+        self._end()
 
 
 def _close(stages: list[Background[Any]]) -> None:
     for stage in stages:
         stage.stop()
     # The garbage collector may call this in one of the threads, which then end on their own.
-    if not any(stage.is_current_thread for stage in stages):
-        for stage in stages:
-            stage.join()
+    if any(stage.is_current_thread for stage in stages):
+        return
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    if not all([stage.join(max(0.0, deadline - time.monotonic())) for stage in stages]):
+        _LOG.warning(
+            "a thread that loads ahead does not end within %g s, since storage, or a user's function, does not "
+            "return. It is left behind, and ends when that does",
+            _PATIENCE_SECONDS,
+        )
 
 
 @dataclass(frozen=True)
