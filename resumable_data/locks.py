@@ -11,7 +11,7 @@ _all: weakref.WeakSet[ForkLock] = weakref.WeakSet()
 
 
 class ForkLock:
-    """A lock that is open again in a forked child, where the thread that held it does not exist.
+    """A reentrant lock that is open again in a forked child, where the thread that held it does not exist.
 
     What it guards has to be sound at any moment, or be made anew in the child.
 
@@ -20,7 +20,7 @@ class ForkLock:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         _all.add(self)
 
     def __enter__(self) -> None:
@@ -33,7 +33,7 @@ class ForkLock:
 
     def reopen(self) -> None:
         """Makes the lock anew."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
 
 def _reopen_all() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
@@ -38,6 +39,10 @@ class Opened(Generic[ElementT]):
     engine: Engine[Any, Any, ElementT]
     description: Description
     shards: int = 1
+
+    def __post_init__(self) -> None:
+        # No thread knows of this object, so that dropping it, or exiting, ends those of the engine.
+        weakref.finalize(self, self.engine.close)
 
 
 @dataclass(frozen=True)
@@ -259,8 +264,9 @@ class DataIterator(Generic[ElementT]):
         A thread that does not end, since storage does not answer, is left behind with a warning.
         """
         self._closed = True
-        self._drop_ready()
+        # It ends waits for other processes, in which the threads that load ahead may be.
         self._place.opened.engine.close()
+        self._drop_ready()
 
     def __enter__(self) -> Self:
         return self
@@ -279,8 +285,8 @@ class DataIterator(Generic[ElementT]):
     def _check_process(self) -> None:
         if self._process != os.getpid():
             raise PipelineError(
-                f"this iterator was made in process {self._process}, of which this one is a fork: its threads are not "
-                "here. Make an iterator of its own in each process, by iter(data)"
+                f"this iterator was made in process {self._process}, of which this one is a fork: its threads are "
+                "not here. Make an iterator of its own in each process, by iter(data)"
             )
 
     def _advance(self) -> tuple[ElementT, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import time
 import weakref
 from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
@@ -12,14 +10,11 @@ from typing import Any, Generic, TypeVar
 from resumable_data.engines.engine import Engine, Planned
 from resumable_data.errors import ResumableDataError
 from resumable_data.iteration.background import Background
+from resumable_data.threads import join_all
 
 ElementT = TypeVar("ElementT")
 
 _TOKENS_AT_ONCE = 2**24
-# A read of hundreds of records takes less. Whoever closes may have an error to report, and waits no longer for threads.
-_PATIENCE_SECONDS = 2.0
-
-_LOG = logging.getLogger(__name__)
 
 
 class Ready(Generic[ElementT]):
@@ -59,16 +54,7 @@ class Ready(Generic[ElementT]):
 def _close(stages: list[Background[Any]]) -> None:
     for stage in stages:
         stage.stop()
-    # The garbage collector may call this in one of the threads, which then end on their own.
-    if any(stage.is_current_thread for stage in stages):
-        return
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    if not all([stage.join(max(0.0, deadline - time.monotonic())) for stage in stages]):
-        _LOG.warning(
-            "a thread that loads ahead does not end within %g s, since storage, or a user's function, does not "
-            "return. It is left behind, and ends when that does",
-            _PATIENCE_SECONDS,
-        )
+    join_all([stage.thread for stage in stages if stage.thread is not None])
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Published:
     """
 
     def __init__(self) -> None:
-        self._lock = ForkLock()
+        self._lock = ForkLock()  # The garbage collector may close an exchange anywhere, also in here.
         self._holders: Counter[tuple[Carrier, str, str]] = Counter()
         self._left: deque[Sequence[Own]] = deque()
 

@@ -13,7 +13,7 @@ import pytest
 from property_tests.testing.coordination import outcomes
 from property_tests.testing.memory_carrier import Board, MemoryCarrier
 from resumable_data.arrays import Int64Array, Ragged
-from resumable_data.packing.plan import DocumentLengths, DocumentPlan
+from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan
 from resumable_data.processes.length_exchange import ExchangeClosedError, LengthExchange
 from resumable_data.reading.documents import Documents
 from resumable_data.reading.measuring import KnownLengths, MeasuredLengths, Measuring
@@ -120,7 +120,7 @@ def test_a_group_that_is_complete_is_told_to_the_readers_of_the_pack_alone() -> 
     of_code.measure([window((1, 7))], [0])
     for record in (3, 4):
         of_web.measure([window((0, record))], [0])
-        of_web.expect()
+        of_web.expect(RowPlan.empty(0))
 
     readers[0].read_tokens(np.array([4]))  # the second group of web: what was read for the first is dropped
     of_code.measure([window((1, 9))], [0])
