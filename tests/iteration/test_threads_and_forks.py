@@ -11,6 +11,7 @@ import pytest
 
 import resumable_data as rd
 from resumable_data.arrays import Int64Array
+from resumable_data.state import State
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def pipeline() -> rd.Dataset[rd.LLMBatch]:
 
 @pytest.mark.usefixtures("often_switched")
 def test_a_state_that_another_thread_takes_is_of_one_position() -> None:
-    iterator, taken = iter(pipeline()), list[rd.State]()
+    iterator, taken = iter(pipeline()), list[State]()
 
     def take() -> None:
         for _ in range(400):
