@@ -14,11 +14,10 @@ from resumable_data.processes.length_exchange import LengthExchange
 from resumable_data.reading.document_cache import CachedReader, DocumentCache
 from resumable_data.reading.read import by_reader
 from resumable_data.reading.reader import Reader
+from resumable_data.threads import join_all
 
 KEPT_BYTES = 2**30
 """Memory of the documents that are kept, where nothing else is asked for."""
-
-_LONGEST_JOIN_SECONDS = 10.0
 
 
 class KnownLengths:
@@ -118,8 +117,7 @@ class Measuring:
             self.exchange.close()
         # The garbage collector may call this in one of our own threads, which others may be waiting for.
         if not current_thread().daemon:
-            for thread in self._threads:
-                thread.join(_LONGEST_JOIN_SECONDS)
+            join_all(self._threads)
         self.cache.clear()
 
 

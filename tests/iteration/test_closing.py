@@ -198,7 +198,7 @@ def test_a_ctrl_c_while_waiting_for_data_loses_nothing(new_threads, interrupt) -
         source.waits.wait(PATIENCE)
         wait_for_main_thread_in("__next__")
         interrupt()
-        wait_for_main_thread_in("join")
+        wait_for_main_thread_in("join_all")
         interrupt()
         source.go.set()
 
