@@ -43,10 +43,6 @@ def test_a_start_on_which_they_did_not_agree_is_tried_again() -> None:
     start, asked = AgreedStart((0, 1)), Asked()
     for times in (1, 2):
         # This process has no coordination service.
-<<<<<<< HEAD
         with pytest.raises(ValueError, match="initialize it via `jax"):
-=======
-        with pytest.raises(ValueError, match=r"initialize it via `jax\.distributed"):
->>>>>>> life
             start.agree(asked)
         assert asked.times == times
