@@ -205,5 +205,5 @@ def test_to_close_ends_the_threads_and_no_other_begins() -> None:
 
     measuring.run_ahead(task)
     measuring.close()
-    assert ended.is_set()
+    assert ended.wait(20)
     measuring.run_ahead(lambda: pytest.fail("it is closed"))
