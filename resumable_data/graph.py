@@ -10,7 +10,8 @@ from resumable_data.engines.elements import RowEngine
 from resumable_data.engines.filtered_documents import document_engine
 from resumable_data.engines.worker import Worker, WorkerEngine
 from resumable_data.iteration.agreed_start import AgreedStart
-from resumable_data.iteration.iterator import DataIterator, Opened
+from resumable_data.iteration.iterator import DataIterator
+from resumable_data.iteration.opened import Opened
 from resumable_data.reading.measuring import Measuring
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.catalog import Catalog

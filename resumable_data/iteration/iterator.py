@@ -2,59 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from threading import RLock
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from resumable_data.delivered import Delivered
 from resumable_data.differences import Difference
 from resumable_data.edits import Edit
-from resumable_data.engines.engine import Engine, Resumed
+from resumable_data.engines.engine import Resumed
 from resumable_data.errors import PipelineError, PipelineMismatchError
 from resumable_data.iteration.agreed_start import AgreedStart
 from resumable_data.iteration.epochs import Epochs
 from resumable_data.iteration.load_ahead import Ready
+from resumable_data.iteration.opened import Opened
 from resumable_data.iteration.progress import Progress
 from resumable_data.planning.integers import delivered_of, is_mix
 from resumable_data.reading.bad_records import LeftOut
-from resumable_data.state import Description, Position, State, decode, encode, shards_of
+from resumable_data.state import Position, State, decode, encode, shards_of
 
 ElementT = TypeVar("ElementT")
 
 
-class Resource(Protocol):
-    """What an open pipeline has open."""
-
-    def close(self) -> None:
-        """Frees memory and files."""
-        ...
-
-
 @dataclass(frozen=True)
-class Opened(Generic[ElementT]):
-    """A pipeline that is open.
+class _Place(Generic[ElementT]):
+    """Where an iterator is: one value, so that a state that another thread takes is always that of one position.
 
     Attributes:
-        engine: What plans and loads its elements.
-        description: What decides its data.
-        shards: The logical shards of the run.
-        resources: What it has open, to be closed after the engine.
-        left_out: Gives the bad records that were left out so far.
+        opened: The pipeline.
+        step: Elements delivered.
+        cursor: The engine's cursor after them.
+        edits: What was changed about the pipeline while it ran, oldest first.
     """
 
-    engine: Engine[Any, Any, ElementT]
-    description: Description
-    shards: int = 1
-    resources: Sequence[Resource] = ()
-    left_out: Callable[[], list[LeftOut]] = list
-
-    def close(self) -> None:
-        """Ends what runs in the background, and frees memory and files."""
-        self.engine.close()
-        for resource in self.resources:
-            resource.close()
+    opened: Opened[ElementT]
+    step: int
+    cursor: Any
+    edits: tuple[Edit, ...] = ()
 
 
 class DataIterator(Generic[ElementT]):
@@ -62,6 +49,9 @@ class DataIterator(Generic[ElementT]):
 
     What is read ahead or prefetched is never part of the state: that is always the position after the last
     element handed over. Close it, or use it as a context manager, to end its threads early.
+
+    Several threads may take elements, each its own, and states, while others do. A forked process makes an iterator
+    of its own.
 
     Args:
         open_: Opens the pipeline, in a run of so many logical shards; None for a run that begins.
@@ -73,13 +63,13 @@ class DataIterator(Generic[ElementT]):
         self, open_: Callable[[int | None], Opened[ElementT]], prefetch: int = 0, start: AgreedStart | None = None
     ) -> None:
         self._open = open_
-        self._opened = open_(None)
+        opened = open_(None)
+        self._place = _Place(opened, 0, opened.engine.start())
         self._prefetch = prefetch
         self._start = start or AgreedStart(())
         self._ended = False
-        self._step = 0
-        self._cursor: Any = self._engine.start()
-        self._edits: tuple[Edit, ...] = ()
+        self._taking = RLock()
+        self._process = os.getpid()
         self._ready: Ready[ElementT] | None = None
         self._peeked: tuple[ElementT, Any] | None = None
         self._closed = False
@@ -87,7 +77,7 @@ class DataIterator(Generic[ElementT]):
     @property
     def step(self) -> int:
         """Elements delivered, which is the index of the next."""
-        return self._step
+        return self._place.step
 
     @property
     def epoch(self) -> int | None:
@@ -98,17 +88,19 @@ class DataIterator(Generic[ElementT]):
         >>> [batches.epoch for _ in zip(range(5), batches)]
         [0, 1, 1, 2, 2]
         """
-        return self._engine.epoch(self._cursor)
+        place = self._place
+        return place.opened.engine.epoch(place.cursor)
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> ElementT:
-        element, cursor = self._advance()
-        self._peeked = None
-        self._cursor = cursor
-        self._step += 1
-        return element
+        self._check_process()
+        with self._taking:
+            element, cursor = self._advance()
+            self._peeked = None
+            self._place = replace(self._place, step=self._place.step + 1, cursor=cursor)
+            return element
 
     def peek(self) -> ElementT:
         """The next element, without moving: it will be handed over again.
@@ -116,8 +108,10 @@ class DataIterator(Generic[ElementT]):
         Raises:
             StopIteration: There is none.
         """
-        self._peeked = self._advance()
-        return self._peeked[0]
+        self._check_process()
+        with self._taking:
+            self._peeked = self._advance()
+            return self._peeked[0]
 
     def epochs(self) -> Epochs[ElementT]:
         """The epochs from the present one on, each with the elements that begin in it.
@@ -141,8 +135,9 @@ class DataIterator(Generic[ElementT]):
 
     def get_state(self) -> State:
         """The position after the last element handed over, as plain JSON values."""
-        rows, at = self._engine.encode(self._cursor)
-        return encode(self._description, Position(self._step, rows, at, self._edits))
+        place = self._place
+        rows, at = place.opened.engine.encode(place.cursor)
+        return encode(place.opened.description, Position(place.step, rows, at, place.edits))
 
     def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
         """Goes to a saved position. It is applied whole, or an error leaves the iterator where it was.
@@ -170,7 +165,8 @@ class DataIterator(Generic[ElementT]):
             PipelineMismatchError: It belongs to another pipeline or to other data.
         """
         shards = shards_of(state)
-        opened = self._opened if shards == self._opened.shards else self._open(shards)
+        present = self._place.opened
+        opened = present if shards == present.shards else self._open(shards)
         position, settings, found = decode(opened.description, state, allow)
         _refuse_used_names(position, found)
         changes = tuple(difference.to_edit(position.step, position.rows) for difference in found)
@@ -180,10 +176,9 @@ class DataIterator(Generic[ElementT]):
 
         def move() -> None:
             self._drop_ready()
-            if opened is not self._opened:
-                self._opened.close()
-                self._opened = opened
-            self._cursor, self._step, self._edits = cursor, position.step, (*position.edits, *changes)
+            before, self._place = self._place, _Place(opened, position.step, cursor, (*position.edits, *changes))
+            if opened is not before.opened:
+                before.opened.close()
             self._begin()
 
         return move
@@ -204,8 +199,9 @@ class DataIterator(Generic[ElementT]):
             PipelineError: ``count`` is below 1, step ``at`` is delivered or has a skip of another count already, or
                 this is not an iterator of batches.
         """
-        step = self._step if at is None else at
-        recorded = [edit.after for edit in self._edits if edit.kind == "skip" and edit.step == step]
+        place = self._place
+        step = place.step if at is None else at
+        recorded = [edit.after for edit in place.edits if edit.kind == "skip" and edit.step == step]
         if recorded == [count]:
             return
         if recorded:
@@ -213,46 +209,52 @@ class DataIterator(Generic[ElementT]):
                 f"skip: {count} batches before step {step}, but a skip of {recorded[0]} is recorded there. Skip "
                 "more before a later step"
             )
-        if count < 1 or step < self._step:
-            raise PipelineError(f"skip: {count} batches before step {step}, but {self._step} are delivered")
-        cursor = self._engine.skipping(self._cursor, step, count)
-        rows, _ = self._engine.encode(self._cursor)
+        if count < 1 or step < place.step:
+            raise PipelineError(f"skip: {count} batches before step {step}, but {place.step} are delivered")
+        cursor = place.opened.engine.skipping(place.cursor, step, count)
+        rows, _ = place.opened.engine.encode(place.cursor)
         self._drop_ready()
-        self._cursor = cursor
-        self._edits = (*self._edits, Edit(kind="skip", after=count, step=step, rows=rows))
+        edit = Edit(kind="skip", after=count, step=step, rows=rows)
+        self._place = replace(place, cursor=cursor, edits=(*place.edits, edit))
         self._begin()
 
     @property
     def edits(self) -> tuple[Edit, ...]:
         """What was changed about the pipeline while it ran, oldest first."""
-        return self._edits
+        return self._place.edits
 
     @property
     def components(self) -> tuple[str, ...]:
         """Paths of the components, sorted: what ``batch(…, sources=True)`` numbers, from 1."""
-        return tuple(sorted(self._description.components))
+        return tuple(sorted(self._place.opened.description.components))
 
     def progress(self) -> Progress:
         """What was delivered so far, in total and a component; it survives a resume."""
-        rows, _ = self._engine.encode(self._cursor)
-        counts = self._engine.counts(self._cursor, ended=self._ended)
-        left = self._engine.remainder(self._cursor, self._step, self._ended)
-        return Progress.of(self._step, rows, counts, self._removed(), self._engine.cells(rows), left)
+        place, engine = self._place, self._place.opened.engine
+        rows, _ = engine.encode(place.cursor)
+        counts = engine.counts(place.cursor, ended=self._ended)
+        left = engine.remainder(place.cursor, place.step, self._ended)
+        return Progress.of(place.step, rows, counts, _removed(place.edits), engine.cells(rows), left)
 
     @property
     def bad_records(self) -> list[LeftOut]:
         """The bad records that ``skip_bad_records`` has left out in this process, those read ahead included."""
-        return self._opened.left_out()
+        return self._place.opened.left_out()
 
     def description(self) -> dict[str, Any]:
         """What decides the pipeline's data, for people: what a checkpoint keeps as ``pipeline.json``."""
-        return self._description.to_json()
+        return self._place.opened.description.to_json()
 
     def close(self) -> None:
-        """Ends the threads, if there are any, and frees what was read. The state can still be taken."""
-        self._drop_ready()
+        """Ends the threads, if there are any, and frees what was read. The state can still be taken.
+
+        A thread that does not end, since storage does not answer, is left behind with a warning.
+        """
         self._closed = True
-        self._opened.close()
+        # It ends waits for other processes, in which the threads that load ahead may be.
+        self._place.opened.engine.close()
+        self._drop_ready()
+        self._place.opened.close()
 
     def __enter__(self) -> Self:
         return self
@@ -262,23 +264,18 @@ class DataIterator(Generic[ElementT]):
     ) -> None:
         self.close()
 
-    def _removed(self) -> list[Delivered]:
-        """What components have delivered that are removed since."""
-        return [
-            counts
-            for edit in self._edits
-            if edit.kind == "component_removed"
-            for path, counts in (edit.counts or {}).items()
-            if path == edit.component
-        ]
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "an iterator cannot be pickled: it has threads and open files. Send the pipeline and get_state(), and "
+            "call iter(data) and set_state(state) there"
+        )
 
-    @property
-    def _engine(self) -> Engine[Any, Any, ElementT]:
-        return self._opened.engine
-
-    @property
-    def _description(self) -> Description:
-        return self._opened.description
+    def _check_process(self) -> None:
+        if self._process != os.getpid():
+            raise PipelineError(
+                f"this iterator was made in process {self._process}, of which this one is a fork: its threads are "
+                "not here. Make an iterator of its own in each process, by iter(data)"
+            )
 
     def _advance(self) -> tuple[ElementT, Any]:
         """The next element and the cursor after it; peeked, or loaded."""
@@ -311,16 +308,18 @@ class DataIterator(Generic[ElementT]):
 
     def _count_left(self, epoch: int) -> int | None:
         """Elements left that begin in an epoch, by planning alone; None where that would read documents."""
-        if not self._engine.plans_without_reading:
+        if not self._place.opened.engine.plans_without_reading:
             return None
-        cursor, step = self._cursor, self._step
-        while self._engine.epoch(cursor) == epoch and (planned := self._engine.plan(cursor, step)) is not None:
+        place, engine = self._place, self._place.opened.engine
+        cursor, step = place.cursor, place.step
+        while engine.epoch(cursor) == epoch and (planned := engine.plan(cursor, step)) is not None:
             cursor, step = planned.after, step + 1
-        return step - self._step
+        return step - place.step
 
     def _warn_of_nothing(self) -> None:
         """Warns where the data ends before the first batch."""
-        if self._step == 0 and (left := self._engine.remainder(self._cursor, 0, ended=True)):
+        place = self._place
+        if place.step == 0 and (left := place.opened.engine.remainder(place.cursor, 0, ended=True)):
             warnings.warn(
                 f"there is no batch: the data has {left} rows, fewer than a batch takes, and drop_remainder=True "
                 "leaves them out. Take smaller batches, or batch(…, drop_remainder=False)",
@@ -330,7 +329,8 @@ class DataIterator(Generic[ElementT]):
     def _load(self) -> tuple[ElementT, Any] | None:
         """The element at the cursor and the cursor after it; None at the end."""
         if self._ready is None:
-            self._ready = Ready(self._engine, self._cursor, self._step, self._prefetch)
+            place = self._place
+            self._ready = Ready(place.opened.engine, place.cursor, place.step, self._prefetch)
         return next(self._ready, None)
 
     def _begin(self) -> None:
@@ -340,10 +340,21 @@ class DataIterator(Generic[ElementT]):
 
     def _drop_ready(self) -> None:
         self._peeked = None
-        # Forgotten first: a Ctrl-C while closing waits must not leave after what looks like the end of the data.
+        # Forgotten first: a Ctrl-C while closing waits must not leave behind what looks like the end of the data.
         ready, self._ready = self._ready, None
         if ready is not None:
             ready.close()
+
+
+def _removed(edits: Sequence[Edit]) -> list[Delivered]:
+    """What components have delivered that are removed since."""
+    return [
+        counts
+        for edit in edits
+        if edit.kind == "component_removed"
+        for path, counts in (edit.counts or {}).items()
+        if path == edit.component
+    ]
 
 
 def _refuse_used_names(position: Position, found: Sequence[Difference]) -> None:

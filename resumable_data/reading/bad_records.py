@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from threading import Lock
 from typing import Any, NamedTuple
 
 from resumable_data.digest import Json
 from resumable_data.errors import RecordError
+from resumable_data.locks import ForkLock
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class BadRecords:
 
     def __init__(self) -> None:
         self._reasons: dict[int, str] = {}
-        self._lock = Lock()
+        self._lock = ForkLock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process counts what it meets itself.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class TokenIds:
         resumable_data.errors.RecordError: document 1 holds the id 100 at place 1: ids are 0 to 99 (vocab_size=100)
         """
         most = _MOST if self.size is None else self.size
-        values: UInt32Array = tokens.values.view(np.uint32)  # negative ids are the largest so
+        values = cast(UInt32Array, tokens.values.view(np.uint32))  # negative ids are the largest so
         if not len(values) or int(values.max()) < most:
             return
         own = values[ranges(tokens.starts, tokens.lengths)]  # without cells that are no document's

@@ -29,9 +29,7 @@ def own_copy(dataset: Any, name: str) -> Any:
                 f"{name}: each reader needs a {type(dataset).__name__} of its own, and this one cannot be copied: "
                 f"{error!r}. Give it a __deepcopy__ that shares what cannot be copied"
             ) from error
-    own: Any = object.__new__(
-        dataset.__class__
-    )  # copy.copy would share its attributes, by __setstate__
+    own: Any = object.__new__(dataset.__class__)  # copy.copy would share its attributes, by __setstate__
     own.__dict__.update(dataset.__dict__)
     own._ex_iterable = _copied(dataset._ex_iterable)
     formatting = getattr(dataset, "_formatting", None)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterator
-from threading import Lock
 from typing import Any, NamedTuple
 
 from resumable_data.digest import canonical_json
 from resumable_data.errors import RecordError, SourceError
+from resumable_data.locks import ForkLock
 from resumable_data.sources.record_memory import memory_of
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialReader, SequentialSource
@@ -56,7 +56,7 @@ class Tape:
         self._source = source
         self._retries = retries
         self._kept_bytes = kept_bytes
-        self._lock = Lock()
+        self._lock = ForkLock()
         self._head: _Head | None = None
         self._stretches: OrderedDict[tuple[int, int], _Stretch] = OrderedDict()
         self._stretches_bytes = 0
@@ -105,13 +105,10 @@ class Tape:
 
     def close(self) -> None:
         """Drops everything. What is asked for afterwards is read again."""
-        with self._lock:
-            self._head = None
-            self._stretches.clear()
-            self._planned.clear()
-            self._asked.clear()
-            self._again.clear()
-            self._stretches_bytes = self._asked_bytes = 0
+        # Without the lock: a thread that storage does not answer may hold it for ever.
+        self._head = None
+        self._stretches, self._planned, self._asked, self._again = OrderedDict(), {}, OrderedDict(), {}
+        self._stretches_bytes = self._asked_bytes = 0
 
     def _read(self, start: int, state: str, count: int) -> _Stretch:
         """Reads forward."""

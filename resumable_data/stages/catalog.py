@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from resumable_data.engines.engine import Resource
 from resumable_data.planning.integers import is_mix
 from resumable_data.reading.bad_records import BadRecords, LeftOut
 from resumable_data.reading.reader import Reader
@@ -25,14 +25,6 @@ class OpenComponent:
     number: int
     reader: Reader
     key: str
-
-
-class Resource(Protocol):
-    """What belongs to one iterator, which closes it."""
-
-    def close(self) -> None:
-        """Frees memory and files."""
-        ...
 
 
 @dataclass(frozen=True)

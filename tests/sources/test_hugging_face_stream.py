@@ -345,7 +345,7 @@ def test_iterators_of_one_dataset_keep_their_own_records() -> None:
     data = pipeline(stream())
     one, other = iter(data), iter(data)
     next(one)
-    tapes = [iterator._opened.resources[0].tape for iterator in (one, other)]
+    tapes = [iterator._place.opened.resources[0].tape for iterator in (one, other)]
     assert tapes[0]._asked
     assert not tapes[1]._asked
 
