@@ -11,6 +11,7 @@ import numpy.typing as npt
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import content_digest, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
+from resumable_data.sources.retries import is_of_storage
 from resumable_data.sources.source import check_indices, digests_or_bad, evenly_spaced
 
 _SAMPLED_RECORDS = 1024
@@ -155,9 +156,9 @@ class GrainSource:
     def _read_one(self, index: int) -> Any:
         try:
             return self._source[index]
-        except OSError as error:
-            raise SourceError(f"{self!r}, record {index} cannot be read: {error!r}") from error
         except Exception as error:
+            if is_of_storage(error):
+                raise SourceError(f"{self!r}, record {index} cannot be read: {error!r}") from error
             raise RecordError(f"{self!r}, record {index} is bad: {error!r}") from error
 
     def _content_digest(self, index: int, record: object) -> str:

@@ -34,7 +34,7 @@ def is_of_storage(error: BaseException) -> bool:
 
 @dataclass(frozen=True)
 class Retries:
-    """Attempts at a read that fails with an ``OSError``, with waits between them that double and vary at random.
+    """Attempts at a read with which storage fails, with waits between them that double and vary at random.
 
     No wait touches the order. What fails for another reason, such as a bad record, is not tried again.
 
@@ -64,7 +64,7 @@ class Retries:
             what: What an error or a warning calls it.
 
         Raises:
-            SourceError: Every attempt failed with an ``OSError``.
+            SourceError: Storage failed at every attempt.
         """
 
         def warn(state: tenacity.RetryCallState) -> None:
@@ -80,11 +80,13 @@ class Retries:
         attempts = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self.attempts),
             wait=tenacity.wait_random_exponential(_FIRST_WAIT, self.longest_wait),
-            retry=tenacity.retry_if_exception_type(OSError),
+            retry=tenacity.retry_if_exception(is_of_storage),
             before_sleep=warn,
             reraise=True,
         )
         try:
             return attempts(read)
-        except OSError as error:
+        except Exception as error:
+            if not is_of_storage(error):
+                raise
             raise SourceError(f"{what} cannot be read in {self.attempts} attempts: {error}") from error
