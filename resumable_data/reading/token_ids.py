@@ -43,7 +43,7 @@ class TokenIds:
         """
         most = _MOST if self.size is None else self.size
         values = cast(UInt32Array, tokens.values.view(np.uint32))  # negative ids are the largest so
-        if not len(values) or int(values.max()) < most:
+        if not len(values) or int(np.max(values)) < most:
             return
         own = values[ranges(tokens.starts, tokens.lengths)]  # without cells that are no document's
         wrong = np.flatnonzero(own >= most)

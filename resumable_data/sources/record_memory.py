@@ -15,8 +15,8 @@ def memory_of(record: object) -> int:
     Of a long list the first elements stand for all.
 
     >>> import numpy as np
-    >>> memory_of(b"x" * 1000) // 100, memory_of({"image": np.zeros(500, np.int64)}) // 100
-    (10, 43)
+    >>> memory_of(b"x" * 1000) // 100, memory_of({"image": np.zeros(50_000, np.int64)}) // 10_000
+    (10, 40)
     """
     size = sys.getsizeof(record)
     if isinstance(record, str | bytes | bytearray | int | float) or record is None:
