@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
+COUNTED = ("truncated",)
+"""What is counted of each document, by names that ``Documents`` and ``Delivered`` have; its first token delivers it."""
+
 
 class Delivered(NamedTuple):
     """What a component has delivered up to a position.

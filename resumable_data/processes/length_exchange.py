@@ -121,7 +121,7 @@ class LengthExchange:
             what: Names the component, in errors too, the same for all its groups.
 
         Returns:
-            For each window the lengths, and the tokens that were truncated.
+            For each window the lengths, and what is counted of its documents.
 
         Raises:
             PeerError: A process cannot measure its share, and says why, or the others cannot be reached.
