@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 COUNTED = ("truncated",)
-"""What is counted of each document, by names that ``Documents`` and ``Delivered`` have; its first token delivers it."""
+"""What is counted of each document, and delivered with its first token: names that ``Documents`` and others have."""
 
 
 class Delivered(NamedTuple):
