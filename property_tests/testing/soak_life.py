@@ -16,7 +16,7 @@ from property_tests.testing.processes import ROOT, Run, start
 TRAINER = ROOT / "property_tests/testing/programs/small_trainer.py"
 DEVICES = 4  # of a run, whatever its number of processes, so that its arithmetic is the same
 SAVE_EVERY = 5
-PATIENCE = 300  # seconds that a life may take on a busy machine
+PATIENCE = 900  # seconds that a life may take on a busy machine
 STARTING, STEPPING, SAVING = "while starting", "between steps", "while saving"
 KILL_ONE, KILL_ALL, NOTICE = "SIGKILL to one process", "SIGKILL to all processes", "SIGTERM to one process"
 
