@@ -13,17 +13,8 @@ from hypothesis import strategies as st
 
 import resumable_data as rd
 from property_tests.test_mix import delivered
-from property_tests.testing.mix_oracle import (
-    NAMES,
-    Leaf,
-    Mixed,
-    OracleRun,
-    Run,
-    leaves_of,
-    runs,
-    weights_of,
-    with_epochs,
-)
+from property_tests.testing.mixes import NAMES, Leaf, Mixed, Run, leaves, leaves_of, runs, weights_of, with_epochs
+from property_tests.testing.oracle.mix import OracleRun
 from property_tests.testing.running import at_state, take, through_json
 
 many = settings(max_examples=settings.default.max_examples // 4)
@@ -52,7 +43,9 @@ def edited(draw: Any, run: Run, kind: str, seed: int | None, used: set[str]) -> 
     if kind in ("batch", "all"):
         run = replace(run, sizes=tuple((step, draw(st.integers(1, 6))) for step in (0, draw(st.integers(1, 9)))))
     if kind == "epochs":
-        return with_epochs(run, draw(st.integers(4, 6)))
+        # Never fewer than there were, as the run may be in one of them.
+        most = max((leaf.epochs or 0 for leaf in leaves(run.root)), default=0)
+        return with_epochs(run, draw(st.integers(max(4, most), max(6, most))))
     if kind == "batch":
         return run
     root, names = run.root, set(run.root.children)
@@ -69,7 +62,7 @@ def edited(draw: Any, run: Run, kind: str, seed: int | None, used: set[str]) -> 
 
 
 def same_seed(run: Run, seed: int | None) -> Run:
-    """The run with one seed for all, so that other components change no key of a window of documents."""
+    """The run with one seed for all, so that other components change no key of a group of documents."""
     children = {
         name: replace(child, seed=seed) for name, child in run.root.children.items() if isinstance(child, Leaf)
     }
@@ -77,7 +70,7 @@ def same_seed(run: Run, seed: int | None) -> Run:
 
 
 def is_refused(iterator: rd.DataIterator[Any], state: Any, allow: tuple[str, ...]) -> bool:
-    """Whether an edit is, as it would remove components of the window in progress."""
+    """Whether an edit is, as it would remove components of the group in progress."""
     before = iterator.get_state()
     try:
         iterator.set_state(state, allow)
@@ -137,7 +130,7 @@ def test_an_edited_mix_of_documents_is_that_of_the_oracle(data: st.DataObject, r
     check_edits(data, same_seed(run, data.draw(st.none() | st.integers(0, 3))), [k for k in kinds if k != "epochs"])
 
 
-def test_a_new_first_component_leaves_the_window_in_progress_alone() -> None:
+def test_a_new_first_component_leaves_the_group_in_progress_alone() -> None:
     old, new = Leaf(1, (3,) * 40, seed=1), Leaf(2, (3,) * 40, seed=9)
     run = Run(Mixed({"b": old}, ((0, {"b": 1}),)), "documents", ((0, 1),), window=12)
     more = replace(run, root=Mixed({"a": new, "b": old}, ((0, {"a": 1, "b": 1}),)))
@@ -148,7 +141,7 @@ def test_a_new_first_component_leaves_the_window_in_progress_alone() -> None:
     assert take(edited_one, 4) == take(iterator, 4)
 
 
-def test_epochs_are_not_changed_in_a_window_in_which_they_end() -> None:
+def test_epochs_are_not_changed_in_a_group_in_which_they_end() -> None:
     children = {"a": Leaf(1, (3,) * 3, epochs=1), "b": Leaf(2, (3,) * 20, epochs=1)}
     mix = Mixed(children, ((0, {"a": 1, "b": 1}),), stop="renormalise")
     run = Run(mix, "documents", ((0, 1),), window=12)
@@ -160,7 +153,7 @@ def test_epochs_are_not_changed_in_a_window_in_which_they_end() -> None:
     assert new.step == 0
 
 
-def test_more_epochs_leave_the_window_in_progress_alone() -> None:
+def test_more_epochs_leave_the_group_in_progress_alone() -> None:
     children = {"a": Leaf(1, (3,) * 30, epochs=1), "b": Leaf(2, (3,) * 20, epochs=1)}
     run = Run(Mixed(children, ((0, {"a": 1, "b": 1}),)), "documents", ((0, 1),), window=12)
     iterator, new = iter(run.dataset()), iter(with_epochs(run, 2).dataset())
@@ -190,7 +183,7 @@ def sequence_of(run: Run, name: str) -> list[list[int]]:
 @several
 @given(st.data(), runs(["rows"], ["first_exhausted"], nested=False, endless=True), steps, steps)
 def test_what_each_component_has_delivered_is_a_prefix_of_its_rows(
-    data: st.DataObject, run: Run, before: int, behind: int
+    data: st.DataObject, run: Run, before: int, after: int
 ) -> None:
     names = sorted(run.root.children)
     children = {name: replace(run.root.children[name], first=k + 1) for k, name in enumerate(names)}
@@ -199,7 +192,7 @@ def test_what_each_component_has_delivered_is_a_prefix_of_its_rows(
     iterator, new = iter(run.dataset()), iter(changed.dataset())
     found = delivered(iterator, before)
     new.set_state(through_json(iterator.get_state()), allow={"weights", "batch"})
-    rows = [row for batch in found + delivered(new, behind) for row in batch["targets"]]
+    rows = [row for batch in found + delivered(new, after) for row in batch["targets"]]
 
     for k, name in enumerate(names):
         own = [row for row in rows if row[0] // 1000 == k + 1]

@@ -45,7 +45,7 @@ class Pipeline:
     length: int
     shift: str
     batch_size: int
-    shards: int
+    shards: int | None
     seed: int
     epochs: int | None
     drop_remainder: bool
@@ -89,8 +89,8 @@ def pipelines(draw: st.DrawFn) -> Pipeline:
             "strategy": draw(st.sampled_from(["best_fit", "first_fit", "concat_split"])),
             "window": draw(st.integers(1, 20)),
         }
-    shards = draw(st.sampled_from([1, 2, 4]))
-    counts = st.lists(st.integers(0, 20), min_size=shards, max_size=25).map(tuple)
+    shards = draw(st.none() | st.integers(1, 6))
+    counts = st.lists(st.integers(0, 20), min_size=1, max_size=25).map(tuple)
     return Pipeline(
         lengths=(draw(counts), draw(counts)),
         mixed=draw(st.sampled_from(["none", "documents", "rows"])),
@@ -156,7 +156,7 @@ def test_any_number_of_processes_goes_on_with_them(
     iterators = [iter(data.shard(index, before)) for index in range(before)]
     for wanted in expected[:stop]:
         assert raw(joined([next(iterator) for iterator in iterators])) == wanted
-    state = rd.merge_states([iterator.get_state() for iterator in iterators])
+    state = iterators[-1].get_state()
     parts = [data.shard(index, after) for index in range(after)]
     resumed = [at_state(part.prefetch(prefetch) if prefetch else part, state) for part in parts]
     for wanted in expected[stop:]:

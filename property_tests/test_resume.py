@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -99,13 +98,13 @@ def test_one_state_serves_any_number_of_iterators(pipeline: Pipeline, before: in
 
 
 @given(pipelines(LEVELS), steps, steps)
-def test_a_position_has_one_state(pipeline: Pipeline, before: int, behind: int) -> None:
+def test_a_position_has_one_state(pipeline: Pipeline, before: int, after: int) -> None:
     dataset = pipeline.dataset()
     straight = iter(dataset)
     take(straight, before)
     resumed = at_state(dataset, straight.get_state())
-    take(straight, behind)
-    take(resumed, behind)
+    take(straight, after)
+    take(resumed, after)
 
     assert json.dumps(resumed.get_state()) == json.dumps(straight.get_state())
 
@@ -137,11 +136,11 @@ def test_a_state_that_was_handed_out_belongs_to_its_owner(pipeline: Pipeline, be
 
     delivered += take(iterator, 2)
     assert json.dumps(state) == text
-    behind = json.dumps(iterator.get_state())
+    after = json.dumps(iterator.get_state())
     vandalise(state)
     vandalise(iterator.get_state())
 
-    assert json.dumps(iterator.get_state()) == behind
+    assert json.dumps(iterator.get_state()) == after
     assert delivered + take(iterator, LIMIT - len(delivered)) == whole
 
 
@@ -153,12 +152,13 @@ def vandalise(value: Any) -> None:
         value.clear()
 
 
-@given(pipelines(sources=["memory", "arrays", "array_record"], finite=True))
+@given(pipelines(sources=["memory", "arrays", "array_record", "unmeasured"], finite=True))
 def test_every_epoch_delivers_every_token_once(pipeline: Pipeline) -> None:
-    pipeline = replace(pipeline, batch_size=12, shards=math.gcd(pipeline.shards, 12), drop_remainder=False)
+    pipeline = replace(pipeline, batch_size=12, drop_remainder=False)
     documents = pipeline.documents()
     kept = [document[: pipeline.length] if pipeline.truncate else document for document in documents]
-    epochs = pipeline.oracle().epochs
+    oracle = pipeline.oracle()
+    epochs = oracle.epochs
 
     iterator = iter(pipeline.dataset())
     delivered: Counter[int] = Counter()
@@ -169,25 +169,22 @@ def test_every_epoch_delivers_every_token_once(pipeline: Pipeline) -> None:
     assert delivered == Counter({token: epochs * n for token, n in tokens_of(kept).items()})
     assert iterator.progress().tokens == delivered.total()
     assert iterator.progress().truncated == epochs * sum(map(len, documents)) - delivered.total()
-    assert iterator.progress().dropped == epochs * len(pipeline.dropped)
+    # What was left out after the last row may be counted, or not.
+    at_last_row = oracle.dropped_before(sum(1 for _ in oracle.rows()))
+    assert at_last_row <= iterator.progress().dropped <= epochs * len(pipeline.dropped)
     assert iterator.progress().dropped_rows == 0
 
 
-@given(pipelines(sources=["memory"], finite=True).filter(lambda pipeline: pipeline.strategy != "pad"))
+@given(pipelines(finite=True))
 def test_an_epoch_is_delivered_before_the_next_begins(pipeline: Pipeline) -> None:
-    # A window that holds no whole epoch lies within one.
-    pipeline = replace(pipeline, batch_size=1, shards=1, window=min(pipeline.window, len(pipeline.lengths)))
-    documents = pipeline.documents()
-    kept = [document[: pipeline.length] if pipeline.truncate else document for document in documents]
+    pipeline = replace(pipeline, batch_size=1)
+    row_epochs = [{span.document.epoch for span in row.spans} for row in islice(pipeline.oracle().rows(), 200)]
+    assert all(len(epochs) == 1 for epochs in row_epochs)
 
     iterator = iter(pipeline.dataset())
-    delivered: Counter[int] = Counter()
-    for batch in islice(iterator, 200):
-        for stretch in stretches(pipeline, [batch]):
-            delivered.update(stretch)
-        finished = iterator.progress().components["data"].epochs
-        if finished == int(finished):
-            assert delivered == Counter({token: int(finished) * n for token, n in tokens_of(kept).items()})
+    for (epoch,) in row_epochs:
+        next(iterator)
+        assert epoch <= iterator.progress().components["data"].epochs <= epoch + 1
 
 
 def stretches(pipeline: Pipeline, batches: Iterable[rd.LLMBatch]) -> Iterator[list[int]]:
@@ -214,20 +211,19 @@ def tokens_of(documents: list[list[int]]) -> Counter[int]:
 
 @given(pipelines())
 def test_progress_counts_what_was_delivered_and_survives_a_resume(pipeline: Pipeline) -> None:
-    pipeline = replace(pipeline, shards=1)
     oracle = pipeline.oracle()
     all_rows = list(islice(oracle.rows(), (LIMIT + 1) * pipeline.batch_size))
     iterator = iter(pipeline.dataset())
     for step in range(LIMIT):
         rows = all_rows[: step * pipeline.batch_size]
         left = len(all_rows) - len(rows)
-        begun = [span for row in rows for span in row if span.offset == 0]
+        begun = [span for row in rows for span in row.spans if span.offset == 0]
         progress = iterator.progress()
 
         assert (progress.step, progress.rows) == (step, len(rows))
-        assert progress.tokens == sum(len(span.tokens) for row in rows for span in row)
+        assert progress.tokens == sum(len(span.tokens) for row in rows for span in row.spans)
         assert progress.documents == len(begun)
-        assert progress.truncated == sum(span.document.cut_off for span in begun)
+        assert progress.truncated == sum(span.document.truncated for span in begun)
         assert progress.dropped == oracle.dropped_before(len(rows))
         assert progress.dropped_rows == (left if left < pipeline.batch_size and pipeline.drop_remainder else 0)
         assert at_state(pipeline.dataset(), iterator.get_state()).progress() == progress
@@ -254,9 +250,8 @@ def test_processes_together_have_the_global_batch(drawn: tuple[Pipeline, list[in
         batches = zip(*processes, strict=True)
         delivered += [raw(joined(parts)) for parts in islice(batches, min(stay, LIMIT - len(delivered)))]
         states = [process.get_state() for process in processes]
-        if pipeline.shards == 1:
-            assert states == states[:1] * count
-        state = rd.merge_states(through_json(states))
+        assert states == states[:1] * count
+        state = through_json(states[0])
     delivered += take(at_state(pipeline.dataset(), state), LIMIT - len(delivered))
 
     assert delivered == whole

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import resumable_data as rd
-from property_tests.testing.oracle import Oracle
+from property_tests.testing.oracle.pipeline import Oracle
 from property_tests.testing.running import Watched, at_state, joined, raw, take, through_json
+from property_tests.testing.strategies import Unmeasured
 from property_tests.testing.toy_tokenizer import BOS_ID, EOS, EOS_ID, alone, shared
 
 STEPS = 8
-LONGEST_EPOCH = 1000
 HOSTS = (1, 2, 4, 8)
 
 fewer = settings(max_examples=settings.default.max_examples // 4)
@@ -45,6 +45,7 @@ class Job:
         binary: Whether the records are bytes.
         longest: Tokens of the longest document that is not left out, or None to leave out none.
         truncate: Whether a document longer than a row loses its tail.
+        epochs: How many there are, or None for endless ones.
     """
 
     texts: tuple[str, ...]
@@ -58,6 +59,7 @@ class Job:
     binary: bool
     longest: int | None = None
     truncate: bool = False
+    epochs: int | None = None
 
     @property
     def records(self) -> list[Any]:
@@ -73,38 +75,55 @@ class Job:
 
     def oracle(self) -> rd.Dataset[rd.LLMBatch]:
         """The same of tokens that are in memory, each text tokenised alone."""
-        documents = rd.Dataset.from_source(rd.InMemorySource([self.document(text) for text in self.texts]), "text")
-        return self._rows(documents, EOS_ID).batch(8, shards=self.shards)
+        source = Unmeasured(rd.InMemorySource([self.document(text) for text in self.texts]))
+        return self._rows(rd.Dataset.from_source(source, "text"), EOS_ID).batch(8, shards=self.shards)
 
     def document(self, text: str) -> list[int]:
         """The tokens of a text, tokenised alone."""
         tokens = [*([BOS_ID] if self.add_bos else []), *alone(text), EOS_ID]
         return tokens[: self.max_length]
 
-    def counts(self) -> list[tuple[int, int, int]]:
-        """Documents, tokens and tokens cut off, of all shards together before each step."""
+    def naive(self) -> Oracle:
+        """The oracle of all that is not an array."""
         documents = [self.document(text) for text in self.texts]
-        oracle = Oracle(
-            documents=[[] if self.leaves_out(tokens) else tokens for tokens in documents],
+        return Oracle(
+            documents=documents,
             path="text",
             seed=self.shuffle,
-            epochs=None,
+            epochs=self.epochs,
             strategy=self.strategy,
             window=self.window,
             length=self.length,
             truncate=self.truncate,
+            batch_size=8,
             shards=self.shards,
+            known=False,
+            dropping=self.longest is not None,
+            dropped=frozenset(record for record, tokens in enumerate(documents) if self.leaves_out(tokens)),
         )
-        shards = [replace(oracle, shard=shard).rows() for shard in range(self.shards)]
+
+    def counts(self) -> list[tuple[int, int, int]]:
+        """Documents, tokens and tokens cut off before each step."""
         counts = [(0, 0, 0)]
-        for _ in range(STEPS):
-            spans = [span for rows in shards for row in islice(rows, 8 // self.shards) for span in row]
+        for rows in islice(self.naive().batched_rows(), STEPS):
+            spans = [span for row in rows for span in row.spans]
             begun = [span.document for span in spans if span.offset == 0]
             tokens = sum(len(span.tokens) for span in spans)
-            cut = sum(self.cut_off(document.record) + document.cut_off for document in begun)
+            cut = sum(self.cut_off(document.record) + document.truncated for document in begun)
             before = counts[-1]
             counts.append((before[0] + len(begun), before[1] + tokens, before[2] + cut))
         return counts
+
+    def measured_for(self, step: int) -> int:
+        """Documents of the groups that have a row in the batch of a step, and of the group after them."""
+        oracle, end, documents = self.naive(), 0, 0
+        for epoch in count():
+            for group in oracle.groups(epoch):
+                end += len(oracle.rows_of(epoch, group))
+                documents += sum(map(len, group.documents)) if end > 8 * step else 0
+                if end > 8 * (step + 1):
+                    return documents
+        raise AssertionError
 
     def cut_off(self, record: int) -> int:
         """Tokens of a text that there is no room for."""
@@ -118,7 +137,7 @@ class Job:
     def _rows(self, documents: rd.Dataset[Any], eod_id: int | None) -> rd.Dataset[rd.LLMBatch]:
         if self.shuffle is not None:
             documents = documents.shuffle(self.shuffle)
-        return documents.repeat().pack(
+        return documents.repeat(self.epochs).pack(
             self.length, eod_id=eod_id, strategy=self.strategy, window=self.window, truncate=self.truncate
         )
 
@@ -132,19 +151,17 @@ jobs = st.builds(
     shuffle=st.none() | st.integers(0, 3),
     add_bos=st.booleans(),
     max_length=st.none() | st.integers(2, 30),
-    shards=st.sampled_from([1, 2, 4, 8]),
+    shards=st.integers(1, 9),
     binary=st.booleans(),
 )
 
 
 @st.composite
 def cutting_jobs(draw: st.DrawFn) -> Job:
-    """Jobs that cut in both places; each shard has documents in every epoch, whatever is left out."""
+    """Jobs that cut in both places; there is a document in every epoch, whatever is left out."""
     job = replace(draw(jobs), length=draw(st.integers(1, 12)), truncate=draw(st.booleans()))
     job = replace(job, longest=draw(st.none() | st.integers(2, 30)))
-    if job.longest is None:
-        return job
-    return replace(job, texts=job.texts + ("",) * 8, shards=job.shards if job.shuffle is None else 1)
+    return job if job.longest is None else replace(job, texts=(*job.texts, ""))
 
 
 @fewer
@@ -160,7 +177,7 @@ def test_hosts_and_interruptions_change_nothing(job: Job, before: int, after: in
     dataset = job.dataset()
     hosts = [iter(dataset.shard(index, before)) for index in range(before)]
     delivered = [raw(joined(parts)) for parts in islice(zip(*hosts, strict=True), steps)]
-    state = through_json(rd.merge_states([through_json(host.get_state()) for host in hosts]))
+    state = through_json(hosts[-1].get_state())
 
     resumed = [iter(dataset.shard(index, after)) for index in range(after)]
     for host in resumed:
@@ -174,66 +191,54 @@ def test_hosts_and_interruptions_change_nothing(job: Job, before: int, after: in
 @settings(max_examples=settings.default.max_examples // 2)
 @given(cutting_jobs(), st.sampled_from(HOSTS), st.sampled_from(HOSTS), st.integers(0, STEPS))
 def test_progress_counts_what_is_cut_on_any_number_of_hosts(job: Job, before: int, after: int, steps: int) -> None:
-    # Each shard is planned by one host alone, so that the counts of all hosts add up.
-    before, after = min(before, job.shards), min(after, job.shards)
     dataset = job.dataset()
     hosts = [iter(dataset.shard(index, before)) for index in range(before)]
     expected = job.counts()
 
-    assert counts_of(hosts) == expected[0]
+    assert counts_of(hosts) == {expected[0]}
     for step in range(1, steps + 1):
         list(map(next, hosts))
-        assert counts_of(hosts) == expected[step]
-    state = through_json(rd.merge_states([through_json(host.get_state()) for host in hosts]))
+        assert counts_of(hosts) == {expected[step]}
+    state = through_json(hosts[-1].get_state())
 
     hosts = [iter(dataset.shard(index, after)) for index in range(after)]
     for host in hosts:
         host.set_state(state)
-    assert counts_of(hosts) == expected[steps]
+    assert counts_of(hosts) == {expected[steps]}
     for step in range(steps + 1, STEPS + 1):
         list(map(next, hosts))
-        assert counts_of(hosts) == expected[step]
+        assert counts_of(hosts) == {expected[step]}
 
 
-def counts_of(hosts: list[rd.DataIterator[Any]]) -> tuple[int, int, int]:
-    """Documents, tokens and tokens cut off, of all hosts."""
+def counts_of(hosts: list[rd.DataIterator[Any]]) -> set[tuple[int, int, int]]:
+    """Documents, tokens and tokens cut off, as each host counts them."""
     found = [host.progress() for host in hosts]
     for progress in found:
         assert progress.components["text"].truncated == progress.truncated
-    return (
-        sum(progress.documents for progress in found),
-        sum(progress.tokens for progress in found),
-        sum(progress.truncated for progress in found),
-    )
+    return {(progress.documents, progress.tokens, progress.truncated) for progress in found}
 
 
 @fewer
-@given(jobs, st.sampled_from(HOSTS))
-def test_every_document_is_tokenised_once_by_one_host(job: Job, count: int) -> None:
-    # In the source's order, in epochs of which every shard has an equal part, a document is always the same shard's.
-    job = replace(job, texts=job.texts * 8, shards=8, shuffle=None, length=max(job.length, 16))
-    sources = [Watched(rd.InMemorySource(job.records)) for _ in range(count)]
-    hosts = [iter(job.dataset(source).shard(index, count)) for index, source in enumerate(sources)]
-    for _ in range(LONGEST_EPOCH):
-        for host in hosts:
-            next(host)
-        if sum(len(source.seen) for source in sources) >= len(job.texts):
-            break
-    for index, source in enumerate(sources):
-        first, last = index * 8 // count, (index + 1) * 8 // count
-        assert sorted(source.seen) == [r for r in range(len(job.texts)) if first <= r % 8 < last]
+@given(jobs)
+def test_one_host_tokenises_every_document_once_an_epoch(job: Job) -> None:
+    job = replace(job, texts=job.texts * 4, epochs=1)
+    source = Watched(rd.InMemorySource(job.records))
+    for _ in job.dataset(source):
+        pass
+
+    assert sorted(source.seen) == list(range(len(job.texts)))
 
 
 @fewer
 @given(jobs, st.integers(1, STEPS))
-def test_a_restore_tokenises_at_most_one_window_a_shard_again(job: Job, steps: int) -> None:
+def test_a_restore_tokenises_at_most_the_groups_of_a_batch_again(job: Job, steps: int) -> None:
     job = replace(job, texts=job.texts * 4)
     iterator, source = iter(job.dataset()), Watched(rd.InMemorySource(job.records))
     take(iterator, steps)
     resumed = at_state(job.dataset(source), iterator.get_state())
 
-    assert len(source.seen) <= job.shards * job.window
     assert raw(next(resumed)) == raw(next(iterator))
+    assert len(source.seen) <= job.measured_for(steps)
 
 
 def test_the_tokenizer_alone_is_naive_enough() -> None:

@@ -31,7 +31,7 @@ def mix(
     Args:
         datasets: The components by name, all of documents or all of rows; mixes may be nested.
         weights: Non-negative numbers by name, or how they change over the run; equal by default. 0 gives
-            nothing.
+            nothing. A float is the decimal that it is printed as; see ``WeightSchedule`` for when shares are exact.
         stop: What happens when a component is exhausted: ``"first_exhausted"`` ends the mix,
             ``"all_exhausted"`` lets components repeat until each has been exhausted, and ``"renormalise"``
             goes on with the others.

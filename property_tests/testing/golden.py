@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import Any
+
+import numpy as np
 
 import resumable_data as rd
 
@@ -19,6 +22,60 @@ _FIELDS = (
     "targets_segmentation",
 )
 _LENGTHS = [length * length // 7 for length in range(1, 60)]  # 0 to 497 tokens, most of them few
+
+
+class Text:
+    """Documents of a synthetic source, of which nobody knows the lengths before they are read."""
+
+    def __init__(self, size: int, seed: int) -> None:
+        self._source = rd.SyntheticSource(size, _LENGTHS, vocabulary=50_000, seed=seed)
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def read(self, indices: np.ndarray) -> Any:
+        """Their tokens."""
+        return self._source.read(indices)
+
+    def fingerprint(self) -> str:
+        """That of the source, as text."""
+        return f"text {self._source.fingerprint()}"
+
+
+class TextStream:
+    """The same documents in their own order alone."""
+
+    def __init__(self, size: int, seed: int) -> None:
+        self._text = Text(size, seed)
+
+    def open_at(self, state: Any) -> TextReader:
+        """A reader of what follows."""
+        return TextReader(self._text, state or 0)
+
+    def fingerprint(self) -> str:
+        """That of the text, as a stream."""
+        return f"stream {self._text.fingerprint()}"
+
+
+class TextReader:
+    """Reads a text from a place on."""
+
+    def __init__(self, text: Text, place: int) -> None:
+        self._text, self._place = text, place
+
+    def __iter__(self) -> Iterator[Any]:
+        while self._place < len(self._text):
+            self._place += 1
+            yield self._text.read(np.array([self._place - 1]))[0]
+
+    def state(self) -> int:
+        """Documents read."""
+        return self._place
+
+
+def few(document: Any) -> bool:
+    """One of thirty documents, or so."""
+    return int(document[:1].sum()) % 30 == 0 and len(document) > 0
 
 
 def shuffled_best_fit() -> rd.Dataset[rd.LLMBatch]:
@@ -47,6 +104,47 @@ def shuffled_pad() -> rd.Dataset[rd.LLMBatch]:
     return documents.pad(length=200, eod_id=2, pad_id=3).batch(10)
 
 
+def measured_text() -> rd.Dataset[rd.LLMBatch]:
+    """48 logical shards, three groups, and the beginning of the second epoch."""
+    documents = rd.Dataset.from_source(Text(4000, seed=13), name="text").shuffle(seed=7).repeat(2).append_eod(0)
+    return documents.pack(length=512, strategy="best_fit", window=64, eod_id=0).batch(96)
+
+
+def few_of_a_text() -> rd.Dataset[rd.LLMBatch]:
+    """Groups that take windows many times, to the end, whose batch is short."""
+    documents = rd.Dataset.from_source(Text(20_000, seed=17), name="text").shuffle(seed=3).filter(few)
+    rows = documents.pack(length=256, strategy="first_fit", window=16, eod_id=0)
+    return rows.batch(32, shards=5, drop_remainder=False)
+
+
+def mixed_documents() -> rd.Dataset[rd.LLMBatch]:
+    """Small components, of which documents come several times in a group."""
+    web = rd.Dataset.from_source(rd.SyntheticSource(3000, _LENGTHS, seed=19), name="web").shuffle(seed=1).repeat()
+    code = rd.Dataset.from_source(Text(70, seed=23), name="code").shuffle(seed=2).repeat()
+    mixed = rd.mix({"web": web, "code": code}, {"web": 3, "code": 1})
+    return mixed.pack(length=300, strategy="concat_split", window=32, eod_id=0).batch(40)
+
+
+def mixed_rows() -> rd.Dataset[rd.LLMBatch]:
+    """Rows of known lengths beside rows of text, until the last component is exhausted."""
+    web = rd.Dataset.from_source(rd.SyntheticSource(3000, _LENGTHS, seed=29), name="web").shuffle(seed=1)
+    code = rd.Dataset.from_source(Text(900, seed=31), name="code").shuffle(seed=2).repeat(2)
+    mail = rd.Dataset.from_source(Text(100, seed=37), name="mail")
+    rows = {
+        "web": web.pack(length=256, window=512, eod_id=0),
+        "code": code.pack(length=256, strategy="first_fit", window=16, eod_id=0),
+        "mail": mail.pad(length=256, eod_id=0),
+    }
+    weights = rd.WeightSchedule({0: {"web": 0.7, "code": 0.25, "mail": 0.05}, 9: {"web": 1, "code": 1, "mail": 0}})
+    return rd.mix(rows, weights, stop="renormalise").batch(36, shards=6)
+
+
+def streamed_text() -> rd.Dataset[rd.LLMBatch]:
+    """A source without random access."""
+    documents = rd.Dataset.from_source(TextStream(900, seed=41), name="stream")
+    return documents.pack(length=256, strategy="best_fit", window=100, eod_id=0).batch(16, drop_remainder=False)
+
+
 PIPELINES: dict[str, Callable[[], rd.Dataset[rd.LLMBatch]]] = {
     pipeline.__name__: pipeline
     for pipeline in (
@@ -54,6 +152,11 @@ PIPELINES: dict[str, Callable[[], rd.Dataset[rd.LLMBatch]]] = {
         first_fit_over_two_epochs,
         block_shuffled_concat_split,
         shuffled_pad,
+        measured_text,
+        few_of_a_text,
+        mixed_documents,
+        mixed_rows,
+        streamed_text,
     )
 }
 

@@ -151,8 +151,6 @@ STOPS = ("first_exhausted", "all_exhausted", "renormalise")
 NAMES = ("a", "b", "c", "d", "e", "f")
 WEIGHTS = (0, 0.0003, 0.05, 1 / 3, 1, 2, 3, 7)
 STRATEGIES = ("best_fit", "first_fit", "concat_split")
-OF_MIXED_DOCUMENTS = ("best_fit", "first_fit")
-"""How documents of a mix are packed; what ``concat_split`` does with a document that comes twice is not decided."""
 
 
 @st.composite
@@ -174,7 +172,7 @@ def runs(
         level=level,
         sizes=tuple((step, factor * draw(st.integers(1, 2))) for step in steps),
         drop_remainder=draw(st.booleans()),
-        strategy=draw(st.sampled_from(OF_MIXED_DOCUMENTS)),
+        strategy=draw(st.sampled_from(STRATEGIES)),
         window=draw(st.integers(1, 12)),
         shards=draw(st.none() | st.integers(1, 6)),
     )

@@ -33,7 +33,7 @@ def deal_rows(counts: Int64Array) -> tuple[Int64Array, Int64Array]:
     [[0, 0, 0, 0], [0, 2, 1, 3]]
     """
     shards = len(counts)
-    rank = np.argsort(_round_order(shards))  # rank: int64[n_shards], the turn of each shard in a round
+    rank = np.argsort(_round_order(shards), kind="stable")  # rank: int64[n_shards], the turn of each shard in a round
     full, rest = divmod(int(counts.sum()), shards)
     dealt = _deal(counts, full + (rank < rest))
     order = np.lexsort((rank[dealt.place], dealt.turn))

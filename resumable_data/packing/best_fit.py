@@ -17,9 +17,10 @@ def best_fit(lengths: Int64Array, row_length: int, same: Int64Array | None = Non
     Equal lengths keep their order; among equally full rows the one filled last is taken. A document longer
     than a row is cut into full rows and a rest, which is packed like any other.
 
-    Copies of a document follow the first. Each goes to the best row with room that does not hold the document, else
-    to a new row; where all different documents fit one row, to the best row with room before it goes to a new one.
-    At most one row is at most half full, or as many as the document with the most copies has of them.
+    Documents with more copies come before all others, since they need the most rows, and copies follow the first.
+    Each goes to the best row with room that does not hold the document, else to a new row; where all different
+    documents fit one row, to the best row with room before it goes to a new one. At most one row is at most half
+    full, or as many as the document with the most copies has of them.
 
     Args:
         lengths: int64[n], tokens of each document of a window.
@@ -32,24 +33,29 @@ def best_fit(lengths: Int64Array, row_length: int, same: Int64Array | None = Non
     >>> best_fit(np.array([2, 3, 4, 3]), 6).row.tolist()
     [0, 1, 0, 1]
     >>> best_fit(np.array([1, 1, 4, 2]), 6, np.array([0, 0, 2, 3])).row.tolist()
-    [1, 2, 0, 0]
+    [0, 1, 1, 0]
     """
     document, offset, length = cut(lengths, row_length)
-    copies = document if same is None else same[document]
-    decreasing = np.lexsort((copies, -length))
-    full = int(np.searchsorted(-length[decreasing], -row_length, side="right"))
-    rests = decreasing[full:]
+    full = length == row_length
+    rests = np.flatnonzero(~full)
+    copies = document[rests] if same is None else same[document[rests]]
+    keys = [copies, -length[rests]]
+    if same is not None:
+        keys.append(-np.bincount(copies, minlength=len(same))[copies])
+    order = np.lexsort(keys)
+    rests, copies = rests[order], copies[order]
     repeated = np.zeros(len(rests), np.bool_)
-    repeated[:-1] = copies[rests[1:]] == copies[rests[:-1]]
-    together = same is None or may_meet(lengths, same, row_length)
+    repeated[:-1] = copies[1:] == copies[:-1]
+    together = same is not None and may_meet(lengths, same, row_length)
     row = np.empty(len(length), np.int64)
-    row[decreasing[:full]] = np.arange(full)
-    row[rests] = full + _fill(length[rests].tolist(), repeated.tolist(), row_length, together=together)
+    n_full = len(length) - len(rests)
+    row[full] = np.arange(n_full)
+    row[rests] = n_full + _fill(length[rests].tolist(), repeated.tolist(), row_length, together=together)
     return Pieces(document, offset, length, row)
 
 
 def _fill(lengths: list[int], repeated: list[bool], row_length: int, *, together: bool) -> Int64Array:
-    """Rows of pieces of decreasing length, none of them a full row.
+    """Rows of pieces below a full row, which are packed in the order that is given.
 
     Args:
         lengths: Tokens of each piece.

@@ -49,15 +49,18 @@ def deal_windows(windows: Sequence[PackedWindow], owners: Sequence[int], shards:
     )
 
 
-def count_rows_filled(lengths: DocumentLengths, row_length: int, strategy: str, *, truncate: bool) -> int:
-    """How many rows documents fill with their tokens alone, padding left out; with ``one_a_row``, their rows.
+def count_filled(lengths: DocumentLengths, row_length: int, strategy: str, *, truncate: bool) -> int:
+    """How many cells of rows documents fill: their tokens; with ``one_a_row`` whole rows.
 
-    >>> count_rows_filled(DocumentLengths(np.array([3, -1, 6])), 4, "best_fit", truncate=False)
-    2
+    >>> lengths = DocumentLengths(np.array([3, -1, 6]))
+    >>> count_filled(lengths, 4, "best_fit", truncate=False), count_filled(lengths, 4, "best_fit", truncate=True)
+    (9, 7)
+    >>> count_filled(lengths, 4, "one_a_row", truncate=False)
+    12
     """
     tokens: Int64Array = np.maximum(lengths.tokens, 0)
     if truncate:
         tokens = np.minimum(tokens, row_length)
     if strategy == "one_a_row":
-        return int((-(-tokens // row_length)).sum())
-    return int(tokens.sum()) // row_length
+        tokens = -(-tokens // row_length) * row_length
+    return int(tokens.sum())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import suppress
-from threading import Lock
+from threading import Condition
 from typing import Generic, TypeVar
 
 from resumable_data.errors import ResumableDataError
@@ -29,37 +29,35 @@ class GroupCache(Generic[KeyT, GroupT]):
     def __init__(self, plan: Callable[[KeyT], GroupT]) -> None:
         self._plan = plan
         self._groups: OrderedDict[KeyT, GroupT] = OrderedDict()
-        self._lock = Lock()
-        self._locks: OrderedDict[KeyT, Lock] = OrderedDict()
+        self._planning: set[KeyT] = set()
+        self._changed = Condition()  # guards both; tells those who wait that a group is no longer being planned
 
     def get(self, key: KeyT) -> GroupT:
         """The group at a place. Of two threads that ask for one group, one plans it, and the other waits."""
-        with self._lock:
+        with self._changed:
+            self._changed.wait_for(lambda: key not in self._planning)
             if key in self._groups:
                 return self._groups[key]
-            planning = self._locks.setdefault(key, Lock())
-        with planning:
-            with self._lock:
-                if key in self._groups:
-                    return self._groups[key]
-            try:
-                group = self._plan(key)
-            finally:
-                with self._lock:
-                    self._locks.pop(key, None)
-            with self._lock:
+            self._planning.add(key)
+        try:
+            group = self._plan(key)
+            with self._changed:
                 self._groups[key] = group
                 while len(self._groups) > _KEPT:
                     self._groups.popitem(last=False)
             return group
+        finally:
+            with self._changed:
+                self._planning.remove(key)
+                self._changed.notify_all()
 
     def prepare(self, key: KeyT, run: RunAhead) -> None:
         """Plans the group at a place in the background, unless that is done already.
 
         If it fails, nothing is said: whoever asks for the group plans it again, and is told.
         """
-        with self._lock:
-            if key in self._groups or key in self._locks:
+        with self._changed:
+            if key in self._groups or key in self._planning:
                 return
 
         def task() -> None:

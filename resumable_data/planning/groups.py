@@ -258,8 +258,8 @@ class EndlessGroups(DocumentGroups[AtT]):
     @property
     @override
     def distinct(self) -> bool:
-        """A small component comes more than once in a group."""
-        return len(self.components) < 2
+        """A small component of a mix comes more than once in a group, even where it is the only one."""
+        return False
 
     @override
     def start(self) -> AtT:

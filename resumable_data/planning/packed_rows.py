@@ -5,66 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from typing_extensions import override
 
 from resumable_data.delivered import Delivered
 from resumable_data.errors import PipelineMismatchError, ResumableDataError, SourceError, StateError
-from resumable_data.packing.group import LEAST_ROWS, MOST_TAKES, count_rows_filled, deal_windows
-from resumable_data.packing.plan import (
-    DocumentLengths,
-    DocumentPlan,
-    RowPlan,
-    concatenate,
-    concatenate_documents,
-    concatenate_lengths,
-)
-from resumable_data.packing.window import PackedWindow, pack_window
-from resumable_data.planning.group_cache import GroupCache, RunAhead
+from resumable_data.packing.plan import RowPlan, concatenate
+from resumable_data.packing.window import PackedWindow
+from resumable_data.planning.group_cache import GroupCache
 from resumable_data.planning.groups import DocumentGroups
 from resumable_data.planning.integers import DELIVERED, GROUP, take_last
+from resumable_data.planning.packed_group import GroupPacker, LengthSource, PackedGroup, Packing
 from resumable_data.planning.planner import Counts, Extent, RowPlanner, Saved
 from resumable_data.state import At
-
-
-class LengthSource(Protocol):
-    """Says how long documents are: it knows, or it measures them."""
-
-    @property
-    def known(self) -> bool:
-        """Whether nothing has to be read for it."""
-        ...
-
-    @property
-    def run_ahead(self) -> RunAhead:
-        """Runs a task that measures in the background."""
-        ...
-
-    def measure(self, windows: Sequence[DocumentPlan], shards: Sequence[int]) -> Sequence[DocumentLengths]:
-        """The lengths of the documents of each window, which its logical shard measures."""
-        ...
-
-    def expect(self, rows: RowPlan) -> None:
-        """Hears which rows are delivered from now on, in their order."""
-        ...
-
-
-@dataclass(frozen=True)
-class Packing:
-    """How documents become rows.
-
-    Attributes:
-        length: Tokens a row.
-        strategy: A key of ``packing.window.STRATEGIES``.
-        truncate: Whether long documents lose their tail.
-        shuffle_seed: Seed of the order of a window's rows, or None to keep it.
-    """
-
-    length: int
-    strategy: str
-    truncate: bool
-    shuffle_seed: int | None
 
 
 @dataclass(frozen=True)
@@ -110,25 +64,6 @@ class RowCursor:
     before: tuple[Delivered, ...]
 
 
-class _Group:
-    """A planned group.
-
-    Args:
-        packed: Its rows.
-        windows: How many windows it has.
-        after: Where the next begins.
-        readers: The components' readers.
-    """
-
-    def __init__(self, packed: PackedWindow, windows: int, after: Any, readers: Sequence[int]) -> None:
-        self.packed, self.windows, self.after = packed, windows, after
-        self._readers = readers
-
-    def delivered(self, row: int) -> Sequence[Delivered]:
-        """What the first so many rows deliver, of each component."""
-        return [Delivered(0, *self.packed.delivered(row, reader)) for reader in self._readers]
-
-
 class PackedRows(RowPlanner[RowCursor]):
     """Plans rows of groups of windows.
 
@@ -142,11 +77,9 @@ class PackedRows(RowPlanner[RowCursor]):
     def __init__(self, groups: DocumentGroups[Any], path: str, packing: Packing, lengths: LengthSource) -> None:
         self._documents = groups
         self._path = path
-        self._packing = packing
+        self._row_length = packing.length
         self._lengths = lengths
-        # Where much is dropped, or documents are short, a group of so many windows may fill but a few rows.
-        self._gathers = bool(groups.dropping) or not lengths.known
-        self._groups = GroupCache[Any, _Group | None](self._plan)
+        self._groups = GroupCache[Any, PackedGroup | None](GroupPacker(groups, path, packing, lengths).plan)
 
     @override
     def start(self) -> RowCursor:
@@ -160,16 +93,15 @@ class PackedRows(RowPlanner[RowCursor]):
             group = self._groups.get(cursor.at)
             if group is None:
                 break
-            rows = group.packed.plan
-            taken = rows.slice(cursor.row, min(cursor.row + count, len(rows)))
+            taken = group.packed.plan.slice(cursor.row, min(cursor.row + count, group.rows))
             plans.append(taken)
             count -= len(taken)
             cursor = replace(cursor, row=cursor.row + len(taken))
-            if not self._lengths.known and 2 * cursor.row >= len(rows):
+            if not self._lengths.known and 2 * cursor.row >= group.rows:
                 self._groups.prepare(group.after, self._lengths.run_ahead)
-            if cursor.row == len(rows):
+            if cursor.row == group.rows:
                 cursor = self._after(cursor, group)
-            if len(rows):
+            if group.rows:
                 searched_from = cursor.at
             elif self._documents.nothing_between(searched_from, cursor.at):
                 raise SourceError(self._no_rows(cursor))
@@ -185,18 +117,18 @@ class PackedRows(RowPlanner[RowCursor]):
                 break
             packed.append(group.packed)
             at, found = group.after, found + group.windows
-        dropped = sum(len(group.dropped) for group in packed)
-        rows = sum(len(group.plan) for group in packed)
-        tokens = sum(int(group.plan.length.sum()) for group in packed)
+        dropped = sum(len(window.dropped) for window in packed)
+        rows = sum(len(window.plan) for window in packed)
+        tokens = sum(int(window.plan.length.sum()) for window in packed)
         return PackingReport(
             windows=found,
             rows=rows,
-            documents=sum(group.size for group in packed) - dropped,
+            documents=sum(window.size for window in packed) - dropped,
             dropped=dropped,
-            split=sum(group.split for group in packed),
+            split=sum(window.split for window in packed),
             tokens=tokens,
-            truncated=sum(int(group.truncated.sum()) for group in packed),
-            padding=1 - tokens / (rows * self._packing.length) if rows else 0.0,
+            truncated=sum(int(window.truncated.sum()) for window in packed),
+            padding=1 - tokens / (rows * self._row_length) if rows else 0.0,
         )
 
     @override
@@ -235,8 +167,9 @@ class PackedRows(RowPlanner[RowCursor]):
 
     @override
     def epoch(self, cursor: RowCursor) -> int | None:
-        with suppress(ResumableDataError):  # Whoever asks for the next row will be told.
-            cursor = self._after_empty(cursor)
+        if self._documents.epoch(cursor.at) is not None:
+            with suppress(ResumableDataError):  # Whoever asks for the next row will be told.
+                cursor = self._after_empty(cursor)
         return self._documents.epoch(cursor.at)
 
     @override
@@ -245,14 +178,14 @@ class PackedRows(RowPlanner[RowCursor]):
         group = self._current(cursor)
         if start is None or group is None:
             return start
-        return Extent(start.done + cursor.row / len(group.packed.plan) * group.packed.size, start.total)
+        return Extent(start.done + cursor.row / group.rows * group.packed.size, start.total)
 
     @override
     def counts(self, cursor: RowCursor, *, ended: bool) -> dict[str, Counts]:
         if ended:
             cursor = self._after_empty(cursor)
         group = self._current(cursor)
-        share = cursor.row / len(group.packed.plan) if group else 0.0
+        share = cursor.row / group.rows if group else 0.0
         at_start = self._documents.counts(cursor.at)
         at_end = self._documents.counts(group.after) if group else at_start
         counted: dict[str, Counts] = {}
@@ -266,41 +199,6 @@ class PackedRows(RowPlanner[RowCursor]):
             )
         return counted
 
-    def _plan(self, at: Any) -> _Group | None:
-        """The group that begins at a place; None at the end."""
-        windows: dict[int, _Window] = {}  # by shard, ascending
-        shards = self._documents.shards
-        taken = filled = 0
-        after = at
-        for takes, take in enumerate(self._documents.takes(at), start=1):
-            lengths = self._lengths.measure(take.windows, take.shards)
-            for number, (shard, documents, known) in enumerate(zip(take.shards, take.windows, lengths, strict=True)):
-                windows.setdefault(shard, _Window(number, [], [])).add(documents, known)
-                filled += count_rows_filled(
-                    known, self._packing.length, self._packing.strategy, truncate=self._packing.truncate
-                )
-            taken, after = taken + len(take.windows), take.after
-            if not self._gathers or filled >= LEAST_ROWS * shards or takes == MOST_TAKES:
-                break
-        if not taken:
-            return None
-        packed = [self._pack(at, window) for window in windows.values()]
-        dealt = deal_windows(packed, tuple(windows), shards)
-        self._lengths.expect(dealt.plan)
-        return _Group(dealt, taken, self._documents.renewed(after), tuple(self._documents.components))
-
-    def _pack(self, at: Any, window: _Window) -> PackedWindow:
-        seed = self._packing.shuffle_seed
-        return pack_window(
-            concatenate_documents(window.documents),
-            concatenate_lengths(window.lengths),
-            self._packing.length,
-            self._packing.strategy,
-            truncate=self._packing.truncate,
-            shuffle_key=None if seed is None else (seed, self._path, *self._documents.row_key(at, window.number)),
-            distinct=self._documents.distinct,
-        )
-
     def _check_row(self, at: Any, row: int, saved: Saved) -> Sequence[Delivered]:
         """What so many rows of the group that begins here deliver; raises unless there are more rows than that."""
         group = self._groups.get(at)
@@ -310,16 +208,16 @@ class PackedRows(RowPlanner[RowCursor]):
                 "ends in the group of windows that is being delivered. Restore an earlier or a later checkpoint",
                 tuple(f"{path}: repeat.epochs" for path in sorted(saved.epochs_before)),
             )
-        if group is None or row >= len(group.packed.plan):
-            rows = 0 if group is None else len(group.packed.plan)
+        if group is None or row >= group.rows:
+            rows = 0 if group is None else group.rows
             raise StateError(f"component {self._path!r}: a group of windows has {rows} rows; there is no row {row}")
         return group.delivered(row)
 
-    def _current(self, cursor: RowCursor) -> _Group | None:
+    def _current(self, cursor: RowCursor) -> PackedGroup | None:
         """The group of which rows were delivered, but not all; None between groups."""
         return self._groups.get(cursor.at) if cursor.row else None
 
-    def _after(self, cursor: RowCursor, group: _Group) -> RowCursor:
+    def _after(self, cursor: RowCursor, group: PackedGroup) -> RowCursor:
         """The cursor after a group, whose last row is that before ``cursor``: one position has one cursor."""
         delivered = tuple(
             before.plus(own) for before, own in zip(cursor.before, group.delivered(cursor.row), strict=True)
@@ -332,8 +230,11 @@ class PackedRows(RowPlanner[RowCursor]):
 
     def _after_empty(self, cursor: RowCursor) -> RowCursor:
         """The cursor after the groups without rows that end the data, which no row will tell of."""
-        while not cursor.row and (group := self._groups.get(cursor.at)) and not len(group.packed.plan):
+        searched_from = cursor.at
+        while not cursor.row and (group := self._groups.get(cursor.at)) and not group.rows:
             cursor = self._after(cursor, group)
+            if self._documents.nothing_between(searched_from, cursor.at):
+                break  # Whoever asks for the next row will be told.
         return cursor
 
     def _delivered(self, cursor: RowCursor) -> tuple[Delivered, ...]:
@@ -347,18 +248,6 @@ class PackedRows(RowPlanner[RowCursor]):
         drawn: Mapping[str, Counts] = self._documents.counts(cursor.at)
         documents = sum(counts.documents for counts in drawn.values())
         return name_no_document(self._path, documents, sum(delivered.dropped for delivered in cursor.before))
-
-
-class _Window:
-    """The documents of one shard, of all takes: ``number`` is the place of its first window in the group."""
-
-    def __init__(self, number: int, documents: list[DocumentPlan], lengths: list[DocumentLengths]) -> None:
-        self.number, self.documents, self.lengths = number, documents, lengths
-
-    def add(self, documents: DocumentPlan, lengths: DocumentLengths) -> None:
-        """The shard's window of one more take."""
-        self.documents.append(documents)
-        self.lengths.append(lengths)
 
 
 def name_no_document(path: str, documents: int, dropped: int) -> str:

@@ -2,6 +2,10 @@
 
 What is kept is bounded in bytes, over all components of a pipeline. A document that did not fit is read again, which
 changes nothing but the time that it takes.
+
+Groups of a component are numbered as they are planned. A part holds what was read for one group. Where a later group
+has the same document, it is not read again: it stays in its part, which notes that the later group needs it too. So
+no document is kept twice, however many epochs are planned.
 """
 
 from __future__ import annotations
@@ -22,20 +26,22 @@ from resumable_data.reading.reader import Reader
 _LOG = logging.getLogger(__name__)
 
 _READ_AT_ONCE = 2048
-_BYTES_A_DOCUMENT = 32  # its place in the index, its start, its length and what was truncated
+_BYTES_A_DOCUMENT = 40  # its place in the index, its start, its length, what was truncated, and who needs it
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """Documents that were measured together.
+    """Documents that were read together.
 
     Attributes:
-        generation: How many groups of the component were planned before.
+        group: The group that they were read for.
+        needed: int64[n], the last group that was planned with each.
         records: int64[n], ascending.
         documents: Them, as tokens.
     """
 
-    generation: int
+    group: int
+    needed: Int64Array
     records: Int64Array
     documents: Documents
 
@@ -51,15 +57,32 @@ class _Part:
         """The memory that they take together."""
         return int(self.sizes.sum())
 
-    def first(self, count: int) -> _Part:
-        """The first so many of them."""
-        return _Part(self.generation, self.records[:count], self.documents.take(np.arange(count)).compact())
+    def take(self, places: Int64Array) -> _Part:
+        """Some of them: int64[m], ascending."""
+        documents = self.documents.take(places).compact()
+        return _Part(self.group, self.needed[places], self.records[places], documents)
 
     def find(self, records: Int64Array) -> tuple[BoolArray, Int64Array]:
         """Which of int64[m] records are here, bool[m], and the places of those, int64[found]."""
-        places = np.minimum(np.searchsorted(self.records, records), max(len(self.records) - 1, 0))
-        here = self.records[places] == records if len(self.records) else np.zeros(len(records), np.bool_)
+        places = np.searchsorted(self.records, records)
+        here = places < len(self.records)
+        here[here] = self.records[places[here]] == records[here]
         return here, places[here]
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Kept documents that were asked for.
+
+    Attributes:
+        part: Where they are kept.
+        at: int64[n], their places there.
+        places: int64[n], their places among what was asked for.
+    """
+
+    part: _Part
+    at: Int64Array
+    places: Int64Array
 
 
 class DocumentCache:
@@ -71,8 +94,9 @@ class DocumentCache:
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
+        self.lock = Lock()
+        """Held where what is kept changes: one thread measures while another delivers."""
         self._readers: list[CachedReader] = []
-        self._lock = Lock()
 
     def add(self, reader: Reader, path: str) -> CachedReader:
         """The reader of the component at ``path``, which keeps what it measures here."""
@@ -83,26 +107,24 @@ class DocumentCache:
     @property
     def bytes(self) -> int:
         """The memory of all that is kept."""
-        return sum(part.bytes for reader in self._readers for part in reader.parts)
+        return sum(part.bytes for reader in self._readers for part in list(reader.parts))
 
     def clear(self) -> None:
         """Drops everything."""
-        with self._lock:
+        with self.lock:
             for reader in self._readers:
                 reader.parts = []
 
-    def keep(self, reader: CachedReader, part: _Part) -> None:
-        """Keeps what was measured, as far as there is room: what is delivered last is thrown out first."""
-        with self._lock:
-            reader.parts = [*reader.parts, part]
-            while self.bytes > self.most_bytes:
-                last = max(self._readers, key=lambda one: one.ahead)
-                victim = max(last.parts, key=lambda kept: kept.generation)
-                last.parts = [kept for kept in last.parts if kept is not victim]
-                fitting = int(np.searchsorted(np.cumsum(victim.sizes), self.most_bytes - self.bytes, side="right"))
-                if fitting:
-                    last.parts = [*last.parts, victim.first(fitting)]
-                last.warn(victim)
+    def make_room(self) -> None:
+        """Throws out what is delivered last, until the rest has room. The lock is held."""
+        while (surplus := self.bytes - self.most_bytes) > 0:
+            reader = max(self._readers, key=lambda one: one.ahead)
+            part = max(reader.parts, key=lambda one: one.group)
+            reader.parts.remove(part)
+            fitting = int(np.searchsorted(np.cumsum(part.sizes), part.bytes - surplus, side="right"))
+            if fitting:
+                reader.parts.append(part.take(np.arange(fitting)))
+            reader.warn(part)
 
 
 class CachedReader:
@@ -116,18 +138,27 @@ class CachedReader:
 
     def __init__(self, reader: Reader, path: str, cache: DocumentCache) -> None:
         self.parts: list[_Part] = []
-        self.delivering = 0
         self._reader = reader
         self._path = path
         self._cache = cache
-        self._planned = 0
+        self._planned = 0  # the group that is being planned
+        self._delivered = 0  # the group that is being delivered
         self._warned = False
 
     def measure(self, indices: Int64Array) -> DocumentLengths:
         """How long the documents at int64[n] indices are, which are read for it; -1 for one that is dropped."""
         wanted, places = np.unique(indices, return_inverse=True)
-        documents = self._read(wanted)
-        self._cache.keep(self, _Part(self._planned, wanted, documents))
+        with self._cache.lock:
+            found, missing = self._find(wanted)
+            for kept in found:
+                kept.part.needed[kept.at] = self._planned
+        documents = self._collect(wanted, found, missing)
+        if len(missing):
+            read = documents.take(missing).compact() if found else documents
+            part = _Part(self._planned, np.full(len(missing), self._planned), wanted[missing], read)
+            with self._cache.lock:
+                self.parts.append(part)
+                self._cache.make_room()
         return documents.lengths.take(places)
 
     def expect(self) -> None:
@@ -140,10 +171,10 @@ class CachedReader:
 
     def read_tokens(self, indices: Int64Array) -> Documents:
         """The documents' tokens, with the fields aligned. What was to be delivered before them is dropped."""
-        documents, latest = self._find(indices)
-        self.delivering = max(self.delivering, latest)
-        self.parts = [part for part in self.parts if part.generation >= self.delivering]
-        return documents
+        with self._cache.lock:
+            found, missing = self._find(indices)
+            self._drop_before(max((kept.part.group for kept in found), default=0))
+        return self._collect(indices, found, missing)
 
     def name_of(self, index: int) -> str:
         """What an error calls the document at an index."""
@@ -167,41 +198,47 @@ class CachedReader:
     @property
     def ahead(self) -> int:
         """How many groups the latest that is kept lies ahead of the one that is delivered; -1 where none is kept."""
-        return max((part.generation - self.delivering for part in self.parts), default=-1)
+        return max((max(part.group - self._delivered, 0) for part in self.parts), default=-1)
 
-    def _read(self, records: Int64Array) -> Documents:
-        """Documents of int64[n] ascending records, from what is kept, or read."""
-        return self._find(records)[0].compact()
+    def _drop_before(self, group: int) -> None:
+        """Drops what no group from this one on needs."""
+        if group <= self._delivered:
+            return
+        self._delivered = group
+        needed = [(part, np.flatnonzero(part.needed >= group)) for part in self.parts]
+        self.parts = [
+            part if len(places) == len(part.records) else part.take(places) for part, places in needed if len(places)
+        ]
 
-    def _find(self, records: Int64Array) -> tuple[Documents, int]:
-        """The same in any order, and the latest generation that one of them was found in."""
+    def _find(self, records: Int64Array) -> tuple[Sequence[_Found], Int64Array]:
+        """What is kept of int64[n] records, and the places of those that are not."""
         missing = np.arange(len(records))
-        found: list[Documents] = []
-        places: list[Int64Array] = []
-        latest = self.delivering
-        for part in list(self.parts):
+        found: list[_Found] = []
+        for part in self.parts:
             here, at = part.find(records[missing])
-            if not here.any():
-                continue
-            latest = max(latest, part.generation)
-            found.append(part.documents.take(at))
-            places.append(missing[here])
-            missing = missing[~here]
-            if not len(missing):
-                break
+            if here.any():
+                found.append(_Found(part, at, missing[here]))
+                missing = missing[~here]
+        return found, missing
+
+    def _collect(self, records: Int64Array, found: Sequence[_Found], missing: Int64Array) -> Documents:
+        """The documents of int64[n] records: those that were found, and the others, which are read."""
+        parts = [kept.part.documents.take(kept.at) for kept in found]
+        places = [kept.places for kept in found]
         for begin in range(0, len(missing), _READ_AT_ONCE):
             some = missing[begin : begin + _READ_AT_ONCE]
-            found.append(self._reader.read_tokens(records[some]))
+            parts.append(self._reader.read_tokens(records[some]))
             places.append(some)
-        return _in_order(found, places, len(records)), latest
+        return _in_order(parts, places)
 
 
-def _in_order(parts: Sequence[Documents], places: Sequence[Int64Array], count: int) -> Documents:
+def _in_order(parts: Sequence[Documents], places: Sequence[Int64Array]) -> Documents:
     """Documents of several parts, each at its place among all."""
     if len(parts) == 1:
         return parts[0]
     if not parts:
         return Documents.nothing(0).as_tokens(None, str)
-    order = np.empty(count, np.int64)
-    order[np.concatenate(places)] = np.arange(count)
+    together = np.concatenate(places)
+    order = np.empty(len(together), np.int64)
+    order[together] = np.arange(len(together))
     return Documents.concatenate([part.compact() for part in parts]).take(order)

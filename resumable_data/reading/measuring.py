@@ -10,7 +10,7 @@ from threading import Lock, Thread, current_thread
 import numpy as np
 
 from resumable_data.arrays import Int64Array, offsets_of
-from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan, concatenate_documents
+from resumable_data.packing.plan import DocumentLengths, DocumentPlan, concatenate_documents
 from resumable_data.processes.length_exchange import LengthExchange
 from resumable_data.reading.document_cache import CachedReader, DocumentCache
 from resumable_data.reading.read import by_reader
@@ -38,7 +38,7 @@ class KnownLengths:
         """The lengths of each window's documents."""
         return _lengths_of_windows(self._readers, windows)
 
-    def expect(self, rows: RowPlan) -> None:
+    def expect(self) -> None:
         """Nothing is kept that could be thrown out."""
 
     def run_ahead(self, task: Callable[[], None]) -> None:
@@ -150,8 +150,8 @@ class MeasuredLengths:
         found = exchange.share(keys, shards, measure, [len(window) for window in windows], self._path)
         return [DocumentLengths(*lengths) for lengths in found]
 
-    def expect(self, rows: RowPlan) -> None:
-        """Hears that what was measured so far makes a group, whose rows are these."""
+    def expect(self) -> None:
+        """Hears that what was measured since the last time makes a group: what follows is delivered after it."""
         for number in self._keys:
             reader = self._readers[number]
             if isinstance(reader, CachedReader):

@@ -11,7 +11,8 @@ from resumable_data.order import permutation
 from resumable_data.packing.window import VERSIONS
 from resumable_data.planning.documents import DocumentStream
 from resumable_data.planning.groups import DocumentGroups, EndlessGroups, EpochGroups
-from resumable_data.planning.packed_rows import PackedRows, Packing
+from resumable_data.planning.packed_group import Packing
+from resumable_data.planning.packed_rows import PackedRows
 from resumable_data.planning.planner import DocumentPlanner
 from resumable_data.reading.fields import token_fields
 from resumable_data.reading.measuring import KnownLengths

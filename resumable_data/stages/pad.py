@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.packing.window import VERSIONS
-from resumable_data.planning.packed_rows import PackedRows, Packing
+from resumable_data.planning.packed_group import Packing
+from resumable_data.planning.packed_rows import PackedRows
 from resumable_data.reading.fields import token_fields
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from resumable_data.reading.dropped import DROPPED
 
 import resumable_data as rd
-from resumable_data.arrays import Int64Array, Ragged
+from resumable_data.arrays import Int64Array
 from resumable_data.engines.elements import DocumentEngine
 from resumable_data.engines.filtered_documents import FilteredCursor, document_engine
+from resumable_data.packing.plan import DocumentLengths
 from resumable_data.planning.documents import DocumentStream, StreamCursor
-from resumable_data.reading.reader import Sizes
+from resumable_data.reading.documents import Documents
 
 
 class Reader:
@@ -24,16 +24,16 @@ class Reader:
         self.bad = bad
         self.reads: list[list[int]] = []
 
-    def read(self, records: Int64Array) -> list[Any]:
+    def read(self, records: Int64Array) -> Documents:
         self.reads.append(records.tolist())
         if self.bad in records:
             raise rd.RecordError(f"record {self.bad} is bad")
-        return [record if record in self.keeps else DROPPED for record in records.tolist()]
+        return Documents(records.tolist()).keep(np.isin(records, list(self.keeps)))
 
-    def read_tokens(self, records: Int64Array) -> Ragged:
+    def read_tokens(self, records: Int64Array) -> Documents:
         raise NotImplementedError
 
-    def measure(self, records: Int64Array) -> Sizes:
+    def measure(self, records: Int64Array) -> DocumentLengths:
         raise NotImplementedError
 
     def name_of(self, record: int) -> str:
@@ -51,7 +51,7 @@ def delivered(engine: Any) -> list[tuple[Any, FilteredCursor]]:
     found: list[tuple[Any, FilteredCursor]] = []
     cursor = engine.start()
     while (planned := engine.plan(cursor, len(found))) is not None:
-        cursor = planned.behind
+        cursor = planned.after
         found.append((planned.plan, cursor))
     return found
 
@@ -75,11 +75,11 @@ def test_documents_are_read_together_to_be_planned() -> None:
 def test_those_before_a_bad_record_are_delivered() -> None:
     engine = engine_of(Reader({0, 1}, bad=2))
     first = engine.plan(engine.start(), 0)
-    second = engine.plan(first.behind, 1)
+    second = engine.plan(first.after, 1)
 
     assert (first.plan, second.plan) == (0, 1)
     with pytest.raises(rd.RecordError, match="record 2 is bad"):
-        engine.plan(second.behind, 2)
+        engine.plan(second.after, 2)
 
 
 def test_an_endless_stream_of_which_all_is_dropped_is_an_error() -> None:
@@ -90,7 +90,8 @@ def test_an_endless_stream_of_which_all_is_dropped_is_an_error() -> None:
 
 def test_what_was_dropped_up_to_the_next_document_is_counted() -> None:
     engine = engine_of(Reader({2, 5}))
-    counts = [engine.counts(cursor)["web"] for cursor in (engine.start(), *(at for _, at in delivered(engine)))]
+    cursors = [engine.start(), *(at for _, at in delivered(engine))]
+    counts = [engine.counts(cursor, ended=False)["web"] for cursor in cursors]
 
     assert [(count.documents, count.dropped) for count in counts] == [(0, 2), (1, 4), (2, 4)]
 

@@ -4,9 +4,8 @@ from typing import Any
 import pytest
 
 import resumable_data as rd
-from resumable_data.engines.worker import Worker, WorkerEngine
-from resumable_data.iteration.iterator import DataIterator
-from resumable_data.stages.catalog import Catalog
+from resumable_data.engines.worker import Worker
+from resumable_data.graph import open_iterator
 
 
 def batches() -> rd.Dataset[rd.LLMBatch]:
@@ -14,10 +13,8 @@ def batches() -> rd.Dataset[rd.LLMBatch]:
     return documents.pack(16, eod_id=0, window=20).batch(rd.BatchSchedule(2, factors={4: 2}))
 
 
-def iterator_of(worker: Worker, pipeline: rd.Dataset[Any]) -> DataIterator[Any]:
-    catalog = Catalog()
-    engine = WorkerEngine(pipeline.node.open_engine(catalog), worker)  # type: ignore[union-attr]
-    return DataIterator(engine, catalog.description)
+def iterator_of(worker: Worker, pipeline: rd.Dataset[Any]) -> rd.DataIterator[Any]:
+    return open_iterator(pipeline.node, worker)
 
 
 def texts(iterator: Any) -> list[Any]:

@@ -20,7 +20,11 @@ from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 from resumable_data.arrays import Int64Array
 from resumable_data.order.keyed_hash import derive_key, mix64
 from resumable_data.order.permutation import permutation, permute_blocks
-from resumable_data.packing.plan import DocumentPlan, RowPlan
+from resumable_data.order.sequence import NO_SHARD, deal_rows, fill_slots
+from resumable_data.order.shards import default_shards
+from resumable_data.order.windows import EpochWindows, cut_evenly
+from resumable_data.packing.group import deal_windows
+from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan
 from resumable_data.packing.window import STRATEGIES, pack_window
 from resumable_data.sources.synthetic import SyntheticSource
 
@@ -50,7 +54,7 @@ GOLDEN = {
     "concat_split": "853dd7e49b5453198c4e472972f7b295",
     "first_fit": "b93acec03aed4f4892815cd82ba8af6a",
     "one_a_row": "aefe49c862d917a1b53ab690d2edc3b7",
-    "best_fit with copies": "154bf0500d7ecb1a076be0b63c0c0829",
+    "best_fit with copies": "95dec2eccb91dc779cbb8f0550d800d8",
     "concat_split with copies": "798937dcce8d886cd5bb2753c7480394",
     "first_fit with copies": "a58bcdeb09dc74d6af718f283a27c930",
     "one_a_row with copies": "b9a6cc719b27d4c8a32491b945ba3ad3",
@@ -124,13 +128,77 @@ def packed_copies(strategy: str) -> str:
 
 def packed_window(strategy: str) -> str:
     """The finished rows: kept and shuffled, split and truncated."""
-    plan = DocumentPlan(np.arange(3000) % 3, np.arange(3000) * 7 % 3000, lengths())
+    documents = DocumentPlan(np.arange(3000) % 3, np.arange(3000) * 7 % 3000)
     rows = [
-        pack_window(plan, 512, strategy, truncate=truncate, shuffle_key=key).plan
+        pack_window(documents, DocumentLengths(lengths()), 512, strategy, truncate=truncate, shuffle_key=key).plan
         for truncate in (False, True)
         for key in (None, (7, "web", 3))
     ]
-    return digest_of(getattr(each, field.name) for each in rows for field in fields(RowPlan))
+    return digest_of(columns(rows))
+
+
+def columns(plans: Iterable[RowPlan]) -> Iterable[Int64Array]:
+    """All arrays of some plans."""
+    found = (getattr(plan, field.name) for plan in plans for field in fields(RowPlan))
+    return (column for column in found if column is not None)
+
+
+def windows() -> str:
+    """Where windows begin, and the shards that measure them, at the borders of their rules."""
+    found: list[Int64Array] = []
+    for epoch_size in (1, 2, 31, 1000, 4096, 100_003):
+        for shards in (1, 5, 48, 64):
+            epoch = EpochWindows(epoch_size, 16, shards)
+            takes = [epoch.take(first) for first in range(0, epoch.count, shards)]
+            takes.append(cut_evenly(min(epoch_size, 16 * shards), 16, shards))
+            found += [np.array(part, np.int64) for take in takes for part in (take.bounds, take.shards)]
+    return digest_of(found)
+
+
+def counts_of(shards: int) -> list[Int64Array]:
+    """Rows of the lists of so many shards: about as many, very different numbers, and all in one list."""
+    hashed = (mix64(np.arange(shards, dtype=np.uint64)) >> np.uint64(40)).astype(np.int64)
+    one = np.where(np.arange(shards) == shards // 3, 1000, 0)
+    return [60 + hashed % 9, hashed % 200 * (hashed % 3 == 0), one, np.zeros(shards, np.int64)]
+
+
+def sequences() -> str:
+    """The order of the rows of groups."""
+    return digest_of(part for shards in SHARDS for counts in counts_of(shards) for part in deal_rows(counts))
+
+
+def slots() -> str:
+    """The slots of batches of 1 to 512 rows."""
+    found: list[Int64Array] = []
+    for shards in SHARDS:
+        for rows in (1, 7, 48, 64, 512):
+            hashed = (mix64(np.arange(rows, dtype=np.uint64)) >> np.uint64(40)).astype(np.int64)
+            owners = [hashed % shards, hashed % shards // 2, np.where(hashed % 5 < 2, NO_SHARD, hashed % shards)]
+            found += [fill_slots(owner, shards) for owner in owners]
+    return digest_of(found)
+
+
+def shards_of_batches() -> str:
+    """How many shards pipelines have by default."""
+    return digest_of([np.array([default_shards(size) for size in range(1, 5000)])])
+
+
+def group(strategy: str) -> str:
+    """The dealt rows of windows of several shards, some of which have none."""
+    bounds = np.array([0, 700, 701, 1500, 1500, 2900, 3000])
+    packed = [
+        pack_window(
+            DocumentPlan(np.zeros(stop - start, np.int64), np.arange(start, stop)),
+            DocumentLengths(lengths()[start:stop]),
+            512,
+            strategy,
+            truncate=False,
+            shuffle_key=(7, "web", 0, window),
+        )
+        for window, (start, stop) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
+    ]
+    dealt = [deal_windows(packed, range(6), 6), deal_windows(packed, [i * 64 // 6 for i in range(6)], 64)]
+    return digest_of(columns(each.plan for each in dealt))
 
 
 def synthetic() -> str:
@@ -140,6 +208,7 @@ def synthetic() -> str:
     return digest_of([source.lengths(indices), *source.read(indices)])
 
 
+SHARDS = [1, 2, 3, 6, 33, 48, 64]
 PERMUTED = [1, 2, 3, 10, 100, 4096, 4097, 65_537, 10**6, 10**9, 2**40, 2**62 - 1, 2**62]
 IN_BLOCKS = [(1, 500), (4, 10), (64, 3000), (1000, 999), (4096, 10**9), (2**31, 2**62)]
 
@@ -154,6 +223,11 @@ ALGORITHMS: dict[str, Callable[[], str]] = {
     **{strategy: partial(packed, strategy) for strategy in sorted(STRATEGIES)},
     **{f"{strategy} with copies": partial(packed_copies, strategy) for strategy in sorted(STRATEGIES)},
     **{f"window of {strategy}": partial(packed_window, strategy) for strategy in sorted(STRATEGIES)},
+    **{f"group of {strategy}": partial(group, strategy) for strategy in sorted(STRATEGIES)},
+    "windows": windows,
+    "sequences": sequences,
+    "slots": slots,
+    "shards of batches": shards_of_batches,
     "synthetic source": synthetic,
 }
 

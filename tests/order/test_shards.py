@@ -1,25 +1,38 @@
-"""Which positions belong to a logical shard."""
-
-import math
+"""How many logical shards a pipeline has when nobody says."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resumable_data.order.shards import Share, default_shards
+from resumable_data.order.shards import MOST_SHARDS, default_shards
 
 
-@given(st.integers(1, 12).flatmap(lambda n: st.tuples(st.integers(0, n - 1), st.just(n))), st.integers(0, 200))
-def test_a_share_counts_and_finds_its_positions(share: tuple[int, int], positions: int) -> None:
-    shard, shards = share
-    own = [position for position in range(positions) if position % shards == shard]
+@pytest.mark.parametrize(
+    ("largest_batch", "shards"),
+    [
+        (1, 1),
+        (8, 8),
+        (32, 32),
+        (33, 33),
+        (63, 63),
+        (64, 64),
+        (65, 64),  # 5 * 13 has no divisor from 33 to 64
+        (66, 33),
+        (67, 64),  # a prime number
+        (96, 48),
+        (100, 50),
+        (512, 64),
+        (4095, 63),
+    ],
+)
+def test_the_default_at_the_borders_of_its_rule(largest_batch: int, shards: int) -> None:
+    assert default_shards(largest_batch) == shards
 
-    assert Share(shard, shards).count(positions) == len(own)
-    assert [Share(shard, shards).position(index) for index in range(len(own))] == own
 
+@given(st.integers(1, 5000))
+def test_the_default_divides_the_batch_where_a_number_from_33_to_64_does(largest_batch: int) -> None:
+    shards = default_shards(largest_batch)
+    divisors = [number for number in range(33, 65) if largest_batch % number == 0]
 
-@pytest.mark.parametrize("sizes", [[1], [7], [96], [128, 96], [64, 512], [2048], [6, 9]])
-def test_the_default_is_the_largest_power_of_two_that_divides_every_batch(sizes: list[int]) -> None:
-    powers = [1, 2, 4, 8, 16, 32, 64]
-
-    assert default_shards(sizes) == max(power for power in powers if math.gcd(*sizes) % power == 0)
+    assert shards == (max(divisors) if divisors else min(64, largest_batch))
+    assert shards <= MOST_SHARDS

@@ -1,93 +1,123 @@
-from collections.abc import Iterator
-from itertools import islice, pairwise, takewhile
+"""Where packing windows begin and end, and which logical shard measures each of them.
+
+A worked example. An epoch has 10 documents, and a window has room for 4. So the epoch has ceil(10 / 4) = 3 windows.
+Window w holds the positions from w * 10 // 3 to (w + 1) * 10 // 3: positions 0 to 2, 3 to 5, and 6 to 9.
+
+With S = 4 logical shards 3 windows are half of S or more, so that their number is rounded up to a multiple of 4. So
+there are 4 windows: positions 0 and 1, 2 to 4, 5 and 6, 7 to 9. Each shard measures one.
+
+With S = 8 logical shards 3 windows are fewer than half of S. They stay 3, and window i belongs to shard i * 8 // 3:
+shards 0, 2 and 5. The other shards measure nothing.
+"""
+
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resumable_data.order.windows import Windows
+from resumable_data.order.windows import EpochWindows, Take, cut_evenly, shards_of
 
-sizes = st.integers(1, 60)
-
-
-def bounds(windows: Windows, start: int = 0) -> Iterator[tuple[int, int]]:
-    """First position and the one behind the last, of each window from the one that begins at ``start``."""
-    while True:
-        stop = windows.stop(start)
-        assert stop > start
-        yield start, stop
-        start = stop
+epoch_sizes, sizes, shard_counts = st.integers(1, 300), st.integers(1, 40), st.integers(1, 70)
 
 
-def expected_starts(size: int, epoch_size: int, epochs: int) -> list[int]:
-    """The design's rule."""
-    if 2 * epoch_size <= size:
-        return list(range(0, epochs * epoch_size, size // epoch_size * epoch_size))
-    count = -(-epoch_size // size)
-    return [epoch * epoch_size + k * epoch_size // count for epoch in range(epochs) for k in range(count)]
+@st.composite
+def all_windows(draw: st.DrawFn) -> EpochWindows:
+    return EpochWindows(draw(epoch_sizes), draw(sizes), draw(shard_counts))
 
 
-@given(size=sizes, epoch_size=sizes, epochs=st.integers(1, 12))
-def test_windows_follow_the_design(size: int, epoch_size: int, epochs: int) -> None:
-    starts = (start for start, _ in bounds(Windows(size, epoch_size)))
-    total = epochs * epoch_size
-    assert list(takewhile(lambda start: start < total, starts)) == expected_starts(size, epoch_size, epochs)
+def bounds(windows: EpochWindows) -> list[int]:
+    return [windows.begin(window) for window in range(windows.count + 1)]
 
 
-@given(size=st.integers(1, 10**6), epoch_size=st.integers(1, 10**7), epoch=st.integers(0, 10**12))
-def test_windows_leave_no_gap_and_keep_their_size(size: int, epoch_size: int, epoch: int) -> None:
-    windows = Windows(size, epoch_size)
-    together = size // epoch_size if 2 * epoch_size <= size else 1
-    found = list(islice(bounds(windows, epoch * together * epoch_size), 5))
-    assert all(before[1] == after[0] for before, after in pairwise(found))
-    assert all(0 < stop - start <= size for start, stop in found)
+def takes(windows: EpochWindows) -> list[Take]:
+    return [windows.take(first) for first in range(0, windows.count, windows.shards)]
 
 
-@given(size=sizes, epoch_size=sizes)
-def test_windows_of_an_epoch_differ_by_at_most_one(size: int, epoch_size: int) -> None:
-    count = -(-epoch_size // size)
-    found = list(islice(bounds(Windows(size, epoch_size)), count))
-    lengths = [stop - start for start, stop in found]
-    if 2 * epoch_size > size:
-        assert sum(lengths) == epoch_size
-    assert max(lengths) - min(lengths) <= 1
-
-
-@given(size=sizes, epoch_size=sizes, number=st.integers(0, 50))
-def test_no_window_mixes_the_tail_of_an_epoch_with_the_head_of_the_next(
-    size: int, epoch_size: int, number: int
-) -> None:
-    start, stop = next(islice(bounds(Windows(size, epoch_size)), number, None))
-    if start // epoch_size != (stop - 1) // epoch_size:
-        assert start % epoch_size == stop % epoch_size == 0
-
-
-@given(size=sizes, epoch_size=sizes, epoch=st.integers(0, 10**15))
-def test_every_epoch_is_cut_alike(size: int, epoch_size: int, epoch: int) -> None:
-    windows = Windows(size, epoch_size)
-    shift = epoch * epoch_size
-    for start, stop in islice(bounds(windows), 5):
-        assert windows.stop(start + shift) == stop + shift
+def test_the_worked_example() -> None:
+    assert bounds(EpochWindows(10, 4, 1)) == [0, 3, 6, 10]
+    assert bounds(EpochWindows(10, 4, 4)) == [0, 2, 5, 7, 10]
+    assert EpochWindows(10, 4, 8).take(0) == Take((0, 3, 6, 10), (0, 2, 5))
 
 
 @pytest.mark.parametrize(
-    ("size", "epoch_size", "first_stop"),
+    ("epoch_size", "size", "shards", "count"),
     [
-        (10, 5, 10),  # just half a window: whole epochs
-        (11, 5, 10),
-        (10, 6, 6),  # just more than half a window: an epoch each
-        (10, 10, 10),
-        (10, 11, 5),
-        (10, 1, 10),
-        (1, 1, 1),
-        (1, 7, 1),
-        (4096, 10**9, 4095),
+        (1, 1, 1, 1),
+        (1, 100, 64, 1),  # one document, one window
+        (12, 3, 8, 8),  # 4 windows are just half of 8
+        (9, 3, 8, 3),  # 3 windows are fewer
+        (24, 3, 8, 8),  # 8 windows need no rounding
+        (25, 3, 8, 16),  # 9 windows do
+        (5, 3, 5, 2),  # half of an odd number of shards
+        (7, 3, 5, 5),
+        (10**9, 4096, 1, 244_141),
     ],
 )
-def test_the_first_window_at_the_borders_of_the_rule(size: int, epoch_size: int, first_stop: int) -> None:
-    assert Windows(size, epoch_size).stop(0) == first_stop
+def test_the_number_of_windows_at_the_borders_of_its_rule(
+    epoch_size: int, size: int, shards: int, count: int
+) -> None:
+    assert EpochWindows(epoch_size, size, shards).count == count
 
 
-@given(size=st.integers(1, 10**6), start=st.integers(0, 2**62))
-def test_without_epochs_all_windows_are_full(size: int, start: int) -> None:
-    assert Windows(size, None).stop(start) == start + size
+@given(all_windows())
+def test_windows_hold_every_position_of_the_epoch_once(windows: EpochWindows) -> None:
+    found = bounds(windows)
+
+    assert (found[0], found[-1]) == (0, windows.epoch_size)
+    assert all(begin <= end for begin, end in pairwise(found))
+
+
+@given(all_windows())
+def test_windows_have_at_most_their_size_and_differ_by_at_most_one(windows: EpochWindows) -> None:
+    lengths = [end - begin for begin, end in pairwise(bounds(windows))]
+
+    assert max(lengths) <= windows.size
+    assert max(lengths) - min(lengths) <= 1
+
+
+@given(all_windows())
+def test_every_shard_has_as_many_windows_where_there_are_half_as_many_as_shards(windows: EpochWindows) -> None:
+    least = -(-windows.epoch_size // windows.size)
+
+    assert windows.count % windows.shards == 0 if 2 * least >= windows.shards else windows.count == least
+    assert windows.count < least + windows.shards
+
+
+@given(all_windows())
+def test_takes_hold_every_window_once(windows: EpochWindows) -> None:
+    found = takes(windows)
+
+    assert [take.bounds[0] for take in found[1:]] == [take.bounds[-1] for take in found[:-1]]
+    joined = [0, *(bound for take in found for bound in take.bounds[1:])]
+    assert joined == bounds(windows)
+
+
+@given(all_windows())
+def test_a_take_has_one_window_a_shard_or_fewer(windows: EpochWindows) -> None:
+    for take in takes(windows):
+        shards = list(take.shards)
+        assert len(take) == len(shards) == len(take.bounds) - 1
+        assert shards == sorted(set(shards))
+        assert 0 <= shards[0] <= shards[-1] < windows.shards
+
+
+@given(st.integers(1, 70), st.data())
+def test_windows_are_shared_out_evenly_over_the_shards(shards: int, data: st.DataObject) -> None:
+    windows = data.draw(st.integers(1, shards))
+
+    assert list(shards_of(windows, shards)) == [i * shards // windows for i in range(windows)]
+    gaps = [after - before for before, after in pairwise([*shards_of(windows, shards), shards])]
+    assert max(gaps) - min(gaps) <= 1
+
+
+@given(sizes, st.integers(1, 20), st.data())
+def test_documents_without_epochs_are_cut_in_the_same_way(size: int, shards: int, data: st.DataObject) -> None:
+    documents = data.draw(st.integers(1, size * shards))
+    take = cut_evenly(documents, size, shards)
+    lengths = [end - begin for begin, end in pairwise(take.bounds)]
+
+    assert (take.bounds[0], take.bounds[-1], len(take)) == (0, documents, -(-documents // size))
+    assert max(lengths) <= size
+    assert max(lengths) - min(lengths) <= 1
+    assert list(take.shards) == [i * shards // len(take) for i in range(len(take))]

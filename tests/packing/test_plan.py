@@ -1,11 +1,23 @@
-from dataclasses import fields, replace
+"""Plans: rows as spans of documents, documents, and how long these are."""
+
+from __future__ import annotations
+
+from dataclasses import fields
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
+from resumable_data.order.sequence import NO_SHARD
+from resumable_data.packing.plan import (
+    DocumentLengths,
+    DocumentPlan,
+    RowPlan,
+    concatenate,
+    concatenate_documents,
+    concatenate_lengths,
+)
 
 Span = tuple[int, int, int, int, int]  # reader, record, offset, length, document_length
 
@@ -13,10 +25,10 @@ spans = st.tuples(*[st.integers(0, 2**40)] * 5)
 tables = st.lists(st.lists(spans, max_size=4), max_size=6)
 
 
-def plan_of(rows: list[list[Span]]) -> RowPlan:
+def plan_of(rows: list[list[Span]], owner: list[int] | None = None) -> RowPlan:
     first_spans = np.cumsum([0, *map(len, rows)])
     columns = np.array([span for row in rows for span in row], np.int64).reshape(-1, 5).T
-    return RowPlan(first_spans, *columns)
+    return RowPlan(first_spans, *columns, owner=None if owner is None else np.array(owner, np.int64))
 
 
 def rows_of(plan: RowPlan) -> list[list[Span]]:
@@ -24,6 +36,10 @@ def rows_of(plan: RowPlan) -> list[list[Span]]:
     flat = list(zip(*(column.tolist() for column in columns), strict=True))
     assert len(flat) == plan.rows[-1]
     return [flat[plan.rows[row] : plan.rows[row + 1]] for row in range(len(plan))]
+
+
+def owner_of(plan: RowPlan) -> list[int] | None:
+    return None if plan.owner is None else plan.owner.tolist()
 
 
 @given(tables, st.data())
@@ -39,7 +55,7 @@ def test_slice_copies_no_span() -> None:
     assert all(
         np.shares_memory(getattr(part, field.name), getattr(plan, field.name))
         for field in fields(RowPlan)
-        if field.name != "rows"
+        if field.name not in ("rows", "owner")
     )
 
 
@@ -66,42 +82,61 @@ def test_an_empty_plan_has_rows_without_spans(n_rows: int) -> None:
     assert rows_of(RowPlan.empty(n_rows)) == [[]] * n_rows
 
 
+def test_rows_take_their_owners_along() -> None:
+    rows: list[list[Span]] = [[(0, 1, 2, 3, 4)], [], [(5, 6, 7, 8, 9)] * 2]
+    owned, free = plan_of(rows, [4, 5, 6]), plan_of(rows)
+
+    assert owner_of(owned.slice(1, 3)) == [5, 6]
+    assert owner_of(owned.take(np.array([2, 0, 2]))) == [6, 4, 6]
+    assert owner_of(owned.padded(5)) == [4, 5, 6, NO_SHARD, NO_SHARD]
+    assert owner_of(concatenate([owned, free, owned.slice(0, 1)])) == [4, 5, 6, *[NO_SHARD] * 3, 4]
+    for plan in (free.slice(0, 2), free.take(np.array([1])), free.padded(5), concatenate([free, free])):
+        assert plan.owner is None
+
+
 def documents_of(table: list[list[int]]) -> DocumentPlan:
-    return DocumentPlan(*np.array(table, np.int64).reshape(-1, 3).T)
+    return DocumentPlan(*np.array(table, np.int64).reshape(-1, 2).T)
 
 
 def table_of(plan: DocumentPlan) -> list[list[int]]:
-    return np.stack([plan.reader, plan.record, plan.length], axis=1).tolist()
+    return np.stack([plan.reader, plan.record], axis=1).tolist()
 
 
 def test_a_document_plan_gives_any_documents_in_any_order() -> None:
-    plan = documents_of([[0, 1, 2], [3, 4, 5], [6, 7, 8]])
+    plan = documents_of([[0, 1], [3, 4], [6, 7]])
     assert len(plan) == 3
-    assert table_of(plan.take(np.array([2, 0, 2]))) == [[6, 7, 8], [0, 1, 2], [6, 7, 8]]
+    assert table_of(plan.take(np.array([2, 0, 2]))) == [[6, 7], [0, 1], [6, 7]]
+    assert table_of(plan.slice(1, 3)) == [[3, 4], [6, 7]]
     assert len(plan.take(np.zeros(0, np.int64))) == 0
 
 
 def test_the_documents_of_several_plans_are_joined_in_order() -> None:
-    tables = [[[0, 1, 2]], [], [[3, 4, 5], [6, 7, 8]]]
+    tables = [[[0, 1]], [], [[3, 4], [6, 7]]]
     joined = concatenate_documents([documents_of(table) for table in tables])
     assert table_of(joined) == [document for table in tables for document in table]
+    assert len(concatenate_documents([])) == 0
 
 
-def cut_of(plan: DocumentPlan) -> list[int] | None:
-    return None if plan.cut is None else plan.cut.tolist()
+def lengths_of(tokens: list[int], truncated: list[int] | None = None) -> DocumentLengths:
+    return DocumentLengths(np.array(tokens, np.int64), None if truncated is None else np.array(truncated, np.int64))
 
 
-def test_what_was_cut_off_documents_goes_with_them() -> None:
-    plan = replace(documents_of([[0, 1, 2], [3, 4, 5], [6, 7, 8]]), cut=np.array([10, 0, 30]))
-    uncut = documents_of([[9, 9, 9]])
-
-    assert cut_of(plan.take(np.array([2, 0, 2]))) == [30, 10, 30]
-    assert cut_of(plan.slice(1, 3)) == [0, 30]
-    assert cut_of(concatenate_documents([uncut, plan, uncut])) == [0, 10, 0, 30, 0]
-    assert cut_of(concatenate_documents([plan])) == [10, 0, 30]
+def truncated_of(lengths: DocumentLengths) -> list[int] | None:
+    return None if lengths.truncated is None else lengths.truncated.tolist()
 
 
-def test_plans_of_documents_that_nothing_cuts_hold_no_array_for_it() -> None:
-    uncut = documents_of([[0, 1, 2], [3, 4, 5]])
-    for plan in (uncut.take(np.array([1])), uncut.slice(0, 1), concatenate_documents([uncut, uncut])):
-        assert plan.cut is None
+def test_lengths_take_what_was_truncated_along() -> None:
+    lengths, whole = lengths_of([2, -1, 8], [10, 0, 30]), lengths_of([9])
+
+    assert (len(lengths), lengths.take(np.array([2, 0, 2])).tokens.tolist()) == (3, [8, 2, 8])
+    assert truncated_of(lengths.take(np.array([2, 0, 2]))) == [30, 10, 30]
+    assert (lengths.slice(1, 3).tokens.tolist(), truncated_of(lengths.slice(1, 3))) == ([-1, 8], [0, 30])
+    joined = concatenate_lengths([whole, lengths, whole])
+    assert (joined.tokens.tolist(), truncated_of(joined)) == ([9, 2, -1, 8, 9], [0, 10, 0, 30, 0])
+    assert truncated_of(concatenate_lengths([lengths])) == [10, 0, 30]
+
+
+def test_lengths_of_which_nothing_was_truncated_hold_no_array_for_it() -> None:
+    whole = lengths_of([2, 5])
+    for lengths in (whole.take(np.array([1])), whole.slice(0, 1), concatenate_lengths([whole, whole])):
+        assert lengths.truncated is None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resumable_data.packing.plan import DocumentPlan, RowPlan
+from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan
 from resumable_data.packing.window import STRATEGIES, VERSIONS, PackedWindow, pack_window
 
 SHUFFLE_KEY = (7, "web", 3)
@@ -21,24 +21,29 @@ class Window:
     strategy: str
     truncate: bool
     shuffle_key: tuple[int | str, ...] | None = None
-    cut: list[int] | None = None
+    truncated: list[int] | None = None
 
     def documents(self) -> DocumentPlan:
         numbers = np.arange(len(self.lengths))
-        cut = None if self.cut is None else np.array(self.cut, np.int64)
-        return DocumentPlan(numbers % 3, numbers * 1000 + 5, np.array(self.lengths, np.int64), cut)
+        return DocumentPlan(numbers % 3, numbers * 1000 + 5)
 
-    def cut_before(self, document: int) -> int:
+    def document_lengths(self) -> DocumentLengths:
+        truncated = None if self.truncated is None else np.array(self.truncated, np.int64)
+        return DocumentLengths(np.array(self.lengths, np.int64), truncated)
+
+    def truncated_before(self, document: int) -> int:
         """What was cut off a document before the window was packed."""
-        return self.cut[document] if self.cut else 0
+        return self.truncated[document] if self.truncated else 0
 
-    def pack(self) -> PackedWindow:
+    def pack(self, *, distinct: bool = True) -> PackedWindow:
         return pack_window(
             self.documents(),
+            self.document_lengths(),
             self.row_length,
             self.strategy,
             truncate=self.truncate,
             shuffle_key=self.shuffle_key,
+            distinct=distinct,
         )
 
 
@@ -48,8 +53,8 @@ def windows(draw: st.DrawFn, shuffle_keys: tuple = (None, SHUFFLE_KEY)) -> Windo
     edges = st.sampled_from([-1, 0, row_length, row_length + 1])
     lengths = draw(st.lists(st.integers(0, 3 * row_length) | edges, max_size=25))
     strategy = draw(st.sampled_from(sorted(STRATEGIES)))
-    cut = draw(st.none() | st.lists(st.integers(0, 9), min_size=len(lengths), max_size=len(lengths)))
-    return Window(lengths, row_length, strategy, draw(st.booleans()), draw(st.sampled_from(shuffle_keys)), cut)
+    truncated = draw(st.none() | st.lists(st.integers(0, 9), min_size=len(lengths), max_size=len(lengths)))
+    return Window(lengths, row_length, strategy, draw(st.booleans()), draw(st.sampled_from(shuffle_keys)), truncated)
 
 
 def spans_by_row(plan: RowPlan) -> list[list[tuple[int, int, int]]]:
@@ -84,7 +89,12 @@ def test_spans_name_the_document_they_come_from(window: Window) -> None:
     numbers = (plan.record - 5) // 1000
     assert np.array_equal(plan.record, documents.record[numbers])
     assert np.array_equal(plan.reader, documents.reader[numbers])
-    assert np.array_equal(plan.document_length, documents.length[numbers])
+    assert np.array_equal(plan.document_length, window.document_lengths().tokens[numbers])
+
+
+@given(windows())
+def test_no_row_has_an_owner_yet(window: Window) -> None:
+    assert window.pack().plan.owner is None
 
 
 @given(windows(shuffle_keys=(None,)))
@@ -97,7 +107,7 @@ def test_rows_and_their_spans_stand_in_the_order_of_the_documents(window: Window
 def test_the_strategy_decides_which_spans_share_a_row(window: Window) -> None:
     lengths = [max(n, 0) for n in window.lengths]
     kept = [min(n, window.row_length) if window.truncate else n for n in lengths]
-    pieces = STRATEGIES[window.strategy](np.array(kept, np.int64), window.row_length)
+    pieces = STRATEGIES[window.strategy](np.array(kept, np.int64), window.row_length, None)
     together: dict[int, list[tuple[int, int, int]]] = {}
     columns = (pieces.row, pieces.document, pieces.offset, pieces.length)
     for row, *piece in zip(*(column.tolist() for column in columns), strict=True):
@@ -131,7 +141,7 @@ def test_what_the_rows_before_a_row_deliver_is_counted_by_reader(window: Window)
             begun = [document for document, offset, _ in before if offset == 0]
             tokens = sum(length for *_, length in before)
             here = sum(max(window.lengths[document] - window.row_length, 0) for document in begun)
-            lost = (here if window.truncate else 0) + sum(map(window.cut_before, begun))
+            lost = (here if window.truncate else 0) + sum(map(window.truncated_before, begun))
             of_reader = window.lengths[reader::3] if reader < 3 else []
             dropped = of_reader.count(-1) if row == len(rows) else 0
             expected = (len(begun), tokens, lost, dropped)
@@ -144,7 +154,7 @@ def test_no_token_goes_missing_uncounted(window: Window) -> None:
     delivered = [packed.delivered(len(packed.plan), reader) for reader in range(3)]
     documents, tokens, truncated, dropped = map(sum, zip(*delivered, strict=True))
     assert documents == sum(tokens > 0 for tokens in window.lengths)
-    whole = [length + window.cut_before(number) for number, length in enumerate(window.lengths) if length > 0]
+    whole = [length + window.truncated_before(number) for number, length in enumerate(window.lengths) if length > 0]
     assert tokens + truncated == sum(whole)
     assert dropped == window.lengths.count(-1)
     assert packed.size == len(window.lengths)
@@ -187,9 +197,9 @@ class WindowWithCopies:
 
     def pack(self, *, distinct: bool = False) -> PackedWindow:
         numbers = np.array(self.occurring, np.int64)
-        plan = DocumentPlan(numbers % 2, numbers // 2, np.array(self.lengths, np.int64)[numbers])
         return pack_window(
-            plan,
+            DocumentPlan(numbers % 2, numbers // 2),
+            DocumentLengths(np.array(self.lengths, np.int64)[numbers]),
             self.row_length,
             self.strategy,
             truncate=self.truncate,
@@ -262,23 +272,19 @@ def test_rows_that_are_not_full_are_one_or_as_many_as_copies(window: WindowWithC
 
 @given(windows())
 def test_looking_for_copies_changes_nothing_where_there_are_none(window: Window) -> None:
-    looked = pack_window(
-        window.documents(),
-        window.row_length,
-        window.strategy,
-        truncate=window.truncate,
-        shuffle_key=window.shuffle_key,
-        distinct=False,
-    )
-    assert spans_by_row(looked.plan) == spans_by_row(window.pack().plan)
+    assert spans_by_row(window.pack(distinct=False).plan) == spans_by_row(window.pack().plan)
 
 
 @given(windows_with_copies())
 def test_copies_are_looked_for_only_where_documents_may_repeat(window: WindowWithCopies) -> None:
     numbers = np.arange(len(window.occurring))
-    unlike = DocumentPlan(numbers, numbers, np.array(window.lengths, np.int64)[np.array(window.occurring, np.int64)])
     expected = pack_window(
-        unlike, window.row_length, window.strategy, truncate=window.truncate, shuffle_key=window.shuffle_key
+        DocumentPlan(numbers, numbers),
+        DocumentLengths(np.array(window.lengths, np.int64)[np.array(window.occurring, np.int64)]),
+        window.row_length,
+        window.strategy,
+        truncate=window.truncate,
+        shuffle_key=window.shuffle_key,
     )
     found = window.pack(distinct=True)
     assert np.array_equal(found.plan.rows, expected.plan.rows)

@@ -7,10 +7,8 @@ import pytest
 
 import resumable_data as rd
 from resumable_data.arrays import Int64Array
-from resumable_data.order.shards import Share
 from resumable_data.planning.documents import DocumentStream, StreamCursor
-from resumable_data.planning.planner import Saved
-from resumable_data.reading.reader import Sizes
+from resumable_data.planning.planner import Extent, Saved
 
 
 def order(epoch: int, positions: Int64Array) -> Int64Array:
@@ -18,12 +16,8 @@ def order(epoch: int, positions: Int64Array) -> Int64Array:
     return 100 * epoch + 4 - positions
 
 
-def stream(
-    epochs: int | None = 2, *, endless: bool = False, share: Share | None = None, drops: bool = False
-) -> DocumentStream:
-    return DocumentStream(
-        "web", 3, epoch_size=5, epochs=epochs, order=order, endless=endless, share=share or Share(), drops=drops
-    )
+def stream(epochs: int | None = 2, *, endless: bool = False, drops: bool = False) -> DocumentStream:
+    return DocumentStream("web", 3, epoch_size=5, epochs=epochs, order=order, endless=endless, drops=drops)
 
 
 def saved(*integers: int, epochs_before: dict[str, int] | None = None) -> Saved:
@@ -52,31 +46,33 @@ def test_an_endless_one_goes_on(beyond: DocumentStream) -> None:
     assert beyond.take(StreamCursor(1, 4), 3)[0].record.tolist() == [100, 204, 203]
 
 
-def test_shards_share_out_the_positions_of_all_epochs() -> None:
-    taken = [stream(share=Share(shard, 3)).take(stream(share=Share(shard, 3)).start(), 99)[0] for shard in range(3)]
+def test_the_documents_of_any_positions_of_an_epoch_are_planned_alone() -> None:
+    plan = stream().plan(1, np.array([4, 0, 2]))
 
-    whole = stream().take(stream().start(), 10)[0].record.tolist()
-    assert [plan.record.tolist() for plan in taken] == [whole[shard::3] for shard in range(3)]
+    assert (plan.record.tolist(), plan.reader.tolist()) == ([100, 104, 102], [3] * 3)
 
 
-def test_a_plan_states_the_sizes_that_are_measured() -> None:
-    measured = DocumentStream(
-        "web", 0, epoch_size=5, epochs=1, order=order, measure=lambda records: Sizes(10 * records, records)
-    )
-    plan, _ = measured.take(measured.start(), 2)
+@pytest.mark.parametrize(
+    ("planner", "first_epoch_after_the_end"), [(stream(2), 2), (stream(None), None), (stream(2, endless=True), None)]
+)
+def test_it_is_known_before_which_epoch_the_documents_end(
+    planner: DocumentStream, first_epoch_after_the_end: int | None
+) -> None:
+    after = [epoch for epoch in range(9) if planner.ends_before(epoch)]
 
-    assert plan.length.tolist() == [40, 30]
-    assert plan.cut is not None
-    assert plan.cut.tolist() == [4, 3]
+    assert after == ([] if first_epoch_after_the_end is None else list(range(first_epoch_after_the_end, 9)))
+
+
+def test_a_whole_epoch_may_be_dropped_wherever_it_begins() -> None:
+    assert (stream(None).most_dropped, stream(3).most_dropped) == (10, 15)
 
 
 def test_what_may_drop_documents_says_so() -> None:
     assert (list(stream(drops=True).dropping), list(stream().dropping)) == ([3], [])
 
 
-@pytest.mark.parametrize("share", [Share(), Share(1, 3)])
-def test_every_cursor_comes_back_from_its_integers(share: Share) -> None:
-    planner = stream(share=share)
+def test_every_cursor_comes_back_from_its_integers() -> None:
+    planner = stream()
     cursor = planner.start()
     while not planner.finished(cursor):
         assert planner.decode(saved(*planner.encode(cursor)["web"])) == cursor
@@ -88,7 +84,6 @@ def test_every_cursor_comes_back_from_its_integers(share: Share) -> None:
     [
         (stream(), (0, 5)),
         (stream(), (2, 1)),
-        (stream(share=Share(1, 3)), (0, 2)),
         (stream(), (0,)),
         (stream(), (0, -1)),
     ],
@@ -107,5 +102,10 @@ def test_an_end_that_was_moved_matters_once_it_was_reached() -> None:
 def test_epochs_are_counted_as_a_fraction() -> None:
     counts = stream().counts(StreamCursor(1, 2))["web"]
 
-    assert (counts.documents, counts.epochs) == (7, 1.4)
-    assert np.isclose(counts.share, 1)
+    assert (counts.documents, counts.epochs, counts.share) == (7, 1.4, 1)
+    assert stream().epoch(StreamCursor(1, 2)) == 1
+
+
+def test_how_far_it_is_shows_in_documents_of_all_epochs() -> None:
+    assert stream().extent(StreamCursor(1, 2)) == Extent(7, 10)
+    assert stream(None).extent(StreamCursor(1, 2)) is None

@@ -20,8 +20,8 @@ def tokens(iterator: Any, count: int) -> list[int]:
 
 
 def integers(iterator: rd.DataIterator[Any]) -> list[int]:
-    """Pending changes, origin, gone and counts of the mix."""
-    return iterator.get_state()["components"]["*"][1][0]
+    """Pending changes, origin, exhausted and counts of the mix."""
+    return iterator.get_state()["components"]["*"][1]
 
 
 def test_a_mix_counts_by_component() -> None:

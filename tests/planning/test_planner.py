@@ -1,19 +1,11 @@
-import pytest
+"""What planners say of a position."""
 
-import resumable_data as rd
-from resumable_data.planning.planner import checked_integers
-
-
-def test_natural_numbers_are_given_back() -> None:
-    assert checked_integers({"web": (0, 10**30)}, "web", 2) == (0, 10**30)
+from resumable_data.delivered import Delivered
+from resumable_data.planning.planner import Counts
 
 
-@pytest.mark.parametrize(
-    "at",
-    [{}, {"other": (1, 2)}, {"web": (1,)}, {"web": (1, 2, 3)}, {"web": (-1, 2)}]
-    + [{"web": (1, value)} for value in (True, 2.0, "2", None, (2,))],
-    ids=str,
-)
-def test_anything_else_is_refused_with_the_component_named(at: dict[str, tuple[object, ...]]) -> None:
-    with pytest.raises(rd.StateError, match=r"component 'web'.*not 2 natural numbers"):
-        checked_integers(at, "web", 2)
+def test_a_state_keeps_what_was_delivered_and_no_estimate() -> None:
+    counts = Counts(documents=5, tokens=40, truncated=3, dropped=2, rows=7, epochs=0.5, share=0.25, target=0.3)
+
+    assert counts.delivered == Delivered(rows=7, documents=5, tokens=40, truncated=3, dropped=2)
+    assert Counts().delivered == Delivered()

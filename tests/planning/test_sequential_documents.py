@@ -10,10 +10,8 @@ import pytest
 
 import resumable_data as rd
 from resumable_data.planning.planner import Saved
-from resumable_data.planning.sequential_documents import SequentialCursor
-from resumable_data.stages.catalog import Catalog
-from resumable_data.stages.open_context import OpenContext
-from resumable_data.stages.sequential import SequentialStage
+from resumable_data.planning.sequential_documents import SequentialCursor, SequentialDocuments
+from resumable_data.sources.sequential import Tape
 
 
 class Countdown:
@@ -39,48 +37,58 @@ class CountdownReader:
         return {"left": self.left}
 
 
-def planner() -> Any:
-    return SequentialStage.of(Countdown(), "down", rd.Retries()).open(OpenContext(), Catalog(), "down")
+def planner(tape: Tape | None = None) -> SequentialDocuments:
+    return SequentialDocuments(tape or Tape(Countdown(), rd.Retries()), "down", reader=3, drops=False)
 
 
 def saved(*integers: Any) -> Saved:
     return Saved({"down": integers}, 0, {}, (), int, int, {})
 
 
-def test_a_plan_numbers_the_records_and_measures_them() -> None:
-    plan, behind = planner().take(planner().start(), 3)
+def test_a_plan_numbers_the_records() -> None:
+    plan, after = planner().take(planner().start(), 3)
 
-    assert (plan.record.tolist(), plan.length.tolist()) == ([0, 1, 2], [9, 8, 7])
-    assert behind == SequentialCursor(3, '{"left":6}')
+    assert (plan.record.tolist(), plan.reader.tolist()) == ([0, 1, 2], [3] * 3)
+    assert after == SequentialCursor(3, '{"left":6}')
+
+
+def test_what_was_planned_can_be_read() -> None:
+    tape = Tape(Countdown(), rd.Retries())
+    stream = planner(tape)
+    _, after = stream.take(stream.start(), 2)
+    plan, _ = stream.take(after, 2)
+
+    assert [len(tape.record(number)) for number in plan.record.tolist()] == [7, 6]
 
 
 def test_planning_is_pure() -> None:
     stream = planner()
-    _, behind = stream.take(stream.start(), 4)
+    _, after = stream.take(stream.start(), 4)
     for _ in range(2):
-        assert stream.take(behind, 2)[0].length.tolist() == [5, 4]
-        assert stream.take(stream.start(), 1)[0].length.tolist() == [9]
+        assert stream.take(after, 2)[0].record.tolist() == [4, 5]
+        assert stream.take(after, 2)[1] == SequentialCursor(6, '{"left":3}')
+        assert stream.take(stream.start(), 1)[1] == SequentialCursor(1, '{"left":8}')
 
 
 def test_the_end_shows_when_it_is_reached() -> None:
     stream = planner()
-    plan, behind = stream.take(stream.start(), 20)
+    plan, after = stream.take(stream.start(), 20)
 
     assert len(plan) == 9
-    assert stream.finished(behind)
+    assert stream.finished(after)
     assert not stream.finished(stream.start())
-    assert len(stream.take(behind, 1)[0]) == 0
+    assert len(stream.take(after, 1)[0]) == 0
 
 
 def test_a_cursor_comes_back_from_a_state() -> None:
     stream = planner()
-    _, behind = stream.take(stream.start(), 5)
-    integers = json.loads(json.dumps(stream.encode(behind)["down"]))
+    _, after = stream.take(stream.start(), 5)
+    integers = json.loads(json.dumps(stream.encode(after)["down"]))
 
-    assert planner().decode(saved(*integers)) == behind
+    assert planner().decode(saved(*integers)) == after
 
 
 @pytest.mark.parametrize("integers", [(), (3,), (-1, "null"), ("3", "null"), (3, 4), (True, "null"), (3, "null", 1)])
-def test_what_is_no_position_of_a_stream_is_refused(integers: tuple[Any, ...]) -> None:
-    with pytest.raises(rd.StateError, match="is no position of a stream"):
+def test_what_is_not_a_position_of_a_stream_is_refused(integers: tuple[Any, ...]) -> None:
+    with pytest.raises(rd.StateError, match="is not a position of a stream"):
         planner().decode(saved(*integers))

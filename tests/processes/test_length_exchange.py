@@ -205,6 +205,22 @@ def test_only_those_that_are_missing_are_measured_for_others() -> None:
     assert first.measured == [[0], [1]]
 
 
+def test_who_speaks_while_another_is_waited_for_in_vain_is_heard() -> None:
+    board = Board()
+    first, _, third = on_board([0, 1, 2], board, timeout_seconds=SHORT)
+
+    class Watched(MemoryCarrier):
+        def wait(self, group: str, key: str, seconds: float, closing: Event) -> bytes | None:
+            third.share(0, 3)
+            return super().wait(group, key, seconds, closing)
+
+    third.exchange._silent = {0, 1}
+    first.exchange._carrier = Watched(board)
+    first.share(0, 3)
+    assert first.measured == [[0], [1]]
+    assert first.exchange._silent == {1}
+
+
 def test_the_log_says_who_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     first, _, third = on_board([0, 1, 2], Board(), timeout_seconds=SHORT, warn_after_seconds=SHORT / 4)
     third.share(0, 3)
@@ -289,13 +305,21 @@ def test_facts_are_forgotten_some_groups_further() -> None:
         assert board.keys == {f"{what} {g} {place}" for what in (WHAT, "code") for g in left for place in range(2)}
 
 
+def test_a_group_that_is_shared_again_pushes_none_out() -> None:
+    board = Board()
+    (process,) = on_board([0], board)
+    for group in [0] + [1] * 20:
+        process.share(group, 1)
+    assert board.keys == {f"{WHAT} 0 0", f"{WHAT} 1 0"}
+
+
 def test_a_directory_forgets_nothing() -> None:
     board = Board(lasting=True)
     (process,) = on_board([0], board)
-    for group in range(4):
+    for group in range(20):
         process.share(group, 1)
     process.exchange.close()
-    assert board.keys == {f"{WHAT} {group} 0" for group in range(4)}
+    assert board.keys == {f"{WHAT} {group} 0" for group in range(20)}
 
 
 def test_what_a_closed_exchange_leaves_goes_when_some_more_have_closed() -> None:
@@ -304,7 +328,8 @@ def test_what_a_closed_exchange_leaves_goes_when_some_more_have_closed() -> None
     for closing in range(8):
         (process,) = processes([0], lambda _: carrier, published)
         process.share(closing, 1)
-        process.exchange.close()
+        for _ in range(2):
+            process.exchange.close()
         assert board.keys == {f"{WHAT} {group} 0" for group in range(max(0, closing - 3), closing + 1)}
 
 

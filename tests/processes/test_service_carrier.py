@@ -39,6 +39,7 @@ def test_another_process_finds_what_is_published(carriers: list[ServiceCarrier],
     carriers[0].publish("another group", {"key": b"another"})
     assert carriers[1].find("group", list(facts)) == facts
     assert carriers[1].find("group", ["key", *facts]) == facts
+    assert carriers[1].find("group", ["key", "another", "key 0"]) == {"key 0": facts["key 0"]}
     assert carriers[1].find("group", ["key"]) == {}
     assert carriers[1].find("nowhere", ["a", "b", "c", "d"]) == {}
 
@@ -127,8 +128,8 @@ def test_an_exchange_closes_without_a_service() -> None:
     published = Published()
     with clients_of(1) as (client,):
         exchanges = [LengthExchange(ServiceCarrier(client), [0], 0, published=published) for _ in range(6)]
-        for exchange in exchanges:
-            exchange.share(["a"], [0], lambda _: [(np.zeros(1, np.int64), None)], [1], "web")
+        for number, exchange in enumerate(exchanges):
+            exchange.share([f"{number}"], [0], lambda _: [(np.zeros(1, np.int64), None)], [1], "web")
     for exchange in exchanges:
         exchange.close()
         exchange.close()

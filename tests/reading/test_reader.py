@@ -149,6 +149,9 @@ def test_the_source_and_the_steps_before_a_random_map_are_asked_for_records() ->
     assert [list(document) for document in reader.read(second_epoch)] == [[7], [1, 2]]
     with pytest.raises(rd.RecordError, match=r"picky fails on .*record 1, epoch 2: KeyError"):
         reader.read(np.array([1]) + 2 * 2**36)
+    guarded = documents.random_map(same, seed=1).skip_bad_records(1).map(picky)
+    with pytest.raises(rd.RecordError, match=r"picky fails on .*record 1, epoch 2: KeyError"):
+        require_documents(guarded.node, "test").reader().read(np.array([1]) + 2 * 2**36)
     below = require_documents(documents.map(picky).random_map(same, seed=1).node, "test").reader()
     with pytest.raises(rd.RecordError, match=r"picky fails on .*record 1: KeyError"):
         below.read(np.array([1]) + 2 * 2**36)

@@ -23,7 +23,7 @@ def test_an_engine_is_told_what_the_stage_knows() -> None:
     engine = data.shard(1, 2).node.open_engine(catalog)  # type: ignore[union-attr]
 
     assert [engine.schedule.size(step) for step in (0, 1)] == [2, 4]
-    assert (engine.shards, engine.drop_remainder, engine.lengths_known) == (2, False, True)
+    assert (engine.shards, engine.drop_remainder, engine.lengths_known) == (1, False, True)
     assert engine.delivered_type is rd.LLMFieldsBatch
     assert engine.source_numbers.tolist() == [1]
     assert [stage.stage for stage in catalog.shared] == ["batch"]

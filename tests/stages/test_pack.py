@@ -63,8 +63,16 @@ def test_documents_without_tokens_take_no_room() -> None:
     assert targets(documents(0, 2, 0, 1, 0).pack(3, eod_id=0)) == [[20, 21, 40]]
 
 
-def test_documents_without_any_tokens_make_no_row() -> None:
-    assert targets(documents(0, 0).repeat(3).pack(3, eod_id=0)) == []
+@pytest.mark.parametrize("epochs", [1, 3, None])
+def test_an_epoch_without_any_token_is_an_error(epochs: int | None) -> None:
+    with pytest.raises(rd.SourceError, match="component 'data': 2 documents have no token, as many as an epoch has"):
+        targets(documents(0, 0).repeat(epochs).pack(3, eod_id=0))
+
+
+def test_windows_without_a_token_are_passed_over() -> None:
+    rows = documents(0, 0, 1, 0, 0, 0, 2).repeat(2).pack(3, window=1, eod_id=0)
+
+    assert targets(rows) == [[30, 0, 0], [70, 71, 0]] * 2
 
 
 def test_windows_do_not_mix() -> None:
@@ -73,10 +81,17 @@ def test_windows_do_not_mix() -> None:
     assert targets(rows) == [[10, 0, 0, 0], [20, 30, 0, 0], [40, 50, 0, 0]]
 
 
-def test_a_window_holds_several_small_epochs() -> None:
-    rows = documents(1, 1).repeat(3).pack(8, window=5, strategy="first_fit", eod_id=0)
+@pytest.mark.parametrize("strategy", ["first_fit", "best_fit", "concat_split"])
+def test_no_window_holds_documents_of_two_epochs(strategy: str) -> None:
+    rows = documents(1, 1).repeat(3).pack(8, window=5, strategy=strategy, eod_id=0)
 
-    assert targets(rows) == [[10, 20, 10, 20, 0, 0, 0, 0], [10, 20, 0, 0, 0, 0, 0, 0]]
+    assert targets(rows) == [[10, 20, 0, 0, 0, 0, 0, 0]] * 3
+
+
+def test_the_windows_of_an_epoch_differ_by_one_document_at_most() -> None:
+    rows = documents(*[1] * 9).pack(4, window=4, eod_id=0)
+
+    assert targets(rows) == [[10, 20, 30, 0], [40, 50, 60, 0], [70, 80, 90, 0]]
 
 
 def test_rows_are_shuffled_below_a_shuffle_only() -> None:
@@ -122,9 +137,3 @@ def test_impossible_settings_are_refused(settings: dict[str, object], message: s
 def test_the_end_of_document_token_has_to_be_said() -> None:
     with pytest.raises(rd.PipelineError, match="pack: pass eod_id=…"):
         documents(1).pack(8)
-
-
-def test_endless_documents_without_a_token_are_refused() -> None:
-    rows = rd.Dataset.from_source(rd.InMemorySource([[], []])).repeat().pack(4, eod_id=0)
-    with pytest.raises(rd.SourceError, match="have no token, as many as an epoch has, or more"):
-        next(iter(rows))

@@ -12,7 +12,7 @@ from property_tests.testing.oracle.batches import Fields, RowFormat, default_sha
 from property_tests.testing.oracle.documents import Document, Row
 from property_tests.testing.oracle.groups import Group, next_group, sequence_of, window_bounds
 from property_tests.testing.oracle.packing import Packing
-from property_tests.testing.oracle.weights import NEVER, area, exact_weights, first_place
+from property_tests.testing.oracle.weights import NEVER, area, exact_shares, first_place
 
 
 class LeafFeed:
@@ -118,7 +118,8 @@ class MixFeed:
     def earliest(self) -> str:
         points, between = self.in_force
         left = [name for name in sorted(self.children) if name not in self.exhausted]
-        exact = [(start, exact_weights({name: weights.get(name, 0) for name in left})) for start, weights in points]
+        shares = exact_shares([{name: weights.get(name, 0) for name in left} for _, weights in points])
+        exact = [(start, of_point) for (start, _), of_point in zip(points, shares, strict=True)]
         due: list[tuple[int, str]] = []
         for name in left:
             curve = [(start, weights[name]) for start, weights in exact]

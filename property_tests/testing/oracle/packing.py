@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from property_tests.testing.oracle.documents import Document, Row, Span, keyed_o
 
 Numbered = tuple[int, Span]
 """A span with its place among all spans of the window."""
+
+LAID_AT_MOST = 3
+"""How often documents are laid end to end at most, to see whether fewer rows will do."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +115,12 @@ def _best_fit(window: Sequence[Document], length: int) -> list[list[Numbered]]:
 
 
 def _concat_split(window: Sequence[Document], length: int) -> list[list[Numbered]]:
+    documents = [document for document in window if document.tokens]
     rows: list[list[Numbered]] = []
     number = 0
-    for document in apart(window, length):
+    for document, new_row in apart(documents, length):
+        if new_row:
+            rows.append([])
         offset = 0
         while offset < len(document.tokens):
             if not rows or _free(rows[-1], length) == 0:
@@ -125,9 +132,48 @@ def _concat_split(window: Sequence[Document], length: int) -> list[list[Numbered
     return rows
 
 
-def apart(window: Sequence[Document], length: int) -> Sequence[Document]:
-    """The order in which documents are laid end to end, so that no row holds one twice: not decided yet."""
-    return window
+def apart(documents: Sequence[Document], length: int) -> list[tuple[Document, bool]]:
+    """Documents as they are laid end to end, so that no row holds one twice, and whether each begins a new row.
+
+    Where this leaves rows that are not full, what came last is laid first, up to twice, to see whether fewer will do.
+    """
+    if _few_different(documents, length):
+        return [(document, False) for document in documents]
+    fewest = -(-sum(len(document.tokens) for document in documents) // length)
+    copies = Counter(document.name for document in documents)
+    tries: list[tuple[int, list[tuple[Document, bool]]]] = []
+    for _ in range(1 if max(copies.values()) > fewest else LAID_AT_MOST):
+        rows, laid, left = _lay(documents, length)
+        tries.append((rows, laid))
+        if rows == fewest:
+            break
+        documents = [*left, *(document for document in documents if not any(document is other for other in left))]
+    return min(tries, key=lambda tried: tried[0])[1]
+
+
+def _lay(documents: Sequence[Document], length: int) -> tuple[int, list[tuple[Document, bool]], Sequence[Document]]:
+    """Lays the first document that the present row does not hold, again and again.
+
+    Returns:
+        How many rows there are, the documents as they lie, and those that were left when a row was first closed.
+    """
+    waiting, laid = [*documents], list[tuple[Document, bool]]()
+    left_first: list[Document] = []
+    row, place, new_row = 0, 0, False  # `place` tokens stand in the present row
+    last_row: dict[tuple[str, int], int] = {}
+    while waiting:
+        may_lie = [document for document in waiting if last_row.get(document.name) != row]
+        if not may_lie:
+            left_first = left_first or [*waiting]
+            row, place, new_row = row + 1, 0, True
+            continue
+        document = may_lie[0]
+        waiting = [other for other in waiting if other is not document]
+        laid.append((document, new_row))
+        stop = place + len(document.tokens)
+        last_row[document.name] = row + (stop - 1) // length
+        row, place, new_row = row + stop // length, stop % length, False
+    return row + (place > 0), laid, left_first
 
 
 def _one_a_row(window: Sequence[Document], length: int) -> list[list[Numbered]]:

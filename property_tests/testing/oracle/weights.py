@@ -11,17 +11,21 @@ UNIT = 2**40
 NEVER = 2**62
 
 
-def exact_weights(weights: Mapping[str, float]) -> dict[str, Fraction]:
-    """The share of each component.
+def exact_shares(points: Sequence[Mapping[str, float]]) -> list[dict[str, Fraction]]:
+    """The share of each component at each point of a schedule; a float is the decimal that it is printed as.
 
-    Shares are exact where their common denominator is at most 2**40. Where it is larger they are rounded to
-    multiples of 2**-40, what is left over given to the largest remainders, ties by name.
+    Shares are exact where the common denominator of all points is at most 2**40. Where it is larger they are
+    multiples of 2**-40.
     """
-    total = sum(map(Fraction, weights.values()))
-    shares = {name: Fraction(weight) / total for name, weight in weights.items()}
-    if lcm(*(share.denominator for share in shares.values())) <= UNIT:
-        return shares
-    units = {name: share.numerator * UNIT // share.denominator for name, share in shares.items()}
+    written = [{name: Fraction(str(weight)) for name, weight in weights.items()} for weights in points]
+    shares = [{name: weight / sum(weights.values()) for name, weight in weights.items()} for weights in written]
+    unit = lcm(*(share.denominator for of_point in shares for share in of_point.values()))
+    return shares if unit <= UNIT else [rounded(of_point) for of_point in shares]
+
+
+def rounded(shares: Mapping[str, Fraction]) -> dict[str, Fraction]:
+    """Multiples of 2**-40 that sum to 1, what is left over given to the largest remainders, ties by name."""
+    units = {name: share * UNIT // 1 for name, share in shares.items()}
     missing = UNIT - sum(units.values())
     for name in sorted(units, key=lambda name: (units[name] - shares[name] * UNIT, name))[:missing]:
         units[name] += 1

@@ -1,0 +1,90 @@
+"""Planners without sources: documents whose lengths a test writes down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan
+from resumable_data.planning.documents import DocumentStream, Order
+from resumable_data.planning.planner import Saved
+from resumable_data.state import At
+
+
+class ToyLengths:
+    """Lengths by reader and record. It notes what it is asked for.
+
+    Args:
+        tokens: The tokens of each record, by reader; -1 for a record that is dropped.
+        known: Whether nothing has to be read for it.
+        run_ahead: What runs a task in the background; None not to run it.
+
+    Attributes:
+        measured: The records of each window, with its shard, of each call.
+        groups: How often it heard that a group is complete.
+    """
+
+    def __init__(
+        self,
+        tokens: Sequence[Sequence[int]],
+        *,
+        known: bool = True,
+        run_ahead: Callable[[Callable[[], None]], None] | None = None,
+    ) -> None:
+        self.known = known
+        self.measured: list[list[tuple[int, list[int]]]] = []
+        self.groups = 0
+        self._tokens = [np.array(of_reader, np.int64) for of_reader in tokens]
+        self._run_ahead = run_ahead
+
+    def run_ahead(self, task: Callable[[], None]) -> None:
+        """Does with a task what the test wants."""
+        if self._run_ahead is not None:
+            self._run_ahead(task)
+
+    def measure(self, windows: Sequence[DocumentPlan], shards: Sequence[int]) -> Sequence[DocumentLengths]:
+        """The lengths of each window's documents."""
+        self.measured.append([(shard, window.record.tolist()) for shard, window in zip(shards, windows, strict=True)])
+        return [self._lengths(window) for window in windows]
+
+    def expect(self) -> None:
+        """Counts groups."""
+        self.groups += 1
+
+    def _lengths(self, window: DocumentPlan) -> DocumentLengths:
+        found = [
+            self._tokens[reader][record]
+            for reader, record in zip(window.reader.tolist(), window.record.tolist(), strict=True)
+        ]
+        return DocumentLengths(np.array(found, np.int64))
+
+
+def in_order(epoch: int, positions: np.ndarray) -> np.ndarray:
+    """Records in their own order, in every epoch."""
+    return positions
+
+
+def stream(
+    size: int,
+    epochs: int | None = 1,
+    *,
+    path: str = "web",
+    reader: int = 0,
+    drops: bool = False,
+    endless: bool = False,
+    order: Order = in_order,
+) -> DocumentStream:
+    """The documents of a component of so many records."""
+    return DocumentStream(path, reader, size, epochs, order, drops=drops, endless=endless)
+
+
+def saved(at: dict[str, At], rows: int = 0, epochs_before: dict[str, int] | None = None) -> Saved:
+    """What a state says in which nothing was edited but epochs."""
+    return Saved(at, rows, {}, (), int, int, epochs_before or {})
+
+
+def records_of(plan: RowPlan) -> list[list[int]]:
+    """The records of each row, one for each span."""
+    records = plan.record.tolist()
+    return [records[plan.rows[row] : plan.rows[row + 1]] for row in range(len(plan))]

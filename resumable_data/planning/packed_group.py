@@ -1,0 +1,159 @@
+"""One group of packed rows: its documents are taken, measured, packed shard by shard, and dealt into one order.
+
+How far a group reaches depends on what its documents fill. Where lengths are known and nothing is dropped, it is one
+take of windows. Else it takes more, until it fills some rows for every shard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from resumable_data.delivered import Delivered
+from resumable_data.packing.group import LEAST_ROWS, MOST_TAKES, count_filled, deal_windows
+from resumable_data.packing.plan import DocumentLengths, DocumentPlan, concatenate_documents, concatenate_lengths
+from resumable_data.packing.window import PackedWindow, pack_window
+from resumable_data.planning.group_cache import RunAhead
+from resumable_data.planning.groups import DocumentGroups
+
+
+class LengthSource(Protocol):
+    """Says how long documents are: it knows, or it measures them."""
+
+    @property
+    def known(self) -> bool:
+        """Whether nothing has to be read for it."""
+        ...
+
+    @property
+    def run_ahead(self) -> RunAhead:
+        """Runs a task that measures in the background."""
+        ...
+
+    def measure(self, windows: Sequence[DocumentPlan], shards: Sequence[int]) -> Sequence[DocumentLengths]:
+        """The lengths of the documents of each window, which its logical shard measures."""
+        ...
+
+    def expect(self) -> None:
+        """Hears that what was measured since the last time makes a group: what follows is delivered after it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How documents become rows.
+
+    Attributes:
+        length: Tokens a row.
+        strategy: A key of ``packing.window.STRATEGIES``.
+        truncate: Whether long documents lose their tail.
+        shuffle_seed: Seed of the order of a window's rows, or None to keep it.
+    """
+
+    length: int
+    strategy: str
+    truncate: bool
+    shuffle_seed: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class PackedGroup:
+    """A planned group.
+
+    Attributes:
+        packed: Its rows.
+        windows: How many windows it has.
+        after: Where the next begins.
+        readers: The components' readers.
+    """
+
+    packed: PackedWindow
+    windows: int
+    after: Any
+    readers: Sequence[int]
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return len(self.packed.plan)
+
+    def delivered(self, row: int) -> Sequence[Delivered]:
+        """What the first so many rows deliver, of each component."""
+        return [Delivered(0, *self.packed.delivered(row, reader)) for reader in self.readers]
+
+
+class GroupPacker:
+    """Plans groups; it keeps nothing between them.
+
+    Args:
+        groups: The documents.
+        path: The component's path, or that of the mix whose documents are packed.
+        packing: How they become rows.
+        lengths: How long they are.
+    """
+
+    def __init__(self, groups: DocumentGroups[Any], path: str, packing: Packing, lengths: LengthSource) -> None:
+        self._documents = groups
+        self._path = path
+        self._packing = packing
+        self._lengths = lengths
+        # Where much is dropped, or documents are short, one take may fill but a few rows.
+        self._most_takes = MOST_TAKES if groups.dropping or not lengths.known else 1
+
+    def plan(self, at: Any) -> PackedGroup | None:
+        """The group that begins at a place; None at the end."""
+        shards: dict[int, _ShardDocuments] = {}  # ascending: every shard that comes later came in the first take
+        windows = filled = 0
+        after = at
+        for takes, take in enumerate(self._documents.takes(at), start=1):
+            lengths = self._lengths.measure(take.windows, take.shards)
+            for window, (shard, documents, known) in enumerate(zip(take.shards, take.windows, lengths, strict=True)):
+                shards.setdefault(shard, _ShardDocuments(window)).add(documents, known)
+                filled += self._filled(known)
+            windows, after = windows + len(take.windows), take.after
+            if takes == self._most_takes or filled >= LEAST_ROWS * self._documents.shards * self._packing.length:
+                break
+        if not windows:
+            return None
+        self._lengths.expect()
+        packed = [self._pack(at, shard) for shard in shards.values()]
+        dealt = deal_windows(packed, tuple(shards), self._documents.shards)
+        return PackedGroup(dealt, windows, self._documents.renewed(after), tuple(self._documents.components))
+
+    def _filled(self, lengths: DocumentLengths) -> int:
+        """The cells of rows that documents fill."""
+        return count_filled(lengths, self._packing.length, self._packing.strategy, truncate=self._packing.truncate)
+
+    def _pack(self, at: Any, shard: _ShardDocuments) -> PackedWindow:
+        """The rows of one shard."""
+        seed = self._packing.shuffle_seed
+        return pack_window(
+            concatenate_documents(shard.documents),
+            concatenate_lengths(shard.lengths),
+            self._packing.length,
+            self._packing.strategy,
+            truncate=self._packing.truncate,
+            shuffle_key=None if seed is None else (seed, self._path, *self._documents.row_key(at, shard.first)),
+            distinct=self._documents.distinct,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _ShardDocuments:
+    """The documents of one shard, of all takes: they are packed as one window.
+
+    Attributes:
+        first: The place in the group of the first of its windows.
+        documents: The documents of each of its windows.
+        lengths: How long they are.
+    """
+
+    first: int
+    documents: list[DocumentPlan] = field(default_factory=list[DocumentPlan])
+    lengths: list[DocumentLengths] = field(default_factory=list[DocumentLengths])
+
+    def add(self, documents: DocumentPlan, lengths: DocumentLengths) -> None:
+        """One window more."""
+        self.documents.append(documents)
+        self.lengths.append(lengths)
