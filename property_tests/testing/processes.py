@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -105,7 +106,9 @@ class Run:
     def wait(self, timeout: float = TIMEOUT) -> list[Ended]:
         """How all of them ended; raises TimeoutExpired, with none left running, if one does not."""
         try:
-            outputs = [process.communicate(timeout=timeout)[0] for process in self.processes]
+            # All at once: a process whose output nobody takes stands still, and so does whoever waits for it.
+            with ThreadPoolExecutor(len(self.processes)) as threads:
+                outputs = list(threads.map(lambda process: process.communicate(timeout=timeout)[0], self.processes))
         except subprocess.TimeoutExpired:
             for process in self.processes:
                 process.kill()

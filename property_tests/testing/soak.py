@@ -1,7 +1,8 @@
 """Kills and resumes the example trainer at random for as long as is asked, and checks every step that it does.
 
-It trains on tokens and on text, which the processes filter, tokenise and measure by shares. Each time it is started with a random number of processes, on four devices in all, and ended at a random moment: while
-it starts, between steps or while it saves; by SIGKILL to one process or to all, or now and then by SIGTERM. It checks
+It trains on tokens and on text, which the processes filter, tokenise and measure by shares. Each time it is started
+with a random number of processes, on four devices in all. It is ended at a random moment: while it starts, between
+steps or while it saves; by SIGKILL to one process or to all, or now and then by SIGTERM. It checks
 
 - the batches: the chain of their digests equals that of a plain, uninterrupted iteration in this process;
 - the position: each life begins behind the latest complete checkpoint, and after SIGTERM that is the last step;

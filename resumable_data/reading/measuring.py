@@ -111,6 +111,11 @@ class Measuring:
             self._threads.append(thread)
             thread.start()
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the present thread runs such a task."""
+        return current_thread() in self._threads
+
     def close(self) -> None:
         """Ends waits for other processes, and drops what is kept."""
         if self.exchange is not None:
@@ -147,7 +152,8 @@ class MeasuredLengths:
             return [(lengths.tokens, lengths.truncated) for lengths in found]
 
         keys = [self._key(window) for window in windows]
-        found = exchange.share(keys, shards, measure, [len(window) for window in windows], self._path)
+        counts, ahead = [len(window) for window in windows], self._measuring.is_ahead
+        found = exchange.share(keys, shards, measure, counts, self._path, ahead=ahead)
         return [DocumentLengths(*lengths) for lengths in found]
 
     def expect(self) -> None:

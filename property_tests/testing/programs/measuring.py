@@ -30,12 +30,15 @@ WORDS = " ".join(toy_tokenizer.TEXT).split()
 TEXTS = [" ".join(WORDS[place * 7 % 43 : place * 7 % 43 + 2 + place * 11 % 17]) for place in range(500)]
 BROKEN = 245
 """A text of the share of the second of two processes, in the second group, which it cannot read for a while."""
-LENGTH, BATCH = 32, 8
+LENGTH, BATCH, WINDOW = 32, 8, 8
 SAVED = 3
 SOON = 2.0
-"""Seconds that a process waits for the lengths of another."""
+"""Seconds that a process waits for the lengths of another that does not come."""
+LONG = 60.0
+"""The same where it comes."""
 FAR = 60
 """Batches of five groups."""
+ONE_GROUP = 11
 NEAR = 26
 """Batches of two groups; the third, the last of the epoch, is measured ahead."""
 
@@ -64,7 +67,9 @@ def is_wanted(text: str) -> bool:
     return len(text) % 5 > 0
 
 
-def pipeline(directory: Path, source: Breaking | None = None, *steps: Callable[[str], str]) -> rd.Dataset[rd.LLMBatch]:
+def pipeline(
+    directory: Path, source: Breaking | None = None, *steps: Callable[[str], str]
+) -> rd.Dataset[rd.LLMBatch]:
     """Endless batches of 8 rows; the first group of 8 windows makes about 14 of them.
 
     Args:
@@ -76,7 +81,7 @@ def pipeline(directory: Path, source: Breaking | None = None, *steps: Callable[[
     for step in steps:
         documents = documents.map(step, name="step")
     tokens = documents.tokenize(directory / "tokenizer.json", eod_id=toy_tokenizer.EOS_ID)
-    return tokens.pack(LENGTH, window=8).batch(BATCH)
+    return tokens.pack(LENGTH, window=WINDOW).batch(BATCH)
 
 
 def everywhere(data: rd.Dataset[rd.LLMBatch], seconds: float = SOON) -> rd.DataIterator[rd.LLMBatch]:
@@ -142,7 +147,7 @@ def lost(directory: Path, victim: str, how: str) -> None:
 
 
 def alone(directory: Path) -> None:
-    """One of two processes goes ahead, restores and skips while the other does nothing; then the other does the same."""
+    """One process goes ahead, restores and skips while the other does nothing; then the other does the same."""
     join_run(heartbeat_timeout=60)
     first = jax.process_index() == 0
     with iter(pipeline(directory)) as whole:
@@ -189,7 +194,7 @@ def unreadable(directory: Path) -> None:
     source.before_read = fail
     if jax.process_index() == 1:
         broken.set()
-    iterator = everywhere(pipeline(directory, source), seconds=60.0)
+    iterator = everywhere(pipeline(directory, source), LONG)
     batches: list[str] = []
     attempt(lambda: batches.extend(map(digest_of, islice(iterator, FAR))))
     report(step=iterator.step)
@@ -213,11 +218,11 @@ def differing(directory: Path, what: str) -> None:
     join_run(heartbeat_timeout=60)
     second = jax.process_index() == 1
     if what == "tokenizer":
-        iterator = everywhere(pipeline(directory / "other" if second else directory))
+        iterator = everywhere(pipeline(directory / "other" if second else directory), LONG)
     else:
-        iterator = everywhere(pipeline(directory, None, longer if second else same))
+        iterator = everywhere(pipeline(directory, None, longer if second else same), LONG)
     batches: list[str] = []
-    attempt(lambda: batches.extend(map(digest_of, islice(iterator, FAR))))
+    attempt(lambda: batches.extend(map(digest_of, islice(iterator, ONE_GROUP))))
     report(step=iterator.step, batches=batches)
     meet("both have seen")
 
@@ -232,10 +237,10 @@ def longer(text: str) -> str:
 
 
 def shared(directory: Path, facts: str, count: str, saved: str = "") -> None:
-    """One of several processes that know nothing of each other but a directory; without ``count`` others it is alone."""
+    """One of two processes that know nothing of each other but a directory, or of two that were to be started."""
     process = int(os.environ["RESUMABLE_DATA_TEST_PROCESS_INDEX"])
     source = Breaking()
-    data = pipeline(directory, source).measure(directory / facts, timeout_seconds=SOON if count == "1" else 60.0)
+    data = pipeline(directory, source).measure(directory / facts, timeout_seconds=SOON if count == "1" else LONG)
     with iter(data.shard(process, max(2, int(count)))) as iterator:
         if saved:
             iterator.set_state(json.loads((directory / saved).read_text()))

@@ -1,7 +1,7 @@
 """Run by soak.py and test_preemption_processes.py: the example trainer, so small that most of it is starting.
 
-It trains on a mix of tokens, whose lengths are known, and of the same documents as text, some of which are left out and
-the rest tokenised when it is read: processes measure it by shares.
+It trains on a mix of tokens, whose lengths are known, and of the same documents as text, some of which are left out.
+The rest is tokenised when it is read: processes measure it by shares.
 """
 
 from __future__ import annotations
