@@ -206,7 +206,7 @@ def by_directory(directory: Path) -> list[str]:
     for found in resumed:
         assert len(found["read"]) <= found["documents"]
     return [
-        f"each of {len(everything)} texts is measured by one process, and {len(twice)} are read again to be delivered",
+        f"one process measures each of {len(everything)} texts, and {len(twice)} are read again to be delivered",
         "they count as missing: their windows are measured and written again, no others; the rows are right",
         "each process reads the texts of its own rows, and none to measure it",
     ]

@@ -105,10 +105,14 @@ class Run:
 
     def wait(self, timeout: float = TIMEOUT) -> list[Ended]:
         """How all of them ended; raises TimeoutExpired, with none left running, if one does not."""
+
+        def output_of(process: subprocess.Popen[str]) -> str:
+            return process.communicate(timeout=timeout)[0]
+
         try:
             # All at once: a process whose output nobody takes stands still, and so does whoever waits for it.
             with ThreadPoolExecutor(len(self.processes)) as threads:
-                outputs = list(threads.map(lambda process: process.communicate(timeout=timeout)[0], self.processes))
+                outputs = list(threads.map(output_of, self.processes))
         except subprocess.TimeoutExpired:
             for process in self.processes:
                 process.kill()

@@ -66,14 +66,18 @@ def build_pipeline(folder: Path) -> rd.Dataset[rd.LLMBatch]:
     return rd.mix(rows, {"tokens": 1, "text": 2}).batch(trainer.BATCH_SIZE)
 
 
+def train(folder: Path, checkpoints: Path, *, steps: int, save_every: int) -> None:
+    """What ``trainer.train`` does, on these batches."""
+    vocabulary = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size()
+    trainer.train_on(build_pipeline(folder), vocabulary, checkpoints, steps=steps, save_every=save_every)
+
+
 def main() -> None:
     """Trains until it is stopped. Arguments: corpus, checkpoints, steps between checkpoints, number of processes."""
     folder, checkpoints, save_every, count = sys.argv[1:]
     if int(count) > 1:
         join_run()
-    vocabulary = Tokenizer.from_file(str(Path(folder) / "tokenizer.json")).get_vocab_size()
-    pipeline = build_pipeline(Path(folder))
-    trainer.train_on(pipeline, vocabulary, Path(checkpoints), steps=STEPS, save_every=int(save_every))
+    train(Path(folder), Path(checkpoints), steps=STEPS, save_every=int(save_every))
 
 
 if __name__ == "__main__":
