@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
-from threading import Lock
 from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
@@ -23,6 +22,7 @@ from tqdm import tqdm
 from resumable_data.arrays import Int64Array, Ragged, offsets_of
 from resumable_data.digest import callable_name, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
+from resumable_data.locks import ForkLock
 from resumable_data.sources.lengths_index import SUFFIX, LengthArray, LengthsIndex, require_single_process
 from resumable_data.sources.parse import BatchParser
 from resumable_data.sources.retries import Retries
@@ -271,7 +271,7 @@ class _OpenFiles:
     def __init__(self, paths: Sequence[epath.Path]) -> None:
         self.paths = paths
         self._readers: OrderedDict[int, _Reader] = OrderedDict()
-        self._lock = Lock()
+        self._lock = ForkLock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Open files stay with their process; a copy opens its own.
