@@ -1,4 +1,4 @@
-"""SIGTERM to one of two processes: both save the same step and end with 0, and another number goes on behind it."""
+"""SIGTERM to one of two processes: both save the same step and end with 0, and another number goes on after it."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ with a random number of processes, on four devices in all. It is ended at a rand
 steps or while it saves; by SIGKILL to one process or to all, or now and then by SIGTERM. It checks
 
 - the batches: the chain of their digests equals that of a plain, uninterrupted iteration in this process;
-- the position: each life begins behind the latest complete checkpoint, and after SIGTERM that is the last step;
+- the position: each life begins after the latest complete checkpoint, and after SIGTERM that is the last step;
 - the losses: equal to the bit wherever a step is done again after the same history of process counts, and within
   TOLERANCE of an uninterrupted training (a reduction across processes adds in another order).
 
@@ -159,7 +159,7 @@ def _to_the_end(processes: int, steps: int) -> Plan:
 def parse_options() -> argparse.Namespace:
     """The command line, checked."""
     parser = argparse.ArgumentParser(description="Kill and resume the example trainer at random.")
-    parser.add_argument("--kills", type=int, help="end behind so many")
+    parser.add_argument("--kills", type=int, help="end after so many")
     parser.add_argument("--minutes", type=float, help="end after so long")
     parser.add_argument("--seed", type=int, help="seed of all that is drawn (default: drawn and printed)")
     parser.add_argument(

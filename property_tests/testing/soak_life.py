@@ -97,7 +97,7 @@ def committed(checkpoints: Path) -> int:
 
 
 def _saves(checkpoints: Path, step: int) -> bool:
-    """Whether the trainer is writing a checkpoint behind a step; waits for the first that shows of it."""
+    """Whether the trainer is writing a checkpoint after a step; waits for the first that shows of it."""
     if (step + 1) % SAVE_EVERY:
         return False
     until = time.monotonic() + 1

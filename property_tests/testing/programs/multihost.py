@@ -122,7 +122,7 @@ def ends(mesh: Mesh) -> None:
 
     once = MultiHostDataLoadIterator(iter(local), mesh)
     report(what="end", batches=[everywhere(batch)[:, 0].tolist() for batch in once], shortest=shortest)
-    report(what="behind the end", error=failing(lambda: list(once)))
+    report(what="after the end", error=failing(lambda: list(once)))
 
     again = MultiHostDataLoadIterator(local, mesh, reset_after_epoch=True)
     next(again)
