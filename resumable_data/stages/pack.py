@@ -141,4 +141,5 @@ def format_settings(row_format: RowFormat) -> Settings:
         "eod_id": row_format.eod_id,
         "pad_id": row_format.pad_id,
         "fields": dict(row_format.fields) or None,
+        "learnt": None if row_format.learnt is None else [row_format.learnt.field, row_format.learnt.but],
     }
