@@ -109,6 +109,11 @@ class Measuring:
             self._threads = [*(running for running in self._threads if running.is_alive()), thread]
             thread.start()
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the present thread runs such a task."""
+        return current_thread() in self._threads
+
     def close(self) -> None:
         """Ends waits for other processes and what runs in the background, and drops what is kept."""
         with self._lock:
@@ -150,7 +155,8 @@ class MeasuredLengths:
             return [(lengths.tokens, lengths.counts) for lengths in found]
 
         keys = [self._key(window) for window in windows]
-        found = exchange.share(keys, shards, measure, [len(window) for window in windows], self._path)
+        counts, ahead = [len(window) for window in windows], self._measuring.is_ahead
+        found = exchange.share(keys, shards, measure, counts, self._path, ahead=ahead)
         return [DocumentLengths(*lengths) for lengths in found]
 
     def expect(self, rows: RowPlan) -> None:
