@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
-from resumable_data.arrays import Ragged, UInt32Array, offsets_of, ranges
+from resumable_data.arrays import Ragged, offsets_of, ranges
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.reading.documents import NameOf
 
@@ -42,7 +41,7 @@ class TokenIds:
         resumable_data.errors.RecordError: document 1 holds the id 100 at place 1: ids are 0 to 99 (vocab_size=100)
         """
         most = _MOST if self.size is None else self.size
-        values = cast(UInt32Array, tokens.values.view(np.uint32))  # negative ids are the largest so
+        values = tokens.values.view(np.uint32)  # negative ids are the largest so
         if not len(values) or int(np.max(values)) < most:
             return
         own = values[ranges(tokens.starts, tokens.lengths)]  # without cells that are no document's
@@ -50,7 +49,7 @@ class TokenIds:
         if not wrong.size:
             return
         first = offsets_of(tokens.lengths)
-        document = int(np.searchsorted(first, wrong[0], side="right")) - 1
+        document = int(np.searchsorted(first, wrong[:1], side="right")[0]) - 1
         place = int(wrong[0] - first[document])
         found = int(tokens[document][place])
         if found < 0:
