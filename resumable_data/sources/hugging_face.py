@@ -15,10 +15,10 @@ from etils import epath
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, SourceError
-from resumable_data.sources.array_record import find_shards
 from resumable_data.sources.arrow_column import ArrowColumn, layout_of
 from resumable_data.sources.hugging_face_columns import NumberColumns
 from resumable_data.sources.hugging_face_records import Records, TokenRecords, WholeRecords, records_of
+from resumable_data.sources.shards import find_shards
 from resumable_data.sources.source import Column, check_indices, evenly_spaced
 
 _SAMPLED_RECORDS = 1024

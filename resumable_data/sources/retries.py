@@ -10,6 +10,7 @@ from typing import TypeVar
 import tenacity
 
 from resumable_data.errors import PipelineError, SourceError
+from resumable_data.system_errors import can_pass, explain
 
 _LOG = logging.getLogger(__name__)
 _FIRST_WAIT = 0.2
@@ -21,7 +22,8 @@ ReadT = TypeVar("ReadT")
 class Retries:
     """Attempts at a read that fails with an ``OSError``, with waits between them that double and vary at random.
 
-    No wait touches the order. What fails for another reason, such as a bad record, is not tried again.
+    No wait touches the order. What fails for another reason, such as a bad record, is not tried again; nor is what
+    fails in the same way every time, such as a missing file or permission.
 
     Args:
         attempts: How often storage is asked, the first time included.
@@ -49,7 +51,7 @@ class Retries:
             what: What an error or a warning calls it.
 
         Raises:
-            SourceError: Every attempt failed with an ``OSError``.
+            SourceError: An ``OSError`` that cannot pass, or every attempt failed.
         """
 
         def warn(state: tenacity.RetryCallState) -> None:
@@ -65,11 +67,28 @@ class Retries:
         attempts = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self.attempts),
             wait=tenacity.wait_random_exponential(_FIRST_WAIT, self.longest_wait),
-            retry=tenacity.retry_if_exception_type(OSError),
+            retry=tenacity.retry_if_exception(_may_pass),
             before_sleep=warn,
             reraise=True,
         )
         try:
             return attempts(read)
         except OSError as error:
-            raise SourceError(f"{what} cannot be read in {self.attempts} attempts: {error}") from error
+            if not _may_pass(error) and isinstance(error, SourceError):
+                raise
+            tried = f" in {self.attempts} attempts" if _may_pass(error) else ""
+            raise SourceError(f"{what} cannot be read{tried}: {_in_words(error)}") from error
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether another attempt can help. A source says by the cause of its error what storage said."""
+    cause = error
+    while isinstance(cause, SourceError) and isinstance(cause.__cause__, OSError):
+        cause = cause.__cause__
+    return can_pass(cause)
+
+
+def _in_words(error: OSError) -> str:
+    if isinstance(error, SourceError):
+        return str(error)
+    return explain(error) if error.filename is None else f"{error.filename}: {explain(error)}"
