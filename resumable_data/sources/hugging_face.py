@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -15,21 +14,18 @@ from etils import epath
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, SourceError
+from resumable_data.sources.arrow_cache import convert_column, convert_whole
 from resumable_data.sources.arrow_column import ArrowColumn, layout_of
+from resumable_data.sources.column_files import ColumnFiles
 from resumable_data.sources.hugging_face_columns import NumberColumns
 from resumable_data.sources.hugging_face_records import Records, TokenRecords, WholeRecords, records_of
 from resumable_data.sources.shards import find_shards
 from resumable_data.sources.source import Column, check_indices, evenly_spaced
+from resumable_data.system_errors import explain
 
 _SAMPLED_RECORDS = 1024
 _LENGTHS_AT_ONCE = 1 << 20
-_READERS = {
-    ".parquet": "from_parquet",
-    ".jsonl": "from_json",
-    ".ndjson": "from_json",
-    ".json": "from_json",
-    ".txt": "from_text",
-}
+_KINDS = {".parquet": "parquet", ".jsonl": "json", ".ndjson": "json", ".json": "json", ".txt": "text"}
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
 
@@ -86,32 +82,25 @@ class HuggingFaceSource:
     ) -> HuggingFaceSource:
         """Opens Parquet, JSON Lines or text files, compressed or not.
 
-        A text file has one column, ``text``, and a record a line. ``datasets`` converts the files to Arrow
-        in its cache, once a host, and maps those into memory.
+        A text file has one column, ``text``, and a record a line. The files are converted to Arrow in the cache of
+        ``datasets``, once a host, and mapped into memory. Of other columns than the named one nothing is read.
 
         Args:
             paths: A glob pattern, a file, or a list of either, all of one kind. The files of a pattern come in
-                natural order (``part_10`` behind ``part_2``); a list keeps its own.
+                natural order (``part_10`` after ``part_2``); a list keeps its own.
             column: As in the class.
             cache_dir: Where the Arrow files lie; in the cache of ``datasets`` by default.
 
         Raises:
-            SourceError: A file is missing, empty, damaged, or of another kind.
+            SourceError: A file is missing, empty, damaged, or of another kind, or the cache cannot be written.
         """
-        listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        if not listed:
-            raise SourceError("no files were given")
-        files = find_shards(listed)
-        reader = getattr(_import_datasets().Dataset, _reader_of(files))
-        # Brackets in the name of a folder are no pattern.
-        escaped = [glob.escape(os.fspath(file)) for file in files]
-        cache = None if cache_dir is None else os.fspath(cache_dir)
+        _import_datasets()
+        files = find_shards(paths)
+        kind = _kind_of(files)
         name = f"{files[0].name}{' …' if len(files) > 1 else ''}"
-        try:
-            dataset = reader(escaped, cache_dir=cache)
-        except Exception as error:
-            raise SourceError(f"{name} cannot be read: {error.__cause__ or error!r}") from error
-        return cls(dataset, column, name=name)
+        if column is None:
+            return cls(convert_whole(files, kind, cache_dir), name=name)
+        return cls(convert_column(ColumnFiles(files, column, kind), cache_dir), column, name=name)
 
     @classmethod
     def from_disk(cls, path: epath.PathLike, column: str | None = None) -> HuggingFaceSource:
@@ -128,6 +117,12 @@ class HuggingFaceSource:
         try:
             dataset = datasets.load_from_disk(folder)
         except Exception as error:
+            cause = error.__cause__ or error
+            if isinstance(cause, OSError) and cause.errno is not None:
+                at = f"{cause.filename}: " if cause.filename else ""
+                raise SourceError(
+                    f"{folder} cannot be read as a dataset of save_to_disk: {at}{explain(cause)}"
+                ) from cause
             raise SourceError(f"{folder} cannot be read as a dataset of save_to_disk: {error!r}") from error
         return cls(dataset, column, name=epath.Path(folder).name)
 
@@ -212,15 +207,19 @@ def _row_mapping(dataset: Any, name: str) -> ArrowColumn | None:
     return ArrowColumn(column, layout, f"{name}, indices mapping")
 
 
-def _reader_of(files: Sequence[epath.Path]) -> str:
-    """Name of the method of ``datasets.Dataset`` that reads such files."""
+def _kind_of(files: Sequence[epath.Path]) -> str:
+    """What all the files are: ``parquet``, ``json`` or ``text``."""
     suffixes = {_suffix_of(file) for file in files}
-    kinds = {_READERS.get(suffix) for suffix in suffixes}
+    kinds = {_KINDS.get(suffix) for suffix in suffixes}
     if len(kinds) > 1 or None in kinds:
         found = ", ".join(sorted(suffix or "without a suffix" for suffix in suffixes))
-        raise SourceError(f"files of one kind are read, out of {', '.join(_READERS)}; these are {found}")
+        raise SourceError(f"files of one kind are read, out of {', '.join(_KINDS)}; these are {found}")
     for file in files:
-        if file.stat().length == 0:
+        try:
+            size = file.stat().length
+        except OSError as error:
+            raise SourceError(f"{file} cannot be read: {explain(error)}") from error
+        if size == 0:
             raise SourceError(f"{file} is empty (0 bytes, no records); write or copy it again, or leave it out")
     return cast(str, kinds.pop())
 

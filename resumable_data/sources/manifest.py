@@ -65,7 +65,7 @@ class Lengths:
         blocks = places // _BLOCK
         unchecked = np.unique(blocks[~self._checked[blocks]])
         for block in unchecked.tolist():
-            if zlib.crc32(self._values[block * _BLOCK : (block + 1) * _BLOCK]) != self._checksums[block]:
+            if zlib.crc32(self._values[block * _BLOCK : (block + 1) * _BLOCK].data) != self._checksums[block]:
                 raise _damage(self._path, f"the checksum of lengths {block * _BLOCK} and following is wrong")
         self._checked[unchecked] = True
         return self._values[places].astype(np.int64)
@@ -193,7 +193,7 @@ def _part(counted: Sequence[LengthArray]) -> bytes:
     """The lengths of one parser, and their checksums."""
     values = np.concatenate(counted, dtype="<u4") if counted else np.zeros(0, "<u4")
     blocks = [values[start : start + _BLOCK] for start in range(0, len(values), _BLOCK)]
-    checksums = np.array([zlib.crc32(block) for block in blocks], "<u4")
+    checksums = np.array([zlib.crc32(block.data) for block in blocks], "<u4")
     body = values.tobytes() + checksums.tobytes()
     return body.ljust(_aligned(len(body)), b"\0")
 

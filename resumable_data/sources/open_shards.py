@@ -63,7 +63,7 @@ class OpenShards:
             return [self._read(*request) for request in requests]
         # Kept threads would outlive the iterators that read; starting some costs little beside a read.
         with ThreadPoolExecutor(min(_READ_AT_ONCE, os.cpu_count() or 1, len(requests)), "array-record") as threads:
-            return list(threads.map(lambda request: self._read(*request), requests))
+            return list(threads.map(self._read, *zip(*requests, strict=True)))
 
     def close(self) -> None:
         """Closes every shard of this source; they are opened again when needed."""
@@ -100,7 +100,7 @@ class OpenShards:
         path, facts = self._paths[shard], self._facts[shard]
         if shard not in self._checked:
             check_unchanged(path, facts, self._advice)
-        reader = open_reader(path)
+        reader = open_reader(path, facts.size)
         if reader.num_records() != facts.records:
             raise SourceError(f"{path} has {reader.num_records()} records, {facts.records} before. {self._advice}")
         self._checked.add(shard)

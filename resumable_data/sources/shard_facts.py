@@ -55,8 +55,8 @@ class Reader(Protocol):
         ...
 
 
-def open_reader(path: epath.Path) -> Reader:
-    """A reader of a shard.
+def open_reader(path: epath.Path, size: int) -> Reader:
+    """A reader of a shard of so many bytes.
 
     Raises:
         SourceError: The shard cannot be opened, is damaged, or is no ArrayRecord file.
@@ -68,7 +68,9 @@ def open_reader(path: epath.Path) -> Reader:
         except RuntimeError as error:
             if (cause := system_error_in(str(error))) is not None:
                 raise SourceError(f"{path} cannot be read: {explain(cause)}") from cause
-        raise SourceError(f"{path} holds no records: it is truncated or no ArrayRecord file; write or copy it again")
+        raise SourceError(
+            f"{path} is truncated or no ArrayRecord file ({size} bytes, no records); write or copy it again"
+        )
     return reader
 
 
@@ -81,11 +83,22 @@ def measure_shard(path: epath.Path) -> ShardFacts:
     size, ending, blocks = _from_file(path, lambda file: (*_ending(file), _blocks(file)))
     if not size:
         raise SourceError(f"{path} is empty (0 bytes, no records); write or copy it again")
-    reader = open_reader(path)
+    reader = open_reader(path, size)
     records = reader.num_records()
     reader.close()
     last = digest(ending)
     return ShardFacts(size, records, digest("shard", path.name, str(size), str(records), last, *blocks), last)
+
+
+def sample_of(path: epath.Path) -> str:
+    """Digest of what a file is, without reading a large one: its size, time, last 256 KiB, and 16 blocks.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with cast(BinaryIO, path.open("rb")) as file:
+        size, ending = _ending(file)
+        return digest("file", str(size), str(path.stat().mtime), ending, *_blocks(file))
 
 
 def check_unchanged(path: epath.Path, facts: ShardFacts, advice: str) -> None:
