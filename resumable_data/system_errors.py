@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import TypeGuard
 
 _ADVICE = {
     errno.ENOENT: "write or copy it again, or correct its path",
@@ -55,6 +56,15 @@ def can_pass(error: BaseException | None) -> bool:
     (True, False, False)
     """
     return isinstance(error, OSError) and error.errno not in _ADVICE
+
+
+def is_of_system(error: BaseException) -> TypeGuard[OSError]:
+    """Whether the system failed for now, so that what was being read may be sound.
+
+    >>> is_of_system(OSError(errno.EMFILE, "")), is_of_system(OSError("not an image"))
+    (True, False)
+    """
+    return isinstance(error, OSError) and error.errno is not None and can_pass(error)
 
 
 def system_error_in(text: str) -> OSError | None:

@@ -116,8 +116,8 @@ def _write_file(path: epath.Path, text: str) -> None:
         path.write_text(text)
     except OSError as error:
         raise StateError(
-            f"{path} cannot be written: {explain(error)}. The checkpoint is not committed, and the one before it stays "
-            "the latest"
+            f"{path} cannot be written: {explain(error)}. The checkpoint is not committed, and the one before it "
+            "stays the latest"
         ) from error
 
 

@@ -31,6 +31,7 @@ from resumable_data.sources.retries import Retries
 from resumable_data.sources.shard_facts import ShardFacts
 from resumable_data.sources.shards import list_shards
 from resumable_data.sources.source import check_indices
+from resumable_data.system_errors import explain, is_of_system
 
 _READ_AT_ONCE = 4096
 
@@ -259,6 +260,8 @@ class ArrayRecordSource:
             try:
                 documents.append(self._parse(record))
             except Exception as error:
+                if is_of_system(error):
+                    raise SourceError(f"{self._where(index)} cannot be parsed: {explain(error)}") from error
                 raise RecordError(f"{self._where(index)}: {error}") from error
         return documents
 

@@ -14,6 +14,7 @@ from resumable_data.arrays import Int32Array, Int64Array, Ragged, offsets_of
 from resumable_data.digest import content_digest
 from resumable_data.errors import RecordError, SourceError
 from resumable_data.sources.arrow_column import ArrowColumn, Extents, layout_of, plain_type, to_plain
+from resumable_data.system_errors import explain, is_of_system
 
 _INT32 = np.iinfo(np.int32)
 
@@ -135,6 +136,8 @@ class WholeRecords:
                 try:
                     self._decoded(rows[place : place + 1])
                 except Exception as error:
+                    if is_of_system(error):
+                        raise SourceError(f"{name(place)} cannot be decoded: {explain(error)}") from error
                     raise RecordError(f"{name(place)} cannot be decoded: {error!r}") from error
             raise
 

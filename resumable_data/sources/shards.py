@@ -76,6 +76,7 @@ def _listed(pattern: str) -> Listed:
     matches = [path for path in folder.glob(pattern[slash:]) if not path.name.endswith(_NOT_SHARDS)]
     if not matches:
         _check_readable(folder)
+        raise SourceError(f"no file matches {pattern}")
     order = sorted(matches, key=lambda path: natural_order(path.as_posix()))
     return Listed(pattern, tuple(order), is_pattern=True)
 
@@ -117,8 +118,7 @@ def home_of(paths: Sequence[epath.Path]) -> epath.Path:
     first = folders[0]
     for common in (first, *first.parents):
         if all(folder == common or common in folder.parents for folder in folders):
-            is_root = common.is_absolute() and common.parent == common
-            return first if is_root else common
+            return first if common.as_posix().endswith("/") else common
     return first
 
 

@@ -11,8 +11,9 @@ from array_record.python.array_record_module import ArrayRecordWriter
 
 from resumable_data.arrays import Ragged
 from resumable_data.errors import PipelineError, RecordError, SourceError
-from resumable_data.sources import array_record
-from resumable_data.sources.array_record import ArrayRecordSource, find_shards, natural_order
+from resumable_data.sources import open_shards
+from resumable_data.sources.array_record import ArrayRecordSource
+from resumable_data.sources.shards import find_shards
 from resumable_data.sources.parse import parse_int32_tokens, raw_bytes
 
 Documents = list[list[int]]
@@ -62,8 +63,8 @@ def read(source: ArrayRecordSource, indices: Sequence[int]) -> Documents:
     return [[int(token) for token in document] for document in source.read(np.array(indices, np.int64))]
 
 
-def sidecars(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.lengths.npy"))
+def manifests(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*lengths.manifest"))
 
 
 # Parsers. What they are called with is seen from outside, so that a test knows what was read again.
@@ -119,11 +120,6 @@ def test_a_relative_pattern_starts_at_the_working_folder(folder: Path, monkeypat
     assert [path.name for path in find_shards("shard_1*")] == ["shard_1.arecord", "shard_10.arecord"]
 
 
-def test_numbers_in_names_count_by_their_value() -> None:
-    names = ["b_1", "a_10_2", "a_9", "a_10_1", "a_010", "a", "10", "9"]
-    assert sorted(names, key=natural_order) == ["9", "10", "a", "a_9", "a_010", "a_10_1", "a_10_2", "b_1"]
-
-
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
@@ -131,7 +127,7 @@ def test_numbers_in_names_count_by_their_value() -> None:
         ("{}/absent_*.arecord", "no file matches {}/absent_*.arecord"),
         (["{}/shard_1.arecord", "{}/absent.arecord"], "{}/absent.arecord does not exist"),
         ("{}", "{} does not exist or is no file"),
-        ([], "no ArrayRecord files were given"),
+        ([], "no files were given"),
     ],
 )
 def test_missing_files_are_named(folder: Path, paths: str | list[str], message: str) -> None:
@@ -209,7 +205,7 @@ def test_an_index_outside_is_refused(folder: Path, outside: int) -> None:
 
 
 def test_more_shards_than_may_be_open_are_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(array_record, "_OPEN_FILES", 2)
+    monkeypatch.setattr(open_shards, "_MOST_OPEN", 2)
     for number in range(7):
         write_documents(tmp_path / f"{number}.arecord", [[number], [number, number]])
     source = open_tokens(f"{tmp_path}/*.arecord")
@@ -241,7 +237,7 @@ def test_a_file_that_goes_missing_is_named(folder: Path) -> None:
     source.close()
     (folder / "shard_2.arecord").unlink()
     assert read(source, [0]) == [DOCUMENTS[0]]
-    with pytest.raises(SourceError, match=r"shard_2\.arecord cannot be read.*removed\?"):
+    with pytest.raises(SourceError, match=r"shard_2\.arecord cannot be read: No such file or directory \(ENOENT\)"):
         source.read(np.array([0, 2]))
 
 
@@ -295,70 +291,148 @@ def test_a_record_that_is_no_array_of_tokens_is_named(tmp_path: Path) -> None:
 # The lengths index.
 
 
+def open_noting(folder: Path, **settings: object) -> ArrayRecordSource:
+    return ArrayRecordSource(f"{folder}/*.arecord", parse_and_note, progress=False, **settings)
+
+
 def test_the_index_is_built_once(folder: Path) -> None:
     parsed.clear()
-    first = ArrayRecordSource(f"{folder}/*.arecord", parse_and_note, progress=False)
-    assert first.lengths(np.arange(7)).tolist() == LENGTHS
+    assert open_noting(folder).lengths(np.arange(7)).tolist() == LENGTHS
     assert len(parsed) == 7
-    before = [(path, path.stat().st_mtime_ns, path.stat().st_ino) for path in sidecars(folder)]
-    assert len(before) == 3
+    (manifest,) = manifests(folder)
+    before = manifest.stat()
 
-    second = ArrayRecordSource(f"{folder}/*.arecord", parse_and_note, progress=False)
+    second = open_noting(folder)
     assert second.lengths(np.array([5, 0])).tolist() == [4, 3]
     second.build_index()
     assert len(parsed) == 7
-    assert [(path, path.stat().st_mtime_ns, path.stat().st_ino) for path in sidecars(folder)] == before
+    assert (manifest.stat().st_mtime_ns, manifest.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
 def test_opening_and_reading_build_no_index(folder: Path) -> None:
     source = open_tokens(f"{folder}/*.arecord")
     read(source, [0])
     source.fingerprint()
-    assert not sidecars(folder)
+    assert not manifests(folder)
 
 
-def test_one_changed_shard_is_counted_again_and_its_old_index_removed(folder: Path) -> None:
-    pattern = f"{folder}/*.arecord"
-    ArrayRecordSource(pattern, parse_and_note, progress=False).build_index()
-    before = set(sidecars(folder))
-    write_documents(folder / "shard_2.arecord", [[1, 1, 1, 1, 1], [1]])
+def test_one_changed_shard_alone_is_counted_again(folder: Path) -> None:
+    open_noting(folder).build_index()
+    write_documents(folder / "shard_2.arecord", [[1, 1, 1, 1, 1], [1], [2]])
 
     parsed.clear()
-    changed = ArrayRecordSource(pattern, parse_and_note, progress=False)
-    assert changed.lengths(np.arange(7)).tolist() == [3, 1, 5, 1, 1, 4, 1]
-    assert len(parsed) == 2
-    after = set(sidecars(folder))
-    assert len(after) == 3
-    assert {path.name.split(".arecord")[0] for path in before ^ after} == {"shard_2"}
+    source = open_noting(folder)
+    source.build_index()
+    assert len(parsed) == 3
+    for changed in (source, open_noting(folder)):
+        assert changed.lengths(np.arange(8)).tolist() == [3, 1, 5, 1, 1, 1, 4, 1]
+        assert read(changed, [2, 7]) == [[1, 1, 1, 1, 1], [12]]
+
+
+def test_a_shard_that_was_changed_is_not_read_under_its_old_manifest(folder: Path) -> None:
+    open_tokens(f"{folder}/*.arecord").build_index()
+    write_documents(folder / "shard_2.arecord", [[], [5, 7]])
+    source = open_tokens(f"{folder}/*.arecord")
+    assert read(source, [0, 6]) == [DOCUMENTS[0], DOCUMENTS[6]]
+    message = r"shard_2\.arecord was changed.* Run once: resumable-data index '.*/\*\.arecord'"
+    for _ in range(2):
+        with pytest.raises(SourceError, match=message):
+            source.read(np.array([0, 2]))
 
 
 @pytest.mark.parametrize("change", [{"version": "2"}, {"parse": parse_int32_tokens}])
-def test_another_parser_counts_again(folder: Path, change: dict) -> None:
+def test_parsers_count_side_by_side(folder: Path, change: dict) -> None:
     settings = {"parse": parse_and_note, "progress": False}
     ArrayRecordSource(f"{folder}/*.arecord", **settings).build_index()
-    before = set(sidecars(folder))
     ArrayRecordSource(f"{folder}/*.arecord", **{**settings, **change}).build_index()
-    assert len(sidecars(folder)) == 3
-    assert not before & set(sidecars(folder))
+    assert len(manifests(folder)) == 1
+    parsed.clear()
+    for each in ({}, change):
+        source = ArrayRecordSource(f"{folder}/*.arecord", **{**settings, **each})
+        assert source.lengths(np.arange(7)).tolist() == LENGTHS
+    assert not parsed
+
+
+def test_a_part_of_a_corpus_uses_the_manifest_of_all(folder: Path) -> None:
+    open_noting(folder).build_index()
+    parsed.clear()
+    paths = [folder / "shard_10.arecord", folder / "shard_1.arecord", folder / "shard_10.arecord"]
+    part = ArrayRecordSource(paths, parse_and_note, progress=False)
+    assert part.lengths(np.array([0, 1, 3, 4, 6])).tolist() == [1, 4, 3, 1, 4]
+    assert not parsed
+
+
+def test_a_part_is_counted_first_and_the_rest_added(folder: Path) -> None:
+    ArrayRecordSource(folder / "shard_2.arecord", parse_and_note, progress=False).build_index()
+    parsed.clear()
+    assert open_noting(folder).lengths(np.arange(7)).tolist() == LENGTHS
+    assert len(parsed) == 5
+
+
+def test_shards_of_several_folders_have_one_manifest_above_them(tmp_path: Path) -> None:
+    shards = [write_documents(tmp_path / name / "0.arecord", [[1] * n]) for name, n in (("b", 1), ("a", 2))]
+    open_tokens(shards).build_index()
+    assert len(manifests(tmp_path)) == 1
+    assert open_tokens(f"{tmp_path}/*/0.arecord").lengths(np.arange(2)).tolist() == [2, 1]
+
+
+def test_a_corpus_may_be_moved_with_its_manifest(folder: Path, tmp_path: Path) -> None:
+    open_noting(folder).build_index()
+    parsed.clear()
+    moved = folder.rename(tmp_path / "moved")
+    assert open_noting(moved).lengths(np.arange(7)).tolist() == LENGTHS
+    assert not parsed
 
 
 def test_the_index_may_lie_elsewhere(folder: Path, tmp_path: Path) -> None:
     index_dir = tmp_path / "deep" / "indexes"
     source = open_tokens(f"{folder}/*.arecord", index_dir=index_dir)
     assert source.lengths(np.arange(7)).tolist() == LENGTHS
-    assert len(sidecars(index_dir)) == 3
+    assert len(manifests(index_dir)) == 1
     assert {path.name for path in folder.iterdir()} == SHARDS.keys()
 
 
-@pytest.mark.parametrize("content", [b"", b"no array", b"\x93NUMPY\x01\x00 cut short"])
+def test_corpora_of_the_same_names_may_share_an_index_dir(tmp_path: Path) -> None:
+    for name, tokens in (("web", 1), ("code", 2)):
+        shard = write_documents(tmp_path / name / "train_0.arecord", [[7] * tokens])
+        open_tokens(shard, index_dir=tmp_path / "index").build_index()
+    for name, tokens in (("web", 1), ("code", 2)):
+        source = open_tokens(f"{tmp_path}/{name}/*", index_dir=tmp_path / "index")
+        assert source.lengths(np.array([0])).tolist() == [tokens]
+
+
+@pytest.mark.parametrize("content", [b"", b"no manifest", b"resumable_data.lengths/1 12"])
 def test_a_damaged_index_is_named_with_what_to_do(folder: Path, content: bytes) -> None:
     open_tokens(f"{folder}/*.arecord").build_index()
-    sidecar = sidecars(folder)[1]
-    sidecar.write_bytes(content)
-    with pytest.raises(SourceError, match=rf"{re.escape(str(sidecar))} is damaged .*delete it"):
-        open_tokens(f"{folder}/*.arecord").lengths(np.array([0]))
-    sidecar.unlink()
+    (manifest,) = manifests(folder)
+    manifest.write_bytes(content)
+    with pytest.raises(SourceError, match=rf"{re.escape(str(manifest))} is damaged .*delete it"):
+        open_tokens(f"{folder}/*.arecord")
+    manifest.unlink()
     assert open_tokens(f"{folder}/*.arecord").lengths(np.arange(7)).tolist() == LENGTHS
+
+
+def test_what_was_counted_before_an_error_is_kept(folder: Path) -> None:
+    bad = write_records(folder / "shard_3.arecord", [b"bad"])
+    parsed.clear()
+    with pytest.raises(RecordError, match="record 4 "):
+        open_noting(folder).lengths(np.array([0]))
+    assert len(parsed) == 5
+    write_documents(bad, [[1]])
+    parsed.clear()
+    source = open_noting(folder)
+    source.build_index()
+    assert source.lengths(np.arange(8)).tolist() == [3, 1, 0, 2, 1, 1, 4, 1]
+    assert len(parsed) == 4
+
+
+def test_facts_alone_can_be_indexed_for_documents_without_known_lengths(folder: Path) -> None:
+    open_noting(folder).build_index(lengths=False)
+    parsed.clear()
+    source = open_noting(folder)
+    assert len(source) == 7
+    assert not parsed
+    assert source.lengths(np.arange(7)).tolist() == LENGTHS
 
 
 def test_a_bad_record_leaves_no_index_behind(tmp_path: Path) -> None:
@@ -491,8 +565,8 @@ def test_records_can_be_indexed_and_parsed_by_something_else(folder: Path) -> No
     assert (source.parse, tokens.parse) == (raw_bytes, parse_int32_tokens)
     assert read(tokens, range(len(DOCUMENTS))) == DOCUMENTS
     assert tokens.lengths(np.arange(len(DOCUMENTS))).tolist() == LENGTHS
-    assert sidecars(folder / "index")
-    assert not sidecars(folder)
+    assert manifests(folder / "index")
+    assert not manifests(folder)
     assert tokens.fingerprint() == open_tokens(str(folder / "*.arecord")).fingerprint() != source.fingerprint()
 
 

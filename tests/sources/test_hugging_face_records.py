@@ -135,7 +135,6 @@ def test_bytes_that_are_no_text_are_named() -> None:
         ([7], pyarrow.int32()),
         ([[1.0]], pyarrow.list_(pyarrow.float32())),
         ([[[1]]], pyarrow.list_(pyarrow.list_(pyarrow.int32()))),
-        (["x"], pyarrow.string_view()),
     ],
 )
 def test_a_column_of_another_type_is_refused(records: list[Any], arrow_type: pyarrow.DataType) -> None:

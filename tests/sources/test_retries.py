@@ -1,5 +1,7 @@
+import errno
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +52,29 @@ def test_what_is_not_the_fault_of_storage_is_not_tried_again(error: Exception) -
 def test_impossible_settings_are_refused(settings: dict[str, int]) -> None:
     with pytest.raises(rd.PipelineError, match="at least one attempt"):
         Retries(**settings)
+
+
+def caused(error: OSError) -> rd.SourceError:
+    try:
+        raise rd.SourceError(f"shard_3 cannot be read: {error}") from error
+    except rd.SourceError as outer:
+        return outer
+
+
+@pytest.mark.parametrize("wrap", [lambda error: error, caused])
+def test_what_stays_is_not_tried_again_and_what_may_pass_is(
+    tmp_path: Path, wrap: Callable[[OSError], OSError], caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(FileNotFoundError) as missing:
+        (tmp_path / "shard").read_bytes()
+    with pytest.raises(rd.SourceError, match=r"cannot be read: .*No such file or directory"):
+        AT_ONCE.read(failing(wrap(missing.value)), "the source")
+    assert not caplog.records
+    assert AT_ONCE.read(failing(wrap(OSError(errno.EIO, "Input/output error"))), "the source").startswith("read")
+    assert len(caplog.records) == 1
+
+
+def test_the_error_of_the_system_is_named_with_its_file() -> None:
+    error = OSError(errno.EMFILE, "Too many open files", "/data/shard_3")
+    with pytest.raises(rd.SourceError, match=r"in 3 attempts: /data/shard_3: Too many open files \(EMFILE\)\. Trying"):
+        AT_ONCE.read(failing(error, error, error), "the source")
