@@ -22,7 +22,9 @@ def test_what_may_pass_is_worth_another_attempt(name: str) -> None:
     assert f"({name}). Trying again can help" in explain(error)
 
 
-@pytest.mark.parametrize("name", ["ENOENT", "EACCES", "EPERM", "ENOSPC", "EROFS", "EISDIR", "ENOTDIR", "EFBIG", "EDQUOT"])
+@pytest.mark.parametrize(
+    "name", ["ENOENT", "EACCES", "EPERM", "ENOSPC", "EROFS", "EISDIR", "ENOTDIR", "EFBIG", "EDQUOT"]
+)
 def test_what_stays_is_not(name: str) -> None:
     error = error_of(getattr(errno, name))
     assert not can_pass(error)

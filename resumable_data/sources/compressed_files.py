@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 from importlib import import_module
 from typing import Any, BinaryIO, cast
@@ -30,5 +31,5 @@ def open_file(path: epath.Path) -> BinaryIO:
         return cast(BinaryIO, lzma.open(file))
     if begin.startswith(_ZSTANDARD):
         pyarrow: Any = import_module("pyarrow")
-        return pyarrow.CompressedInputStream(file, "zstd")
+        return cast(BinaryIO, io.BufferedReader(pyarrow.CompressedInputStream(file, "zstd")))
     return file

@@ -97,14 +97,16 @@ def test_a_damaged_block_does_not_keep_others_from_being_used(path: epath.Path) 
     lengths = Manifest.load(path).lengths["parser"]
     assert lengths.at(np.array([0, 1023, 2048])).tolist() == [0, 1023, 2048]
     for _ in range(2):
-        with pytest.raises(SourceError, match=r"lengths\.manifest is damaged .*lengths 1024 and following.*delete it"):
+        with pytest.raises(
+            SourceError, match=r"lengths\.manifest is damaged .*lengths 1024 and following.*delete it"
+        ):
             lengths.at(np.array([0, 2047]))
 
 
 @pytest.mark.parametrize("kept", [0, 1, 50, 127, 128, 200, -1])
 def test_a_file_that_was_cut_short_is_damaged(path: epath.Path, kept: int) -> None:
     path.write_bytes(written(path).read_bytes()[:kept])
-    with pytest.raises(SourceError, match="is damaged .*delete it"):
+    with pytest.raises(SourceError, match=r"is damaged .*delete it"):
         Manifest.load(path)
 
 

@@ -120,7 +120,9 @@ def test_too_many_open_files_are_called_that_and_pass(corpus: Path, no_free_file
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     taken = [os.open("/", os.O_RDONLY) for _ in range(2)]
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(taken) + 1, hard))
-    with pytest.raises(SourceError, match=r"c-00040\.arecord cannot be read: Too many open files \(EMFILE\)\. Trying"):
+    with pytest.raises(
+        SourceError, match=r"c-00040\.arecord cannot be read: Too many open files \(EMFILE\)\. Trying"
+    ):
         source.read(np.array([40]))
     assert source.read(np.array([40]))[0].tolist() == [40] * 5
     for file in taken:

@@ -55,10 +55,9 @@ def test_impossible_settings_are_refused(settings: dict[str, int]) -> None:
 
 
 def caused(error: OSError) -> rd.SourceError:
-    try:
-        raise rd.SourceError(f"shard_3 cannot be read: {error}") from error
-    except rd.SourceError as outer:
-        return outer
+    outer = rd.SourceError(f"shard_3 cannot be read: {error}")
+    outer.__cause__ = error
+    return outer
 
 
 @pytest.mark.parametrize("wrap", [lambda error: error, caused])
@@ -76,5 +75,7 @@ def test_what_stays_is_not_tried_again_and_what_may_pass_is(
 
 def test_the_error_of_the_system_is_named_with_its_file() -> None:
     error = OSError(errno.EMFILE, "Too many open files", "/data/shard_3")
-    with pytest.raises(rd.SourceError, match=r"in 3 attempts: /data/shard_3: Too many open files \(EMFILE\)\. Trying"):
+    with pytest.raises(
+        rd.SourceError, match=r"in 3 attempts: /data/shard_3: Too many open files \(EMFILE\)\. Trying"
+    ):
         AT_ONCE.read(failing(error, error, error), "the source")

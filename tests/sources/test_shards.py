@@ -67,5 +67,7 @@ def no_free_files() -> Iterator[None]:
 
 @pytest.mark.usefixtures("no_free_files")
 def test_a_folder_that_cannot_be_listed_is_not_called_empty(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"cannot be listed: Too many open files \(EMFILE\)\. Trying again can help"):
+    with pytest.raises(
+        SourceError, match=r"cannot be listed: Too many open files \(EMFILE\)\. Trying again can help"
+    ):
         find_shards(f"{tmp_path}/*")
