@@ -20,7 +20,11 @@ import numpy as np
 from array_record.python.array_record_module import ArrayRecordWriter
 
 _ROUNDS = 3
-_INDEX = (
+_INDEX = """
+import sys
+from resumable_data.cli import main
+main(["index", sys.argv[1], "--no-progress"])
+"""
     "import sys; from resumable_data.cli import main; sys.argv[1:] = ['index', sys.argv[1], '--no-progress']; main()"
 )
 _FIRST_BATCH = """
@@ -46,7 +50,8 @@ def write_corpus(folder: Path, n_shards: int) -> str:
 def run(program: str, pattern: str, *before: str) -> tuple[float, str]:
     """Seconds and output of a program in a new process."""
     begin = time.perf_counter()
-    done = subprocess.run(
+    command = [*before, sys.executable, "-c", program, pattern]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
         [*before, sys.executable, "-c", program, pattern], check=True, capture_output=True, text=True
     )
     return time.perf_counter() - begin, done.stdout
@@ -80,9 +85,8 @@ def main() -> None:
         first, whole = median(float(shown) for _, shown in rounds), median(seconds for seconds, _ in rounds)
         reads = counts["read"] + counts["pread64"]
         questions = counts.total() - reads - counts["openat"]
-        print(
-            f"{n_shards} | {index_seconds:.1f} | {first:.2f} | {whole:.2f} | {counts['openat']} | {reads} | {questions}"
-        )
+        figures = (index_seconds, first, whole, counts["openat"], reads, questions)
+        print(n_shards, *(f"{figure:.4g}" for figure in figures), sep=" | ")
 
 
 if __name__ == "__main__":
