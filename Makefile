@@ -19,6 +19,7 @@ check: .venv/ready
 	$(BIN)/python -m pytest --doctest-modules resumable_data
 
 bench: .venv/ready
+	$(BIN)/python benchmarks/exact_epochs.py
 	$(BIN)/python benchmarks/packed_array_record.py
 
 # The tables of docs/elastic_resume.md and docs/faults.md, from what their tests find.

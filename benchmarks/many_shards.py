@@ -25,8 +25,6 @@ import sys
 from resumable_data.cli import main
 main(["index", sys.argv[1], "--no-progress"])
 """
-    "import sys; from resumable_data.cli import main; sys.argv[1:] = ['index', sys.argv[1], '--no-progress']; main()"
-)
 _FIRST_BATCH = """
 import sys, time
 import resumable_data as rd
@@ -52,8 +50,6 @@ def run(program: str, pattern: str, *before: str) -> tuple[float, str]:
     begin = time.perf_counter()
     command = [*before, sys.executable, "-c", program, pattern]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-        [*before, sys.executable, "-c", program, pattern], check=True, capture_output=True, text=True
-    )
     return time.perf_counter() - begin, done.stdout
 
 

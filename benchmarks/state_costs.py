@@ -10,6 +10,7 @@ from statistics import median
 from pipelines import COMPONENT, Job
 
 import resumable_data as rd
+from resumable_data.planning.integers import DELIVERED, name_component
 from resumable_data.state import Position, State, decode, encode
 
 _GET_STATE_CALLS = 2_000
@@ -71,9 +72,11 @@ def state_moved_to(dataset: rd.Dataset[rd.LLMBatch], state: State, step: int, jo
     with iter(dataset) as iterator:
         description = iterator._description
     saved, *_ = decode(description, state)
-    epoch, position, window, size, row, rows, documents, *counts = saved.at[COMPONENT][0]
+    named = name_component(saved.at[COMPONENT])
+    documents, rows = int(named["documents"]), int(named["rows"])
     epochs = step * job.batch * documents // (rows * records)
-    windows_an_epoch = -(-records // job.window)
-    at = [epoch + epochs, position, window + epochs * windows_an_epoch, size, row, step * job.batch - row]
-    at += [count * (1 + epochs * records // documents) for count in (documents, *counts)]
-    return encode(description, Position(step, step * job.batch, {COMPONENT: (tuple(at),)}))
+    moved = {"epoch": int(named["epoch"]) + epochs, "rows": step * job.batch}
+    for name in DELIVERED:
+        moved[name] = int(named[name]) * (1 + epochs * records // documents)
+    at = tuple({**named, **moved}.values())
+    return encode(description, Position(step, step * job.batch, {COMPONENT: at}))

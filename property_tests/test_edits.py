@@ -176,8 +176,8 @@ def test_a_component_with_more_epochs_is_drawn_from_again() -> None:
 
 def sequence_of(run: Run, name: str) -> list[list[int]]:
     """A component's own rows: those of the mix in which it is alone."""
-    alone = replace(run, root=Mixed({name: run.root.children[name]}, ((0, {name: 1}),)), sizes=((0, 16),))
-    return [row for batch in delivered(iter(alone.dataset()), 11) for row in batch["targets"]]
+    alone = replace(run, root=Mixed({name: run.root.children[name]}, ((0, {name: 1}),)), sizes=((0, 1),))
+    return [row for batch in delivered(iter(alone.dataset()), 176) for row in batch["targets"]]
 
 
 @several
@@ -187,7 +187,8 @@ def test_what_each_component_has_delivered_is_a_prefix_of_its_rows(
 ) -> None:
     names = sorted(run.root.children)
     children = {name: replace(run.root.children[name], first=k + 1) for k, name in enumerate(names)}
-    run = replace(run, root=replace(run.root, children=children))
+    # A slot is a matter of the batch: after each batch a component's rows are its first, in any order.
+    run = replace(run, root=replace(run.root, children=children), shards=run.shards or 4)
     changed = edited(data.draw, run, "all", None, set())
     iterator, new = iter(run.dataset()), iter(changed.dataset())
     found = delivered(iterator, before)
@@ -196,7 +197,7 @@ def test_what_each_component_has_delivered_is_a_prefix_of_its_rows(
 
     for k, name in enumerate(names):
         own = [row for row in rows if row[0] // 1000 == k + 1]
-        assert own == sequence_of(run, name)[: len(own)]
+        assert sorted(own) == sorted(sequence_of(run, name)[: len(own)])
         assert new.progress().components[name].rows == len(own)
     assert len(rows) == new.progress().rows
 

@@ -17,12 +17,22 @@ ALGORITHMS = {
     "first_fit_over_two_epochs": {"first_fit": 1},
     "block_shuffled_concat_split": {"concat_split": 1, "permutation": 1},
     "shuffled_pad": {"one_a_row": 1, "permutation": 1},
+    "measured_text": {"best_fit": 1, "permutation": 1},
+    "few_of_a_text": {"first_fit": 1, "permutation": 1},
+    "mixed_documents": {"concat_split": 1, "mix": 1, "permutation": 1},
+    "mixed_rows": {"best_fit": 1, "first_fit": 1, "mix": 1, "one_a_row": 1, "permutation": 1},
+    "streamed_text": {"best_fit": 1},
 }
 DIGESTS = {
-    "shuffled_best_fit": "54c69806d8e5b2550371c67f0baf3081d0135f2872d3742d31239e8df10e3536",
+    "shuffled_best_fit": "c7c6438d1b9b8805eeac3d9da0886905704a70f98b9c05c739cb1ebf3054d6a2",
     "first_fit_over_two_epochs": "748cb325d939e86a1b2019e5297e6e61c759d209a3adbb6afdb5f330c9e0c28b",
-    "block_shuffled_concat_split": "f18e0a869ee37b55ef24ced6ed30663892905f102400453cd7402521c1eeca8b",
+    "block_shuffled_concat_split": "500b2bcb91c2d030b0fbf6d89224c90af372716223643f1331d6f1e86c540fec",
     "shuffled_pad": "c6535cc4aa0dda9d21594f10f26a0e18ba32b69f17adfcd8e14e63a5be1fba46",
+    "measured_text": "fbc17a33ac8199351b2d20407ff7a902bc0d3485ac197a3cc7d3c9974268468a",
+    "few_of_a_text": "1c017d6078f12010142f613d33e52f0a6bdca87ce99c50a1e2521727eccdc668",
+    "mixed_documents": "48f2aeb3c86e9bc2098443a76c6babc33c57e29ee4f55508ed5e7a8511be216f",
+    "mixed_rows": "5af7019577abcfd49ae2790a25bf9820d548258cd7c24d555c99f3326633852b",
+    "streamed_text": "b4f53089a892193a6a2aac6cfe200a28f66698e5e9e1a334eb8e23283092aa57",
 }
 CHANGED = """the order of this pipeline has changed: runs that resume under this release would see other data.
 If that is a mistake, mend it. If it is meant, leave the old algorithm as it is and executable, give the new one a

@@ -38,7 +38,7 @@ def test_rows_are_those_of_the_oracle(pipeline: Pipeline) -> None:
     rows = islice(iter(pipeline.dataset()), LIMIT)
     delivered = [{name: getattr(row, name).tolist() for name in FIELDS} for row in rows]
 
-    assert delivered == [oracle.cells(row) for row in islice(oracle.rows(), LIMIT)]
+    assert delivered == [oracle.format.cells(row) for row in islice(oracle.rows(), LIMIT)]
 
 
 @given(pipelines(levels=["documents"]))
@@ -46,7 +46,7 @@ def test_documents_are_those_of_the_oracle(pipeline: Pipeline) -> None:
     documents = islice(iter(pipeline.dataset()), LIMIT)
     delivered = [[int(token) for token in document] for document in documents]
 
-    assert delivered == [document.tokens for document in islice(pipeline.oracle().stream(), LIMIT)]
+    assert delivered == [list(document.tokens) for document in islice(pipeline.oracle().stream(), LIMIT)]
 
 
 @given(pipelines(LEVELS), interruptions)

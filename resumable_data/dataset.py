@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -606,7 +607,8 @@ class Dataset(Generic[ElementT]):
         >>> documents.pack(16, eod_id=0).batch(8).length()
         Length(steps=185, exact=True)
         """
-        return replace(self._batch("length"), view=WholeBatch()).open_engine(Catalog()).length(at_most)
+        with closing(replace(self._batch("length"), view=WholeBatch()).open_engine(Catalog())) as engine:
+            return engine.length(at_most)
 
     def to_grain(self) -> grain.IterDataset[ElementT]:
         """The same elements as a dataset of Grain, for its transformations, prefetching and checkpoints.

@@ -126,7 +126,7 @@ def mixed_documents() -> rd.Dataset[rd.LLMBatch]:
 
 
 def mixed_rows() -> rd.Dataset[rd.LLMBatch]:
-    """Rows of known lengths beside rows of text, until the last component is exhausted."""
+    """Rows of known lengths beside rows of text, with weights that change at step 9."""
     web = rd.Dataset.from_source(rd.SyntheticSource(3000, _LENGTHS, seed=29), name="web").shuffle(seed=1)
     code = rd.Dataset.from_source(Text(900, seed=31), name="code").shuffle(seed=2).repeat(2)
     mail = rd.Dataset.from_source(Text(100, seed=37), name="mail")

@@ -48,7 +48,7 @@ class ToyLengths:
         self.measured.append([(shard, window.record.tolist()) for shard, window in zip(shards, windows, strict=True)])
         return [self._lengths(window) for window in windows]
 
-    def expect(self) -> None:
+    def expect(self, rows: RowPlan) -> None:
         """Counts groups."""
         self.groups += 1
 

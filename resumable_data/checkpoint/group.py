@@ -28,7 +28,7 @@ from resumable_data.checkpoint.files import (
 from resumable_data.checkpoint.parts import is_part, join, part_of
 from resumable_data.errors import StateError
 from resumable_data.processes.agreement import TIMEOUT_SECONDS, PositionReport, agree, report_of, report_of_failure
-from resumable_data.state import State
+from resumable_data.state import FORMAT, State, split
 
 
 class MultiprocessingOptions(Protocol):
@@ -88,6 +88,8 @@ class Group:
         """
         try:
             state = item.get_state()
+            if state.get("format") == FORMAT:
+                split(state)  # What could not be restored is not saved.
             return Snapshot(state, texts_of(item, state, expect_step))
         except Exception as error:
             # One process that stops here alone would leave the others in Orbax's collectives, out of step with it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,9 @@ from orbax.checkpoint.future import CommitFutureAwaitingContractedSignals, Futur
 
 from resumable_data.checkpoint.files import PIPELINE_FILE, SavedIterator, check_complete, read_json, read_state
 from resumable_data.checkpoint.group import Group, Snapshot
-from resumable_data.errors import StateError
 from resumable_data.processes.agreement import TIMEOUT_SECONDS
+
+_LOG = logging.getLogger(__name__)
 
 
 class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
@@ -53,17 +55,21 @@ class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
         snapshot = group.snapshot(args.item, args.expect_step)
         return [CommitFutureAwaitingContractedSignals(_save(group, directory, snapshot), name="data")]
 
-    def restore(self, directory: epath.Path, args: DataRestore | None = None) -> SavedIterator:
-        """Sets the iterator to the saved position, and returns it.
+    def restore(self, directory: epath.Path, args: DataRestore | None = None) -> SavedIterator | dict[str, Any]:
+        """Sets the iterator to the saved position, and returns it; without an iterator, returns the metadata.
 
         Raises:
-            StateError: The item is incomplete or damaged, or no iterator was given.
+            StateError: The item is incomplete or damaged.
             PipelineMismatchError: The position belongs to another pipeline or to other data, or the processes
                 differ in what they restore.
             PeerError: Another process cannot restore, or does not.
         """
-        if args is None:
-            raise StateError("pass the iterator to restore: args=Composite(data=DataRestore(iterator))")
+        if args is None or args.item is None:
+            _LOG.warning(
+                "%s is described, not restored: pass the iterator, as in args=Composite(data=DataRestore(iterator))",
+                directory,
+            )
+            return self.metadata(directory)
         self._group().restore(directory, args.item, args.allow)()
         return args.item
 
@@ -99,11 +105,12 @@ class DataRestore(ocp.args.CheckpointArgs):
     """Arguments that restore an iterator's position.
 
     Attributes:
-        item: The iterator that goes to the saved position: fresh or used, of the same pipeline.
+        item: The iterator that goes to the saved position: fresh or used, of the same pipeline. Without one, as in
+            ``manager.restore(step)``, nothing moves, and what was saved is described.
         allow: What of the pipeline may differ from the saved one, as ``DataIterator.set_state`` takes it.
     """
 
-    item: SavedIterator
+    item: SavedIterator | None = None
     allow: Collection[str] = ()
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from threading import Condition, Thread, current_thread
+from threading import Condition, Thread
 from typing import Generic, Self, TypeVar
+
+from resumable_data.threads import join_all
 
 ElementT = TypeVar("ElementT")
 
@@ -50,9 +52,9 @@ class Background(Generic[ElementT], Iterator[ElementT]):
         return len(self._waiting)
 
     @property
-    def is_current_thread(self) -> bool:
-        """Whether the thread is the caller."""
-        return self._thread is current_thread()
+    def thread(self) -> Thread | None:
+        """The thread, once it is started."""
+        return self._thread
 
     def stop(self) -> None:
         """Tells the thread to end, and drops what waits."""
@@ -62,15 +64,11 @@ class Background(Generic[ElementT], Iterator[ElementT]):
             self._ended = self._ended or StopIteration()
             self._changed.notify_all()
 
-    def join(self) -> None:
-        """Waits for the thread to end."""
-        if self._thread is not None:
-            self._thread.join()
-
     def close(self) -> None:
         """Stops the thread and waits for it."""
         self.stop()
-        self.join()
+        if self._thread is not None:
+            join_all([self._thread])
 
     def _produce(self) -> None:
         try:

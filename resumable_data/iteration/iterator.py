@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from threading import RLock
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -37,12 +40,36 @@ class Opened(Generic[ElementT]):
     description: Description
     shards: int = 1
 
+    def __post_init__(self) -> None:
+        # No thread knows of this object, so that dropping it, or exiting, ends those of the engine.
+        weakref.finalize(self, self.engine.close)
+
+
+@dataclass(frozen=True)
+class _Place(Generic[ElementT]):
+    """Where an iterator is: one value, so that a state that another thread takes is always that of one position.
+
+    Attributes:
+        opened: The pipeline.
+        step: Elements delivered.
+        cursor: The engine's cursor after them.
+        edits: What was changed about the pipeline while it ran, oldest first.
+    """
+
+    opened: Opened[ElementT]
+    step: int
+    cursor: Any
+    edits: tuple[Edit, ...] = ()
+
 
 class DataIterator(Generic[ElementT]):
     """Iterates over a pipeline from a position that can be saved and set.
 
     What is read ahead or prefetched is never part of the state: that is always the position after the last
     element handed over. Close it, or use it as a context manager, to end its threads early.
+
+    Several threads may take elements, each its own, and states, while others do. A forked process makes an iterator
+    of its own.
 
     Args:
         open_: Opens the pipeline, in a run of so many logical shards; None for a run that begins.
@@ -54,13 +81,13 @@ class DataIterator(Generic[ElementT]):
         self, open_: Callable[[int | None], Opened[ElementT]], prefetch: int = 0, start: AgreedStart | None = None
     ) -> None:
         self._open = open_
-        self._opened = open_(None)
+        opened = open_(None)
+        self._place = _Place(opened, 0, opened.engine.start())
         self._prefetch = prefetch
         self._start = start or AgreedStart(())
         self._ended = False
-        self._step = 0
-        self._cursor: Any = self._engine.start()
-        self._edits: tuple[Edit, ...] = ()
+        self._taking = RLock()
+        self._process = os.getpid()
         self._ready: Ready[ElementT] | None = None
         self._peeked: tuple[ElementT, Any] | None = None
         self._closed = False
@@ -68,7 +95,7 @@ class DataIterator(Generic[ElementT]):
     @property
     def step(self) -> int:
         """Elements delivered, which is the index of the next."""
-        return self._step
+        return self._place.step
 
     @property
     def epoch(self) -> int | None:
@@ -79,17 +106,19 @@ class DataIterator(Generic[ElementT]):
         >>> [batches.epoch for _ in zip(range(5), batches)]
         [0, 1, 1, 2, 2]
         """
-        return self._engine.epoch(self._cursor)
+        place = self._place
+        return place.opened.engine.epoch(place.cursor)
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> ElementT:
-        element, cursor = self._advance()
-        self._peeked = None
-        self._cursor = cursor
-        self._step += 1
-        return element
+        self._check_process()
+        with self._taking:
+            element, cursor = self._advance()
+            self._peeked = None
+            self._place = replace(self._place, step=self._place.step + 1, cursor=cursor)
+            return element
 
     def peek(self) -> ElementT:
         """The next element, without moving: it will be handed over again.
@@ -97,8 +126,10 @@ class DataIterator(Generic[ElementT]):
         Raises:
             StopIteration: There is none.
         """
-        self._peeked = self._advance()
-        return self._peeked[0]
+        self._check_process()
+        with self._taking:
+            self._peeked = self._advance()
+            return self._peeked[0]
 
     def epochs(self) -> Epochs[ElementT]:
         """The epochs from the present one on, each with the elements that begin in it.
@@ -122,8 +153,9 @@ class DataIterator(Generic[ElementT]):
 
     def get_state(self) -> State:
         """The position after the last element handed over, as plain JSON values."""
-        rows, at = self._engine.encode(self._cursor)
-        return encode(self._description, Position(self._step, rows, at, self._edits))
+        place = self._place
+        rows, at = place.opened.engine.encode(place.cursor)
+        return encode(place.opened.description, Position(place.step, rows, at, place.edits))
 
     def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
         """Goes to a saved position. It is applied whole, or an error leaves the iterator where it was.
@@ -151,7 +183,8 @@ class DataIterator(Generic[ElementT]):
             PipelineMismatchError: It belongs to another pipeline or to other data.
         """
         shards = shards_of(state)
-        opened = self._opened if shards == self._opened.shards else self._open(shards)
+        present = self._place.opened
+        opened = present if shards == present.shards else self._open(shards)
         position, settings, found = decode(opened.description, state, allow)
         _refuse_used_names(position, found)
         changes = tuple(difference.to_edit(position.step, position.rows) for difference in found)
@@ -161,10 +194,9 @@ class DataIterator(Generic[ElementT]):
 
         def move() -> None:
             self._drop_ready()
-            if opened is not self._opened:
-                self._engine.close()
-                self._opened = opened
-            self._cursor, self._step, self._edits = cursor, position.step, (*position.edits, *changes)
+            before, self._place = self._place, _Place(opened, position.step, cursor, (*position.edits, *changes))
+            if opened is not before.opened:
+                before.opened.engine.close()
             self._begin()
 
         return move
@@ -185,8 +217,9 @@ class DataIterator(Generic[ElementT]):
             PipelineError: ``count`` is below 1, step ``at`` is delivered or has a skip of another count already, or
                 this is not an iterator of batches.
         """
-        step = self._step if at is None else at
-        recorded = [edit.after for edit in self._edits if edit.kind == "skip" and edit.step == step]
+        place = self._place
+        step = place.step if at is None else at
+        recorded = [edit.after for edit in place.edits if edit.kind == "skip" and edit.step == step]
         if recorded == [count]:
             return
         if recorded:
@@ -194,41 +227,46 @@ class DataIterator(Generic[ElementT]):
                 f"skip: {count} batches before step {step}, but a skip of {recorded[0]} is recorded there. Skip "
                 "more before a later step"
             )
-        if count < 1 or step < self._step:
-            raise PipelineError(f"skip: {count} batches before step {step}, but {self._step} are delivered")
-        cursor = self._engine.skipping(self._cursor, step, count)
-        rows, _ = self._engine.encode(self._cursor)
+        if count < 1 or step < place.step:
+            raise PipelineError(f"skip: {count} batches before step {step}, but {place.step} are delivered")
+        cursor = place.opened.engine.skipping(place.cursor, step, count)
+        rows, _ = place.opened.engine.encode(place.cursor)
         self._drop_ready()
-        self._cursor = cursor
-        self._edits = (*self._edits, Edit(kind="skip", after=count, step=step, rows=rows))
+        edit = Edit(kind="skip", after=count, step=step, rows=rows)
+        self._place = replace(place, cursor=cursor, edits=(*place.edits, edit))
         self._begin()
 
     @property
     def edits(self) -> tuple[Edit, ...]:
         """What was changed about the pipeline while it ran, oldest first."""
-        return self._edits
+        return self._place.edits
 
     @property
     def components(self) -> tuple[str, ...]:
         """Paths of the components, sorted: what ``batch(…, sources=True)`` numbers, from 1."""
-        return tuple(sorted(self._description.components))
+        return tuple(sorted(self._place.opened.description.components))
 
     def progress(self) -> Progress:
         """What was delivered so far, in total and a component; it survives a resume."""
-        rows, _ = self._engine.encode(self._cursor)
-        counts = self._engine.counts(self._cursor, ended=self._ended)
-        left = self._engine.remainder(self._cursor, self._step, self._ended)
-        return Progress.of(self._step, rows, counts, self._removed(), self._engine.cells(rows), left)
+        place, engine = self._place, self._place.opened.engine
+        rows, _ = engine.encode(place.cursor)
+        counts = engine.counts(place.cursor, ended=self._ended)
+        left = engine.remainder(place.cursor, place.step, self._ended)
+        return Progress.of(place.step, rows, counts, _removed(place.edits), engine.cells(rows), left)
 
     def description(self) -> dict[str, Any]:
         """What decides the pipeline's data, for people: what a checkpoint keeps as ``pipeline.json``."""
-        return self._description.to_json()
+        return self._place.opened.description.to_json()
 
     def close(self) -> None:
-        """Ends the threads, if there are any. The state can still be taken."""
-        self._drop_ready()
+        """Ends the threads, if there are any. The state can still be taken.
+
+        A thread that does not end, since storage does not answer, is left behind with a warning.
+        """
         self._closed = True
-        self._engine.close()
+        # It ends waits for other processes, in which the threads that load ahead may be.
+        self._place.opened.engine.close()
+        self._drop_ready()
 
     def __enter__(self) -> Self:
         return self
@@ -238,23 +276,18 @@ class DataIterator(Generic[ElementT]):
     ) -> None:
         self.close()
 
-    def _removed(self) -> list[Delivered]:
-        """What components have delivered that are removed since."""
-        return [
-            counts
-            for edit in self._edits
-            if edit.kind == "component_removed"
-            for path, counts in (edit.counts or {}).items()
-            if path == edit.component
-        ]
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "an iterator cannot be pickled: it has threads and open files. Send the pipeline and get_state(), and "
+            "call iter(data) and set_state(state) there"
+        )
 
-    @property
-    def _engine(self) -> Engine[Any, Any, ElementT]:
-        return self._opened.engine
-
-    @property
-    def _description(self) -> Description:
-        return self._opened.description
+    def _check_process(self) -> None:
+        if self._process != os.getpid():
+            raise PipelineError(
+                f"this iterator was made in process {self._process}, of which this one is a fork: its threads are "
+                "not here. Make an iterator of its own in each process, by iter(data)"
+            )
 
     def _advance(self) -> tuple[ElementT, Any]:
         """The next element and the cursor after it; peeked, or loaded."""
@@ -287,16 +320,18 @@ class DataIterator(Generic[ElementT]):
 
     def _count_left(self, epoch: int) -> int | None:
         """Elements left that begin in an epoch, by planning alone; None where that would read documents."""
-        if not self._engine.plans_without_reading:
+        if not self._place.opened.engine.plans_without_reading:
             return None
-        cursor, step = self._cursor, self._step
-        while self._engine.epoch(cursor) == epoch and (planned := self._engine.plan(cursor, step)) is not None:
+        place, engine = self._place, self._place.opened.engine
+        cursor, step = place.cursor, place.step
+        while engine.epoch(cursor) == epoch and (planned := engine.plan(cursor, step)) is not None:
             cursor, step = planned.after, step + 1
-        return step - self._step
+        return step - place.step
 
     def _warn_of_nothing(self) -> None:
         """Warns where the data ends before the first batch."""
-        if self._step == 0 and (left := self._engine.remainder(self._cursor, 0, ended=True)):
+        place = self._place
+        if place.step == 0 and (left := place.opened.engine.remainder(place.cursor, 0, ended=True)):
             warnings.warn(
                 f"there is no batch: the data has {left} rows, fewer than a batch takes, and drop_remainder=True "
                 "leaves them out. Take smaller batches, or batch(…, drop_remainder=False)",
@@ -306,7 +341,8 @@ class DataIterator(Generic[ElementT]):
     def _load(self) -> tuple[ElementT, Any] | None:
         """The element at the cursor and the cursor after it; None at the end."""
         if self._ready is None:
-            self._ready = Ready(self._engine, self._cursor, self._step, self._prefetch)
+            place = self._place
+            self._ready = Ready(place.opened.engine, place.cursor, place.step, self._prefetch)
         return next(self._ready, None)
 
     def _begin(self) -> None:
@@ -316,10 +352,21 @@ class DataIterator(Generic[ElementT]):
 
     def _drop_ready(self) -> None:
         self._peeked = None
-        # Forgotten first: a Ctrl-C while closing waits must not leave after what looks like the end of the data.
+        # Forgotten first: a Ctrl-C while closing waits must not leave behind what looks like the end of the data.
         ready, self._ready = self._ready, None
         if ready is not None:
             ready.close()
+
+
+def _removed(edits: Sequence[Edit]) -> list[Delivered]:
+    """What components have delivered that are removed since."""
+    return [
+        counts
+        for edit in edits
+        if edit.kind == "component_removed"
+        for path, counts in (edit.counts or {}).items()
+        if path == edit.component
+    ]
 
 
 def _refuse_used_names(position: Position, found: Sequence[Difference]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from resumable_data.engines.engine import Engine, Planned
 from resumable_data.errors import ResumableDataError
 from resumable_data.iteration.background import Background
+from resumable_data.threads import join_all
 
 ElementT = TypeVar("ElementT")
 
@@ -24,19 +25,19 @@ class Ready(Generic[ElementT]):
     """
 
     def __init__(self, engine: Engine[Any, Any, ElementT], cursor: Any, step: int, prefetch: int) -> None:
-        self._stages: list[Background[Any]] = []
         self._waiting: Sized = ()
         planned = plan_ahead(engine, cursor, step)
         if not prefetch:
             self._elements = one_by_one(load(engine, planned))
+            self._end: Callable[[], object] = lambda: None
             return
         planning = Background(planned, 1)
         reading = Background(load(engine, planning), 1)
         assembling = Background(one_by_one(reading), prefetch)
-        self._stages = [assembling, reading, planning]
+        stages = [assembling, reading, planning]
         self._elements = self._waiting = assembling
         # The threads know nothing of this object, so that dropping it, or exiting, ends them.
-        weakref.finalize(self, _close, self._stages)
+        self._end = weakref.finalize(self, _close, stages)
 
     def __next__(self) -> tuple[ElementT, Any]:
         return next(self._elements)
@@ -47,16 +48,13 @@ class Ready(Generic[ElementT]):
 
     def close(self) -> None:
         """Stops loading."""
-        _close(self._stages)
+        self._end()
 
 
 def _close(stages: list[Background[Any]]) -> None:
     for stage in stages:
         stage.stop()
-    # The garbage collector may call this in one of the threads, which then end on their own.
-    if not any(stage.is_current_thread for stage in stages):
-        for stage in stages:
-            stage.join()
+    join_all([stage.thread for stage in stages if stage.thread is not None])
 
 
 @dataclass(frozen=True)

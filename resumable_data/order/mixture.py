@@ -153,7 +153,7 @@ class Targets:
 class _Curve:
     """One component's cumulative target, doubled and in parts of a sample, ``unit`` a sample, so that it is exact.
 
-    Within segment k, at x samples behind its start, it is
+    Within segment k, at x samples after its start, it is
     ``before[k] + 2 * weight[k] * x + (slope_to[k] - weight[k]) * x**2 / span[k]``.
     """
 
@@ -194,7 +194,7 @@ class _Curve:
             return self._origin - (-samples * self._unit // weight) if weight else 2**62
         level = 2 * self._unit * samples * self._scale + self._shift
         k = self._segment_of(level, inclusive=False)
-        x = self._solve(k, level - 1)
+        x = self._solve(k, level, below=True)
         return 2**62 if x is None else self._starts[k] + x + 1
 
     def _segment_of(self, level: int, *, inclusive: bool) -> int:
@@ -206,10 +206,11 @@ class _Curve:
             k -= 1
         return k
 
-    def _solve(self, k: int, level: int) -> int | None:
-        """The largest integer x with the target in segment k, at x, at most ``level / scale``."""
+    def _solve(self, k: int, level: int, *, below: bool = False) -> int | None:
+        """The largest integer x with the target in segment k, at x, at most ``level / scale``, or ``below`` it."""
         span, scale = self._spans[k], self._scale
-        room = (level - self._before[k] * scale) * span
+        # In parts of 1 / (scale * span), in which every target is an integer.
+        room = (level - self._before[k] * scale) * span - below
         linear, square = 2 * self._weights[k] * span * scale, (self._slope_to[k] - self._weights[k]) * scale
         if linear == 0 and square == 0:
             return None

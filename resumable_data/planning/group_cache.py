@@ -8,8 +8,6 @@ from contextlib import suppress
 from threading import Condition
 from typing import Generic, TypeVar
 
-from resumable_data.errors import ResumableDataError
-
 KeyT = TypeVar("KeyT", bound=Hashable)
 GroupT = TypeVar("GroupT")
 
@@ -61,7 +59,7 @@ class GroupCache(Generic[KeyT, GroupT]):
                 return
 
         def task() -> None:
-            with suppress(ResumableDataError):
+            with suppress(Exception):  # Also what a thread meets when the program ends.
                 self.get(key)
 
         run(task)

@@ -12,7 +12,13 @@ from typing import Any, Protocol
 
 from resumable_data.delivered import Delivered
 from resumable_data.packing.group import LEAST_ROWS, MOST_TAKES, count_filled, deal_windows
-from resumable_data.packing.plan import DocumentLengths, DocumentPlan, concatenate_documents, concatenate_lengths
+from resumable_data.packing.plan import (
+    DocumentLengths,
+    DocumentPlan,
+    RowPlan,
+    concatenate_documents,
+    concatenate_lengths,
+)
 from resumable_data.packing.window import PackedWindow, pack_window
 from resumable_data.planning.group_cache import RunAhead
 from resumable_data.planning.groups import DocumentGroups
@@ -35,8 +41,8 @@ class LengthSource(Protocol):
         """The lengths of the documents of each window, which its logical shard measures."""
         ...
 
-    def expect(self) -> None:
-        """Hears that what was measured since the last time makes a group: what follows is delivered after it."""
+    def expect(self, rows: RowPlan) -> None:
+        """Hears that what was measured since the last time makes a group of these rows: others come after it."""
         ...
 
 
@@ -116,9 +122,9 @@ class GroupPacker:
                 break
         if not windows:
             return None
-        self._lengths.expect()
         packed = [self._pack(at, shard) for shard in shards.values()]
         dealt = deal_windows(packed, tuple(shards), self._documents.shards)
+        self._lengths.expect(dealt.plan)
         return PackedGroup(dealt, windows, self._documents.renewed(after), tuple(self._documents.components))
 
     def _filled(self, lengths: DocumentLengths) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +11,15 @@ from typing import Any, cast
 from resumable_data.differences import differences
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.errors import PipelineMismatchError
+from resumable_data.locks import ForkLock
 from resumable_data.processes.rendezvous import Rendezvous
 from resumable_data.state import FORMAT, State, split
 from resumable_data.version import VERSION
 
-TIMEOUT_SECONDS = 300
+# As long as Orbax waits: a shorter limit fails a sound restore whose processes read the model at different speeds.
+TIMEOUT_SECONDS = 1200
 _rounds: Counter[str] = Counter()
-_counting = threading.Lock()
+_counting = ForkLock()
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ class LengthExchange:
         self._warn_after_seconds = warn_after_seconds
         self._published = published
         self._closing = threading.Event()
-        self._keeping = threading.Lock()
+        self._keeping = threading.RLock()  # The garbage collector may close an exchange anywhere, also in here.
         # By component, what was published for the last groups, the oldest first.
         self._kept: dict[str, list[Own]] = {}
         # Who did not speak in time, and has not been heard since.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from resumable_data.errors import ResumableDataError
+from resumable_data.locks import ForkLock
 from resumable_data.processes.carriers import Carrier
 
 _CLOSINGS = 4
@@ -37,7 +37,7 @@ class Published:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = ForkLock()  # The garbage collector may close an exchange anywhere, also in here.
         self._holders: Counter[tuple[Carrier, str, str]] = Counter()
         self._left: deque[Sequence[Own]] = deque()
 

@@ -6,15 +6,18 @@ changes nothing but the time that it takes.
 Groups of a component are numbered as they are planned. A part holds what was read for one group. Where a later group
 has the same document, it is not read again: it stays in its part, which notes that the later group needs it too. So
 no document is kept twice, however many epochs are planned.
+
+What another process measured is kept once it was read, if it lies in several rows: more of them may come.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from threading import Lock
+from threading import RLock
 
 import numpy as np
 
@@ -26,6 +29,8 @@ from resumable_data.reading.reader import Reader
 _LOG = logging.getLogger(__name__)
 
 _READ_AT_ONCE = 2048
+_GROUPS_AT_ONCE = 3  # those that are delivered, or planned ahead
+_NO_RECORDS = np.zeros(0, np.int64)
 _BYTES_A_DOCUMENT = 40  # its place in the index, its start, its length, what was truncated, and who needs it
 
 
@@ -94,8 +99,9 @@ class DocumentCache:
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
-        self.lock = Lock()
-        """Held where what is kept changes: one thread measures while another delivers."""
+        # Held where what is kept changes: one thread measures while another delivers. The garbage collector may close
+        # an iterator anywhere, also in here.
+        self.lock = RLock()
         self._readers: list[CachedReader] = []
 
     def add(self, reader: Reader, path: str) -> CachedReader:
@@ -107,16 +113,18 @@ class DocumentCache:
     @property
     def bytes(self) -> int:
         """The memory of all that is kept."""
-        return sum(part.bytes for reader in self._readers for part in list(reader.parts))
+        return sum(part.bytes for reader in self._readers for part in (*reader.parts, *reader.again))
 
     def clear(self) -> None:
         """Drops everything."""
         with self.lock:
             for reader in self._readers:
-                reader.parts = []
+                reader.parts, reader.again = [], ()
 
     def make_room(self) -> None:
         """Throws out what is delivered last, until the rest has room. The lock is held."""
+        for reader in self._readers if self.bytes > self.most_bytes else ():
+            reader.again = ()
         while (surplus := self.bytes - self.most_bytes) > 0:
             reader = max(self._readers, key=lambda one: one.ahead)
             part = max(reader.parts, key=lambda one: one.group)
@@ -138,6 +146,8 @@ class CachedReader:
 
     def __init__(self, reader: Reader, path: str, cache: DocumentCache) -> None:
         self.parts: list[_Part] = []
+        self.again: tuple[_Part, ...] = ()  # one part at most
+        self._split = deque([_NO_RECORDS], maxlen=_GROUPS_AT_ONCE)
         self._reader = reader
         self._path = path
         self._cache = cache
@@ -161,9 +171,14 @@ class CachedReader:
                 self._cache.make_room()
         return documents.lengths.take(places)
 
-    def expect(self) -> None:
-        """Hears that what was measured so far makes a group: what is measured next is delivered after it."""
+    def expect(self, split: Int64Array = _NO_RECORDS) -> None:
+        """Hears that what was measured so far makes a group: what is measured next is delivered after it.
+
+        Args:
+            split: int64[n], the records of the group that lie in several rows.
+        """
         self._planned += 1
+        self._split.append(split)
 
     def read(self, indices: Int64Array) -> Documents:
         """The documents themselves."""
@@ -174,7 +189,9 @@ class CachedReader:
         with self._cache.lock:
             found, missing = self._find(indices)
             self._drop_before(max((kept.part.group for kept in found), default=0))
-        return self._collect(indices, found, missing)
+        documents = self._collect(indices, found, missing)
+        self._keep_split(indices[missing], documents, missing)
+        return documents
 
     def name_of(self, index: int) -> str:
         """What an error calls the document at an index."""
@@ -198,7 +215,7 @@ class CachedReader:
     @property
     def ahead(self) -> int:
         """How many groups the latest that is kept lies ahead of the one that is delivered; -1 where none is kept."""
-        return max((max(part.group - self._delivered, 0) for part in self.parts), default=-1)
+        return max((part.group - self._delivered for part in self.parts), default=-1)
 
     def _drop_before(self, group: int) -> None:
         """Drops what no group from this one on needs."""
@@ -210,11 +227,31 @@ class CachedReader:
             part if len(places) == len(part.records) else part.take(places) for part, places in needed if len(places)
         ]
 
+    def _keep_split(self, records: Int64Array, documents: Documents, places: Int64Array) -> None:
+        """Keeps those of int64[n] records, documents at int64[n] places, that lie in several rows."""
+        split = np.concatenate(list(self._split))
+        new = np.isin(records, split)
+        if not new.any():
+            return
+        parts = [part.take(np.flatnonzero(np.isin(part.records, split))) for part in self.again]
+        parts = [part for part in parts if len(part.records)]
+        found = np.concatenate([*(part.records for part in parts), records[new]])
+        order = np.argsort(found, kind="stable")
+        together = Documents.concatenate(
+            [*(part.documents for part in parts), documents.take(places[new]).compact()]
+        ).take(order)
+        # No group needs them for certain, so that they make no group the one that is delivered.
+        again = _Part(0, np.zeros(len(found), np.int64), found[order], together.compact())
+        with self._cache.lock:
+            self.again = ()
+            if self._cache.bytes + again.bytes <= self._cache.most_bytes:
+                self.again = (again,)
+
     def _find(self, records: Int64Array) -> tuple[Sequence[_Found], Int64Array]:
         """What is kept of int64[n] records, and the places of those that are not."""
         missing = np.arange(len(records))
         found: list[_Found] = []
-        for part in self.parts:
+        for part in (*self.parts, *self.again):
             here, at = part.find(records[missing])
             if here.any():
                 found.append(_Found(part, at, missing[here]))

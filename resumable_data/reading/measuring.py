@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import weakref
 from collections.abc import Callable, Mapping, Sequence
-from threading import Lock, Thread, current_thread
+from threading import RLock, Thread, current_thread
 
 import numpy as np
 
 from resumable_data.arrays import Int64Array, offsets_of
-from resumable_data.packing.plan import DocumentLengths, DocumentPlan, concatenate_documents
+from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan, concatenate_documents
 from resumable_data.processes.length_exchange import LengthExchange
 from resumable_data.reading.document_cache import CachedReader, DocumentCache
 from resumable_data.reading.read import by_reader
 from resumable_data.reading.reader import Reader
+from resumable_data.threads import join_all
 
 KEPT_BYTES = 2**30
 """Memory of the documents that are kept, where nothing else is asked for."""
-
-_LONGEST_JOIN_SECONDS = 10.0
 
 
 class KnownLengths:
@@ -38,7 +36,7 @@ class KnownLengths:
         """The lengths of each window's documents."""
         return _lengths_of_windows(self._readers, windows)
 
-    def expect(self) -> None:
+    def expect(self, rows: RowPlan) -> None:
         """Nothing is kept that could be thrown out."""
 
     def run_ahead(self, task: Callable[[], None]) -> None:
@@ -78,9 +76,8 @@ class Measuring:
         self.exchange = exchange
         self.cache = DocumentCache(kept_bytes)
         self._threads: list[Thread] = []
-        self._lock = Lock()
-        # The threads end with the pipeline. That is waited for only when the program ends, and not for ever.
-        weakref.finalize(self, _end, exchange, self._threads)
+        self._lock = RLock()  # The garbage collector may close an iterator anywhere, also in here.
+        self._closed = False
 
     @classmethod
     def alone(cls) -> Measuring:
@@ -106,15 +103,21 @@ class Measuring:
         if 2 * self.cache.bytes > self.cache.most_bytes:
             return
         with self._lock:
-            self._threads[:] = [thread for thread in self._threads if thread.is_alive()]
+            if self._closed:
+                return
             thread = Thread(target=task, name="resumable_data measure", daemon=True)
-            self._threads.append(thread)
+            self._threads = [*(running for running in self._threads if running.is_alive()), thread]
             thread.start()
 
     def close(self) -> None:
-        """Ends waits for other processes, and drops what is kept."""
+        """Ends waits for other processes and what runs in the background, and drops what is kept."""
+        with self._lock:
+            self._closed = True
         if self.exchange is not None:
             self.exchange.close()
+        # The garbage collector may call this in one of our own threads, which others may be waiting for.
+        if not current_thread().daemon:
+            join_all(self._threads)
         self.cache.clear()
 
 
@@ -150,12 +153,13 @@ class MeasuredLengths:
         found = exchange.share(keys, shards, measure, [len(window) for window in windows], self._path)
         return [DocumentLengths(*lengths) for lengths in found]
 
-    def expect(self) -> None:
-        """Hears that what was measured since the last time makes a group: what follows is delivered after it."""
+    def expect(self, rows: RowPlan) -> None:
+        """Hears that what was measured since the last time makes a group of these rows: others come after it."""
         for number in self._keys:
             reader = self._readers[number]
             if isinstance(reader, CachedReader):
-                reader.expect()
+                records, spans = np.unique(rows.record[rows.reader == number], return_counts=True)
+                reader.expect(records[spans > 1])
 
     def run_ahead(self, task: Callable[[], None]) -> None:
         """Runs a task in a thread, if there is room to keep what it measures."""
@@ -169,11 +173,3 @@ class MeasuredLengths:
             found.update(places.astype("<i8").tobytes())
             found.update(window.record[places].astype("<i8").tobytes())
         return found.hexdigest()
-
-
-def _end(exchange: LengthExchange | None, threads: Sequence[Thread]) -> None:
-    if exchange is not None:
-        exchange.close()
-    for thread in threads:
-        if thread is not current_thread():
-            thread.join(_LONGEST_JOIN_SECONDS)

@@ -11,12 +11,12 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from threading import Lock
 from typing import Any
 
 from etils import epath
 
 from resumable_data.errors import SourceError
+from resumable_data.locks import ForkLock
 from resumable_data.sources.shard_facts import Reader, ShardFacts, check_unchanged, open_reader
 from resumable_data.system_errors import explain, system_error_in
 
@@ -118,7 +118,7 @@ class _Pool:
     def __init__(self) -> None:
         self.abandoned: deque[int] = deque()
         self._readers: OrderedDict[_Key, Reader] = OrderedDict()
-        self._lock = Lock()
+        self._lock = ForkLock()
 
     def get(self, key: _Key) -> Reader | None:
         with self._lock:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterator
-from threading import Lock
 from typing import Any, Protocol, runtime_checkable
 
 from resumable_data.digest import Json, canonical_json
 from resumable_data.errors import SourceError
+from resumable_data.locks import ForkLock
 from resumable_data.sources.retries import Retries
 
 _KEPT_RECORDS = 1 << 16
@@ -56,7 +56,7 @@ class Tape:
     def __init__(self, source: SequentialSource, retries: Retries) -> None:
         self._source = source
         self._retries = retries
-        self._lock = Lock()
+        self._lock = ForkLock()
         self._records: OrderedDict[int, Any] = OrderedDict()
         self._stretches: OrderedDict[tuple[int, int], tuple[int, str, str]] = OrderedDict()
         self._head: tuple[int, str, SequentialReader, Iterator[Any]] | None = None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from resumable_data.errors import PipelineError, RecordError
+from resumable_data.locks import ForkLock
 from resumable_data.order.occurrences import records_of
 from resumable_data.reading.step import Guard
 
@@ -21,7 +21,7 @@ class BadRecords:
 
     def __init__(self) -> None:
         self._records: set[int] = set()
-        self._lock = Lock()
+        self._lock = ForkLock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process counts what it meets itself.

@@ -14,7 +14,6 @@ from orbax.checkpoint import v1
 import resumable_data as rd
 from resumable_data.checkpoint.files import FILES
 from resumable_data.checkpoint.group import Group, Snapshot
-from resumable_data.state import Description, Position, StageDescription, encode
 
 
 class Foreign:
@@ -74,21 +73,22 @@ def test_one_process_alone_hears_at_once_that_its_step_is_wrong() -> None:
         ALONE.snapshot(Foreign(4), expect_step=5)
 
 
-def state_of_one_shard() -> Any:
-    """A state as a process has it that runs the first of two logical shards."""
-    stage = StageDescription("source", {"records": 9})
-    return encode(Description({"toy": (stage,)}, (), {}), Position(4, 8, {"toy": ((0, 5), None)}))
+OF_ONE_PROCESS = Snapshot({"step": 4, "process": [0, 2]}, dict.fromkeys(FILES, "{}"))
+"""A position of which each of two processes has a part."""
 
 
-def test_logical_shards_of_one_process_are_written_as_its_part(tmp_path: Path) -> None:
-    snapshot = Snapshot(state_of_one_shard(), dict.fromkeys(FILES, "{}"))
-    assert Group((0, 1), 0)._write(epath.Path(tmp_path), snapshot)
+def test_a_part_is_written_beside_those_of_other_processes(tmp_path: Path) -> None:
+    assert Group((0, 1), 0)._write(epath.Path(tmp_path), OF_ONE_PROCESS)
     assert [path.name for path in tmp_path.iterdir()] == ["state.0.json"]
 
 
 def test_on_a_disk_of_its_own_a_process_keeps_its_part(tmp_path: Path) -> None:
-    snapshot = Snapshot(state_of_one_shard(), dict.fromkeys(FILES, "{}"))
-    assert not Group((0, 1), None)._write(epath.Path(tmp_path), snapshot)
+    assert not Group((0, 1), None)._write(epath.Path(tmp_path), OF_ONE_PROCESS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
+
+
+def test_one_of_several_processes_writes_the_position_of_all(tmp_path: Path) -> None:
+    assert not Group((0, 1), 0)._write(epath.Path(tmp_path), Snapshot({"step": 4}, dict.fromkeys(FILES, "{}")))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
 
 

@@ -219,7 +219,18 @@ def test_a_synchronous_save_is_complete_when_it_returns(tmp_path: Path) -> None:
     assert content(next(restored)) == content(next(iterator))
 
 
-def test_restore_without_an_iterator_says_what_to_pass(tmp_path: Path) -> None:
-    handler = rd.checkpoint.DataCheckpointHandler()
-    with pytest.raises(rd.StateError, match="pass the iterator"):
-        handler.restore(epath.Path(tmp_path))
+def test_a_restore_without_an_iterator_restores_the_rest_and_says_what_to_pass(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ocp.CheckpointManager(tmp_path / "run") as manager, iter(pipeline()) as iterator:
+        next(iterator)
+        save(manager, 1, iterator)
+        manager.wait_until_finished()
+
+    with ocp.CheckpointManager(tmp_path / "run") as manager:
+        restored = manager.restore(1)
+
+    assert restored["state"]["weights"].tolist() == [1, 1, 1]
+    assert restored["data"]["step"] == 1
+    assert restored["data"]["pipeline"]["shared"][-1]["stage"] == "batch"
+    assert "DataRestore(iterator)" in caplog.text

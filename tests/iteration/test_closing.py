@@ -136,6 +136,23 @@ def test_a_source_that_is_dropped_closes_its_files(folder, new_threads, kind) ->
     assert open_files(folder) == []
 
 
+def test_a_run_that_is_left_for_one_of_other_shards_ends_its_threads(folder, new_threads) -> None:
+    documents = rd.Dataset.from_source(open_corpus(folder)).repeat().map(first_half)
+    rows = documents.pack(length=64, eod_id=0, window=16)
+    other = iter(rows.batch(8))
+    next(other)
+    with iter(rows.batch(4).prefetch(2)) as iterator:
+        next(iterator)
+        iterator.set_state(other.get_state(), allow={"batch"})
+        other.close()
+        iterator.set_state(iter(rows.batch(4)).get_state())
+        next(iterator)
+        iterator.set_state(iter(rows.batch(4, shards=2)).get_state())
+    gc.collect()
+
+    assert not new_threads()
+
+
 class Waiting:
     """A source whose reads wait in a thread until they are let go."""
 
@@ -181,7 +198,7 @@ def test_a_ctrl_c_while_waiting_for_data_loses_nothing(new_threads, interrupt) -
         source.waits.wait(PATIENCE)
         wait_for_main_thread_in("__next__")
         interrupt()
-        wait_for_main_thread_in("join")
+        wait_for_main_thread_in("join_all")
         interrupt()
         source.go.set()
 

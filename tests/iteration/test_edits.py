@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import resumable_data as rd
+from resumable_data.state import shards_of
 
 
 def component(first: int, epochs: int | None = None, *, pack: bool = True, count: int = 20) -> rd.Dataset[Any]:
@@ -136,8 +137,10 @@ def test_a_component_without_weight_can_be_removed_from_a_window_in_progress() -
 
 def test_fewer_epochs_than_were_consumed_are_refused() -> None:
     old, new = after(of_rows("a", epochs=3), 8), iter(of_rows("a", epochs=1))
-    with pytest.raises(rd.StateError, match="20 documents an epoch and 1 epochs"):
+    message = "component 'a' cannot have 1 epochs here: the run is in epoch 1, counted from 0. Give it at least 2"
+    with pytest.raises(rd.PipelineMismatchError, match=message) as caught:
         new.set_state(old.get_state(), allow={"epochs"})
+    assert caught.value.differences == ("a: repeat.epochs was 3, is 1",)
     assert new.step == 0
 
 
@@ -259,3 +262,118 @@ def test_another_skip_before_the_same_step_is_refused() -> None:
     with pytest.raises(rd.PipelineError, match="2 batches before step 1, but a skip of 3 is recorded there"):
         iterator.skip(2, at=1)
     assert len(iterator.edits) == 1
+
+
+def read_rows(size: Any, **settings: Any) -> rd.Dataset[Any]:
+    """Batches of rows whose lengths show only when documents are read."""
+    source = rd.InMemorySource([[number] * (number % 9 + 1) for number in range(1, 201)])
+    documents = rd.Dataset.from_source(source).shuffle(1).repeat().map(list, name="as a list")
+    return documents.pack(16, eod_id=0, window=8).batch(size, **settings)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 7, 20])
+@pytest.mark.parametrize("sizes", [(64, 32, 96), (12, 48, 7), (7, 1, 64)])
+def test_the_batch_may_change_to_any_size_at_any_step_and_every_row_still_comes_once(
+    sizes: tuple[int, int, int], steps: int
+) -> None:
+    before, size, last = sizes
+    shards = shards_of(iter(read_rows(before)).get_state())
+    # With one row a batch there are no slots, so that rows come in their order.
+    rows = tokens(iter(read_rows(1, shards=shards)), steps * before + 2 * size + 2 * last)
+    old, new, third = after(read_rows(before), steps), iter(read_rows(size)), iter(read_rows(last))
+    new.set_state(json.loads(json.dumps(old.get_state())), allow={"batch"})
+    found = tokens(new, 2)
+    third.set_state(json.loads(json.dumps(new.get_state())), allow={"batch"})
+    found += tokens(third, 2)
+
+    first = steps * before
+    for batch in found:
+        assert sorted(batch) == sorted(row for (row,) in rows[first : first + len(batch)])
+        first += len(batch)
+    assert [len(batch) for batch in found] == [size, size, last, last]
+    assert shards_of(third.get_state()) == shards
+    assert third.progress().rows == first
+
+
+def test_a_run_keeps_its_shards_when_its_batch_changes_and_says_nothing_of_them() -> None:
+    old, new = after(read_rows(64), 2), iter(read_rows(32))
+    assert shards_of(new.get_state()) == 32
+    new.set_state(old.get_state(), allow={"batch"})
+
+    assert shards_of(new.get_state()) == 64
+    assert list(map(str, new.edits)) == ["batch.size was 64, is 32"]
+
+
+def test_an_iterator_that_went_to_another_run_can_come_back() -> None:
+    own, other = iter(read_rows(32)), after(read_rows(64), 2)
+    begin, first = own.get_state(), tokens(own, 3)
+    own.set_state(other.get_state(), allow={"batch"})
+    next(own)
+    own.set_state(begin)
+
+    assert tokens(own, 3) == first
+
+
+def test_other_shards_that_are_given_are_refused() -> None:
+    old, new = after(read_rows(64, shards=8), 1), iter(read_rows(64, shards=16))
+    with pytest.raises(rd.PipelineMismatchError) as caught:
+        new.set_state(old.get_state(), allow={"batch", "epochs", "sources", "weights"})
+
+    assert caught.value.differences == ("batch.shards was 8, is 16",)
+    assert new.step == 0
+
+
+def few_documents(epochs: int | None, size: int = 4) -> rd.Dataset[Any]:
+    """53 documents whose lengths show only when they are read; the last batch is filled up."""
+    source = rd.InMemorySource([[number] * (number % 5 + 1) for number in range(1, 54)])
+    documents = rd.Dataset.from_source(source).shuffle(1).repeat(epochs).map(list, name="as a list")
+    return documents.pack(8, eod_id=0, window=16).batch(size, drop_remainder=False, shards=4)
+
+
+def whole_rows(batches: list[Any]) -> list[Any]:
+    """The rows of batches, those that fill up left out."""
+    return [row for batch in batches for row in batch if any(row)]
+
+
+@pytest.mark.parametrize("epochs", [3, None])
+def test_more_epochs_go_on_from_any_step_up_to_the_end(epochs: int | None) -> None:
+    old, states = iter(few_documents(2)), list[Any]()
+    for _ in old:
+        states.append(json.loads(json.dumps(old.get_state())))
+    whole = whole_rows(tokens(iter(few_documents(3, size=1)), 100))
+    delivered = 0
+    for step, state in enumerate(states, start=1):
+        new = iter(few_documents(epochs))
+        new.set_state(state, allow={"epochs"})
+        delivered = new.progress().rows
+        full = (len(whole) - delivered) // 4
+        found, last = whole_rows(tokens(new, full)), delivered + 4 * full
+        assert (step, sorted(found)) == (step, sorted(whole[delivered:last]))
+        if epochs is not None:
+            assert sorted(whole_rows(tokens(new, 100))) == sorted(whole[last:])
+    assert delivered == len(whole_rows(tokens(iter(few_documents(2)), 100)))
+    assert delivered % 4
+
+
+@pytest.mark.parametrize(("steps", "left"), [(7, 3), (10, 0)])
+@pytest.mark.parametrize("known", [True, False])
+def test_fewer_epochs_end_the_run_where_its_epoch_ends(known: bool, steps: int, left: int) -> None:
+    documents = rd.Dataset.from_source(rd.InMemorySource([[number] for number in range(1, 11)]))
+    documents = documents if known else documents.map(list, name="as a list")
+    three, two = (documents.repeat(epochs).pad(1, eod_id=0).batch(2) for epochs in (3, 2))
+    old, new = after(three, steps), iter(two)
+    new.set_state(old.get_state(), allow={"epochs"})
+
+    assert len(tokens(new, 100)) == left
+    assert new.progress().components["data"].epochs == 2
+
+
+def test_epochs_of_a_mix_that_ended_within_the_group_cannot_be_changed_there() -> None:
+    def mixed(epochs: int) -> rd.Dataset[Any]:
+        parts = {name: component(100, epochs, pack=False) for name in "ab"}
+        return rd.mix(parts, stop="renormalise").pack(4, eod_id=0, window=64).batch(1)
+
+    old, new = after(mixed(1), 1), iter(mixed(2))
+    with pytest.raises(rd.PipelineMismatchError, match=r"the epochs of \['a', 'b'\] cannot be changed here"):
+        new.set_state(old.get_state(), allow={"epochs"})
+    assert new.step == 0

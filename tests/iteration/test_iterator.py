@@ -1,4 +1,5 @@
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -208,3 +209,17 @@ def test_the_description_is_for_people() -> None:
     assert description["shared"] == [{"stage": "batch", "size": 4, "drop_remainder": True}]
     assert description["algorithms"] == {"best_fit": 1, "permutation": 1}
     assert json.loads(json.dumps(description)) == description
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_data_that_ends_before_the_first_batch_is_worth_a_warning(known: bool) -> None:
+    documents = rd.Dataset.from_source(rd.InMemorySource(RECORDS))
+    documents = documents if known else documents.map(list, name="as a list")
+    rows = documents.pack(6, eod_id=0)
+
+    with pytest.warns(UserWarning, match="there is no batch: the data has 10 rows"):
+        assert list(rows.batch(16)) == []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list(rows.batch(16, drop_remainder=False))) == 1
+        assert len(list(rows.batch(8))) == 1

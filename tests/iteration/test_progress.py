@@ -1,3 +1,7 @@
+import itertools
+import json
+from typing import Any
+
 import pytest
 
 import resumable_data as rd
@@ -74,3 +78,57 @@ def test_documents_and_rows_are_counted_without_batches_too() -> None:
             pass
         progress = iterator.progress()
         assert (progress.step, progress.documents, progress.tokens) == expected
+
+
+def some_documents(*, known: bool) -> rd.Dataset[Any]:
+    """40 documents of 1 to 7 tokens, of which every fifth is left out."""
+    documents = rd.Dataset.from_source(rd.InMemorySource([[number] * (number % 7 + 1) for number in range(40)]))
+    if known:
+        return documents.filter(on_lengths=lambda lengths: lengths != 5, name="not 5").shuffle(3).repeat(3)
+    return documents.filter(lambda document: len(document) != 5, name="not 5").shuffle(3).repeat(3)
+
+
+ROWS = {
+    "pack": lambda documents: documents.pack(6, window=7, eod_id=0, truncate=True),
+    "pad": lambda documents: documents.pad(6, eod_id=0, truncate=True),
+}
+LENGTHS = [length for length in (number % 7 + 1 for number in range(40)) if length != 5]
+ONE_EPOCH = {
+    "documents": len(LENGTHS),
+    "tokens": sum(min(length, 6) for length in LENGTHS),
+    "truncated": sum(length - min(length, 6) for length in LENGTHS),
+    "dropped": 40 - len(LENGTHS),
+}
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("shards", [1, 3, 8])
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("rows", ROWS)
+def test_at_every_border_of_epochs_all_of_them_is_counted_and_nothing_else(
+    rows: str, known: bool, shards: int, resume: bool
+) -> None:
+    data = ROWS[rows](some_documents(known=known)).batch(1, shards=shards)
+    iterator, epoch, borders = iter(data), 0, list[Any]()
+    while next(iterator, None) is not None:
+        if iterator.epoch == epoch:
+            continue
+        epoch = iterator.epoch
+        if resume:
+            state = json.loads(json.dumps(iterator.get_state()))
+            iterator = iter(data)
+            iterator.set_state(state)
+        progress = iterator.progress()
+        borders.append({name: getattr(progress, name) for name in ONE_EPOCH})
+        assert progress.components["data"].epochs == epoch
+
+    assert borders == [{name: epochs * count for name, count in ONE_EPOCH.items()} for epochs in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+def test_epochs_never_go_back(shards: int) -> None:
+    iterator = iter(ROWS["pack"](some_documents(known=False)).batch(2, shards=shards))
+    epochs = [iterator.progress().components["data"].epochs for _ in iterator]
+
+    assert epochs == sorted(epochs)
+    assert all(0 < later - earlier < 0.5 for earlier, later in itertools.pairwise(epochs))

@@ -62,6 +62,14 @@ GOLDEN = {
     "window of concat_split": "98b04161cd11905a16760b00dbf0d9e6",
     "window of first_fit": "7ca8963585a31ad3598ac85bc6c51b44",
     "window of one_a_row": "47209c88c5c8fdbb1567afe3355ca2f1",
+    "group of best_fit": "9d5b353898901aa7c412f1c63e51975c",
+    "group of concat_split": "6fa7b859189ae51ff5f10ccaf2ea85da",
+    "group of first_fit": "854fca040372a8f37fef272314a2e0f8",
+    "group of one_a_row": "5577c30074b52b90ac9c0f86c1e5126d",
+    "windows": "72876f7a98045b3ad91284b611e8e1a5",
+    "sequences": "2742767dfa922f2aae68d61a243bb445",
+    "slots": "1adda3c74fa8c4843d152b43824c7f73",
+    "shards of batches": "9d49e6a37d34276ac202d13e0f21197f",
     "synthetic source": "d73ef3ade747b9ecbeeaf95a0c436780",
 }
 

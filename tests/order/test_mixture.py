@@ -285,3 +285,11 @@ def test_the_order_in_which_weights_are_written_says_nothing() -> None:
 def test_bad_weights_are_refused(weights: dict[str, float], message: str) -> None:
     with pytest.raises(rd.PipelineError, match=message):
         exact_weights([weights], ["a", "b"])
+
+
+def test_the_deadline_of_weights_that_change_is_the_first_place_at_which_the_target_is_reached() -> None:
+    # A third each at first, which falls evenly to nothing at sample 6. Six samples later a component has had its one.
+    targets = Targets((Segment(0, (1, 1, 1), (0, 0, 3)), Segment(6, (0, 0, 3), (0, 0, 3))))
+
+    assert [targets.target(0, place) >= 1 for place in range(8)] == [place >= 6 for place in range(8)]
+    assert targets.deadline(0, 0) == 6

@@ -22,6 +22,7 @@ from resumable_data.order.shards import MOST_SHARDS, default_shards
         (96, 48),
         (100, 50),
         (512, 64),
+        (2144, 64),  # 32 * 67: a half of 64 is too few
         (4095, 63),
     ],
 )

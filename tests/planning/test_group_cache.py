@@ -144,8 +144,9 @@ def test_who_waits_for_a_preparation_that_fails_plans_the_group() -> None:
     assert planner.planned == [3, 3]
 
 
-def test_only_errors_of_data_are_kept_quiet() -> None:
-    groups = GroupCache(Planner(KeyError("a bug")))
+def test_a_bug_too_is_told_to_who_asks_and_not_before() -> None:
+    groups = GroupCache(Planner(KeyError("a bug"), KeyError("a bug")))
+    groups.prepare(3, run_at_once)
 
     with pytest.raises(KeyError, match="a bug"):
-        groups.prepare(3, run_at_once)
+        groups.get(3)

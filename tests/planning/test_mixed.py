@@ -257,6 +257,24 @@ def test_changed_weights_are_in_force_at_once_between_groups() -> None:
     assert names(edited.take(found, 3)[0]) == "b4 b5 b6"
 
 
+def test_a_component_whose_documents_the_group_may_hold_cannot_be_removed() -> None:
+    def only_b() -> PackedRows:
+        children = [stream(10, None, path="b", reader=1, drops=True)]
+        schedule = WeightSchedule({0: {"b": 1}})
+        mixer: Mixer[DocumentPlan] = Mixer(
+            "*", "mix", ["b"], children, schedule, int, "first_exhausted", endless=False, join=join_documents
+        )
+        return PackedRows(EndlessGroups(MixedDocuments(mixer), 6, 1), "*", SINGLE, LENGTHS)
+
+    before = packed(TWO_TO_ONE)
+    within, between = (before.take(before.start(), count)[1] for count in (2, 12))
+    with pytest.raises(rd.PipelineMismatchError, match=r"components \['a'\] cannot be removed here"):
+        only_b().decode(state(before.encode(within), TWO_TO_ONE, rows=2))
+
+    found = only_b().decode(state(before.encode(between), TWO_TO_ONE, rows=12))
+    assert names(only_b().take(found, 3)[0]) == "b4 b5 b6"
+
+
 def test_changes_wait_in_mixes_within_a_mix_too() -> None:
     def nested(weights: Weights) -> MixedDocuments:
         inner = mixed_documents(weights)

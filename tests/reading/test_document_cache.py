@@ -262,8 +262,8 @@ def test_the_reader_that_is_farthest_ahead_gives_way() -> None:
     assert sources[0].calls == [[1], [2], [3], [2], [3]]
 
 
-def test_what_is_left_of_a_delivered_group_is_thrown_out_too() -> None:
-    """Document 2 was read for group 0, and group 3 needs it still. The other reader keeps nothing."""
+def test_what_a_later_group_needs_stays_where_there_is_no_room_for_more() -> None:
+    """Document 2 was read for group 0, and group 2 needs it still. The other reader keeps nothing."""
     cache = DocumentCache(most_bytes=bytes_of(2, 3))
     source = Numbered()
     _, web = cache.add(Numbered(), "code"), cache.add(source, "web")
@@ -275,6 +275,27 @@ def test_what_is_left_of_a_delivered_group_is_thrown_out_too() -> None:
     plan(web, [99])
     deliver(web, 3, 2, 99)
     assert source.calls == [[2], [3], [99], [99]]
+
+
+def test_a_document_of_an_earlier_group_does_not_lead_back_there() -> None:
+    """Group 2 of the web is one ahead, though document 2, which it needs too, was read for group 0.
+
+    The second group of the code is one ahead as well. Of two readers the first gives way.
+    """
+    cache = DocumentCache(most_bytes=bytes_of(2, 3, 4, 9))
+    sources = Numbered(), Numbered()
+    code, web = cache.add(sources[0], "code"), cache.add(sources[1], "web")
+    plan(web, [2], [3], [2, 4])
+    deliver(web, 2)
+    deliver(web, 3)
+    deliver(web, 2)
+    plan(code, [9], [10])
+    deliver(web, 4)
+    deliver(code, 9)
+    deliver(code, 10)
+
+    assert sources[0].calls == [[9], [10], [10]]
+    assert sources[1].calls == [[2], [3], [4]]
 
 
 def test_it_is_said_once_by_component_with_numbers(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from functools import partial
 from threading import Event, current_thread
@@ -13,7 +12,7 @@ import pytest
 from property_tests.testing.coordination import outcomes
 from property_tests.testing.memory_carrier import Board, MemoryCarrier
 from resumable_data.arrays import Int64Array, Ragged
-from resumable_data.packing.plan import DocumentLengths, DocumentPlan
+from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan
 from resumable_data.processes.length_exchange import ExchangeClosedError, LengthExchange
 from resumable_data.reading.documents import Documents
 from resumable_data.reading.measuring import KnownLengths, MeasuredLengths, Measuring
@@ -120,7 +119,7 @@ def test_a_group_that_is_complete_is_told_to_the_readers_of_the_pack_alone() -> 
     of_code.measure([window((1, 7))], [0])
     for record in (3, 4):
         of_web.measure([window((0, record))], [0])
-        of_web.expect()
+        of_web.expect(RowPlan.empty(0))
 
     readers[0].read_tokens(np.array([4]))  # the second group of web: what was read for the first is dropped
     of_code.measure([window((1, 9))], [0])
@@ -194,9 +193,9 @@ def test_to_close_ends_waits_for_others_and_drops_what_is_kept() -> None:
         lengths.measure(WINDOWS, [0, 0, 0])
 
 
-def test_threads_end_with_the_pipeline() -> None:
+def test_to_close_ends_the_threads_and_no_other_begins() -> None:
     exchange = LengthExchange(MemoryCarrier(Board()), [1], 0, LONG)
-    measuring, lengths = measured([Texts(), Texts(100)], exchange)
+    measuring, _ = measured([Texts(), Texts(100)], exchange)
     ended = Event()
 
     def task() -> None:
@@ -205,6 +204,6 @@ def test_threads_end_with_the_pipeline() -> None:
         ended.set()
 
     measuring.run_ahead(task)
-    del measuring, lengths
-    gc.collect()
-    assert ended.wait(LONG)
+    measuring.close()
+    assert ended.is_set()
+    measuring.run_ahead(lambda: pytest.fail("it is closed"))

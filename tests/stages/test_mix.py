@@ -145,3 +145,54 @@ def test_impossible_mixes_are_refused(
 ) -> None:
     with pytest.raises(rd.PipelineError, match=message):
         rd.mix(components, **arguments)
+
+
+def of_text(first: int, *, kept: int = 64, epochs: int | None = None) -> rd.Dataset[Any]:
+    """64 documents whose lengths show only when they are read, of which the first ``kept`` are not left out."""
+    source = rd.InMemorySource([[first + number] * (number % 4 + 1) for number in range(64)])
+    documents = rd.Dataset.from_source(source).repeat(epochs)
+    return documents.filter(lambda document: document[0] < first + kept, name=f"the first {kept}")
+
+
+def mixed_then_packed(components: dict[str, Any], **settings: Any) -> rd.Dataset[Any]:
+    return rd.mix(components, **settings).pack(8, eod_id=0, window=16)
+
+
+def packed_then_mixed(components: dict[str, Any], **settings: Any) -> rd.Dataset[Any]:
+    return rd.mix({name: data.pack(8, eod_id=0, window=16) for name, data in components.items()}, **settings)
+
+
+def nested_then_packed(components: dict[str, Any], **settings: Any) -> rd.Dataset[Any]:
+    return rd.mix({"more": rd.mix(components), "other": of_text(500)}, **settings).pack(8, eod_id=0, window=16)
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+@pytest.mark.parametrize("mixed", [mixed_then_packed, packed_then_mixed, nested_then_packed])
+@pytest.mark.parametrize("epochs", [1, None])
+def test_a_component_of_which_a_whole_epoch_is_left_out_is_an_error(
+    mixed: Any, epochs: int | None, shards: int
+) -> None:
+    data = mixed({"web": of_text(100), "code": of_text(300, kept=0, epochs=epochs)})
+    with pytest.raises(
+        rd.SourceError, match=r"component '(more/)?code': \d+ documents have no token.*leaves out \d+"
+    ):
+        list(islice(data.batch(4, shards=shards), 200))
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+@pytest.mark.parametrize("mixed", [mixed_then_packed, packed_then_mixed, nested_then_packed])
+def test_a_component_of_which_one_document_an_epoch_is_kept_is_delivered(mixed: Any, shards: int) -> None:
+    iterator = iter(mixed({"web": of_text(100), "code": of_text(300, kept=1)}).batch(4, shards=shards))
+    found = {
+        token for batch in islice(iterator, 60) for token in batch.targets[batch.targets_segmentation > 0].tolist()
+    }
+
+    assert 300 in found
+    assert not found & set(range(301, 400))
+    iterator.close()
+
+
+def test_a_component_without_weight_may_be_empty() -> None:
+    data = mixed_then_packed({"web": of_text(100), "code": of_text(300, kept=0)}, weights={"web": 1, "code": 0})
+
+    assert len(list(islice(data.batch(4), 50))) == 50

@@ -23,7 +23,12 @@ def next_batch(rows: Iterator[Row], size: int, shards: int, *, drop_remainder: b
 
 
 def in_slots(rows: Sequence[Row], shards: int) -> list[Row]:
-    """The rows of a full batch, each in a slot of the shard that measured it where that is possible."""
+    """The rows of a full batch, each in a slot of the shard that measured it where that is possible.
+
+    Where there is one shard, slots are the order.
+    """
+    if shards == 1:
+        return [*rows]
     slots = [(s + 1) * len(rows) // shards - s * len(rows) // shards for s in range(shards)]
     own = [[row for row in rows if row.owner == shard] for shard in range(shards)]
     of_nobody = iter([row for row in rows if row.owner is None])

@@ -97,11 +97,15 @@ def _best_fit(window: Sequence[Document], length: int) -> list[list[Numbered]]:
     rows: list[list[Numbered]] = []  # the one filled last stands last
     few = _few_different(window, length)
     first = {document.name: place for place, document in reversed([*enumerate(window)])}
-    # Of equally long ones those of one document come one after the other.
-    decreasing = sorted(
-        _spans(window, length), key=lambda numbered: (-len(numbered[1].tokens), first[numbered[1].document.name])
-    )
-    for numbered in decreasing:
+    spans = _spans(window, length)
+    copies = Counter(span.document.name for _, span in spans if len(span.tokens) < length)
+
+    def rank(numbered: Numbered) -> tuple[int, int, int]:
+        """Full rows, then what has the most copies, then what is longest; copies of a document after each other."""
+        tokens, name = numbered[1].tokens, numbered[1].document.name
+        return -copies[name] if len(tokens) < length else -len(spans), -len(tokens), first[name]
+
+    for numbered in sorted(spans, key=rank):
         fitting = _fitting(rows, numbered[1], length, may_hold_it_twice=few)
         if fitting:
             least = min(_free(row, length) for row in fitting)
