@@ -40,9 +40,10 @@ class ArrayRecordSource:
     """Documents in ArrayRecord shards.
 
     A manifest, which ``resumable-data index`` or ``build_index`` writes, says how many records the shards hold, what
-    their fingerprints are, and how long the documents are. With it, opening reads that one file, and a shard is
-    opened when a record of it is needed: only a few are open at any time. Without it, every shard is read a little
-    when the source is made, and one process counts the lengths when they are first asked for.
+    their fingerprints are, and how long the documents are. With it, opening reads that one file and looks at the
+    first shard; another is opened and checked when a record of it is needed, and only a few are open at any time.
+    Without it, or where the first shard has changed, every shard is read a little when the source is made, and one
+    process counts the lengths when they are first asked for.
 
     Args:
         paths: A glob pattern, a file, or a list of either. The shards of a pattern come in natural order

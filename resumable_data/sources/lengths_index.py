@@ -19,7 +19,7 @@ from resumable_data.digest import digest
 from resumable_data.errors import SourceError
 from resumable_data.sources.manifest import LengthArray, Lengths, Manifest, write_manifest
 from resumable_data.sources.retries import Retries
-from resumable_data.sources.shard_facts import ShardFacts, measure_shard
+from resumable_data.sources.shard_facts import ShardFacts, is_unchanged, measure_shard
 from resumable_data.sources.shards import MANIFEST_SUFFIX, Listed, home_of, name_in
 
 _MEASURED_AT_ONCE = 8
@@ -58,7 +58,10 @@ class LengthsIndex:
         self.path = _manifest_path(home, index_dir)
         known = self._manifest.facts
         names = {path: name_in(home, path) for path in candidates}
-        self.paths = [path for one in listed for path in one.files({p for p, name in names.items() if name in known})]
+        # A look at one shard finds data that was made anew; others are checked when they are first read.
+        self._trusted = _holds(candidates[0], known.get(names[candidates[0]]))
+        files = {path for path, name in names.items() if self._trusted and name in known}
+        self.paths = [path for one in listed for path in one.files(files)]
         self.names = [names[path] for path in self.paths]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -71,7 +74,7 @@ class LengthsIndex:
         Raises:
             SourceError: A shard cannot be read, or holds no records.
         """
-        known = self._manifest.facts
+        known = self._manifest.facts if self._trusted else {}
         unknown = {name: path for name, path in zip(self.names, self.paths, strict=True) if name not in known}
         found = {**known, **dict(zip(unknown, _measured(unknown.values()), strict=True))}
         return [found[name] for name in self.names]
@@ -198,6 +201,16 @@ def require_single_process(command: str) -> None:
     """
     if many_processes():
         raise SourceError(f"the lengths index is missing, and is not built by many processes at once. {command}")
+
+
+def _holds(path: epath.Path, facts: ShardFacts | None) -> bool:
+    """Whether what is known of a shard still holds; of one that is not known, nothing does not hold."""
+    try:
+        return facts is None or Retries().read(lambda: is_unchanged(path, facts), str(path))
+    except SourceError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return False
+        raise
 
 
 def _measured(paths: Iterable[epath.Path]) -> Iterable[ShardFacts]:

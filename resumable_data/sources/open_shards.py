@@ -17,7 +17,7 @@ from etils import epath
 
 from resumable_data.errors import SourceError
 from resumable_data.locks import ForkLock
-from resumable_data.sources.shard_facts import Reader, ShardFacts, check_unchanged, open_reader
+from resumable_data.sources.shard_facts import Reader, ShardFacts, is_unchanged, open_reader
 from resumable_data.system_errors import explain, system_error_in
 
 _MOST_OPEN = 128
@@ -98,8 +98,8 @@ class OpenShards:
 
     def _opened(self, shard: int) -> Reader:
         path, facts = self._paths[shard], self._facts[shard]
-        if shard not in self._checked:
-            check_unchanged(path, facts, self._advice)
+        if shard not in self._checked and not is_unchanged(path, facts):
+            raise SourceError(f"{path} was changed, cut short or damaged since it was measured. {self._advice}")
         reader = open_reader(path, facts.size)
         if reader.num_records() != facts.records:
             raise SourceError(f"{path} has {reader.num_records()} records, {facts.records} before. {self._advice}")

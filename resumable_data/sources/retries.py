@@ -23,7 +23,7 @@ class Retries:
     """Attempts at a read that fails with an ``OSError``, with waits between them that double and vary at random.
 
     No wait touches the order. What fails for another reason, such as a bad record, is not tried again; nor is what
-    fails in the same way every time, such as a missing file or permission.
+    fails in the same way every time, such as a missing file or permission, or what a source says of its data.
 
     Args:
         attempts: How often storage is asked, the first time included.
@@ -81,11 +81,13 @@ class Retries:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether another attempt can help. A source says by the cause of its error what storage said."""
+    """Whether another attempt can help. An error of a source says so by its cause; without one, it is about the data."""
     cause = error
-    while isinstance(cause, SourceError) and isinstance(cause.__cause__, OSError):
+    while isinstance(cause, SourceError) and cause.__cause__ is not None:
         cause = cause.__cause__
-    return can_pass(cause)
+    if cause is error or isinstance(cause, OSError):
+        return not isinstance(cause, SourceError) and can_pass(cause)
+    return True  # Libraries for networks have errors of their own.
 
 
 def _in_words(error: OSError) -> str:

@@ -101,23 +101,14 @@ def sample_of(path: epath.Path) -> str:
         return digest("file", str(size), str(path.stat().mtime), ending, *_blocks(file))
 
 
-def check_unchanged(path: epath.Path, facts: ShardFacts, advice: str) -> None:
-    """Compares the size and the ending of a shard with what they were.
-
-    Args:
-        path: The shard.
-        facts: What is known of it.
-        advice: What an error says one can do.
+def is_unchanged(path: epath.Path, facts: ShardFacts) -> bool:
+    """Whether the size and the ending of a shard are what they were.
 
     Raises:
-        SourceError: The shard was changed, or cannot be read.
+        SourceError: The shard cannot be read.
     """
     size, ending = _from_file(path, _ending)
-    if (size, digest(ending)) != (facts.size, facts.ending):
-        raise SourceError(
-            f"{path} was changed, cut short or damaged since it was measured ({size} bytes, {facts.size} then). "
-            f"{advice}"
-        )
+    return (size, digest(ending)) == (facts.size, facts.ending)
 
 
 def _from_file(path: epath.Path, read: Callable[[BinaryIO], ResultT]) -> ResultT:

@@ -123,6 +123,26 @@ def test_a_shard_that_was_changed_is_not_read_under_its_old_manifest(folder: Pat
             source.read(np.array([0, 2]))
 
 
+def test_data_made_anew_is_seen_when_it_is_opened(folder: Path) -> None:
+    before = open_tokens(f"{folder}/*.arecord")
+    before.build_index()
+    for name, documents in SHARDS.items():
+        write_documents(folder / name, [[*document, 77] for document in documents])
+    after = open_tokens(f"{folder}/*.arecord")
+    assert after.fingerprint() != before.fingerprint()
+    assert after.lengths(np.arange(7)).tolist() == [length + 1 for length in LENGTHS]
+    assert read(after, [6]) == [[12, 77]]
+
+
+def test_a_first_shard_that_is_gone_is_missing(folder: Path) -> None:
+    paths = [folder / name for name in SHARDS]
+    open_tokens(paths).build_index()
+    paths[0].unlink()
+    with pytest.raises(SourceError, match=r"shard_1\.arecord does not exist"):
+        open_tokens(paths)
+    assert len(open_tokens(paths[1:])) == 5
+
+
 @pytest.mark.parametrize("change", [{"version": "2"}, {"parse": parse_int32_tokens}])
 def test_parsers_count_side_by_side(folder: Path, change: dict) -> None:
     settings = {"parse": parse_and_note, "progress": False}

@@ -93,7 +93,7 @@ print(len(at_opening), at_opening[0].rpartition("/")[2], len([p for p in opened 
 def test_a_pipeline_opens_the_manifest_and_the_shards_it_needs(corpus: Path) -> None:
     source_of(corpus).build_index()
     shown = subprocess.run([sys.executable, "-c", PROGRAM, str(corpus)], capture_output=True, text=True, check=True)
-    assert shown.stdout == "(8, 32)\n1 lengths.manifest True\n"
+    assert shown.stdout == "(8, 32)\n2 lengths.manifest True\n"
 
 
 def test_a_shard_with_other_records_is_not_read(corpus: Path) -> None:

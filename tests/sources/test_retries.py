@@ -23,8 +23,14 @@ def failing(*errors: Exception) -> Callable[[], str]:
     return read
 
 
+def caused(error: OSError) -> rd.SourceError:
+    outer = rd.SourceError(f"shard_3 cannot be read: {error}")
+    outer.__cause__ = error
+    return outer
+
+
 def test_a_read_that_fails_for_a_while_succeeds_with_a_warning_each(caplog: pytest.LogCaptureFixture) -> None:
-    read = failing(OSError("reset"), rd.SourceError("shard_3 is gone"))
+    read = failing(OSError("reset"), caused(OSError("shard_3 is away")))
 
     assert AT_ONCE.read(read, "the source") == "read, 0 errors left"
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
@@ -41,7 +47,9 @@ def test_the_last_failure_is_a_source_error_with_all_that_is_known() -> None:
     assert caught.value.__cause__ is errors[2]
 
 
-@pytest.mark.parametrize("error", [rd.RecordError("bad"), KeyError("bad"), RuntimeError("bad")])
+@pytest.mark.parametrize(
+    "error", [rd.RecordError("bad"), KeyError("bad"), RuntimeError("bad"), rd.SourceError("empty")]
+)
 def test_what_is_not_the_fault_of_storage_is_not_tried_again(error: Exception) -> None:
     with pytest.raises(type(error)) as caught:
         AT_ONCE.read(failing(error), "the source")
@@ -52,12 +60,6 @@ def test_what_is_not_the_fault_of_storage_is_not_tried_again(error: Exception) -
 def test_impossible_settings_are_refused(settings: dict[str, int]) -> None:
     with pytest.raises(rd.PipelineError, match="at least one attempt"):
         Retries(**settings)
-
-
-def caused(error: OSError) -> rd.SourceError:
-    outer = rd.SourceError(f"shard_3 cannot be read: {error}")
-    outer.__cause__ = error
-    return outer
 
 
 @pytest.mark.parametrize("wrap", [lambda error: error, caused])

@@ -11,7 +11,7 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from etils import epath
 
 from resumable_data.errors import SourceError
-from resumable_data.sources.shard_facts import check_unchanged, measure_shard, sample_of
+from resumable_data.sources.shard_facts import is_unchanged, measure_shard, sample_of
 
 
 def shard(path: Path, records: int = 300, tokens: int = 1000, seed: int = 1) -> epath.Path:
@@ -38,8 +38,7 @@ def test_a_byte_changed_at_the_beginning_or_end_is_seen(tmp_path: Path, place: i
     content[place] ^= 1
     path.write_bytes(bytes(content))
     if place:
-        with pytest.raises(SourceError, match=r"0\.arecord was changed, cut short or damaged .* Do this"):
-            check_unchanged(path, before, "Do this")
+        assert not is_unchanged(path, before)
     assert sample_of(path) != before.fingerprint
 
 
@@ -51,14 +50,13 @@ def test_another_shard_of_the_same_size_is_seen(tmp_path: Path) -> None:
     assert path.stat().length == before.size
     assert measure_shard(path).fingerprint != before.fingerprint
     assert sample_of(path) != sample
-    with pytest.raises(SourceError, match="was changed"):
-        check_unchanged(path, before, "")
+    assert not is_unchanged(path, before)
 
 
 @pytest.mark.parametrize("tokens", [1, 1000])
 def test_what_did_not_change_is_accepted(tmp_path: Path, tokens: int) -> None:
     path = shard(tmp_path / "0.arecord", tokens=tokens)
-    check_unchanged(path, measure_shard(path), "")
+    assert is_unchanged(path, measure_shard(path))
 
 
 def test_a_folder_in_place_of_a_shard_is_called_that(tmp_path: Path) -> None:
