@@ -74,7 +74,7 @@ class LengthsIndex:
         Raises:
             SourceError: A shard cannot be read, or holds no records.
         """
-        known = self._manifest.facts if self._trusted else {}
+        known: Mapping[str, ShardFacts] = self._manifest.facts if self._trusted else {}
         unknown = {name: path for name, path in zip(self.names, self.paths, strict=True) if name not in known}
         found = {**known, **dict(zip(unknown, _measured(unknown.values()), strict=True))}
         return [found[name] for name in self.names]

@@ -81,7 +81,7 @@ class Retries:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether another attempt can help; where a source fails, its cause says so, and without one the data is amiss."""
+    """Whether another attempt can help; where a source fails, its cause says so; without one, the data is amiss."""
     cause = error
     while isinstance(cause, SourceError) and cause.__cause__ is not None:
         cause = cause.__cause__
