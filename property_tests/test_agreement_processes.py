@@ -100,7 +100,7 @@ def the_process_that_cannot_restore_is_named(reports: Reports, case: str, culpri
 
 
 def the_process_that_differs_is_told_in_what(reports: Reports) -> None:
-    assert reports[2]["seed"]["differences"][1:] == ["here, against process 0: shuffle.seed was 7, is 8"]
+    assert reports[2]["seed"]["differences"][1:] == ["here, against process 0: web: shuffle.seed was 7, is 8"]
     assert "source" in reports[1]["data"]["differences"][1]
     assert all(len(reports[process]["seed"]["differences"]) == 1 for process in (0, 1, 3))
 

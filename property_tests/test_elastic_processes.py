@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,15 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
-from property_tests.testing.elastic_pipelines import STEP, STEPS, digest_at, pipelines, write_corpus
+from property_tests.testing.elastic_pipelines import (
+    OTHER_BATCH,
+    OTHER_STEPS,
+    STEP,
+    STEPS,
+    digest_at,
+    pipelines,
+    write_corpus,
+)
 from property_tests.testing.elastic_table import WRITES, Restored, document, documented_verdicts
 from property_tests.testing.processes import completed
 
@@ -30,30 +39,38 @@ class Plain:
     Attributes:
         batches: The batches of each by step.
         states: The position of each when it is saved.
+        other: The batches of each after that, by step, where they are larger from there on.
     """
 
     batches: dict[str, list[rd.LLMBatch]]
     states: dict[str, Any]
+    other: dict[str, list[rd.LLMBatch]]
 
-    def has(self, name: str, reports: Reports, steps: range) -> bool:
+    def has(self, name: str, reports: Reports, steps: range, *, other: bool = False) -> bool:
         """Whether each part of these batches that any process holds has the right bytes, and none is missing."""
+        batches = self.other[name] if other else self.batches[name]
         found = [(report["step"], place, digest) for report in reports for place, digest in report["shards"][name]]
-        held = {step: np.zeros(self.batches[name][step].inputs.shape, bool) for step in steps}
+        held = {step: np.zeros(batches[step].inputs.shape, bool) for step in steps}
         for step, ((top, bottom), (left, right)), _ in found:
             held[step][top:bottom, left:right] = True
         whole = all(cells.all() for cells in held.values())
-        return whole and all(digest == digest_at(self.batches[name][step], place) for step, place, digest in found)
+        return whole and all(digest == digest_at(batches[step], place) for step, place, digest in found)
 
 
 def uninterrupted(corpus: Path) -> Plain:
     batches: dict[str, list[rd.LLMBatch]] = {}
     states: dict[str, Any] = {}
+    other: dict[str, list[rd.LLMBatch]] = {}
+    larger = pipelines(corpus, OTHER_BATCH)
     for name, data in pipelines(corpus).items():
         with iter(data) as iterator:
             before = [next(iterator) for _ in range(STEP)]
             states[name] = iterator.get_state()
             batches[name] = [*before, *(next(iterator) for _ in range(STEPS - STEP))]
-    return Plain(batches, states)
+        with iter(larger[name]) as iterator:
+            iterator.set_state(states[name], allow={"batch"})
+            other[name] = [*before, *(next(iterator) for _ in range(OTHER_STEPS))]
+    return Plain(batches, states, other)
 
 
 def reports_of(action: str, corpus: Path, checkpoints: Path, *arguments: str, count: int) -> Reports:
@@ -69,9 +86,11 @@ def test_what_n_processes_save_m_processes_continue(tmp_path: Path) -> None:
         before = reports_of("save", corpus, checkpoints, str(count), count=count)
         assert all(plain.has(name, before, range(STEP)) for name in plain.batches), count
 
+    a_change_of_the_batch_moves_nothing(plain)
+
     state_bytes = states_do_not_depend_on_who_saved(checkpoints, plain)
-    behind = {count: reports_of("restore", corpus, checkpoints, *map(str, COUNTS), count=count) for count in COUNTS}
-    matrix = [compared(plain, n, m, behind[m]) for n, m in itertools.product(COUNTS, COUNTS)]
+    after = {count: reports_of("restore", corpus, checkpoints, *map(str, COUNTS), count=count) for count in COUNTS}
+    matrix = [compared(plain, n, m, after[m]) for n, m in itertools.product(COUNTS, COUNTS)]
     if WRITES:
         document(matrix, state_bytes)
     assert all(all(restored.verdicts.values()) for restored in matrix), matrix
@@ -81,15 +100,33 @@ def test_what_n_processes_save_m_processes_continue(tmp_path: Path) -> None:
 
 def compared(plain: Plain, saved_by: int, restored_by: int, reports: Reports) -> Restored:
     """What the processes report of a restore against the run that nobody interrupted."""
-    behind = range(STEP, STEPS)
+    after = range(STEP, STEPS)
     of_restore = [report for report in reports if report["saved_by"] == str(saved_by)]
-    by_api = {api: [r for r in of_restore if r["api"] == api] for api in ("v0", "v0 to v1", "v1 to v0")}
-    verdicts = {name: plain.has(name, by_api["v0"], behind) for name in plain.batches}
+    by_api = {
+        api: [r for r in of_restore if r["api"] == api] for api in ("v0", "v0 to v1", "v1 to v0", "other batch")
+    }
+    verdicts = {name: plain.has(name, by_api["v0"], after) for name in plain.batches}
     for api in ("v0 to v1", "v1 to v0"):
-        verdicts[api] = all(plain.has(name, by_api[api], behind) for name in plain.batches)
+        verdicts[api] = all(plain.has(name, by_api[api], after) for name in plain.batches)
+    larger = range(STEP, STEP + OTHER_STEPS)
+    verdicts["other batch"] = all(
+        plain.has(name, by_api["other batch"], larger, other=True) for name in plain.batches
+    )
     seconds = [report["seconds"] for report in by_api["v0"] if "seconds" in report]
     assert len(seconds) == restored_by
     return Restored(saved_by, restored_by, verdicts, np.max(seconds, axis=0).tolist())
+
+
+def a_change_of_the_batch_moves_nothing(plain: Plain) -> None:
+    """The rows that follow are those that would have followed, in larger batches."""
+    for name in ("packed", "sequence-sharded", "text", "filtered text", "mixed texts", "text and tokens"):
+        rows = Counter(rows_of(plain.batches[name][STEP:]))
+        assert rows <= Counter(rows_of(plain.other[name][STEP:])), name
+        assert rows.total() > 0
+
+
+def rows_of(batches: Sequence[rd.LLMBatch]) -> list[bytes]:
+    return [row.tobytes() for batch in batches for row in batch.targets]
 
 
 def states_do_not_depend_on_who_saved(checkpoints: Path, plain: Plain) -> dict[str, int]:

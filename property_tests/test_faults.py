@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from property_tests.testing import damaged_files, failing_processes
+from property_tests.testing import damaged_files, failing_measures, failing_processes
 from property_tests.testing.fault_table import WRITES, Scenario, document, documented, row_of
 
-SCENARIOS = failing_processes.SCENARIOS + damaged_files.SCENARIOS
+SCENARIOS = failing_processes.SCENARIOS + failing_measures.SCENARIOS + damaged_files.SCENARIOS
 FAULTS = [fault for scenario in SCENARIOS for fault in scenario.faults]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pipes, limits and devices of Linux")

@@ -48,10 +48,10 @@ def test_the_order_and_the_checkpoint_are_those_of_the_whole_run(tmp_path: Path)
     alone = {kind: list(islice(epochs(iterator(kind, corpus, mesh)), 7)) for kind in KINDS}
 
     assert run("save", corpus, directory, count=2) == [alone] * 2
-    behind = {kind: batches[3:] for kind, batches in alone.items()}
-    assert run("restore", corpus, directory, count=4) == [behind] * 4
+    after = {kind: batches[3:] for kind, batches in alone.items()}
+    assert run("restore", corpus, directory, count=4) == [after] * 4
     for kind in KINDS:
         with ocp.CheckpointManager(directory / kind) as manager:
             batches = iterator(kind, corpus, mesh)
             manager.restore(3, args=ocp.args.Composite(data=rd.checkpoint.DataRestore(batches)))
-            assert list(islice(epochs(batches), 4)) == behind[kind]
+            assert list(islice(epochs(batches), 4)) == after[kind]

@@ -8,7 +8,7 @@ import pytest
 
 from property_tests.testing.processes import completed, start
 
-PROGRAM = Path(__file__).with_name("programs") / "exchanging.py"
+PROGRAM = Path(__file__).with_name("testing") / "programs" / "exchanging.py"
 OWN = [[0, 1, 2, 3], [4, 5, 6, 7]]
 ENDS_WITHIN = 90
 

@@ -48,7 +48,7 @@ def test_two_processes(tmp_path: Path) -> None:
     each_process_continues_from_its_own_state_of_a_foreign_iterator(reports)
     for (saved,) in reports["saved"]:
         assert saved["batches"] == uninterrupted(5)
-    the_run_continues_behind_batch_3(run(2, f"restore={tmp_path / 'run'}"))
+    the_run_continues_after_batch_3(run(2, f"restore={tmp_path / 'run'}"))
 
 
 def test_four_processes(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_four_processes(tmp_path: Path) -> None:
     rows_are_in_the_order_of_the_processes_on_every_mesh(reports)
     processes_end_together_and_lose_nothing(reports, 4)
     a_mesh_of_some_processes_concerns_these_alone(reports)
-    the_run_continues_behind_batch_3(reports)
+    the_run_continues_after_batch_3(reports)
 
 
 def rows_are_in_the_order_of_the_processes_on_every_mesh(reports: Reports) -> None:
@@ -77,9 +77,9 @@ def processes_end_together_and_lose_nothing(reports: Reports, n_processes: int) 
     shortest = 6 - n_processes
     rows = [[10 * k + process for process in range(n_processes) for _ in range(2)] for k in range(shortest)]
     for process in range(n_processes):
-        (end,), (behind,) = reports["end"][process], reports["behind the end"][process]
+        (end,), (after,) = reports["end"][process], reports["after the end"][process]
         assert end["batches"] == rows
-        assert behind["error"].startswith("PipelineError: the data has ended")
+        assert after["error"].startswith("PipelineError: the data has ended")
         assert reports["epochs"][process][0]["batches"] == [rows, rows]
 
         (foreign,) = reports["end of a foreign iterator"][process]
@@ -145,7 +145,7 @@ def a_mesh_of_some_processes_concerns_these_alone(reports: Reports) -> None:
             assert f"process {process} owns no device of the mesh" in found["error"]
 
 
-def the_run_continues_behind_batch_3(reports: Reports) -> None:
+def the_run_continues_after_batch_3(reports: Reports) -> None:
     expected = uninterrupted(6)
     for (restored,) in reports["restored"]:
         assert restored["batches"] == expected[3:5]

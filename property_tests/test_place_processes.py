@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from property_tests.testing.processes import completed
+from property_tests.testing.programs.placing import MEASURED
 
 PROGRAM = Path(__file__).with_name("testing") / "programs" / "placing.py"
 PROCESSES = range(4)
@@ -15,10 +16,13 @@ IDLE = {"processes 3 and 1 alone": {0, 2}}
 def test_every_process_holds_its_cells_of_the_plain_batches_and_reads_nothing_else() -> None:
     ended = completed(PROGRAM, count=len(PROCESSES), devices=2)
     cases = [tuple(found["case"]) for found in ended[0].reports]
-    assert len(set(cases)) == len(cases) == 3 * 10 * 2
+    assert len(set(cases)) == len(cases) == 4 * 10 * 2
     for of_processes in zip(*(process.reports for process in ended), strict=True):
         batches_are_equal(of_processes)
-        reads_are_those_needed(of_processes)
+        if of_processes[0]["case"][0] == MEASURED:
+            the_measured_are_read_by_those_who_deliver(of_processes)
+        else:
+            reads_are_those_needed(of_processes)
 
 
 def batches_are_equal(of_processes: tuple[dict[str, Any], ...]) -> None:
@@ -44,3 +48,12 @@ def reads_are_those_needed(of_processes: tuple[dict[str, Any], ...]) -> None:
     else:
         # Only the columns that every document begins in need them all.
         assert reads.count(everything) == (of_processes[0]["case"][:2] == ["indexed", "sequence alone"])
+
+
+def the_measured_are_read_by_those_who_deliver(of_processes: tuple[dict[str, Any], ...]) -> None:
+    """Somebody reads each document, and whoever delivers nothing reads nothing."""
+    reads = [set(found["read"]) for found in of_processes]
+    assert set.union(*reads) == set(range(90))
+    for process, found in enumerate(of_processes):
+        assert reads[process] >= set(found["needed"])
+        assert (reads[process] == set()) == (process in IDLE.get(found["case"][1], ()))

@@ -1,4 +1,4 @@
-"""SIGTERM to one of two processes: both save the same step and end with 0, and another number goes on behind it."""
+"""SIGTERM to one of two processes: both save the same step and end with 0, and another number goes on after it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from property_tests.testing.processes import Ended, Run, start
-from property_tests.testing.programs.small_trainer import trainer, write_corpus
+from property_tests.testing.programs.small_trainer import build_pipeline, trainer, write_corpus
 from property_tests.testing.soak_life import TRAINER, committed, keep_what_is_compiled
 
 SAVE_EVERY = 100_000  # nothing is saved but what the notice asks for
@@ -58,5 +58,5 @@ def test_a_notice_to_one_process_makes_both_save_the_same_step_and_end(tmp_path:
     lines += lines_after
     assert committed(checkpoints) == len(lines)
     assert [line["step"] for line in lines] == list(range(len(lines)))
-    uninterrupted = iter(trainer.build_pipeline(corpus, 0))
+    uninterrupted = iter(build_pipeline(corpus))
     assert [line["batch"] for line in lines] == [trainer.digest(next(uninterrupted)) for _ in lines]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import corpus
 import text_trainer
 from parquet_corpus import write_parquet_corpus
 
-SAVED, BEHIND = 3, 4
+SAVED, AFTER = 3, 4
 
 
 @pytest.fixture(scope="module")
@@ -35,21 +36,24 @@ def opened(folder: Path) -> tuple[text_trainer.CountingSource, rd.Dataset[Any]]:
     return source, text_trainer.build_pipeline(source, folder / "tokenizer")
 
 
-def test_one_process_goes_on_from_what_two_saved(folder: Path) -> None:
+def test_one_process_goes_on_from_what_two_saved(folder: Path, tmp_path: Path) -> None:
     whole, pipeline = opened(folder)
     iterator = iter(pipeline)
     expected = take(iterator, SAVED)
     read = whole.read_documents
-    expected += take(iterator, BEHIND)
+    expected += take(iterator, AFTER)
 
-    shares, states, batches = [], [], []
-    for process in range(2):
+    def share(process: int) -> tuple[list[rd.LLMBatch], Any, int]:
+        """What one of two processes delivers and saves, and how much it reads for it."""
         source, same = opened(folder)
-        iterator = iter(same.shard(process, 2))
-        batches.append([next(iterator) for _ in range(SAVED)])
-        states.append(iterator.get_state())
-        shares.append(source.read_documents)
+        with iter(same.measure(tmp_path / "lengths").shard(process, 2)) as iterator:
+            delivered = [next(iterator) for _ in range(SAVED)]
+            return delivered, iterator.get_state(), source.read_documents
+
+    with ThreadPoolExecutor(2) as processes:
+        batches, states, shares = zip(*processes.map(share, range(2)), strict=True)
 
     assert [raw(joined(parts)) for parts in zip(*batches, strict=True)] == expected[:SAVED]
-    assert take(at_state(pipeline, rd.merge_states(states)), BEHIND) == expected[SAVED:]
+    assert states[0] == states[1]
+    assert take(at_state(pipeline, states[0]), AFTER) == expected[SAVED:]
     assert max(shares) < 0.75 * read

@@ -28,6 +28,7 @@ from resumable_data.placement.sharding import as_sharding, check_shape
 from resumable_data.placement.views import View, WholeBatch
 from resumable_data.planning.packed_rows import PackingReport
 from resumable_data.reading.fields import TOKENS, Fields, field_dtypes
+from resumable_data.reading.learnt import learnt_from, with_field
 from resumable_data.reading.measuring import KEPT_BYTES, Measuring
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialSource
@@ -53,7 +54,7 @@ from resumable_data.stages.shift import Shift
 from resumable_data.stages.shuffle import Shuffle
 from resumable_data.stages.skip_bad_records import SkipBadRecords
 from resumable_data.stages.source import SourceStage
-from resumable_data.stages.stage import as_integer
+from resumable_data.stages.stage import as_bool, as_integer
 from resumable_data.stages.supplied_eod import supplied_eod
 from resumable_data.stages.tokenize import Tokenize
 from resumable_data.stages.unbatch import Unbatch
@@ -139,6 +140,7 @@ class Dataset(Generic[ElementT]):
         predicate: Callable[[Any], bool] | grain.transforms.Filter | None = None,
         *,
         on_lengths: Callable[[Int64Array], BoolArray] | None = None,
+        tokens: str | None = None,
         name: str | None = None,
         version: str | None = None,
     ) -> Dataset[ElementT]:
@@ -152,6 +154,7 @@ class Dataset(Generic[ElementT]):
             predicate: Whether to keep a document: from a document to a bool. A ``grain.transforms.Filter`` will do.
             on_lengths: Which documents to keep, of many at once, each by its own number of tokens: from int64[n]
                 to bool[n].
+            tokens: With ``on_lengths``, the key of the tokens where documents are mappings.
             name: What the function counts by instead; needed for a lambda.
             version: Change it whenever the function comes to do something else.
 
@@ -170,7 +173,9 @@ class Dataset(Generic[ElementT]):
         documents = require_documents(self.node, "filter")
         if on_lengths is not None:
             keeps, function_name = user_function(FILTER, on_lengths, name, version)
-            return Dataset(documents.then(FilterLengths(keeps, function_name)))
+            return Dataset(documents.then(FilterLengths(keeps, function_name, tokens)))
+        if tokens is not None:
+            raise PipelineError("filter: tokens= goes with on_lengths=; a predicate is given the whole document")
         keeps, function_name = user_function(FILTER, predicate, name, version)
         return Dataset(documents.then(Filter(keeps, function_name)))
 
@@ -208,19 +213,26 @@ class Dataset(Generic[ElementT]):
         applied, function_name = user_function(RANDOM_MAP, function, name, version)
         documents = require_documents(self.node, "random_map")
         seed = as_integer("random_map: seed", seed)
-        step = RandomMap(applied, function_name, preserves_length, seed, level=documents.random_maps)
+        step = RandomMap(
+            applied,
+            function_name,
+            as_bool("random_map: preserves_length", preserves_length),
+            seed,
+            level=documents.random_maps,
+        )
         return Dataset(documents.then(step))
 
     def skip_bad_records(self, at_most: int) -> Dataset[ElementT]:
         """Leaves out records that cannot be parsed, mapped, tokenised or filtered by the stages so far.
 
         Records are bad, too, whose fields do not go with their tokens, where rows take ``fields``: one of another
-        length, or with a value that its dtype cannot hold. A ``map`` after this stage makes fields of its own,
-        and what is wrong with those is an error: put this stage after it.
+        length, or with a value that its dtype cannot hold; and those with an id that no token has. A ``map`` after
+        this stage makes fields of its own, and what is wrong with those is an error: put this stage after it.
 
         Without it a bad record is an error. Each is logged as a warning with its name, keeps its position, and is
-        counted in ``progress().dropped``. What storage fails with is never skipped. Since a bad record shows only
-        when it is read, the lengths of documents are known only by reading after this stage.
+        counted in ``progress().dropped``. ``bad_records`` of the iterator lists them; a checkpoint keeps the list.
+        What storage fails with is never skipped. Since a bad record shows only when it is read, the lengths of
+        documents are known only by reading after this stage.
 
         Args:
             at_most: How many different records may be bad in a process; the next one is an error. It may change
@@ -268,7 +280,9 @@ class Dataset(Generic[ElementT]):
             )
         applied, function_name = user_function(MAP, function, name, version)
         documents = require_documents(self.node, "map")
-        return Dataset(documents.then(Map(applied, function_name, preserves_length)))
+        return Dataset(
+            documents.then(Map(applied, function_name, as_bool("map: preserves_length", preserves_length)))
+        )
 
     def append_eod(
         self, eod_id: int, *, fields: Mapping[str, float] | None = None, tokens: str | None = None
@@ -339,9 +353,9 @@ class Dataset(Generic[ElementT]):
         step = Tokenize.of(
             tokenizer,
             column,
-            add_bos=add_bos,
-            add_eos=add_eos,
-            add_eod=add_eod,
+            add_bos=as_bool("tokenize: add_bos", add_bos),
+            add_eos=as_bool("tokenize: add_eos", add_eos),
+            add_eod=as_bool("tokenize: add_eod", add_eod),
             eod_id=None if eod_id is None else as_integer("tokenize: eod_id", eod_id),
             max_length=None if max_length is None else as_integer("tokenize: max_length", max_length),
         )
@@ -358,6 +372,9 @@ class Dataset(Generic[ElementT]):
         truncate: bool = False,
         fields: Fields = (),
         tokens: str | None = None,
+        loss_mask: str | None = None,
+        labels: str | None = None,
+        vocab_size: int | None = None,
     ) -> Dataset[LLMBatch]:
         """Rows of ``length`` tokens, each of several documents, packed window by window.
 
@@ -377,15 +394,23 @@ class Dataset(Generic[ElementT]):
             truncate: Cut a document longer than a row, instead of splitting it over several.
             fields: Names of fields, which are int32, or their dtypes by name, as ``{"weight": "float32"}``.
             tokens: Key of the tokens where documents are mappings; ``"tokens"`` if ``fields`` alone are given.
+            loss_mask: The field that says what is learnt: a token is where it is not 0. By default
+                ``"loss_mask"``, if that is among the fields.
+            labels: The field that says it as Hugging Face does instead: a token is learnt where it is not -100.
+            vocab_size: How many tokens the model knows: an id beyond them makes a record bad, as a negative one does
+                always. By default the ids of the tokenizer, after ``tokenize``. It is no part of the state.
 
         Raises:
             PipelineError: A setting is impossible.
         """
         documents = self._documents("pack")
-        row_format = _row_format("pack", documents, length, eod_id, pad_id, fields)
+        row_format = _row_format("pack", documents, length, eod_id, pad_id, fields, loss_mask, labels)
         if window is None:
             window = _WINDOW if documents.lengths_known else _WINDOW_TO_READ
-        return Dataset(Pack(documents, row_format, strategy, as_integer("pack: window", window), truncate, tokens))
+        window = as_integer("pack: window", window)
+        truncate = as_bool("pack: truncate", truncate)
+        size = None if vocab_size is None else as_integer("pack: vocab_size", vocab_size)
+        return Dataset(Pack(documents, row_format, strategy, window, truncate, tokens, size))
 
     def pad(
         self,
@@ -396,6 +421,9 @@ class Dataset(Generic[ElementT]):
         truncate: bool = False,
         fields: Fields = (),
         tokens: str | None = None,
+        loss_mask: str | None = None,
+        labels: str | None = None,
+        vocab_size: int | None = None,
     ) -> Dataset[LLMBatch]:
         """Rows of ``length`` tokens, each of one document.
 
@@ -408,6 +436,9 @@ class Dataset(Generic[ElementT]):
             truncate: Cut a document longer than a row, instead of giving it several.
             fields: As in ``pack``.
             tokens: As in ``pack``.
+            loss_mask: As in ``pack``.
+            labels: As in ``pack``.
+            vocab_size: As in ``pack``.
 
         Raises:
             PipelineError: A setting is impossible.
@@ -420,8 +451,10 @@ class Dataset(Generic[ElementT]):
         ([[5, 6, 7, 9, 0]], [[0, 1, 1, 1, 0]], [[1, 1, 1, 1, 0]])
         """
         documents = self._documents("pad")
-        row_format = _row_format("pad", documents, length, eod_id, pad_id, fields)
-        return Dataset(Pad(documents, row_format, truncate, tokens))
+        row_format = _row_format("pad", documents, length, eod_id, pad_id, fields, loss_mask, labels)
+        truncate = as_bool("pad: truncate", truncate)
+        size = None if vocab_size is None else as_integer("pad: vocab_size", vocab_size)
+        return Dataset(Pad(documents, row_format, truncate, tokens, size))
 
     def shift(self, what: str = "inputs") -> Dataset[LLMBatch]:
         """Which side is shifted to make inputs and targets of a row's text.
@@ -463,7 +496,8 @@ class Dataset(Generic[ElementT]):
             shards = as_integer("batch: shards", shards)
         elif is_stream(rows):
             shards = 1
-        return Dataset(Batch(rows, schedule, drop_remainder, batch_type, shards, sources))
+        drop_remainder = as_bool("batch: drop_remainder", drop_remainder)
+        return Dataset(Batch(rows, schedule, drop_remainder, batch_type, shards, as_bool("batch: sources", sources)))
 
     def shard(self, process_index: int, process_count: int) -> Dataset[LLMBatch]:
         """The rows of one process, in NumPy: ``[i * G / n, (i + 1) * G / n)`` of every batch of G rows.
@@ -675,11 +709,21 @@ class Dataset(Generic[ElementT]):
 
 
 def _row_format(
-    stage: str, documents: DocumentNode, length: int, eod_id: int | None, pad_id: int, fields: Fields
+    stage: str,
+    documents: DocumentNode,
+    length: int,
+    eod_id: int | None,
+    pad_id: int,
+    fields: Fields,
+    loss_mask: str | None,
+    labels: str | None,
 ) -> RowFormat:
+    dtypes = field_dtypes(stage, fields)
+    learnt = learnt_from(stage, dtypes, loss_mask, labels)
     return RowFormat(
         as_integer(f"{stage}: length", length),
         supplied_eod(documents, stage) if eod_id is None else as_integer(f"{stage}: eod_id", eod_id),
         as_integer(f"{stage}: pad_id", pad_id),
-        fields=field_dtypes(stage, fields),
+        fields=dtypes if learnt is None else with_field(dtypes, learnt.field),
+        learnt=learnt,
     )

@@ -21,6 +21,8 @@ STEP = 3
 """When the pipelines are saved."""
 STEPS = 7
 """How many batches are compared, those before the save included."""
+OTHER_BATCH, OTHER_STEPS = 3, 2
+"""How many times larger batches are after a change, and how many of those are compared."""
 LENGTH = 32
 
 Place = list[list[int]]
@@ -49,32 +51,55 @@ def source_of(corpus: Path, kind: str) -> rd.ArrayRecordSource:
     return rd.ArrayRecordSource(str(corpus / f"{kind}_*.arecord"), parse=rd.parse_int32_tokens, progress=False)
 
 
-def pipelines(corpus: Path) -> dict[str, rd.Dataset[rd.LLMBatch]]:
-    """One of each kind by name; the batches of all can be laid out over eight devices."""
+def is_wanted(text: str) -> bool:
+    """Whether a text is kept, which two of three are."""
+    return len(text) % 3 > 0
 
-    def documents(kind: str) -> rd.Dataset[Any]:
-        return rd.Dataset.from_source(source_of(corpus, kind), name=kind).shuffle(7).repeat().append_eod(0)
 
-    def packed(kind: str) -> rd.Dataset[rd.LLMBatch]:
-        return documents(kind).pack(LENGTH, window=64, eod_id=0)
+def pipelines(corpus: Path, times: int = 1) -> dict[str, rd.Dataset[rd.LLMBatch]]:
+    """One of each kind by name; the batches of all can be laid out over eight devices.
+
+    Args:
+        corpus: What ``write_corpus`` wrote.
+        times: How many times larger batches are.
+    """
+    eight = 8 * times
+
+    def documents(kind: str, eod_id: int = 0) -> rd.Dataset[Any]:
+        return rd.Dataset.from_source(source_of(corpus, kind), name=kind).shuffle(7).repeat().append_eod(eod_id)
+
+    def packed(kind: str, eod_id: int = 0) -> rd.Dataset[rd.LLMBatch]:
+        return documents(kind, eod_id).pack(LENGTH, window=64, eod_id=eod_id)
+
+    def texts(kind: str) -> rd.Dataset[Any]:
+        source = rd.HuggingFaceSource.from_disk(corpus / kind, "text")
+        return rd.Dataset.from_source(source, name=kind).shuffle(7).repeat()
+
+    def tokenized(documents: rd.Dataset[Any]) -> rd.Dataset[Any]:
+        return documents.tokenize(corpus / "tokenizer.json", eod_id=toy_tokenizer.EOS_ID)
 
     def text(kind: str) -> rd.Dataset[rd.LLMBatch]:
-        source = rd.HuggingFaceSource.from_disk(corpus / kind, "text")
-        documents = rd.Dataset.from_source(source, name=kind).shuffle(7).repeat()
-        tokens = documents.tokenize(corpus / "tokenizer.json", eod_id=toy_tokenizer.EOS_ID)
-        return tokens.pack(LENGTH, window=16)
+        return tokenized(texts(kind)).pack(LENGTH, window=16)
 
     weights = rd.WeightSchedule({0: {"web": 3, "code": 1}, 4: {"web": 1, "code": 1}}, between="linear")
     mixed_documents = rd.mix({"web": documents("web"), "code": documents("code")}, {"web": 2, "code": 1})
+    mixed_text = rd.mix({kind: tokenized(texts(kind)) for kind in ("books", "notes")}, {"books": 3, "notes": 1})
     return {
-        "packed": packed("web").batch(8),
-        "mixed": rd.mix({"web": packed("web"), "code": packed("code")}, weights).batch(16),
-        "ramped": packed("web").batch(rd.BatchSchedule(8, factors={2: 2, 4: 2})),
-        "sequence-sharded": mixed_documents.pack(LENGTH, strategy="concat_split", window=64, eod_id=0).batch(16),
-        "text": text("books").batch(8),
-        "mixed text": rd.mix({"books": text("books"), "notes": text("notes")}, {"books": 3, "notes": 1}).batch(
-            rd.BatchSchedule(8, factors={4: 2})
+        "packed": packed("web").batch(eight),
+        "mixed": rd.mix({"web": packed("web"), "code": packed("code")}, weights).batch(2 * eight),
+        "ramped": packed("web").batch(rd.BatchSchedule(eight, factors={2: 2, 4: 2})),
+        "sequence-sharded": mixed_documents.pack(LENGTH, strategy="concat_split", window=64, eod_id=0).batch(
+            2 * eight
         ),
+        "text": text("books").batch(eight),
+        "filtered text": tokenized(texts("books").filter(is_wanted)).pack(LENGTH, window=8).batch(eight, shards=6),
+        "mixed text": rd.mix({"books": text("books"), "notes": text("notes")}, {"books": 3, "notes": 1}).batch(
+            rd.BatchSchedule(eight, factors={4: 2})
+        ),
+        "mixed texts": mixed_text.pack(LENGTH, window=8).batch(eight, shards=5),
+        "text and tokens": rd.mix(
+            {"web": packed("web", toy_tokenizer.EOS_ID), "books": text("books")}, {"web": 1, "books": 2}
+        ).batch(eight),
     }
 
 
@@ -90,7 +115,10 @@ def shardings() -> dict[str, NamedSharding]:
         "ramped": NamedSharding(reversed_data, PartitionSpec("data")),
         "sequence-sharded": NamedSharding(sequence, PartitionSpec("data", "sequence")),
         "text": NamedSharding(Mesh(devices, ("data",)), PartitionSpec("data")),
+        "filtered text": NamedSharding(Mesh(devices, ("data",)), PartitionSpec("data")),
         "mixed text": NamedSharding(reversed_data, PartitionSpec("data")),
+        "mixed texts": NamedSharding(sequence, PartitionSpec("data", "sequence")),
+        "text and tokens": NamedSharding(with_tensor, PartitionSpec("fsdp")),
     }
 
 

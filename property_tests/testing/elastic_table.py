@@ -21,7 +21,7 @@ A position that N processes saved is restored by M. Each row is part of a test
 (`property_tests/test_elastic_processes.py`): real processes of `jax.distributed` with two CPU devices each, an Orbax
 `CheckpointManager`, ArrayRecord files and Hugging Face datasets, batches laid out over all devices of the run. Every
 process reports a digest of each part of each global batch that its devices hold; *equal* means that all parts of all
-batches behind the restore, of all processes, have the bytes of those rows and columns in a run of one process that
+batches after the restore, of all processes, have the bytes of those rows and columns in a run of one process that
 was never interrupted. The test fails where a verdict differs from this table; the times are those of the run that
 wrote it.
 
@@ -33,13 +33,19 @@ _LEGEND = """
 - **ramped**: batches of 8, 16 and 32 rows; the save is in the middle of the ramp; devices in reverse order.
 - **sequence-sharded**: a mix of documents, cut where rows end; rows over one axis of the mesh, columns over the
   other, whose neighbours are of different processes.
-- **text**: a Hugging Face dataset tokenised on the fly, in eight logical shards, of which each process runs its own.
-- **mixed text**: two of them mixed, with a ramp, saved and restored in the same way; devices in reverse order.
+- **text**: a Hugging Face dataset tokenised on the fly, in eight logical shards, each of which one process measures.
+- **filtered text**: a third is left out; six logical shards, which four processes cannot share evenly.
+- **mixed text**: rows of two such datasets mixed, with a ramp; devices in reverse order.
+- **mixed texts**: the documents of both, mixed and then packed, in five logical shards; rows over one axis of the
+  mesh, columns over the other.
+- **text and tokens**: rows of text mixed with rows of tokens whose lengths are known, replicated over a tensor axis.
 - **v0 to v1**: all of them saved with `DataSave` and loaded with `v1.load_checkpointables`; **v1 to v0**: saved with
   `v1.save_checkpointables` and restored with `DataRestore`.
+- **other batch**: all of them restored with batches three times larger (`allow={"batch"}`), against one process that
+  does the same. Of those that have neither a ramp nor changing weights the rows are those that would have followed.
 - The times are of all pipelines together, of the slowest process, beyond the start of Python and
   `jax.distributed`: opening the data files and the checkpoints; the restore itself, in which all processes compare
-  what they are about to restore; and loading the first batches behind it. What one process had saved is restored
+  what they are about to restore; and loading the first batches after it. What one process had saved is restored
   first, and pays once for what Python and Orbax set up on first use. All processes shared two cores.
 
 The state files are the same to the byte, whatever the number of processes that saved them:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import resumable_data as rd
@@ -96,39 +94,6 @@ def bad_record(directory: Path) -> list[str]:
     return [f"process 1: `RecordError`: {cause}; process 0 ends too; step 3 is restored once the record parses"]
 
 
-def waited_for(victim: int) -> Callable[[Path], list[str]]:
-    """Kills the process that the other one waits for; a new run goes on from step 3."""
-
-    def run(directory: Path) -> list[str]:
-        write_corpus(directory)
-        expected = [faults.digest_of(batch) for batch in faults.ending(directory)]
-        with start(PROGRAM, ["waited_for", str(directory), str(victim)], count=2) as processes:
-            assert processes.line(victim) == {"at": "before a batch"}
-            processes.kill(victim)
-            ended = processes.wait(ENDS_WITHIN)
-        assert ended[victim].code == -9
-        assert ended[1 - victim].code != 0
-        with checkpoints(directory / "run") as (manager, _):
-            iterator = iter(faults.ending(directory))
-            restore(manager, iterator, 3)
-            assert [faults.digest_of(batch) for batch in iterator] == expected[3:]
-        return ["the other process ends too; step 3 is restored"]
-
-    return run
-
-
-def bad_record_of_one(directory: Path) -> list[str]:
-    """A record of one process is an error on both, at one step; where it parses again both go on."""
-    write_corpus(directory)
-    whole = [np.asarray(batch.targets) for batch in faults.ending(directory)]
-    ended = completed(PROGRAM, ["bad_record_of_one", str(directory)], count=2)
-    for index, process in enumerate(ended):
-        rows = [np.split(targets, 2)[index] for targets in whole]
-        assert process.reports[1]["batches"] == [hashlib.blake2b(part.tobytes()).hexdigest() for part in rows]
-    (step,) = {process.reports[1]["step"] for process in ended}
-    return [f"{attempted(ended, 0)}; both stay at step {step}, and go on once the record parses"]
-
-
 def errors_of(process: Ended) -> list[str | None]:
     """How what a process attempted ended, in order."""
     return [report["error"] for report in process.reports if "error" in report]
@@ -156,7 +121,6 @@ def assert_went_on(processes: list[Ended], step: int, last: int) -> None:
 
 _KILL = "`kill -9`, then a new run"
 _HELD_UP = f"{_KILL}; the write is held up by a full pipe"
-_WAITED_FOR = f"{_KILL}; the data ends, and the processes tell each other how far theirs goes"
 _LEFT_OUT = "`DataSave` on the other of two processes only"
 
 SCENARIOS = (
@@ -185,11 +149,4 @@ SCENARIOS = (
     ),
     in_step("processes at different steps, newer API", "the same with `v1.save_checkpointables`", newer_api),
     in_step("record that does not parse on one process", "a parser that raises on one of two", bad_record),
-    in_step("first of two processes killed, and waited for", _WAITED_FOR, waited_for(0)),
-    in_step("second of two processes killed, and waited for", _WAITED_FOR, waited_for(1)),
-    in_step(
-        "record of one process that does not parse, in data that ends",
-        "a parser that raises; each of two processes reads its own records",
-        bad_record_of_one,
-    ),
 )

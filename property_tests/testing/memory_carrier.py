@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from threading import Condition, Event, RLock
+
+_DEAF_SECONDS = 0.05
 
 
 class Board:
@@ -72,7 +75,10 @@ class MemoryCarrier:
         self.calls["wait"] += 1
         with self._board.lock:
             facts = self._board.group(group)
-            self._board.arrival(group, key).wait_for(lambda: key in facts or closing.is_set(), seconds)
+            arrival, deadline = self._board.arrival(group, key), time.monotonic() + seconds
+            # Nobody tells it that `closing` was set.
+            while key not in facts and not closing.is_set() and (left := deadline - time.monotonic()) > 0:
+                arrival.wait(min(left, _DEAF_SECONDS))
             fact = facts.get(key)
         self.received += len(fact or b"")
         return fact

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -104,8 +105,14 @@ class Run:
 
     def wait(self, timeout: float = TIMEOUT) -> list[Ended]:
         """How all of them ended; raises TimeoutExpired, with none left running, if one does not."""
+
+        def output_of(process: subprocess.Popen[str]) -> str:
+            return process.communicate(timeout=timeout)[0]
+
         try:
-            outputs = [process.communicate(timeout=timeout)[0] for process in self.processes]
+            # All at once: a process whose output nobody takes stands still, and so does whoever waits for it.
+            with ThreadPoolExecutor(len(self.processes)) as threads:
+                outputs = list(threads.map(output_of, self.processes))
         except subprocess.TimeoutExpired:
             for process in self.processes:
                 process.kill()

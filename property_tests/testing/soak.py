@@ -1,10 +1,11 @@
 """Kills and resumes the example trainer at random for as long as is asked, and checks every step that it does.
 
-Each time it is started with a random number of processes, on four devices in all, and ended at a random moment: while
-it starts, between steps or while it saves; by SIGKILL to one process or to all, or now and then by SIGTERM. It checks
+It trains on tokens and on text, which the processes filter, tokenise and measure by shares. Each time it is started
+with a random number of processes, on four devices in all. It is ended at a random moment: while it starts, between
+steps or while it saves; by SIGKILL to one process or to all, or now and then by SIGTERM. It checks
 
 - the batches: the chain of their digests equals that of a plain, uninterrupted iteration in this process;
-- the position: each life begins behind the latest complete checkpoint, and after SIGTERM that is the last step;
+- the position: each life begins after the latest complete checkpoint, and after SIGTERM that is the last step;
 - the losses: equal to the bit wherever a step is done again after the same history of process counts, and within
   TOLERANCE of an uninterrupted training (a reduction across processes adds in another order).
 
@@ -23,7 +24,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from property_tests.testing.programs.small_trainer import trainer, write_corpus
+from property_tests.testing.programs.small_trainer import build_pipeline, trainer, write_corpus
 from property_tests.testing.soak_ledger import Ledger, largest_difference
 from property_tests.testing.soak_life import (
     DEVICES,
@@ -64,7 +65,7 @@ class Soak:
         self._shows = shows
         self._started = time.monotonic()
         write_corpus(self._corpus)
-        self._pipeline = trainer.build_pipeline(self._corpus, 0)
+        self._pipeline = build_pipeline(self._corpus)
         self._uninterrupted = iter(self._pipeline)
         self._ledger = Ledger(self._digests())
         self.kills: Counter[str] = Counter()
@@ -107,7 +108,8 @@ class Soak:
     def summary(self) -> str:
         """What was done and seen."""
         ledger = self._ledger
-        (counts,) = self._uninterrupted.progress().components.values()
+        components = self._uninterrupted.progress().components
+        epochs = ", ".join(f"{counts.epochs:.1f} of {name}" for name, counts in sorted(components.items()))
         kinds = "".join(f"  {count:4} {kind}\n" for kind, count in sorted(self.kills.items()))
         lives = ", ".join(f"{count} with {processes}" for processes, count in sorted(self.lives.items()))
         return (
@@ -115,7 +117,7 @@ class Soak:
             f"resumes from a checkpoint: {self.resumes}\n"
             f"starts by number of processes, on {DEVICES} devices in all: {lives}\n"
             f"steps verified: {ledger.verified}, of which {ledger.redone} done again; furthest step {ledger.steps}\n"
-            f"epochs: {counts.epochs:.1f}\n"
+            f"epochs: {epochs}\n"
             f"losses compared after the same history, all equal to the bit: {ledger.equal_losses}\n"
             f"seconds: {self.seconds:.0f}"
         )
@@ -157,7 +159,7 @@ def _to_the_end(processes: int, steps: int) -> Plan:
 def parse_options() -> argparse.Namespace:
     """The command line, checked."""
     parser = argparse.ArgumentParser(description="Kill and resume the example trainer at random.")
-    parser.add_argument("--kills", type=int, help="end behind so many")
+    parser.add_argument("--kills", type=int, help="end after so many")
     parser.add_argument("--minutes", type=float, help="end after so long")
     parser.add_argument("--seed", type=int, help="seed of all that is drawn (default: drawn and printed)")
     parser.add_argument(

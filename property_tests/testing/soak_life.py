@@ -16,7 +16,7 @@ from property_tests.testing.processes import ROOT, Run, start
 TRAINER = ROOT / "property_tests/testing/programs/small_trainer.py"
 DEVICES = 4  # of a run, whatever its number of processes, so that its arithmetic is the same
 SAVE_EVERY = 5
-PATIENCE = 300  # seconds that a life may take on a busy machine
+PATIENCE = 900  # seconds that a life may take on a busy machine
 STARTING, STEPPING, SAVING = "while starting", "between steps", "while saving"
 KILL_ONE, KILL_ALL, NOTICE = "SIGKILL to one process", "SIGKILL to all processes", "SIGTERM to one process"
 
@@ -97,7 +97,7 @@ def committed(checkpoints: Path) -> int:
 
 
 def _saves(checkpoints: Path, step: int) -> bool:
-    """Whether the trainer is writing a checkpoint behind a step; waits for the first that shows of it."""
+    """Whether the trainer is writing a checkpoint after a step; waits for the first that shows of it."""
     if (step + 1) % SAVE_EVERY:
         return False
     until = time.monotonic() + 1

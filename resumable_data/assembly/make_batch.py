@@ -14,7 +14,7 @@ from resumable_data.batch import LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMI
 from resumable_data.errors import PipelineError
 from resumable_data.order.occurrences import records_of
 from resumable_data.packing.plan import RowPlan
-from resumable_data.reading.fields import LOSS_MASK, SOURCE
+from resumable_data.reading.fields import SOURCE
 from resumable_data.reading.read import Spans
 
 _WITH_FIELDS: dict[type[LLMBatch], type[LLMFieldsBatch]] = {
@@ -67,8 +67,9 @@ def make_batch(
         fields["sequence_idx"][filled] = plan.offset // row_format.length
     if issubclass(batch_type, LLMFieldsBatch):
         own = assemble_fields(plan, spans.fields, spans.starts, row_format) if spans.fields else {}
-        if LOSS_MASK in own:
-            fields["targets_segmentation"][own[LOSS_MASK] == 0] = 0
+        learnt = row_format.learnt
+        if learnt is not None and learnt.field in own:
+            fields["targets_segmentation"][~learnt.mask(own[learnt.field])] = 0
         if source_numbers is not None:
             own[SOURCE] = assemble_numbers(plan, source_numbers[plan.reader], row_format.length)
         fields["fields"] = own

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resumable_data.reading.fields import FieldDtypes
+from resumable_data.reading.learnt import Learnt
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class RowFormat:
         pad_id: What fills a row up.
         shift: What is shifted against the other: ``"inputs"``, ``"targets"`` or ``"none"``.
         fields: Fields beside the tokens, each with its dtype.
+        learnt: What says which tokens are learnt, one of the fields; None where all are.
     """
 
     length: int
@@ -24,3 +26,4 @@ class RowFormat:
     pad_id: int
     shift: str = "inputs"
     fields: FieldDtypes = ()
+    learnt: Learnt | None = None

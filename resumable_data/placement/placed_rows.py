@@ -77,8 +77,12 @@ class PlacedRows:
     @property
     def processes(self) -> tuple[int, ...]:
         """Those that have devices of the mesh; none for a process that has none, or all of them."""
-        processes = self._processes_of_mesh
-        return processes if len(processes) > 1 and jax.process_index() in processes else ()
+        return self.sharers if jax.process_index() in self.sharers else ()
+
+    @property
+    def sharers(self) -> tuple[int, ...]:
+        """Those that have devices of the mesh; none where that is one alone."""
+        return self._processes_of_mesh if len(self._processes_of_mesh) > 1 else ()
 
     @cached_property
     def _processes_of_mesh(self) -> tuple[int, ...]:

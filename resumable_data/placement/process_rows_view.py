@@ -49,6 +49,11 @@ class ProcessRows:
         return self.rows_of_all(n_rows)[self.process_index]
 
     @property
+    def sharers(self) -> tuple[int, ...]:
+        """The same: each of them has rows."""
+        return self.processes
+
+    @property
     def place(self) -> int:
         """The index of this process."""
         return self.process_index

@@ -38,8 +38,13 @@ class View(Protocol):
         ...
 
     @property
+    def sharers(self) -> tuple[int, ...]:
+        """The same for a process that delivers nothing of the batches of others: those others."""
+        ...
+
+    @property
     def place(self) -> int:
-        """The place of this process among those that share a batch."""
+        """The place of this process among those that share a batch; after them where it has no part of it."""
         ...
 
     def rows_of_all(self, n_rows: int) -> Sequence[Int64Array]:
@@ -70,6 +75,11 @@ class WholeBatch:
     @property
     def processes(self) -> tuple[int, ...]:
         """None: there is no other."""
+        return ()
+
+    @property
+    def sharers(self) -> tuple[int, ...]:
+        """None either."""
         return ()
 
     @property

@@ -51,8 +51,7 @@ class PositionReport:
 def report_of(state: State) -> PositionReport:
     """Reports what has to be the same on all processes.
 
-    Logical shards are compared by number only, because each process has the cursors of its own. The state of a
-    foreign iterator also belongs to one process, so only its step is compared.
+    The state of a foreign iterator belongs to one process, so only its step is compared.
 
     Args:
         state: What ``get_state`` gave.

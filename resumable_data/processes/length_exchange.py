@@ -45,6 +45,7 @@ class _Windows:
         speakers: The process that measures each.
         counts: Documents of each.
         measure: Measures some of them here.
+        ahead: Whether nobody here waits for them yet.
     """
 
     what: str
@@ -53,6 +54,7 @@ class _Windows:
     speakers: Sequence[int]
     counts: Sequence[int]
     measure: Measure
+    ahead: bool
 
     def measured(self, places: Sequence[int]) -> dict[int, Lengths]:
         """The lengths of some, measured here."""
@@ -109,7 +111,14 @@ class LengthExchange:
         self._heard: set[bytes] = set()
 
     def share(
-        self, keys: Sequence[str], shards: Sequence[int], measure: Measure, counts: Sequence[int], what: str
+        self,
+        keys: Sequence[str],
+        shards: Sequence[int],
+        measure: Measure,
+        counts: Sequence[int],
+        what: str,
+        *,
+        ahead: bool = False,
     ) -> list[Lengths]:
         """The lengths of the documents of windows, of which this process measures its share.
 
@@ -119,9 +128,11 @@ class LengthExchange:
             measure: Measures windows here, given their places in ``keys``.
             counts: Documents of each window.
             what: Names the component, in errors too, the same for all its groups.
+            ahead: Whether nobody here waits for them yet. Then nobody is told of an error, and what others do not
+                publish in time is not measured here: whoever asks for the lengths later tries again.
 
         Returns:
-            For each window the lengths, and the tokens that were truncated.
+            For each window the lengths, and what is counted of its documents.
 
         Raises:
             PeerError: A process cannot measure its share, and says why, or the others cannot be reached.
@@ -129,7 +140,7 @@ class LengthExchange:
             ExchangeClosedError: The exchange is closed, before or meanwhile.
         """
         speakers = [self._speakers[shard] for shard in shards]
-        windows = _Windows(what, digest(*keys), keys, speakers, counts, measure)
+        windows = _Windows(what, digest(*keys), keys, speakers, counts, measure, ahead)
         everything = range(len(keys))
         self._go_on()
         found = self._found_of_old(windows, everything) if self._carrier.lasting else {}
@@ -161,7 +172,7 @@ class LengthExchange:
             found = windows.measured(places)
         except BaseException as error:
             # A Ctrl-C too: the others would wait in vain. But whoever closes may take away what measures.
-            if not self._closing.is_set():
+            if not self._closing.is_set() and not windows.ahead:
                 failure = encode_failure(self._process, error)
                 with suppress(ResumableDataError):
                     self._carrier.publish(windows.group, {windows.keys[place]: failure for place in places})
@@ -196,11 +207,15 @@ class LengthExchange:
         if not places:
             return {}
         speakers = windows.speakers_at(places)
-        if speakers - self._silent:
+        late = speakers - self._silent
+        if late and windows.ahead:
+            # They may not be as far as this process is: whoever asks for the lengths waits once more.
+            raise PeerError(f"{windows.what}: lengths of process {_listed(late)} are not there yet")
+        if late:
             LOGGER.warning(
                 "%s: lengths of process %s did not come in time and are measured here, until it is heard again",
                 windows.what,
-                _listed(speakers - self._silent),
+                _listed(late),
             )
         self._silent |= speakers
         found = windows.measured(places)
@@ -245,7 +260,8 @@ class LengthExchange:
         if fact in self._heard:
             return None
         if failure := failure_in(fact):
-            self._heard.add(fact)
+            if not windows.ahead:
+                self._heard.add(fact)
             raise PeerError(
                 f"{windows.what}: process {failure.process} cannot measure its share of the documents:\n"
                 f"  {failure.reason}"

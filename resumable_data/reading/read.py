@@ -63,7 +63,8 @@ def read_spans(
             raise RecordError(
                 f"{name} has {int(lengths[wrong[0]])} tokens, but was planned with "
                 f"{int(plan.document_length[span])}: the data changed since its lengths were counted, or "
-                "what reads it differs between processes. Restore the data, or delete its lengths index"
+                "what reads it differs between processes. Restore the data, or delete its lengths index or "
+                "the directory of measure(…)"
             )
         starts[spans] = before + documents.starts[documents_of_spans] + plan.offset[spans]
         found.append(documents)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -13,15 +14,18 @@ from etils import epath
 
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import digest
-from resumable_data.errors import PipelineError, SourceError
+from resumable_data.errors import PipelineError, RecordError, SourceError
 from resumable_data.sources.arrow_cache import convert_column, convert_whole
 from resumable_data.sources.arrow_column import ArrowColumn, layout_of
 from resumable_data.sources.column_files import ColumnFiles
 from resumable_data.sources.hugging_face_columns import NumberColumns
 from resumable_data.sources.hugging_face_records import Records, TokenRecords, WholeRecords, records_of
+from resumable_data.sources.mended_lines import LineKind, Mended, mended
 from resumable_data.sources.shards import find_shards
-from resumable_data.sources.source import Column, check_indices, evenly_spaced
+from resumable_data.sources.source import Column, check_indices, digests_or_bad, evenly_spaced
 from resumable_data.system_errors import explain
+
+_LOG = logging.getLogger(__name__)
 
 _SAMPLED_RECORDS = 1024
 _LENGTHS_AT_ONCE = 1 << 20
@@ -62,6 +66,7 @@ class HuggingFaceSource:
         self._dataset = dataset
         self._column = column
         self._name = name
+        self._bad: Mapping[int, str] = {}  # what is wrong with lines of files, by record
         self._records: Records = records_of(dataset, column, name)
         self._rows = _row_mapping(dataset, name)
         # Stages look for these methods: only a source that knows lengths has the one, and only one whose records
@@ -91,16 +96,32 @@ class HuggingFaceSource:
             column: As in the class.
             cache_dir: Where the Arrow files lie; in the cache of ``datasets`` by default.
 
+        A line that does not parse is a bad record, and so is what is lost where a compressed file is cut short, or a
+        file is empty among others: a warning counts them, and each is an error when it is read, unless
+        ``skip_bad_records`` leaves it out.
+
         Raises:
-            SourceError: A file is missing, empty, damaged, or of another kind, or the cache cannot be written.
+            SourceError: A file is missing, damaged, or of another kind, none has a record, or the cache cannot be
+                written.
         """
         _import_datasets()
         files = find_shards(paths)
         kind = _kind_of(files)
         name = f"{files[0].name}{' …' if len(files) > 1 else ''}"
-        if column is None:
-            return cls(convert_whole(files, kind, cache_dir), name=name)
-        return cls(convert_column(ColumnFiles(files, column, kind), cache_dir), column, name=name)
+        bad: Mapping[int, str] = {}
+        try:
+            if any(file.stat().length == 0 for file in files):
+                raise SourceError("a file is empty")  # noqa: TRY301
+            dataset = _converted(files, column, kind, cache_dir)
+        except SourceError as error:
+            of_system = isinstance(error.__cause__, OSError) and error.__cause__.errno is not None
+            found = None if of_system else _mended(files, kind, cache_dir)
+            if found is None:
+                raise
+            dataset, bad = _converted(found.files, column, kind, cache_dir), found.bad
+            first = bad[min(bad)]
+            _LOG.warning("%s: %d of %d records are bad, the first is %s", name, len(bad), len(dataset), first)
+        return cls._with_bad(dataset, column, name, bad)
 
     @classmethod
     def from_disk(cls, path: epath.PathLike, column: str | None = None) -> HuggingFaceSource:
@@ -126,6 +147,12 @@ class HuggingFaceSource:
             raise SourceError(f"{folder} cannot be read as a dataset of save_to_disk: {error!r}") from error
         return cls(dataset, column, name=epath.Path(folder).name)
 
+    @classmethod
+    def _with_bad(cls, dataset: Any, column: str | None, name: str, bad: Mapping[int, str]) -> HuggingFaceSource:
+        source = cls(dataset, column, name=name)
+        source._bad = bad
+        return source
+
     def __len__(self) -> int:
         return len(self._dataset)
 
@@ -135,7 +162,7 @@ class HuggingFaceSource:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What is known of the memory holds in this process alone.
-        return _reopened, (self._dataset, self._column, self._name)
+        return HuggingFaceSource._with_bad, (self._dataset, self._column, self._name, self._bad)
 
     def read(self, indices: Int64Array) -> Sequence[Any]:
         """Records at int64[n] indices: a ``Ragged`` of tokens, or a list of texts or dictionaries.
@@ -144,19 +171,21 @@ class HuggingFaceSource:
             RecordError: A record is null, is no UTF-8 text, or holds a token that int32 cannot.
             SourceError: The Arrow data is damaged.
         """
+        self._refuse_bad(indices)
         return self._records.read(self._rows_at(indices), lambda place: self._name_of(int(indices[place])))
 
     def fingerprint(self) -> str:
         """Digest of the record count, of the total length, and of up to 1,024 records, spread evenly.
 
-        The same records have the same fingerprint, whatever files, chunks and integer types they lie in.
-
-        Raises:
-            RecordError: A sampled record is bad.
+        The same records have the same fingerprint, whatever files, chunks and integer types they lie in. A bad record
+        counts as one.
         """
-        sampled = evenly_spaced(len(self), _SAMPLED_RECORDS)
-        digests = self._records.digests(self._rows_at(sampled), lambda place: self._name_of(int(sampled[place])))
+        digests = digests_or_bad(evenly_spaced(len(self), _SAMPLED_RECORDS), self._digests)
         return digest("hugging-face", str(len(self)), str(self._total_length()), *digests)
+
+    def _digests(self, indices: Int64Array) -> list[str]:
+        self._refuse_bad(indices)
+        return self._records.digests(self._rows_at(indices), lambda place: self._name_of(int(indices[place])))
 
     def _token_lengths(self, indices: Int64Array) -> Int64Array:
         """Tokens of each record, int64[n], from the Arrow offsets.
@@ -164,16 +193,25 @@ class HuggingFaceSource:
         Raises:
             RecordError: A record is null.
         """
+        self._refuse_bad(indices)
         records = cast(TokenRecords, self._records)
         return records.lengths(self._rows_at(indices), lambda place: self._name_of(int(indices[place])))
 
     def _read_columns(self, indices: Int64Array, names: Sequence[str]) -> Mapping[str, Column] | None:
         """Columns of lists of numbers from Arrow's memory; None where one holds another thing, or a null."""
+        if self._bad and any(index in self._bad for index in indices.tolist()):
+            return None
         return self._columns.read(self._rows_at(indices), names)
 
     def _rows_at(self, indices: Int64Array) -> Int64Array:
         check_indices(indices, len(self), repr(self))
         return indices if self._rows is None else self._rows.integers(indices, "u8").astype(np.int64)
+
+    def _refuse_bad(self, indices: Int64Array) -> None:
+        """Raises RecordError where one of the records stands for a line that is bad."""
+        for index in indices.tolist() if self._bad else ():
+            if index in self._bad:
+                raise RecordError(f"{self._name_of(index)} is bad: {self._bad[index]}")
 
     def _name_of(self, index: int) -> str:
         return f"{self!r}, record {index}"
@@ -192,8 +230,20 @@ class HuggingFaceSource:
         return sum(int(column.extents(self._rows_at(block)).lengths.sum()) for block in blocks)
 
 
-def _reopened(dataset: Any, column: str | None, name: str) -> HuggingFaceSource:
-    return HuggingFaceSource(dataset, column, name=name)
+def _converted(files: Sequence[epath.Path], column: str | None, kind: str, cache_dir: epath.PathLike | None) -> Any:
+    """The files as a dataset: of one column, or of all."""
+    if column is None:
+        return convert_whole(files, kind, cache_dir)
+    return convert_column(ColumnFiles(files, column, kind), cache_dir)
+
+
+def _mended(files: Sequence[epath.Path], kind: str, cache_dir: epath.PathLike | None) -> Mended | None:
+    """Copies of files of lines without what is bad in them; None where nothing is, or nothing else."""
+    if kind == "parquet":
+        return None
+    folder: epath.PathLike = _import_datasets().config.HF_DATASETS_CACHE if cache_dir is None else cache_dir
+    found = mended(files, LineKind(json=kind == "json"), os.fspath(folder))
+    return found if 0 < len(found.bad) < found.records else None
 
 
 def _row_mapping(dataset: Any, name: str) -> ArrowColumn | None:
@@ -219,7 +269,7 @@ def _kind_of(files: Sequence[epath.Path]) -> str:
             size = file.stat().length
         except OSError as error:
             raise SourceError(f"{file} cannot be read: {explain(error)}") from error
-        if size == 0:
+        if size == 0 and (len(files) == 1 or kinds == {"parquet"}):
             raise SourceError(f"{file} is empty (0 bytes, no records); write or copy it again, or leave it out")
     return cast(str, kinds.pop())
 

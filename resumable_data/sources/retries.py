@@ -15,12 +15,27 @@ from resumable_data.system_errors import can_pass, explain
 _LOG = logging.getLogger(__name__)
 _FIRST_WAIT = 0.2
 
+# Errors of these packages are those of storage, though not all of them are an OSError.
+_STORAGE_PACKAGES = ("aiohttp", "botocore", "google", "httpcore", "httpx", "requests", "urllib3")
+# Some errors of what was read are an OSError: a file that is no gzip, a picture that is none.
+_PARSING_MODULES = ("gzip", "PIL")
+
 ReadT = TypeVar("ReadT")
+
+
+def is_of_storage(error: BaseException) -> bool:
+    """Whether storage failed, which may help itself when it is asked again; otherwise what was read is bad.
+
+    >>> is_of_storage(ConnectionResetError()), is_of_storage(ValueError("no number")), is_of_storage(EOFError())
+    (True, False, False)
+    """
+    package = type(error).__module__.partition(".")[0]
+    return package in _STORAGE_PACKAGES or (isinstance(error, OSError) and package not in _PARSING_MODULES)
 
 
 @dataclass(frozen=True)
 class Retries:
-    """Attempts at a read that fails with an ``OSError``, with waits between them that double and vary at random.
+    """Attempts at a read with which storage fails, with waits between them that double and vary at random.
 
     No wait touches the order. What fails for another reason, such as a bad record, is not tried again; nor is what
     fails in the same way every time, such as a missing file or permission, or what a source says of its data.
@@ -51,7 +66,7 @@ class Retries:
             what: What an error or a warning calls it.
 
         Raises:
-            SourceError: An ``OSError`` that cannot pass, or every attempt failed.
+            SourceError: Storage failed in a way that cannot pass, or at every attempt.
         """
 
         def warn(state: tenacity.RetryCallState) -> None:
@@ -73,10 +88,11 @@ class Retries:
         )
         try:
             return attempts(read)
-        except OSError as error:
-            if not _may_pass(error) and isinstance(error, SourceError):
+        except Exception as error:
+            may_pass = _may_pass(error)
+            if not is_of_storage(error) or (isinstance(error, SourceError) and not may_pass):
                 raise
-            tried = f" in {self.attempts} attempts" if _may_pass(error) else ""
+            tried = f" in {self.attempts} attempts" if may_pass else ""
             raise SourceError(f"{what} cannot be read{tried}: {_in_words(error)}") from error
 
 
@@ -85,12 +101,12 @@ def _may_pass(error: BaseException) -> bool:
     cause = error
     while isinstance(cause, SourceError) and cause.__cause__ is not None:
         cause = cause.__cause__
-    if cause is error or isinstance(cause, OSError):
-        return not isinstance(cause, SourceError) and can_pass(cause)
-    return True  # Libraries for networks have errors of their own.
+    if isinstance(cause, SourceError) or (isinstance(cause, OSError) and not can_pass(cause)):
+        return False
+    return is_of_storage(error)
 
 
-def _in_words(error: OSError) -> str:
-    if isinstance(error, SourceError):
+def _in_words(error: Exception) -> str:
+    if isinstance(error, SourceError) or not isinstance(error, OSError):
         return str(error)
     return explain(error) if error.filename is None else f"{error.filename}: {explain(error)}"

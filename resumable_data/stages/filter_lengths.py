@@ -23,10 +23,12 @@ class FilterLengths(Step):
     Attributes:
         predicate: From int64[n] lengths to bool[n], each by its own length alone.
         function_name: How it counts in the fingerprint.
+        tokens: The key of the tokens, where documents are mappings.
     """
 
     predicate: Callable[[Int64Array], BoolArray]
     function_name: str
+    tokens: str | None = None
 
     @property
     def name(self) -> str:
@@ -34,8 +36,8 @@ class FilterLengths(Step):
         return "filter"
 
     def settings(self) -> Settings:
-        """The predicate's name."""
-        return {"on_lengths": self.function_name}
+        """The predicate's name, and the key of the tokens."""
+        return {"on_lengths": self.function_name, "tokens": self.tokens}
 
     @property
     def drops(self) -> bool:
@@ -43,8 +45,8 @@ class FilterLengths(Step):
         return True
 
     def takes_tokens(self, fields: TokenFields | None) -> bool:
-        """True where documents are tokens."""
-        return fields is None
+        """True where documents are these tokens."""
+        return self.tokens == (None if fields is None else fields.tokens)
 
     def lengths(self, lengths: Int64Array) -> Int64Array:
         """Those of the documents that stay, and -1."""
@@ -57,7 +59,8 @@ class FilterLengths(Step):
             RecordError: A document is no array of tokens.
             PipelineError: The predicate fails, or gives no bools.
         """
-        lengths = documents.as_tokens(None, name).tokens.lengths
+        fields = None if self.tokens is None else TokenFields(self.tokens, ())
+        lengths = documents.as_tokens(fields, name).tokens.lengths
         return documents.keep(~self._dropped(np.where(documents.kept, lengths, -1)))
 
     def _dropped(self, lengths: Int64Array) -> BoolArray:

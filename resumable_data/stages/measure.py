@@ -14,6 +14,8 @@ from resumable_data.processes.length_exchange import LengthExchange
 from resumable_data.processes.service_carrier import ServiceCarrier
 from resumable_data.processes.speakers import speakers_of
 
+_LISTENER = -1
+
 
 @dataclass(frozen=True)
 class Sharing:
@@ -44,15 +46,16 @@ class Sharing:
             shards: Logical shards.
             worker: The worker of this process; workers measure the shards of their process in turn.
         """
-        if self.directory is None and not view.processes:
+        if self.directory is None and not view.sharers:
             return None
         carrier = ServiceCarrier.here() if self.directory is None else DirectoryCarrier(self.directory)
         speakers = speakers_of(view.rows_of_all(largest_batch), largest_batch, shards)
         process = view.place
+        if view.sharers:
+            # Errors name processes as JAX numbers them. One that delivers nothing only listens.
+            numbers = (*view.sharers, _LISTENER)
+            speakers, process = [numbers[speaker] for speaker in speakers], numbers[process]
         if worker.count > 1:
             speakers = [speaker * worker.count + shard % worker.count for shard, speaker in enumerate(speakers)]
             process = process * worker.count + worker.index
-        if view.processes:
-            # Errors name processes as JAX numbers them.
-            speakers, process = [view.processes[speaker] for speaker in speakers], view.processes[process]
         return LengthExchange(carrier, speakers, process, self.timeout_seconds)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import operator
 from typing import Any, Protocol, SupportsIndex
 
+import numpy as np
+
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
 from resumable_data.planning.planner import DocumentPlanner, RowPlanner
@@ -91,6 +93,19 @@ def as_integer(what: str, value: SupportsIndex) -> int:
         return operator.index(value)
     except TypeError as error:
         raise PipelineError(f"{what}={value!r} must be an integer") from error
+
+
+def as_bool(what: str, value: object) -> bool:
+    """A setting that is yes or no as a Python bool; NumPy's is one too.
+
+    Raises:
+        PipelineError: It is another value, which would count as yes most of the time.
+    """
+    if value is True or value is False:
+        return value
+    if not isinstance(value, np.bool_):
+        raise PipelineError(f"{what}={value!r} must be True or False")
+    return bool(value == np.True_)
 
 
 def check_token(stage: str, name: str, token: int) -> None:

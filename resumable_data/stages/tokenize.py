@@ -97,6 +97,17 @@ class Tokenize(Step):
         }
 
     @property
+    def works_together(self) -> bool:
+        """True: a call tokenises in several threads."""
+        return True
+
+    @property
+    def vocab_size(self) -> int:
+        """How many ids there are, from 0 on, those included that are added here."""
+        added = (self.bos_id, self.eos_id, self.eod_id)
+        return max(self.tokenizer.vocab_size, *(token + 1 for token in added if token is not None), 1)
+
+    @property
     def lengths_stay_known(self) -> bool:
         """False: they show when the text is tokenised."""
         return False
@@ -147,11 +158,13 @@ class Tokenize(Step):
         room = self._room
         if room is not None and len(ids) > room:
             del ids[room:]
-        if self.bos_id is not None:
+        # A chat template, or an export, may have opened and closed the text already.
+        if self.bos_id is not None and ids[:1] != [self.bos_id]:
             ids.insert(0, self.bos_id)
-        if self.eos_id is not None:
+        if self.eos_id is not None and ids[-1:] != [self.eos_id]:
             ids.append(self.eos_id)
-        if self.add_eod and (self.max_length is None or len(ids) < self.max_length):
+        whole = self.max_length is None or len(ids) < self.max_length
+        if self.add_eod and whole and ids[-1:] != [self.eod_id]:
             ids.append(cast(int, self.eod_id))
         return ids
 

@@ -33,7 +33,7 @@ WHAT = "web"
 def window(group: int, place: int) -> Lengths:
     """What a window holds, of which every other truncates something."""
     lengths = np.arange(-1, 3 + place, dtype=np.int64) + 100 * group
-    return lengths, lengths + 1 if place % 2 else None
+    return lengths, (lengths + 1).reshape(-1, 1) if place % 2 else None
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Process:
     error: BaseException | None = None
     meanwhile: Callable[[list[int]], Any] = list
 
-    def share(self, group: int, windows: int, *, what: str = WHAT) -> list[Any]:
+    def share(self, group: int, windows: int, *, what: str = WHAT, ahead: bool = False) -> list[Any]:
         def measure(places: Int64Array) -> list[Lengths]:
             self.measured.append(places.tolist())
             self.meanwhile(places.tolist())
@@ -65,7 +65,7 @@ class Process:
         shards = len(self.exchange._speakers)
         of_shards = [place * shards // windows for place in range(windows)]
         counts = [len(window(group, place)[0]) for place in range(windows)]
-        return plain(self.exchange.share(keys, of_shards, measure, counts, what))
+        return plain(self.exchange.share(keys, of_shards, measure, counts, what, ahead=ahead))
 
 
 def plain(windows: Sequence[Lengths]) -> list[Any]:
@@ -255,6 +255,37 @@ def test_who_comes_late_hears_of_a_failure_too() -> None:
     failed, heard = outcomes([partial(second.share, 0, 2)]) + outcomes([partial(first.share, 0, 2)])
     assert failed is second.error
     assert isinstance(heard, rd.PeerError)
+
+
+def test_nobody_is_told_of_an_error_in_what_is_measured_ahead() -> None:
+    board = Board()
+    (first,) = on_board([0], board)
+    first.error = rd.RecordError("record 7 is torn")
+    assert outcomes([partial(first.share, 0, 2, ahead=True)]) == [first.error]
+    assert board.keys == set()
+
+
+def test_who_hears_of_a_failure_ahead_hears_of_it_again_once_it_waits() -> None:
+    first, second = on_board([0, 1], Board())
+    second.error = rd.RecordError("record 7 is torn")
+    outcomes([partial(second.share, 0, 2)])
+    for ahead in (True, False):
+        (heard,) = outcomes([partial(first.share, 0, 2, ahead=ahead)])
+        assert isinstance(heard, rd.PeerError)
+        assert "RecordError: record 7 is torn" in str(heard)
+
+
+def test_nobody_is_stood_in_for_ahead_but_those_who_are_silent() -> None:
+    first, second = on_board([0, 1], Board(), timeout_seconds=SHORT)
+    (late,) = outcomes([partial(first.share, 0, 2, ahead=True)])
+    assert str(late) == "web: lengths of process 1 are not there yet"
+    assert first.measured == [[0]]
+    second.share(0, 2)
+    assert first.share(0, 2) == expected(0, 2)
+    assert first.measured == [[0], [0]]
+    first.share(1, 2)
+    assert first.share(2, 2, ahead=True) == expected(2, 2)
+    assert first.measured[2:] == [[0], [1], [0], [1]]
 
 
 def test_a_failure_of_an_earlier_run_counts_for_nothing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from threading import Event, current_thread
 import numpy as np
 import pytest
 
+import resumable_data as rd
 from property_tests.testing.coordination import outcomes
 from property_tests.testing.memory_carrier import Board, MemoryCarrier
 from resumable_data.arrays import Int64Array, Ragged
@@ -104,9 +105,9 @@ def test_what_was_truncated_is_told_where_one_reader_truncates() -> None:
     _, lengths = measured([Texts(), Texts(100, truncates=True)])
     (found,) = lengths.measure([window((0, 3), (1, 4), (1, 5))], [0])
 
-    assert found.truncated is not None
-    assert found.truncated.tolist() == [0, 1, 0]
-    assert lengths.measure([window((0, 3))], [0])[0].truncated is None
+    assert found.counts is not None
+    assert found.counts.tolist() == [[0], [1], [0]]
+    assert lengths.measure([window((0, 3))], [0])[0].counts is None
 
 
 def test_a_group_that_is_complete_is_told_to_the_readers_of_the_pack_alone() -> None:
@@ -173,6 +174,28 @@ def test_a_task_that_is_run_ahead_has_a_thread_of_its_own() -> None:
     assert names == ["resumable_data measure"]
 
 
+def test_the_others_hear_of_no_error_in_a_task_that_is_run_ahead() -> None:
+    class Torn(Texts):
+        def read_tokens(self, indices: Int64Array) -> Documents:
+            raise rd.RecordError("record 3 is torn")
+
+    board = Board()
+    _, lengths = measured([Torn()], LengthExchange(MemoryCarrier(board), [0], 0, LONG))
+    ran = Event()
+
+    def task() -> None:
+        with pytest.raises(rd.RecordError):
+            lengths.measure([window((0, 3))], [0])
+        ran.set()
+
+    lengths.run_ahead(task)
+    assert ran.wait(LONG)
+    assert board.keys == set()
+    with pytest.raises(rd.RecordError):
+        lengths.measure([window((0, 3))], [0])
+    assert len(board.keys) == 1
+
+
 def test_nothing_is_run_ahead_where_it_could_not_be_kept() -> None:
     # Document 3 takes 52 bytes, which is more than half of 100.
     measuring, lengths = measured([Texts()], kept_bytes=100)
@@ -199,11 +222,10 @@ def test_to_close_ends_the_threads_and_no_other_begins() -> None:
     ended = Event()
 
     def task() -> None:
-        with pytest.raises(ExchangeClosedError):
-            exchange.share(["key"], [0], lambda _: pytest.fail("another process measures it"), [1], "web")
+        assert exchange._closing.wait(LONG)
         ended.set()
 
     measuring.run_ahead(task)
     measuring.close()
-    assert ended.is_set()
+    assert ended.wait(20)
     measuring.run_ahead(lambda: pytest.fail("it is closed"))

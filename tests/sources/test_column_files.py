@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -118,20 +119,31 @@ def test_json_lines_longer_than_what_is_read_at_once(tmp_path: Path, monkeypatch
     assert read(open_column(tmp_path / "a.jsonl", tmp_path, "tokens")) == documents
 
 
-@pytest.mark.parametrize(
-    ("name", "lines", "message"),
-    [
-        ("m_2.jsonl", '{"text": "a"}\n{"text": \n', r"m_2\.jsonl cannot be read: ArrowInvalid.*\(column 'text'\)"),
-        ("m_2.jsonl", '{"text": 5}\n', r"m_2\.jsonl cannot be read: .*from string to number.*\(column 'text'\)"),
-    ],
-)
-def test_the_bad_file_among_many_is_named(tmp_path: Path, name: str, lines: str, message: str) -> None:
+def test_the_bad_file_among_many_is_named(tmp_path: Path) -> None:
     for number in range(4):
         write_lines(tmp_path / f"m_{number}.jsonl", [{"text": "a"}])
-    (tmp_path / name).write_text(lines)
+    (tmp_path / "m_2.jsonl").write_text('{"text": "a"}\n{"text": \n')
+    source = open_column(f"{tmp_path}/m_*.jsonl", tmp_path)
+    assert read(source, [0, 1, 2, 4]) == ["a"] * 4
+    with pytest.raises(rd.RecordError, match=r"record 3 is bad: .*m_2\.jsonl, line 2"):
+        read(source, [3])
+
+
+def test_a_file_with_another_type_is_named_with_the_column(tmp_path: Path) -> None:
+    write_lines(tmp_path / "m_0.jsonl", [{"text": "a"}])
+    write_lines(tmp_path / "m_1.jsonl", [{"text": 5}])
+    message = r"m_1\.jsonl cannot be read: .*from string to number.*\(column 'text'\)"
     with pytest.raises(rd.SourceError, match=message):
         open_column(f"{tmp_path}/m_*.jsonl", tmp_path)
     assert not list((tmp_path / "cache").rglob("*.arrow*"))
+
+
+def test_a_bad_file_replaced_with_the_same_size_and_time_is_mended_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    for text in ("old", "new"):
+        path.write_text(f'{{"text": "{text}"}}\noops\n')
+        os.utime(path, (1, 1))
+        assert read(open_column(path, tmp_path), [0]) == [text]
 
 
 @pytest.mark.parametrize("column", ["absent", "title"])

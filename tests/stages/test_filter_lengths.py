@@ -123,3 +123,19 @@ def test_the_packing_report_counts_what_is_left_out() -> None:
     report = rd.Dataset.from_source(Watched([2, 3, 7, 0, 4])).filter(on_lengths=long).pack(8, eod_id=0).packing()
 
     assert (report.documents, report.dropped, report.tokens) == (3, 2, 14)
+
+
+def test_the_lengths_of_mappings_are_those_of_the_tokens_that_are_named() -> None:
+    records = [{"ids": [1, 2], "other": [0]}, {"ids": [1] * 9, "other": [0]}, {"ids": [3] * 4, "other": [0]}]
+    documents = rd.Dataset.from_source(rd.InMemorySource(records))
+    kept = documents.filter(on_lengths=lambda lengths: lengths <= 4, tokens="ids", name="short")
+
+    assert list(kept) == [records[0], records[2]]
+    (batch,) = kept.pad(4, eod_id=0, tokens="ids").batch(2)
+    assert batch.targets.tolist() == [[1, 2, 0, 0], [3, 3, 3, 3]]
+
+
+def test_a_key_of_tokens_goes_with_lengths() -> None:
+    documents = rd.Dataset.from_source(rd.InMemorySource([{"ids": [1]}]))
+    with pytest.raises(rd.PipelineError, match="tokens= goes with on_lengths="):
+        documents.filter(bool, tokens="ids")

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.memory_carrier import Board, MemoryCarrier
 from resumable_data.engines.worker import Worker
 from resumable_data.placement.process_rows_view import ProcessRows
 from resumable_data.placement.views import WholeBatch
+from resumable_data.processes.service_carrier import ServiceCarrier
 from resumable_data.stages.measure import Sharing
 
 ALONE = Worker(0, 1)
@@ -94,6 +96,30 @@ def test_a_directory_lets_each_measure_its_share(
     assert [lengths.tolist() for lengths, _ in found] == [[place] * 2 for place in range(4)]
     # What nobody else has published in time is measured in the second call.
     assert calls == [part for part in (own, [place for place in range(4) if place not in own]) if part]
+
+
+class Idle(ProcessRows):
+    """A process without rows of the batches of processes 1 and 3."""
+
+    sharers = (1, 3)
+    place = 2
+
+
+def test_a_process_that_delivers_nothing_listens_to_those_that_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Board()
+    monkeypatch.setattr(ServiceCarrier, "here", lambda: MemoryCarrier(board))
+    calls: list[list[int]] = []
+
+    def measure(places: np.ndarray) -> list[Any]:
+        calls.append(places.tolist())
+        return [(np.full(2, place), None) for place in places]
+
+    for view in (ProcessRows(0, 2, (1, 3)), ProcessRows(1, 2, (1, 3)), Idle(0, 2)):
+        exchange = Sharing(timeout_seconds=0).exchange(view, 8, 4, ALONE)
+        assert exchange is not None
+        exchange.share(list("abcd"), range(4), measure, [2] * 4, "books")
+    # The first does not wait for the second; the last has nothing to measure.
+    assert calls == [[0, 1], [2, 3], [2, 3]]
 
 
 def test_each_document_is_read_once() -> None:

@@ -15,11 +15,17 @@ from jax.sharding import Mesh
 import resumable_data as rd
 from property_tests.testing.elastic_pipelines import shards_of
 from property_tests.testing.processes import join_run, report
+from property_tests.testing.toy_tokenizer import EOS_ID
 
 
 def pipeline(corpus: Path, seed: int = 7) -> rd.Dataset[rd.LLMBatch]:
+    """Tokens whose lengths are known, and text, of which each process measures a share."""
     source = rd.ArrayRecordSource(str(corpus / "web_*.arecord"), parse=rd.parse_int32_tokens, progress=False)
-    return rd.Dataset.from_source(source).shuffle(seed).repeat().append_eod(0).pack(32, window=64, eod_id=0).batch(8)
+    tokens = rd.Dataset.from_source(source).shuffle(seed).repeat().append_eod(EOS_ID)
+    texts = rd.HuggingFaceSource.from_disk(corpus / "books", "text")
+    read = rd.Dataset.from_source(texts).shuffle(7).repeat().tokenize(corpus / "tokenizer.json", eod_id=EOS_ID)
+    rows = {"web": tokens.pack(32, window=64, eod_id=EOS_ID), "books": read.pack(32, window=16)}
+    return rd.mix(rows, {"web": 1, "books": 1}).batch(8)
 
 
 def everywhere(data: rd.Dataset[rd.LLMBatch]) -> rd.DataIterator[rd.LLMBatch]:
@@ -38,7 +44,7 @@ def report_failure(case: str, iterator: rd.DataIterator[Any], action: Callable[[
 
 
 def start_up(corpus: Path, other_corpus: Path) -> None:
-    """Differences that are found in front of the first batch."""
+    """Differences that are found before the first batch."""
     index = jax.process_index()
     other_seed = everywhere(pipeline(corpus, seed=8 if index == 2 else 7))
     report_failure("seed", other_seed, lambda: next(other_seed))
@@ -47,7 +53,7 @@ def start_up(corpus: Path, other_corpus: Path) -> None:
 
 
 def in_the_run(corpus: Path) -> None:
-    """Differences that are found in front of the next batch after a move, and how the run goes on."""
+    """Differences that are found before the next batch after a move, and how the run goes on."""
     index = jax.process_index()
     with everywhere(pipeline(corpus)) as iterator:
         states = [iterator.get_state() for _ in range(3) if next(iterator)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,28 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import v1
 
 import resumable_data as rd
-from property_tests.testing.elastic_pipelines import STEP, STEPS, pipelines, shardings, shards_of
+from property_tests.testing.elastic_pipelines import (
+    OTHER_BATCH,
+    OTHER_STEPS,
+    STEP,
+    STEPS,
+    pipelines,
+    shardings,
+    shards_of,
+)
 from property_tests.testing.processes import join_run, report
 
 Iterators = dict[str, rd.DataIterator[rd.LLMBatch]]
 
 
 @contextmanager
-def opened(corpus: Path) -> Iterator[Iterators]:
-    """The pipelines on all devices of this run, at their start."""
+def opened(corpus: Path, times: int = 1) -> Iterator[Iterators]:
+    """The pipelines on all devices of this run, at their start; with batches so many times larger."""
     where = shardings()
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(iter(data.place(where[name]).prefetch(2)))
-            for name, data in pipelines(corpus).items()
+            for name, data in pipelines(corpus, times).items()
         }
 
 
@@ -47,7 +55,7 @@ def save(corpus: Path, checkpoints: Path, processes: str) -> None:
 
 
 def restore(corpus: Path, checkpoints: Path, *saved_by: str) -> None:
-    """Goes on with what was saved by other numbers of processes, and reports the batches behind."""
+    """Goes on with what was saved by other numbers of processes, and reports the batches that follow."""
     for processes in saved_by:
         start = time.perf_counter()
         with opened(corpus) as iterators, ocp.CheckpointManager(checkpoints / processes) as manager:
@@ -67,16 +75,19 @@ def restore(corpus: Path, checkpoints: Path, *saved_by: str) -> None:
                 directory = checkpoints / f"{processes} v1" / name
                 checkpointer.restore(directory, args=rd.checkpoint.DataRestore(iterator))
             report_following(iterators, saved_by=processes, api="v1 to v0")
+        with opened(corpus, OTHER_BATCH) as iterators, ocp.CheckpointManager(checkpoints / processes) as manager:
+            restore_all(manager, iterators, allow={"batch"})
+            report_following(iterators, STEP + OTHER_STEPS, saved_by=processes, api="other batch")
 
 
-def restore_all(manager: ocp.CheckpointManager, iterators: Iterators) -> None:
-    items = {name: rd.checkpoint.DataRestore(iterator) for name, iterator in iterators.items()}
+def restore_all(manager: ocp.CheckpointManager, iterators: Iterators, allow: Collection[str] = ()) -> None:
+    items = {name: rd.checkpoint.DataRestore(iterator, allow) for name, iterator in iterators.items()}
     manager.restore(STEP, args=ocp.args.Composite(**items))
 
 
-def report_following(iterators: Iterators, **values: Any) -> None:
+def report_following(iterators: Iterators, until: int = STEPS, **values: Any) -> None:
     first = next(iter(iterators.values())).step
-    for step in range(first, STEPS):
+    for step in range(first, until):
         report(**values, step=step, shards={name: shards_of(next(iterator)) for name, iterator in iterators.items()})
 
 

@@ -276,50 +276,6 @@ def bad_record(directory: Path) -> None:
             trained += int(batch.targets.sum())
 
 
-def is_wanted(tokens: np.ndarray[Any, Any]) -> bool:
-    """Whether a document is kept, which most are."""
-    return len(tokens) != 5
-
-
-def ending(directory: Path) -> rd.Dataset[rd.LLMBatch]:
-    """Batches that end with the data, of which each process reads what its own logical shards are made of."""
-    source = rd.ArrayRecordSource(str(directory / "corpus.arecord"), parse, progress=False)
-    batches = rd.Dataset.from_source(source).filter(is_wanted).pad(8, eod_id=0).batch(8)
-    return batches.place(jax.make_mesh((jax.device_count(),), ("data",)))
-
-
-def waited_for(directory: Path, victim: str) -> None:
-    """Two processes deliver data that ends; one of them does not come to the batch that the other waits for."""
-    join_run(heartbeat_timeout=10, shutdown_timeout=4)
-    iterator = iter(ending(directory))
-    for _ in range(3):
-        next(iterator)
-    with checkpoints(directory / "run") as (manager, _):
-        save(manager, iterator)
-    if jax.process_index() == int(victim):
-        stand_still("before a batch")
-    next(iterator)
-
-
-def bad_record_of_one(directory: Path) -> None:
-    """Two processes deliver data that ends; a record of one of them cannot be parsed, and then can."""
-    join_run(heartbeat_timeout=20)
-    os.environ[BREAKS] = "1"
-    iterator = iter(ending(directory))
-    batches: list[str] = []
-    attempt(lambda: batches.extend(map(digest_of_rows, iterator)))
-    step = iterator.step
-    del os.environ[BREAKS]
-    batches.extend(map(digest_of_rows, iterator))
-    report(step=step, batches=batches)
-
-
-def digest_of_rows(batch: rd.LLMBatch) -> str:
-    """Of the rows that this process has, by their place."""
-    shards = sorted(batch.targets.addressable_shards, key=lambda shard: shard.index[0].start)
-    return hashlib.blake2b(b"".join(np.asarray(shard.data).tobytes() for shard in shards)).hexdigest()
-
-
 if __name__ == "__main__":
     # A parser counts by its module's name, which shall be that which the test knows.
     from property_tests.testing.programs import faults

@@ -48,7 +48,7 @@ def iterator(kind: str, corpus: Path, mesh: Mesh) -> MultiHostDataLoadIterator:
 
 
 def epochs(batches: Any) -> Iterator[str]:
-    """Digests of all rows of each batch, epoch behind epoch."""
+    """Digests of all rows of each batch, epoch after epoch."""
     return (digest(repr(raw(jax.tree.map(_everywhere, batch)))) for batch in chain.from_iterable(repeat(batches)))
 
 
@@ -58,7 +58,7 @@ def _everywhere(array: jax.Array) -> np.ndarray[Any, Any]:
 
 
 def main(action: str, corpus: Path, directory: Path) -> None:
-    """Saves each kind behind three batches, or restores it; reports the batches behind that."""
+    """Saves each kind after three batches, or restores it; reports the batches after that."""
     join_run()
     mesh = Mesh(np.array(jax.devices()), "data")
     for kind in KINDS:

@@ -53,12 +53,20 @@ class Counted:
 
 
 def pipeline() -> rd.Dataset[rd.LLMBatch]:
+    """Tokens whose lengths are known, and text, of which each process measures a share."""
     source = rd.SyntheticSource(300, lengths=[3, 9, 20, 41], vocabulary=50)
-    return rd.Dataset.from_source(source).shuffle(3).repeat().append_eod(0).pack(16, window=64, eod_id=0).batch(16)
+    tokens = rd.Dataset.from_source(source).shuffle(3).repeat().append_eod(0).pack(16, window=64, eod_id=0)
+    texts = rd.InMemorySource(["letter " * (place * 7 % 11) for place in range(200)])
+    read = rd.Dataset.from_source(texts).shuffle(3).repeat().map(letters, name="letters").append_eod(0)
+    return rd.mix({"tokens": tokens, "text": read.pack(16, window=4, eod_id=0)}, {"tokens": 1, "text": 1}).batch(16)
+
+
+def letters(text: str) -> list[int]:
+    return [ord(letter) for letter in text]
 
 
 def local_pipeline() -> rd.Dataset[rd.LLMBatch]:
-    return pipeline().shard(jax.process_index(), jax.process_count())
+    return pipeline().shard_by_jax_process()
 
 
 def everywhere(batch: Any) -> Any:
@@ -114,7 +122,7 @@ def ends(mesh: Mesh) -> None:
 
     once = MultiHostDataLoadIterator(iter(local), mesh)
     report(what="end", batches=[everywhere(batch)[:, 0].tolist() for batch in once], shortest=shortest)
-    report(what="behind the end", error=failing(lambda: list(once)))
+    report(what="after the end", error=failing(lambda: list(once)))
 
     again = MultiHostDataLoadIterator(local, mesh, reset_after_epoch=True)
     next(again)

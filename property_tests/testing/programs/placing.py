@@ -13,6 +13,7 @@ from property_tests.testing.processes import join_run, report
 
 ROWS, LENGTH = 8, 16
 TOKENS_A_RECORD = 64
+MEASURED = "measured by shares"
 SCHEDULE = rd.BatchSchedule(ROWS, factors={1: 2, 4: 3})
 
 
@@ -43,6 +44,11 @@ class CountingSource:
         return self._source.fingerprint()
 
 
+def same(document: Any) -> Any:
+    """The document, of which nobody knows the length after a map."""
+    return document
+
+
 def pipelines(source: Any) -> dict[str, rd.Dataset[rd.LLMBatch]]:
     """Finite ones, so that nothing is read ahead for batches that are never delivered."""
     documents = rd.Dataset.from_source(source).shuffle(3)
@@ -50,6 +56,7 @@ def pipelines(source: Any) -> dict[str, rd.Dataset[rd.LLMBatch]]:
         "packed, ramped": documents.pack(LENGTH, window=20, eod_id=0).batch(SCHEDULE, drop_remainder=False),
         "packed by cutting": documents.pack(LENGTH, strategy="concat_split", window=20, eod_id=0).batch(ROWS),
         "indexed": documents.pad(LENGTH, eod_id=0).batch(ROWS, batch_type=rd.LLMIndexedBatch),
+        MEASURED: documents.map(same, name="same").pack(LENGTH, window=6, eod_id=0).batch(SCHEDULE, shards=5),
     }
 
 
