@@ -200,9 +200,7 @@ def test_texts_kept_in_another_way_are_texts(arrow_type: pyarrow.DataType) -> No
     assert read(source, [3, 0, 1, 2]) == [TEXTS[place] for place in (3, 0, 1, 2)]
     with pytest.raises(RecordError, match="record 4 is null"):
         read(source, [4])
-    for each in (source, plain):
-        with pytest.raises(RecordError):
-            each.fingerprint()
+    assert source.fingerprint() == plain.fingerprint()
 
 
 class Busy:
