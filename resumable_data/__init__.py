@@ -23,7 +23,7 @@ from resumable_data.sources.grain_source import GrainSource
 from resumable_data.sources.hugging_face import HuggingFaceSource
 from resumable_data.sources.hugging_face_stream import HuggingFaceStream
 from resumable_data.sources.in_memory import InMemorySource
-from resumable_data.sources.parse import parse_int32_tokens
+from resumable_data.sources.parse import parse_int32_tokens, parse_int64_tokens, parse_uint16_tokens
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
 from resumable_data.version import VERSION
@@ -60,4 +60,6 @@ __all__ = [
     "log_normal_lengths",
     "mix",
     "parse_int32_tokens",
+    "parse_int64_tokens",
+    "parse_uint16_tokens",
 ]

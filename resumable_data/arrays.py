@@ -41,20 +41,21 @@ def joined_or_none(
     """Integers of several parts in one array.
 
     Args:
-        arrays: int64[n] of each part, or None.
+        arrays: int64[n, …] of each part, or None.
         lengths: n of each part.
         missing: What stands for the integers of a part that has none.
 
     Returns:
-        int64[sum(lengths)], or None where all of them are.
+        int64[sum(lengths), …], or None where all of them are.
 
     >>> joined_or_none([None, np.array([7])], [2, 1]).tolist()
     [0, 0, 7]
     """
-    if all(array is None for array in arrays):
+    more = next((array.shape[1:] for array in arrays if array is not None), None)
+    if more is None:
         return None
     given = zip(arrays, lengths, strict=True)
-    return np.concatenate([np.full(length, missing) if array is None else array for array, length in given])
+    return np.concatenate([np.full((n, *more), missing) if array is None else array for array, n in given])
 
 
 def ranges(starts: Int64Array, lengths: Int64Array) -> Int64Array:

@@ -226,12 +226,13 @@ class Dataset(Generic[ElementT]):
         """Leaves out records that cannot be parsed, mapped, tokenised or filtered by the stages so far.
 
         Records are bad, too, whose fields do not go with their tokens, where rows take ``fields``: one of another
-        length, or with a value that its dtype cannot hold. A ``map`` after this stage makes fields of its own,
-        and what is wrong with those is an error: put this stage after it.
+        length, or with a value that its dtype cannot hold; and those with an id that no token has. A ``map`` after
+        this stage makes fields of its own, and what is wrong with those is an error: put this stage after it.
 
         Without it a bad record is an error. Each is logged as a warning with its name, keeps its position, and is
-        counted in ``progress().dropped``. What storage fails with is never skipped. Since a bad record shows only
-        when it is read, the lengths of documents are known only by reading after this stage.
+        counted in ``progress().dropped``. ``bad_records`` of the iterator lists them; a checkpoint keeps the list.
+        What storage fails with is never skipped. Since a bad record shows only when it is read, the lengths of
+        documents are known only by reading after this stage.
 
         Args:
             at_most: How many different records may be bad in a process; the next one is an error. It may change
@@ -373,6 +374,7 @@ class Dataset(Generic[ElementT]):
         tokens: str | None = None,
         loss_mask: str | None = None,
         labels: str | None = None,
+        vocab_size: int | None = None,
     ) -> Dataset[LLMBatch]:
         """Rows of ``length`` tokens, each of several documents, packed window by window.
 
@@ -395,6 +397,8 @@ class Dataset(Generic[ElementT]):
             loss_mask: The field that says what is learnt: a token is where it is not 0. By default
                 ``"loss_mask"``, if that is among the fields.
             labels: The field that says it as Hugging Face does instead: a token is learnt where it is not -100.
+            vocab_size: How many tokens the model knows: an id beyond them makes a record bad, as a negative one does
+                always. By default the ids of the tokenizer, after ``tokenize``. It is no part of the state.
 
         Raises:
             PipelineError: A setting is impossible.
@@ -403,16 +407,10 @@ class Dataset(Generic[ElementT]):
         row_format = _row_format("pack", documents, length, eod_id, pad_id, fields, loss_mask, labels)
         if window is None:
             window = _WINDOW if documents.lengths_known else _WINDOW_TO_READ
-        return Dataset(
-            Pack(
-                documents,
-                row_format,
-                strategy,
-                as_integer("pack: window", window),
-                as_bool("pack: truncate", truncate),
-                tokens,
-            )
-        )
+        window = as_integer("pack: window", window)
+        truncate = as_bool("pack: truncate", truncate)
+        size = None if vocab_size is None else as_integer("pack: vocab_size", vocab_size)
+        return Dataset(Pack(documents, row_format, strategy, window, truncate, tokens, size))
 
     def pad(
         self,
@@ -425,6 +423,7 @@ class Dataset(Generic[ElementT]):
         tokens: str | None = None,
         loss_mask: str | None = None,
         labels: str | None = None,
+        vocab_size: int | None = None,
     ) -> Dataset[LLMBatch]:
         """Rows of ``length`` tokens, each of one document.
 
@@ -439,6 +438,7 @@ class Dataset(Generic[ElementT]):
             tokens: As in ``pack``.
             loss_mask: As in ``pack``.
             labels: As in ``pack``.
+            vocab_size: As in ``pack``.
 
         Raises:
             PipelineError: A setting is impossible.
@@ -452,7 +452,9 @@ class Dataset(Generic[ElementT]):
         """
         documents = self._documents("pad")
         row_format = _row_format("pad", documents, length, eod_id, pad_id, fields, loss_mask, labels)
-        return Dataset(Pad(documents, row_format, as_bool("pad: truncate", truncate), tokens))
+        truncate = as_bool("pad: truncate", truncate)
+        size = None if vocab_size is None else as_integer("pad: vocab_size", vocab_size)
+        return Dataset(Pad(documents, row_format, truncate, tokens, size))
 
     def shift(self, what: str = "inputs") -> Dataset[LLMBatch]:
         """Which side is shifted to make inputs and targets of a row's text.

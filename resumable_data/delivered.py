@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
+COUNTED = ("truncated",)
+"""What is counted of each document, and delivered with its first token: names that ``Documents`` and others have."""
+
 
 class Delivered(NamedTuple):
     """What a component has delivered up to a position.

@@ -10,7 +10,8 @@ from resumable_data.engines.elements import RowEngine
 from resumable_data.engines.filtered_documents import document_engine
 from resumable_data.engines.worker import Worker, WorkerEngine
 from resumable_data.iteration.agreed_start import AgreedStart
-from resumable_data.iteration.iterator import DataIterator, Opened
+from resumable_data.iteration.iterator import DataIterator
+from resumable_data.iteration.opened import Opened
 from resumable_data.reading.measuring import Measuring
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.catalog import Catalog
@@ -47,10 +48,11 @@ def _open(node: Node, worker: Worker, shards: int | None) -> Opened[Any]:
     else:
         rows, measuring = cast(Rows, node), Measuring.alone()
         planner = rows.open(OpenContext(measuring), catalog, rows.component)
-        engine = RowEngine(planner, catalog.readers, rows.format, measuring)
+        engine = RowEngine(planner, catalog.readers, rows.format, measuring, rows.lengths_known)
     if worker.count > 1:
         engine = WorkerEngine(engine, worker)
-    return Opened(engine, catalog.description, node.shards_of(shards) if isinstance(node, Batch | Unbatch) else 1)
+    shards = node.shards_of(shards) if isinstance(node, Batch | Unbatch) else 1
+    return Opened(engine, catalog.description, shards, tuple(catalog.resources), catalog.left_out)
 
 
 def is_stream(node: DocumentNode | Rows) -> bool:

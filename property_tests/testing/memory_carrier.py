@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from threading import Condition, Event, RLock
 
-_DEAF_SECONDS = 0.1
+_DEAF_SECONDS = 0.05
 
 
 class Board:
@@ -73,13 +73,12 @@ class MemoryCarrier:
 
     def wait(self, group: str, key: str, seconds: float, closing: Event) -> bytes | None:
         self.calls["wait"] += 1
-        deadline = time.monotonic() + seconds
         with self._board.lock:
             facts = self._board.group(group)
-            while (left := deadline - time.monotonic()) > 0 and not closing.is_set():
-                # Nothing wakes who waits when it closes, as with the real carriers.
-                if self._board.arrival(group, key).wait_for(lambda: key in facts, min(left, _DEAF_SECONDS)):
-                    break
+            arrival, deadline = self._board.arrival(group, key), time.monotonic() + seconds
+            # Nobody tells it that `closing` was set.
+            while key not in facts and not closing.is_set() and (left := deadline - time.monotonic()) > 0:
+                arrival.wait(min(left, _DEAF_SECONDS))
             fact = facts.get(key)
         self.received += len(fact or b"")
         return fact

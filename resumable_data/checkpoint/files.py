@@ -10,12 +10,15 @@ from etils import epath
 
 from resumable_data.edits import Edit
 from resumable_data.errors import StateError
+from resumable_data.reading.bad_records import LeftOut
 from resumable_data.state import State
 
 STATE_FILE = "state.json"
 PIPELINE_FILE = "pipeline.json"
 EDITS_FILE = "edits.json"
 FILES = (STATE_FILE, PIPELINE_FILE, EDITS_FILE)
+BAD_RECORDS_FILE = "bad_records.json"
+"""What was left out: for people, only where there is something, and no part of the position."""
 
 Texts = Mapping[str, str]
 
@@ -55,6 +58,16 @@ class Checking(Protocol):
         ...
 
 
+@runtime_checkable
+class LeavingOut(Protocol):
+    """An iterator that leaves out bad records."""
+
+    @property
+    def bad_records(self) -> Sequence[LeftOut]:
+        """Those that were left out so far."""
+        ...
+
+
 def texts_of(item: SavedIterator, state: State, expect_step: int | None = None) -> Texts:
     """The files of an iterator's present position, whose state is given, by name.
 
@@ -67,7 +80,9 @@ def texts_of(item: SavedIterator, state: State, expect_step: int | None = None) 
             "save after the step's batch was taken and before the next"
         )
     edits = [edit.to_json() for edit in item.edits]
-    contents = {STATE_FILE: state, PIPELINE_FILE: item.description(), EDITS_FILE: edits}
+    contents: dict[str, Any] = {STATE_FILE: state, PIPELINE_FILE: item.description(), EDITS_FILE: edits}
+    if isinstance(item, LeavingOut) and item.bad_records:
+        contents[BAD_RECORDS_FILE] = [left_out.to_json() for left_out in item.bad_records]
     return {name: to_text(content) for name, content in contents.items()}
 
 
@@ -82,8 +97,9 @@ def write(directory: epath.Path, texts: Texts) -> None:
     Raises:
         StateError: The disk is full, or the file cannot be written for another reason.
     """
-    for name in reversed(FILES):
-        _write_file(directory / name, texts[name])
+    for name in (BAD_RECORDS_FILE, *reversed(FILES)):
+        if name in FILES or name in texts:
+            _write_file(directory / name, texts[name])
 
 
 def write_part(directory: epath.Path, process: int, texts: Texts) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -9,13 +10,19 @@ from resumable_data.assembly.make_batch import make_batch
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.batch import LLMBatch, LLMFieldsBatch
 from resumable_data.engines.engine import Planned, Resumed, spans_at_once
-from resumable_data.errors import PipelineError, StateError
+from resumable_data.engines.pace import Pace
+from resumable_data.errors import PipelineError, ResumableDataError, StateError
 from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
 from resumable_data.planning.planner import Counts, DocumentPlanner, RowPlanner, Saved
+from resumable_data.planning.sequential_documents import SequentialDocuments
+from resumable_data.reading.documents import Documents
 from resumable_data.reading.measuring import Measuring
 from resumable_data.reading.read import read_documents, read_spans
 from resumable_data.reading.reader import Reader
+from resumable_data.sources.record_memory import memory_of
 from resumable_data.state import At
+
+_READ_AT_ONCE = 256
 
 PlannerT = TypeVar("PlannerT", RowPlanner[Any], DocumentPlanner[Any])
 
@@ -79,10 +86,17 @@ class RowEngine(ElementEngine[RowPlanner[Any]]):
         readers: Sequence[Reader],
         row_format: RowFormat,
         measuring: Measuring,
+        lengths_known: bool,
     ) -> None:
         super().__init__(planner, readers)
         self._format = row_format
         self._measuring = measuring
+        self._lengths_known = lengths_known
+
+    @property
+    def spans_at_once(self) -> int:
+        """Stretches of documents that are best read together; where planning reads them, those of one row."""
+        return super().spans_at_once if self._lengths_known else 1
 
     def counts(self, cursor: Any, *, ended: bool) -> dict[str, Counts]:
         """What each component has delivered."""
@@ -111,6 +125,15 @@ class RowEngine(ElementEngine[RowPlanner[Any]]):
 class DocumentEngine(ElementEngine[DocumentPlanner[Any]]):
     """Elements are documents, as the source and the maps make them; none of them is ever dropped."""
 
+    def __init__(self, planner: DocumentPlanner[Any], readers: Sequence[Reader]) -> None:
+        super().__init__(planner, readers)
+        self._pace = pace_of(planner, readers)
+
+    @property
+    def spans_at_once(self) -> int:
+        """Documents that are best read together: their sizes, and what reading them takes, shows when it is done."""
+        return self._pace.count
+
     @property
     def plans_without_reading(self) -> bool:
         """Yes: every document is an element."""
@@ -127,11 +150,33 @@ class DocumentEngine(ElementEngine[DocumentPlanner[Any]]):
 
     def load(self, plans: Sequence[DocumentPlan]) -> Iterator[Any]:
         """The planned documents, read together."""
-        return iter(read_documents(self._readers, concatenate_documents(plans)))
+        return iter(read_at_pace(self._readers, plans, self._pace))
 
     def cells(self, rows: int) -> int:
         """Documents have no cells."""
         return 0
+
+
+def pace_of(planner: DocumentPlanner[Any], readers: Sequence[Reader]) -> Pace:
+    """The pace at which documents are read: one by one where more gains nothing, or where a plan waits for each."""
+    together = any(reader.reads_together for reader in readers) and not isinstance(planner, SequentialDocuments)
+    return Pace(_READ_AT_ONCE * len(readers) if together else 1)
+
+
+def read_at_pace(readers: Sequence[Reader], plans: Sequence[DocumentPlan], pace: Pace) -> Documents:
+    """Reads documents together, and notes how that went.
+
+    Raises:
+        ResumableDataError: One of them is bad, or storage fails.
+    """
+    started = time.monotonic()
+    try:
+        documents = read_documents(readers, concatenate_documents(plans))
+    except ResumableDataError:
+        pace.restart()
+        raise
+    pace.note(len(plans), time.monotonic() - started, sum(map(memory_of, documents)))
+    return documents
 
 
 def decode_cursor(planner: RowPlanner[Any] | DocumentPlanner[Any], resumed: Resumed, dropped: int = 0) -> Any:

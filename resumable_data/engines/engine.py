@@ -124,3 +124,11 @@ class Engine(Protocol[PlanT, CursorT, ProducedT]):
     def cells(self, rows: int) -> int:
         """Cells, tokens and padding, of so many rows."""
         ...
+
+
+class Resource(Protocol):
+    """What belongs to one iterator, which closes it."""
+
+    def close(self) -> None:
+        """Frees memory and files, without waiting."""
+        ...

@@ -7,19 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from resumable_data.engines.elements import DocumentEngine, ElementEngine, decode_cursor
+from resumable_data.engines.elements import DocumentEngine, ElementEngine, decode_cursor, pace_of, read_at_pace
 from resumable_data.engines.engine import Planned, Resumed
-from resumable_data.errors import RecordError, ResumableDataError, SourceError
-from resumable_data.packing.plan import DocumentPlan, concatenate_documents
+from resumable_data.errors import ResumableDataError, SourceError
+from resumable_data.packing.plan import DocumentPlan
 from resumable_data.planning import integers
 from resumable_data.planning.integers import take_last
 from resumable_data.planning.packed_rows import name_no_document
 from resumable_data.planning.planner import Counts, DocumentPlanner
-from resumable_data.reading.read import read_documents
 from resumable_data.reading.reader import Reader
 from resumable_data.state import At
-
-_READ_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -48,13 +45,19 @@ class _Read:
 class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
     """Elements are the documents that no stage dropped.
 
-    Which these are shows only when they are read, so that planning reads, hundreds at a time.
+    Which these are shows only when they are read, so that planning reads, many at a time.
     """
 
     def __init__(self, planner: DocumentPlanner[Any], readers: Sequence[Reader]) -> None:
         super().__init__(planner, readers)
         self._dropping = tuple(planner.dropping)
         self._read: dict[Any, _Read] = {}
+        self._pace = pace_of(planner, readers)
+
+    @property
+    def spans_at_once(self) -> int:
+        """One: to plan a document is to read it."""
+        return 1
 
     def start(self) -> FilteredCursor:
         """The cursor before the first document."""
@@ -136,17 +139,21 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
     def _read_from(self, cursor: Any) -> dict[Any, _Read]:
         """Documents from a cursor on, each by the cursor before it."""
         cursors, plans = [cursor], list[DocumentPlan]()
-        for _ in range(_READ_AT_ONCE):
+        for _ in range(self._pace.count):
             plan, after = self._planner.take(cursors[-1], 1)
             if not len(plan):
                 break
             plans.append(plan)
             cursors.append(after)
+        if not plans:
+            return {}
         try:
-            documents = read_documents(self._readers, concatenate_documents(plans))
-        except RecordError:
-            # One of them is bad; those before it can still be had.
-            documents = read_documents(self._readers, plans[0])
+            documents = read_at_pace(self._readers, plans, self._pace)
+        except ResumableDataError:
+            if len(plans) == 1:
+                raise
+            # Those before the one that fails can still be had.
+            documents = read_at_pace(self._readers, plans[:1], self._pace)
         return {
             cursors[i]: _Read(int(plans[i].reader[0]), document, kept, cursors[i + 1])
             for i, (document, kept) in enumerate(zip(documents, documents.kept.tolist(), strict=True))

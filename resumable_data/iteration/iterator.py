@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
@@ -14,35 +13,18 @@ from typing import Any, Generic, Self, TypeVar
 from resumable_data.delivered import Delivered
 from resumable_data.differences import Difference
 from resumable_data.edits import Edit
-from resumable_data.engines.engine import Engine, Resumed
+from resumable_data.engines.engine import Resumed
 from resumable_data.errors import PipelineError, PipelineMismatchError
 from resumable_data.iteration.agreed_start import AgreedStart
 from resumable_data.iteration.epochs import Epochs
 from resumable_data.iteration.load_ahead import Ready
+from resumable_data.iteration.opened import Opened
 from resumable_data.iteration.progress import Progress
 from resumable_data.planning.integers import delivered_of, is_mix
-from resumable_data.state import Description, Position, State, decode, encode, shards_of
+from resumable_data.reading.bad_records import LeftOut
+from resumable_data.state import Position, State, decode, encode, shards_of
 
 ElementT = TypeVar("ElementT")
-
-
-@dataclass(frozen=True)
-class Opened(Generic[ElementT]):
-    """A pipeline that is open.
-
-    Attributes:
-        engine: What plans and loads its elements.
-        description: What decides its data.
-        shards: The logical shards of the run.
-    """
-
-    engine: Engine[Any, Any, ElementT]
-    description: Description
-    shards: int = 1
-
-    def __post_init__(self) -> None:
-        # No thread knows of this object, so that dropping it, or exiting, ends those of the engine.
-        weakref.finalize(self, self.engine.close)
 
 
 @dataclass(frozen=True)
@@ -196,7 +178,7 @@ class DataIterator(Generic[ElementT]):
             self._drop_ready()
             before, self._place = self._place, _Place(opened, position.step, cursor, (*position.edits, *changes))
             if opened is not before.opened:
-                before.opened.engine.close()
+                before.opened.close()
             self._begin()
 
         return move
@@ -254,12 +236,17 @@ class DataIterator(Generic[ElementT]):
         left = engine.remainder(place.cursor, place.step, self._ended)
         return Progress.of(place.step, rows, counts, _removed(place.edits), engine.cells(rows), left)
 
+    @property
+    def bad_records(self) -> list[LeftOut]:
+        """The bad records that ``skip_bad_records`` has left out in this process, those read ahead included."""
+        return self._place.opened.left_out()
+
     def description(self) -> dict[str, Any]:
         """What decides the pipeline's data, for people: what a checkpoint keeps as ``pipeline.json``."""
         return self._place.opened.description.to_json()
 
     def close(self) -> None:
-        """Ends the threads, if there are any. The state can still be taken.
+        """Ends the threads, if there are any, and frees what was read. The state can still be taken.
 
         A thread that does not end, since storage does not answer, is left behind with a warning.
         """
@@ -267,6 +254,7 @@ class DataIterator(Generic[ElementT]):
         # It ends waits for other processes, in which the threads that load ahead may be.
         self._place.opened.engine.close()
         self._drop_ready()
+        self._place.opened.close()
 
     def __enter__(self) -> Self:
         return self

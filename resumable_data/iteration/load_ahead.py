@@ -74,11 +74,11 @@ def plan_ahead(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterato
     """Elements from a step and its cursor on, as many at a time as are to be read together.
 
     Records are cheap when hundreds are read at once: one element at first, to be quick after a resume, then twice as
-    many each time up to a limit of spans and tokens.
+    many each time up to a limit of spans and tokens. Where elements have no known size, the engine lowers its limit.
     """
-    most_spans = engine.spans_at_once
     elements = 1
     while True:
+        most_spans = engine.spans_at_once
         planned: list[Planned[Any, Any]] = []
         failure: ResumableDataError | None = None
         spans = tokens = 0

@@ -39,12 +39,12 @@ def deal_windows(windows: Sequence[PackedWindow], owners: Sequence[int], shards:
     first_row[list(owners)] = offsets_of(rows)[:-1]
     shard, number = deal_rows(counts)
     order = first_row[shard] + number  # int64[n_rows], places among the windows' rows
-    truncated = np.concatenate([window.truncated for window in windows])
+    counts = np.concatenate([window.counts for window in windows])
     return PackedWindow(
         replace(together.take(order), owner=shard),
         size=sum(window.size for window in windows),
         split=sum(window.split for window in windows),
-        truncated=truncated[together.spans_of(order)],
+        counts=counts[together.spans_of(order)],
         dropped=np.concatenate([window.dropped for window in windows]),
     )
 

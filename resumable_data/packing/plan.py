@@ -56,24 +56,22 @@ class DocumentLengths:
 
     Attributes:
         tokens: int64[n], the tokens of each; -1 for one that is dropped, which keeps its place but fills no row.
-        truncated: int64[n], tokens that were cut off each before; None where nothing cuts any.
+        counts: int64[n, n_counted], what is counted of each, in the order of ``COUNTED``; None where nothing is.
     """
 
     tokens: Int64Array
-    truncated: Int64Array | None = None
+    counts: Int64Array | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def slice(self, start: int, stop: int) -> DocumentLengths:
         """Documents ``start`` to ``stop``, without copying."""
-        return DocumentLengths(
-            self.tokens[start:stop], None if self.truncated is None else self.truncated[start:stop]
-        )
+        return DocumentLengths(self.tokens[start:stop], None if self.counts is None else self.counts[start:stop])
 
     def take(self, indices: Int64Array) -> DocumentLengths:
         """Any documents in any order: int64[m] places, repeats allowed."""
-        return DocumentLengths(self.tokens[indices], None if self.truncated is None else self.truncated[indices])
+        return DocumentLengths(self.tokens[indices], None if self.counts is None else self.counts[indices])
 
 
 def concatenate_lengths(parts: Sequence[DocumentLengths]) -> DocumentLengths:
@@ -82,7 +80,7 @@ def concatenate_lengths(parts: Sequence[DocumentLengths]) -> DocumentLengths:
         return parts[0]
     return DocumentLengths(
         np.concatenate([part.tokens for part in parts]),
-        joined_or_none([part.truncated for part in parts], [len(part) for part in parts]),
+        joined_or_none([part.counts for part in parts], [len(part) for part in parts]),
     )
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from resumable_data.arrays import Int64Array, offsets_of
+from resumable_data.delivered import COUNTED
 from resumable_data.order.permutation import permutation
 from resumable_data.packing.best_fit import best_fit
 from resumable_data.packing.concat_split import concat_split
@@ -24,6 +25,8 @@ Strategy = Callable[[Int64Array, int, Int64Array | None], Pieces]
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
     {"best_fit": best_fit, "concat_split": concat_split, "first_fit": first_fit, "one_a_row": one_a_row}
 )
+_TRUNCATED = COUNTED.index("truncated")
+
 VERSIONS: Mapping[str, int] = MappingProxyType(dict.fromkeys(STRATEGIES, 1))
 
 
@@ -35,37 +38,36 @@ class PackedWindow:
         plan: Its rows.
         size: Number of documents.
         split: Those that lie in more than one row.
-        truncated: int64[n_spans], tokens cut off the document that begins with each span, here or before; 0 where
-            none does.
+        counts: int64[n_spans, n_counted], what is counted of the document that begins with each span; 0 where none
+            does.
         dropped: int64[n_dropped], the readers of the documents that are dropped.
     """
 
     plan: RowPlan
     size: int
     split: int
-    truncated: Int64Array
+    counts: Int64Array
     dropped: Int64Array
 
-    def delivered(self, row: int, reader: int) -> tuple[int, int, int, int]:
+    def delivered(self, row: int, reader: int) -> tuple[int, ...]:
         """What the rows before ``row`` deliver, of one reader.
 
         Returns:
             Documents that begin in them, their tokens, tokens cut off, and documents that are dropped. These lie
             in no row, and count with the last of the window.
         """
-        documents, tokens, truncated = self._before_rows(reader)[:, row].tolist()
         dropped = int(np.count_nonzero(self.dropped == reader)) if row == len(self.plan) else 0
-        return documents, tokens, truncated, dropped
+        return (*self._before_rows(reader)[row].tolist(), dropped)
 
     def _before_rows(self, reader: int) -> Int64Array:
-        """Documents, tokens and truncated tokens of a reader before each row: int64[3, n_rows + 1]."""
+        """Documents, tokens and what is counted of a reader before each row: int64[n_rows + 1, 2 + n_counted]."""
         if reader not in self._counted:
             here = self.plan.reader == reader
             begins = here & (self.plan.offset == 0)
-            columns = np.stack([begins, self.plan.length * here, self.truncated * here])
-            before_spans = np.zeros((3, len(here) + 1), np.int64)
-            np.cumsum(columns, axis=1, out=before_spans[:, 1:])
-            self._counted[reader] = before_spans[:, self.plan.rows]
+            columns = np.column_stack([begins, self.plan.length * here, self.counts * here[:, None]])
+            before_spans = np.zeros((len(here) + 1, columns.shape[1]), np.int64)
+            np.cumsum(columns, axis=0, out=before_spans[1:])
+            self._counted[reader] = before_spans[self.plan.rows]
         return self._counted[reader]
 
     @cached_property
@@ -106,7 +108,8 @@ def pack_window(
     kept = np.minimum(whole, row_length) if truncate else whole
     same = None if distinct else first_copies(documents.reader, documents.record)
     pieces = STRATEGIES[strategy](kept, row_length, same)
-    lost = whole - kept if lengths.truncated is None else whole - kept + lengths.truncated
+    counts = np.zeros((len(documents), len(COUNTED)), np.int64) if lengths.counts is None else lengths.counts.copy()
+    counts[:, _TRUNCATED] += whole - kept
     order, row_of_span = _arrange(pieces.row, shuffle_key)
     document, offset = pieces.document[order], pieces.offset[order]
     plan = RowPlan(
@@ -122,7 +125,7 @@ def pack_window(
         size=len(documents),
         split=int(np.count_nonzero(np.bincount(document) > 1)),
         # A document that is cut short may still be split, and counts once.
-        truncated=np.where(offset == 0, lost[document], 0),
+        counts=counts[document] * (offset == 0)[:, None],
         dropped=documents.reader[dropped],
     )
 

@@ -30,7 +30,7 @@ of each component in the regime, by name."""
 GROUP: Names = ("row", "rows")
 """Packed rows: rows of the group that were delivered, and all rows that were."""
 
-DELIVERED: Names = ("documents", "tokens", "truncated", "dropped")
+DELIVERED: Names = Delivered._fields[1:]
 """What was delivered of a component whose documents are packed, alone or in a mix."""
 
 DROPPED: Names = ("dropped",)

@@ -9,7 +9,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from resumable_data.delivered import Delivered
+from resumable_data.delivered import COUNTED, Delivered
 from resumable_data.errors import PipelineMismatchError, ResumableDataError, SourceError, StateError
 from resumable_data.packing.plan import RowPlan, concatenate
 from resumable_data.packing.window import PackedWindow
@@ -127,7 +127,7 @@ class PackedRows(RowPlanner[RowCursor]):
             dropped=dropped,
             split=sum(window.split for window in packed),
             tokens=tokens,
-            truncated=sum(int(window.truncated.sum()) for window in packed),
+            **_sum_counts(packed),
             padding=1 - tokens / (rows * self._row_length) if rows else 0.0,
         )
 
@@ -261,3 +261,9 @@ def name_no_document(path: str, documents: int, dropped: int) -> str:
             "filter, and look at what its predicate says of them"
         )
     return text
+
+
+def _sum_counts(packed: Sequence[PackedWindow]) -> dict[str, int]:
+    """What is counted of all documents, by name."""
+    sums = [sum(column) for column in zip(*(window.counts.sum(axis=0).tolist() for window in packed), strict=True)]
+    return dict(zip(COUNTED, sums or [0] * len(COUNTED), strict=True))

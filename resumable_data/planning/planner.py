@@ -149,7 +149,7 @@ class Counts:
     @property
     def delivered(self) -> Delivered:
         """The part of it that a state keeps."""
-        return Delivered(self.rows, self.documents, self.tokens, self.truncated, self.dropped)
+        return Delivered(*(getattr(self, name) for name in Delivered._fields))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from resumable_data.errors import StateError
 from resumable_data.packing.plan import DocumentPlan
 from resumable_data.planning.planner import MOST_DROPPED, Counts, DocumentPlanner, Extent, Saved
-from resumable_data.sources.sequential import Tape
+from resumable_data.sources.tape import Tape
 from resumable_data.state import At
 
 _BEGINNING = "null"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from resumable_data.arrays import Int64Array, offsets_of
+from resumable_data.delivered import COUNTED
 
 Lengths = tuple[Int64Array, Int64Array | None]
-"""Of n documents int64[n] lengths in tokens, -1 for one that is dropped, and int64[n] tokens that were truncated;
-None where nothing truncates any."""
+"""Of n documents int64[n] lengths in tokens, -1 for one that is dropped, and int64[n, n_counted] what is counted of
+each; None where nothing is."""
 
 _VERSION = 1
 _BITS = 7
@@ -16,15 +17,14 @@ _CONTINUED = 1 << _BITS
 _LONGEST = 9  # bytes of a number below 2⁶³
 
 
-def encode_lengths(lengths: Int64Array, truncated: Int64Array | None = None) -> bytes:
+def encode_lengths(lengths: Int64Array, counts: Int64Array | None = None) -> bytes:
     """Lengths of documents as bytes.
 
-    They are a byte for the version, a varint of each length + 1, and, where anything was truncated, a varint of each
-    count.
+    They are a byte for the version, a varint of each length + 1, and, where any count is not 0, a varint of each.
 
     Args:
         lengths: int64[n], tokens of each document; -1 for one that is dropped.
-        truncated: int64[n], tokens that were truncated, or None.
+        counts: int64[n, n_counted], what is counted of each document, or None.
 
     Raises:
         ValueError: A length is below -1, a count below 0, or there are not as many of each.
@@ -33,17 +33,17 @@ def encode_lengths(lengths: Int64Array, truncated: Int64Array | None = None) -> 
     '01 04 00 c9 01'
     """
     numbers = lengths + 1
-    if truncated is not None and truncated.any():
-        if len(truncated) != len(lengths):
-            raise ValueError(f"there are lengths of {len(lengths)} documents, but {len(truncated)} truncated counts")
-        numbers = np.concatenate([numbers, truncated])
+    if counts is not None and counts.any():
+        if len(counts) != len(lengths):
+            raise ValueError(f"there are lengths of {len(lengths)} documents, but counts of {len(counts)}")
+        numbers = np.concatenate([numbers, counts.ravel()])
     if numbers.min(initial=0) < 0:
-        raise ValueError("a length is at least -1, and a truncated count at least 0")
+        raise ValueError("a length is at least -1, and a count at least 0")
     return bytes([_VERSION]) + _varints(numbers)
 
 
 def decode_lengths(body: bytes, n: int) -> Lengths:
-    """What ``encode_lengths`` encoded; a count of nothing but zeros comes back as None.
+    """What ``encode_lengths`` encoded; counts that are all 0 come back as None.
 
     Args:
         body: The bytes.
@@ -52,16 +52,17 @@ def decode_lengths(body: bytes, n: int) -> Lengths:
     Raises:
         ValueError: The bytes are damaged, of another version, or of another number of documents.
 
-    >>> lengths, truncated = decode_lengths(bytes([1, 4, 0, 0xC9, 1]), 3)
-    >>> lengths.tolist(), truncated
+    >>> lengths, counts = decode_lengths(bytes([1, 4, 0, 0xC9, 1]), 3)
+    >>> lengths.tolist(), counts
     ([3, -1, 200], None)
     """
     if not body or body[0] != _VERSION:
         raise ValueError(f"these are not lengths of documents of version {_VERSION}: they begin with {body[:1]!r}")
     numbers = _numbers(np.frombuffer(body, np.uint8, offset=1))
-    if len(numbers) not in (n, 2 * n):
-        raise ValueError(f"{n} documents have {n} or {2 * n} numbers, but these bytes hold {len(numbers)}")
-    return numbers[:n] - 1, numbers[n:] if len(numbers) > n else None
+    if len(numbers) not in (n, (1 + len(COUNTED)) * n):
+        expected = f"{n} or {(1 + len(COUNTED)) * n}"
+        raise ValueError(f"{n} documents have {expected} numbers, but these bytes hold {len(numbers)}")
+    return numbers[:n] - 1, numbers[n:].reshape(n, -1) if len(numbers) > n else None
 
 
 def _varints(numbers: Int64Array) -> bytes:

@@ -132,7 +132,7 @@ class LengthExchange:
                 publish in time is not measured here: whoever asks for the lengths later tries again.
 
         Returns:
-            For each window the lengths, and the tokens that were truncated.
+            For each window the lengths, and what is counted of its documents.
 
         Raises:
             PeerError: A process cannot measure its share, and says why, or the others cannot be reached.

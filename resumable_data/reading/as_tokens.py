@@ -12,6 +12,7 @@ from resumable_data.errors import RecordError
 from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.step import Guard, Step
+from resumable_data.reading.token_ids import ANY_TOKEN, TokenIds
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,12 @@ class AsTokens(Step):
     Attributes:
         fields: What to take of documents that are mappings; None where documents are tokens.
         guard: What leaves out a document that cannot be had so; None where that is an error.
+        ids: Which ids tokens can have.
     """
 
     fields: TokenFields | None
     guard: Guard | None = None
+    ids: TokenIds = ANY_TOKEN
 
     @property
     def name(self) -> str:
@@ -38,7 +41,7 @@ class AsTokens(Step):
             RecordError: A document is bad, and no guard leaves it out.
         """
         try:
-            return documents.as_tokens(self.fields, name)
+            return self._checked(documents, name)
         except RecordError:
             if self.guard is None:
                 raise
@@ -49,18 +52,23 @@ class AsTokens(Step):
         """The tokens of one document that is dropped."""
         return Documents.nothing(1).as_tokens(self.fields, "{}".format)
 
+    def _checked(self, documents: Documents, name: NameOf) -> Documents:
+        found = documents.as_tokens(self.fields, name)
+        self.ids.check(found.tokens, name)
+        return found
+
     def _guarded(
         self, documents: Documents, indices: Int64Array, name: NameOf, place: int, guard: Guard
     ) -> Documents:
         one = np.array([place])
         try:
-            return documents.take(one).as_tokens(self.fields, lambda _: name(place))
+            return self._checked(documents.take(one), lambda _: name(place))
         except RecordError as error:
             guard.leave_out(int(indices[place]), error)
             return self.nothing()
 
 
-def with_tokens(steps: Sequence[Step], fields: TokenFields | None) -> tuple[Step, ...]:
+def with_tokens(steps: Sequence[Step], fields: TokenFields | None, ids: TokenIds = ANY_TOKEN) -> tuple[Step, ...]:
     """The steps of a component with the one among them that makes tokens of documents.
 
     It stands as early as the steps after it can work on tokens: a source that has columns then makes no records, and
@@ -71,6 +79,7 @@ def with_tokens(steps: Sequence[Step], fields: TokenFields | None) -> tuple[Step
     Args:
         steps: The steps, in their order.
         fields: What rows take of documents that are mappings; None where documents are tokens.
+        ids: Which ids tokens can have.
     """
     place = len(steps)
     while place and steps[place - 1].takes_tokens(fields):
@@ -82,4 +91,4 @@ def with_tokens(steps: Sequence[Step], fields: TokenFields | None) -> tuple[Step
     if fields is not None:
         present = {key: None for step in steps[place:] for key in step.present(fields)}
         fields = replace(fields, present=tuple(present))
-    return (*steps[:place], AsTokens(fields, before if isinstance(before, Guard) else None), *steps[place:])
+    return (*steps[:place], AsTokens(fields, before if isinstance(before, Guard) else None, ids), *steps[place:])

@@ -155,6 +155,11 @@ class CachedReader:
         self._delivered = 0  # the group that is being delivered
         self._warned = False
 
+    @property
+    def reads_together(self) -> bool:
+        """Whether many documents are read faster in one call than one by one."""
+        return self._reader.reads_together
+
     def measure(self, indices: Int64Array) -> DocumentLengths:
         """How long the documents at int64[n] indices are, which are read for it; -1 for one that is dropped."""
         wanted, places = np.unique(indices, return_inverse=True)

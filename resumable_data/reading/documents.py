@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from resumable_data.arrays import BoolArray, Int64Array, Ragged, joined_or_none
+from resumable_data.delivered import COUNTED
 from resumable_data.packing.plan import DocumentLengths
 from resumable_data.reading.fields import TokenFields
 
@@ -82,9 +83,13 @@ class Documents(Sequence[Any]):
 
     @property
     def lengths(self) -> DocumentLengths:
-        """How long these documents are, which are flat tokens; what a dropped one lost counts nowhere."""
-        truncated = None if self.truncated is None else self.truncated * self.kept
-        return DocumentLengths(np.where(self.kept, self.tokens.lengths, -1), truncated)
+        """How long these documents are, which are flat tokens; what is counted of a dropped one counts nowhere."""
+        counted: list[Int64Array | None] = [getattr(self, name) for name in COUNTED]
+        counts: Int64Array | None = None
+        if any(column is not None for column in counted):
+            nothing = np.zeros(len(self), np.int64)
+            counts = np.column_stack([nothing if column is None else column * self.kept for column in counted])
+        return DocumentLengths(np.where(self.kept, self.tokens.lengths, -1), counts)
 
     def map(self, function: Callable[[Any, int], Any]) -> Documents:
         """What a function makes of each document that is not dropped.

@@ -54,14 +54,14 @@ def _lengths_of_windows(readers: Sequence[Reader], windows: Sequence[DocumentPla
 
 def _lengths_of(readers: Sequence[Reader], documents: DocumentPlan) -> DocumentLengths:
     tokens = np.zeros(len(documents), np.int64)
-    truncated: Int64Array | None = None
+    counts: Int64Array | None = None
     for number, places in by_reader(documents.reader, np.arange(len(documents))):
         found = readers[number].measure(documents.record[places])
         tokens[places] = found.tokens
-        if found.truncated is not None:
-            truncated = np.zeros(len(documents), np.int64) if truncated is None else truncated
-            truncated[places] = found.truncated
-    return DocumentLengths(tokens, truncated)
+        if found.counts is not None:
+            counts = np.zeros((len(documents), found.counts.shape[1]), np.int64) if counts is None else counts
+            counts[places] = found.counts
+    return DocumentLengths(tokens, counts)
 
 
 class Measuring:
@@ -152,7 +152,7 @@ class MeasuredLengths:
 
         def measure(places: Int64Array) -> Sequence[tuple[Int64Array, Int64Array | None]]:
             found = _lengths_of_windows(self._readers, [windows[int(place)] for place in places])
-            return [(lengths.tokens, lengths.truncated) for lengths in found]
+            return [(lengths.tokens, lengths.counts) for lengths in found]
 
         keys = [self._key(window) for window in windows]
         counts, ahead = [len(window) for window in windows], self._measuring.is_ahead

@@ -15,10 +15,16 @@ from resumable_data.reading.as_tokens import AsTokens, with_tokens
 from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.step import Guard, Step
+from resumable_data.reading.token_ids import ANY_TOKEN, TokenIds
 
 
 class Reader(Protocol):
     """The reading side of a component, to which plans refer."""
+
+    @property
+    def reads_together(self) -> bool:
+        """Whether many documents are read faster in one call than one by one."""
+        ...
 
     def read(self, indices: Int64Array) -> Documents:
         """The documents at int64[n] indices, whatever they are."""
@@ -39,6 +45,11 @@ class Reader(Protocol):
 
 class RecordReader(Protocol):
     """The source of a component."""
+
+    @property
+    def reads_together(self) -> bool:
+        """Whether many records are read faster in one call than one by one."""
+        ...
 
     def read(self, records: Int64Array) -> Documents:
         """Its records at int64[n] places."""
@@ -67,13 +78,25 @@ class DocumentReader:
         source: The records.
         steps: What is done to them, in this order.
         fields: What rows take of documents that are mappings; None where documents are tokens.
+        ids: Which ids tokens can have, which is checked where documents are read as tokens.
     """
 
-    def __init__(self, source: RecordReader, steps: Sequence[Step], fields: TokenFields | None = None) -> None:
+    def __init__(
+        self,
+        source: RecordReader,
+        steps: Sequence[Step],
+        fields: TokenFields | None = None,
+        ids: TokenIds = ANY_TOKEN,
+    ) -> None:
         self._source = source
         self._steps = tuple(steps)
-        self._steps_to_tokens = with_tokens(steps, fields)
+        self._steps_to_tokens = with_tokens(steps, fields, ids)
         self._occurring = any(step.epoch_dependent for step in steps)
+
+    @property
+    def reads_together(self) -> bool:
+        """Whether the source, or a step, is faster with many documents in one call."""
+        return self._source.reads_together or any(step.works_together for step in self._steps)
 
     def read(self, indices: Int64Array) -> Documents:
         """The documents, whatever they are.
@@ -124,7 +147,7 @@ class DocumentReader:
     def _after(self, steps: tuple[Step, ...], indices: Int64Array) -> Documents:
         """The documents after the first steps, all at once.
 
-        What a guard among these has before it is run record by record where it fails.
+        What a guard among these has before it is run on ever fewer documents where it fails.
         """
         last = max((place for place, step in enumerate(steps) if isinstance(step, Guard)), default=-1)
         guard = steps[last] if last >= 0 else None
@@ -143,18 +166,14 @@ class DocumentReader:
         """The documents after the steps before a guard, which leaves out those that are bad."""
         try:
             return self._after(steps, indices)
-        except RecordError:
-            ones = np.split(indices, len(indices))
-            return Documents.concatenate([self._one(guard, steps, index) for index in ones])
-
-    def _one(self, guard: Guard, steps: tuple[Step, ...], index: Int64Array) -> Documents:
-        """The document at int64[1] index, or one that is dropped."""
-        try:
-            return self._after(steps, index)
         except RecordError as error:
-            guard.leave_out(int(index[0]), error)
-        tokens = [step for step in steps if isinstance(step, AsTokens)]
-        return tokens[0].nothing() if tokens else Documents.nothing(1)
+            if len(indices) == 1:
+                guard.leave_out(int(indices[0]), error)
+                tokens = [step for step in steps if isinstance(step, AsTokens)]
+                return tokens[0].nothing() if tokens else Documents.nothing(1)
+        # In halves: where few are bad, the others are still read many at a time.
+        halves = np.array_split(indices, 2)
+        return Documents.concatenate([self._guarded(guard, steps, half) for half in halves])
 
     def _source_documents(self, steps: tuple[Step, ...], records: Int64Array) -> Documents:
         """The source's records, from columns if nothing but tokens is asked for."""

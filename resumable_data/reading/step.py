@@ -65,6 +65,11 @@ class Step(ABC):
         """Whether what becomes of a record differs by epoch: plans then name occurrences instead of records."""
         return False
 
+    @property
+    def works_together(self) -> bool:
+        """Whether it works faster on many documents in one call than on one after the other."""
+        return False
+
     def takes_tokens(self, fields: TokenFields | None) -> bool:
         """Whether documents may be flat tokens with these fields before it, and are such after it."""
         return False

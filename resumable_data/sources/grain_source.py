@@ -11,7 +11,8 @@ import numpy.typing as npt
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import content_digest, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
-from resumable_data.sources.source import check_indices, evenly_spaced
+from resumable_data.sources.retries import is_of_storage
+from resumable_data.sources.source import check_indices, digests_or_bad, evenly_spaced
 
 _SAMPLED_RECORDS = 1024
 # Grain gives what repeats for ever a length of about 2**63; stages behind the repeat divide it.
@@ -89,6 +90,11 @@ class GrainSource:
     def __repr__(self) -> str:
         return f"{self._name} ({len(self)} records)"
 
+    @property
+    def reads_together(self) -> bool:
+        """Whether the source reads many records in one call; Grain's own datasets have one that reads one by one."""
+        return hasattr(self._source, "__getitems__")
+
     def read(self, indices: Int64Array) -> list[Any]:
         """Records at int64[n] indices.
 
@@ -112,15 +118,19 @@ class GrainSource:
     def fingerprint(self) -> str:
         """Digest of the record count, of up to 1,024 records, spread evenly, and of the lengths given.
 
+        A bad record counts as one.
+
         Raises:
             SourceError: A record holds an object whose content cannot be seen, or the storage fails.
-            RecordError: A sampled record is bad.
         """
         lengths = b"" if self._known_lengths is None else self._known_lengths.astype("<i8").tobytes()
         if self._given_fingerprint is not None:
             return digest("grain", str(len(self)), lengths, self._given_fingerprint)
-        sampled = evenly_spaced(len(self), _SAMPLED_RECORDS)
-        contents = map(self._content_digest, sampled.tolist(), self.read(sampled))
+
+        def digests(sample: Int64Array) -> list[str]:
+            return list(map(self._content_digest, sample.tolist(), self.read(sample)))
+
+        contents = digests_or_bad(evenly_spaced(len(self), _SAMPLED_RECORDS), digests)
         return digest("grain", str(len(self)), lengths, *contents)
 
     def _lengths(self, indices: Int64Array) -> Int64Array:
@@ -146,9 +156,9 @@ class GrainSource:
     def _read_one(self, index: int) -> Any:
         try:
             return self._source[index]
-        except OSError as error:
-            raise SourceError(f"{self!r}, record {index} cannot be read: {error!r}") from error
         except Exception as error:
+            if is_of_storage(error):
+                raise SourceError(f"{self!r}, record {index} cannot be read: {error!r}") from error
             raise RecordError(f"{self!r}, record {index} is bad: {error!r}") from error
 
     def _content_digest(self, index: int, record: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -14,12 +15,15 @@ from etils import epath
 
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import digest
-from resumable_data.errors import PipelineError, SourceError
+from resumable_data.errors import PipelineError, RecordError, SourceError
 from resumable_data.sources.array_record import find_shards
 from resumable_data.sources.arrow_column import ArrowColumn, layout_of
 from resumable_data.sources.hugging_face_columns import NumberColumns
 from resumable_data.sources.hugging_face_records import Records, TokenRecords, WholeRecords, records_of
-from resumable_data.sources.source import Column, check_indices, evenly_spaced
+from resumable_data.sources.mended_lines import LineKind, Mended, mended
+from resumable_data.sources.source import Column, check_indices, digests_or_bad, evenly_spaced
+
+_LOG = logging.getLogger(__name__)
 
 _SAMPLED_RECORDS = 1024
 _LENGTHS_AT_ONCE = 1 << 20
@@ -66,6 +70,7 @@ class HuggingFaceSource:
         self._dataset = dataset
         self._column = column
         self._name = name
+        self._bad: Mapping[int, str] = {}  # what is wrong with lines of files, by record
         self._records: Records = records_of(dataset, column, name)
         self._rows = _row_mapping(dataset, name)
         # Stages look for these methods: only a source that knows lengths has the one, and only one whose records
@@ -95,23 +100,36 @@ class HuggingFaceSource:
             column: As in the class.
             cache_dir: Where the Arrow files lie; in the cache of ``datasets`` by default.
 
+        A line that does not parse is a bad record, and so is what is lost where a compressed file is cut short, or a
+        file is empty among others: a warning counts them, and each is an error when it is read, unless
+        ``skip_bad_records`` leaves it out.
+
         Raises:
-            SourceError: A file is missing, empty, damaged, or of another kind.
+            SourceError: A file is missing, damaged, or of another kind, or none has a record.
         """
         listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         if not listed:
             raise SourceError("no files were given")
         files = find_shards(listed)
-        reader = getattr(_import_datasets().Dataset, _reader_of(files))
+        kind = _reader_of(files)
+        reader = getattr(_import_datasets().Dataset, kind)
         # Brackets in the name of a folder are no pattern.
         escaped = [glob.escape(os.fspath(file)) for file in files]
         cache = None if cache_dir is None else os.fspath(cache_dir)
         name = f"{files[0].name}{' …' if len(files) > 1 else ''}"
+        bad: Mapping[int, str] = {}
         try:
+            if any(file.stat().length == 0 for file in files):
+                raise EOFError("a file is empty")  # noqa: TRY301
             dataset = reader(escaped, cache_dir=cache)
         except Exception as error:
-            raise SourceError(f"{name} cannot be read: {error.__cause__ or error!r}") from error
-        return cls(dataset, column, name=name)
+            found = _mended(files, kind, cache)
+            if found is None:
+                raise SourceError(f"{name} cannot be read: {error.__cause__ or error!r}") from error
+            dataset, bad = reader(list(map(os.fspath, found.files)), cache_dir=cache), found.bad
+            first = bad[min(bad)]
+            _LOG.warning("%s: %d of %d records are bad, the first is %s", name, len(bad), len(dataset), first)
+        return cls._with_bad(dataset, column, name, bad)
 
     @classmethod
     def from_disk(cls, path: epath.PathLike, column: str | None = None) -> HuggingFaceSource:
@@ -131,6 +149,12 @@ class HuggingFaceSource:
             raise SourceError(f"{folder} cannot be read as a dataset of save_to_disk: {error!r}") from error
         return cls(dataset, column, name=epath.Path(folder).name)
 
+    @classmethod
+    def _with_bad(cls, dataset: Any, column: str | None, name: str, bad: Mapping[int, str]) -> HuggingFaceSource:
+        source = cls(dataset, column, name=name)
+        source._bad = bad
+        return source
+
     def __len__(self) -> int:
         return len(self._dataset)
 
@@ -140,7 +164,7 @@ class HuggingFaceSource:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What is known of the memory holds in this process alone.
-        return _reopened, (self._dataset, self._column, self._name)
+        return HuggingFaceSource._with_bad, (self._dataset, self._column, self._name, self._bad)
 
     def read(self, indices: Int64Array) -> Sequence[Any]:
         """Records at int64[n] indices: a ``Ragged`` of tokens, or a list of texts or dictionaries.
@@ -149,19 +173,21 @@ class HuggingFaceSource:
             RecordError: A record is null, is no UTF-8 text, or holds a token that int32 cannot.
             SourceError: The Arrow data is damaged.
         """
+        self._refuse_bad(indices)
         return self._records.read(self._rows_at(indices), lambda place: self._name_of(int(indices[place])))
 
     def fingerprint(self) -> str:
         """Digest of the record count, of the total length, and of up to 1,024 records, spread evenly.
 
-        The same records have the same fingerprint, whatever files, chunks and integer types they lie in.
-
-        Raises:
-            RecordError: A sampled record is bad.
+        The same records have the same fingerprint, whatever files, chunks and integer types they lie in. A bad record
+        counts as one.
         """
-        sampled = evenly_spaced(len(self), _SAMPLED_RECORDS)
-        digests = self._records.digests(self._rows_at(sampled), lambda place: self._name_of(int(sampled[place])))
+        digests = digests_or_bad(evenly_spaced(len(self), _SAMPLED_RECORDS), self._digests)
         return digest("hugging-face", str(len(self)), str(self._total_length()), *digests)
+
+    def _digests(self, indices: Int64Array) -> list[str]:
+        self._refuse_bad(indices)
+        return self._records.digests(self._rows_at(indices), lambda place: self._name_of(int(indices[place])))
 
     def _token_lengths(self, indices: Int64Array) -> Int64Array:
         """Tokens of each record, int64[n], from the Arrow offsets.
@@ -169,16 +195,25 @@ class HuggingFaceSource:
         Raises:
             RecordError: A record is null.
         """
+        self._refuse_bad(indices)
         records = cast(TokenRecords, self._records)
         return records.lengths(self._rows_at(indices), lambda place: self._name_of(int(indices[place])))
 
     def _read_columns(self, indices: Int64Array, names: Sequence[str]) -> Mapping[str, Column] | None:
         """Columns of lists of numbers from Arrow's memory; None where one holds another thing, or a null."""
+        if self._bad and any(index in self._bad for index in indices.tolist()):
+            return None
         return self._columns.read(self._rows_at(indices), names)
 
     def _rows_at(self, indices: Int64Array) -> Int64Array:
         check_indices(indices, len(self), repr(self))
         return indices if self._rows is None else self._rows.integers(indices, "u8").astype(np.int64)
+
+    def _refuse_bad(self, indices: Int64Array) -> None:
+        """Raises RecordError where one of the records stands for a line that is bad."""
+        for index in indices.tolist() if self._bad else ():
+            if index in self._bad:
+                raise RecordError(f"{self._name_of(index)} is bad: {self._bad[index]}")
 
     def _name_of(self, index: int) -> str:
         return f"{self!r}, record {index}"
@@ -197,8 +232,13 @@ class HuggingFaceSource:
         return sum(int(column.extents(self._rows_at(block)).lengths.sum()) for block in blocks)
 
 
-def _reopened(dataset: Any, column: str | None, name: str) -> HuggingFaceSource:
-    return HuggingFaceSource(dataset, column, name=name)
+def _mended(files: Sequence[epath.Path], kind: str, cache: str | None) -> Mended | None:
+    """Copies of files of lines without what is bad in them; None where nothing is, or nothing else."""
+    if kind == "from_parquet":
+        return None
+    folder = _import_datasets().config.HF_DATASETS_CACHE if cache is None else cache
+    found = mended(files, LineKind(json=kind == "from_json"), os.fspath(folder))
+    return found if 0 < len(found.bad) < found.records else None
 
 
 def _row_mapping(dataset: Any, name: str) -> ArrowColumn | None:
@@ -220,7 +260,7 @@ def _reader_of(files: Sequence[epath.Path]) -> str:
         found = ", ".join(sorted(suffix or "without a suffix" for suffix in suffixes))
         raise SourceError(f"files of one kind are read, out of {', '.join(_READERS)}; these are {found}")
     for file in files:
-        if file.stat().length == 0:
+        if file.stat().length == 0 and (len(files) == 1 or kinds == {"from_parquet"}):
             raise SourceError(f"{file} is empty (0 bytes, no records); write or copy it again, or leave it out")
     return cast(str, kinds.pop())
 

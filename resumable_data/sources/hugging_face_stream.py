@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from resumable_data.digest import Json, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError, StateError
+from resumable_data.sources.hugging_face_copy import own_copy
+from resumable_data.sources.retries import is_of_storage
+from resumable_data.sources.sequential import BadRecord
 
 
 class HuggingFaceStream:
@@ -18,6 +20,9 @@ class HuggingFaceStream:
     stream; every process reads and tokenises all of it; a resume costs what the dataset's own does; and that each
     record occurs once an epoch is up to the dataset. It cannot be shuffled, repeated or mixed here: use the dataset's
     own methods, but for a shuffle with a buffer, whose content its state does not hold.
+
+    A record that is null is bad, and so is one on which a function of the dataset fails. ``skip_bad_records`` leaves
+    it out, unless the dataset cannot go past it, as where a function works on batches.
 
     Args:
         dataset: A streamed split whose ``state_dict`` is complete.
@@ -60,18 +65,19 @@ class HuggingFaceStream:
 
         Raises:
             StateError: The dataset cannot be set to this state.
+            PipelineError: It cannot be copied.
         """
-        # A copy: a dataset's state is that of its latest iterator. The file systems are for all to share: each copy
-        # of one would enter the table that is being copied.
-        held = cast(dict[str, Any], vars(self._dataset))
-        shared = {id(value): value for name, value in held.items() if name.endswith("hffs_cache")}
-        dataset = copy.deepcopy(self._dataset, shared)
+        return HuggingFaceReader(self._opened, state, self._column)
+
+    def _opened(self, state: Json) -> Any:
+        """The dataset at a state, for one reader alone: a dataset's state is that of its latest iterator."""
+        dataset = own_copy(self._dataset, self._name)
         if state is not None:
             try:
                 dataset.load_state_dict(state)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise StateError(f"{self._name}: the dataset cannot be set to its saved state: {error!r}") from error
-        return HuggingFaceReader(dataset, self._column, self._name)
+        return dataset
 
     def fingerprint(self) -> str:
         """The names and types of the columns, as far as the dataset knows them, and the column that is read."""
@@ -86,35 +92,63 @@ class HuggingFaceStream:
 class HuggingFaceReader:
     """Reads a streamed dataset forward.
 
+    A record on which a function of the dataset fails is bad, and the dataset is opened again after it.
+
     Args:
-        dataset: At the state to begin with; used by nobody else.
+        open_at: Opens the dataset at a state, or at the beginning if it is None, for this reader alone.
+        state: The state to begin with.
         column: The column to read, or None for whole records.
-        name: What error messages call the source.
     """
 
-    def __init__(self, dataset: Any, column: str | None, name: str) -> None:
-        self._dataset = dataset
+    def __init__(self, open_at: Callable[[Json], Any], state: Json, column: str | None) -> None:
+        self._open_at = open_at
+        self._dataset = open_at(state)
+        self._state: Any = state
         self._column = column
-        self._name = name
 
     def __iter__(self) -> Iterator[Any]:
         records = iter(self._dataset)
         while True:
             try:
-                record = cast(dict[str, Any], next(records))
+                record = self._value(next(records))
             except StopIteration:
                 return
             except Exception as error:
-                raise SourceError(f"{self._name}: the dataset fails: {error!r}") from error
-            if self._column is not None and record.get(self._column) is None:
-                raise RecordError(
-                    f"{self._name}: a record has no {self._column!r}; it has {', '.join(map(repr, record))}"
-                )
-            yield record if self._column is None else record[self._column]
+                record = self._failed(error)
+                records = iter(self._dataset)
+            else:
+                self._state = self._dataset.state_dict()
+            yield record
 
     def state(self) -> Json:
-        """The dataset's own ``state_dict``, copied."""
-        return copy.deepcopy(self._dataset.state_dict())
+        """The dataset's own ``state_dict`` after the record read last."""
+        return self._state
+
+    def _value(self, record: Any) -> Any:
+        if self._column is None:
+            return record
+        if self._column not in record:
+            return BadRecord(f"has no {self._column!r}; it has {', '.join(map(repr, record))}")
+        value = record[self._column]
+        return BadRecord(f"is null in {self._column!r}") if value is None else value
+
+    def _failed(self, error: Exception) -> BadRecord:
+        """Opens the dataset after the record on which it failed.
+
+        Raises:
+            SourceError: Storage failed.
+            RecordError: The dataset does not move past what it failed on.
+        """
+        if is_of_storage(error):
+            raise SourceError(f"the dataset fails: {error!r}") from error
+        after = self._dataset.state_dict()
+        if after == self._state:
+            raise RecordError(
+                f"the dataset fails: {error!r}. It does not move on after this, as it does where a map works on one "
+                "record at a time; where it is batched, or where the files cannot be parsed, all that follows is lost"
+            ) from error
+        self._dataset, self._state = self._open_at(after), after
+        return BadRecord(f"is bad, the dataset fails: {error!r}")
 
 
 def _buffered_shuffle(examples: Any) -> int | None:

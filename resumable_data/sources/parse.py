@@ -7,10 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from resumable_data.arrays import Int32Array, Int64Array, Ragged
+from resumable_data.arrays import AnyArray, Int32Array, Int64Array, Ragged
 from resumable_data.errors import RecordError
-
-_GAP = bytes(4)
 
 
 @runtime_checkable
@@ -39,18 +37,16 @@ def raw_bytes(record: bytes) -> bytes:
     return record
 
 
-class Int32TokenParser:
-    """Records that are raw little-endian int32 tokens.
+class TokenParser:
+    """Records that are raw little-endian tokens, all of one dtype. Its classes stand for the dtypes."""
 
-    >>> parse_int32_tokens(bytes([1, 0, 0, 0, 2, 0, 0, 0])).tolist()
-    [1, 2]
-    """
+    dtype = np.dtype("<i4")
 
     def __call__(self, record: bytes) -> Int32Array:
-        """Tokens of one record: int32[len(record) // 4].
+        """Tokens of one record: int32[len(record) // itemsize].
 
         Raises:
-            RecordError: The number of bytes is no multiple of four.
+            RecordError: The number of bytes is no multiple of a token's, or int32 cannot hold a token.
         """
         return self.batch([record])[0]
 
@@ -59,21 +55,66 @@ class Int32TokenParser:
         lengths = self.lengths(records)
         # A byte array, so that the tokens can be written to; a free cell behind each document, so that an
         # end-of-document token can be put there without copying the tokens again.
-        values = np.frombuffer(bytearray(_GAP).join([*records, b""]), "<i4").astype(np.int32, copy=False)
+        values = np.frombuffer(bytearray(bytes(self.dtype.itemsize)).join([*records, b""]), self.dtype)
         starts = np.cumsum(lengths + 1) - (lengths + 1)
-        return Ragged(values, starts, lengths, spare=1)
+        return Ragged(self._as_int32(values), starts, lengths, spare=1)
 
     def lengths(self, records: Sequence[bytes]) -> Int64Array:
         """Tokens of each record, from its size."""
+        itemsize = self.dtype.itemsize
         sizes = np.fromiter(map(len, records), np.int64, len(records))
-        odd = np.flatnonzero(sizes % 4)
+        odd = np.flatnonzero(sizes % itemsize)
         if odd.size:
-            place = int(odd[0])
+            size = int(sizes[odd[0]])
+            fitting = [kind for kind, bytes_ in _BYTES.items() if size % bytes_ == 0]
+            other = f"; {' or '.join(fitting)} would fit" if fitting else ""
             raise RecordError(
-                f"{sizes[place]} bytes are no multiple of 4, so they are no array of int32 tokens. "
-                "Pass the parse= that reads these records"
+                f"{size} bytes are no multiple of {itemsize}, so they are no array of {self.dtype.name} tokens"
+                f"{other}. Pass the parse= that reads these records, such as parse_uint16_tokens"
             )
-        return sizes // 4
+        return sizes // itemsize
 
+    def _as_int32(self, values: AnyArray) -> Int32Array:
+        if self.dtype.itemsize > 4 and len(values):
+            limits = np.iinfo(np.int32)
+            for token in (int(values.min()), int(values.max())):
+                if not limits.min <= token <= limits.max:
+                    raise RecordError(
+                        f"it holds the token {token}, which int32 cannot hold. Are these {self.dtype.name} tokens?"
+                    )
+        return values.astype(np.int32, copy=False)
+
+
+class Int32TokenParser(TokenParser):
+    """Records that are raw little-endian int32 tokens.
+
+    >>> parse_int32_tokens(bytes([1, 0, 0, 0, 2, 0, 0, 0])).tolist()
+    [1, 2]
+    """
+
+
+class UInt16TokenParser(TokenParser):
+    """Records that are raw little-endian uint16 tokens, as vocabularies of up to 65,536 tokens allow.
+
+    >>> parse_uint16_tokens(bytes([1, 0, 255, 255])).tolist()
+    [1, 65535]
+    """
+
+    dtype = np.dtype("<u2")
+
+
+class Int64TokenParser(TokenParser):
+    """Records that are raw little-endian int64 tokens, all of which int32 can hold.
+
+    >>> parse_int64_tokens(bytes([1, 0, 0, 0, 0, 0, 0, 0])).tolist()
+    [1]
+    """
+
+    dtype = np.dtype("<i8")
+
+
+_BYTES = {"uint16": 2, "int32": 4}
 
 parse_int32_tokens = Int32TokenParser()
+parse_uint16_tokens = UInt16TokenParser()
+parse_int64_tokens = Int64TokenParser()

@@ -14,12 +14,27 @@ from resumable_data.errors import PipelineError, SourceError
 _LOG = logging.getLogger(__name__)
 _FIRST_WAIT = 0.2
 
+# Errors of these packages are those of storage, though not all of them are an OSError.
+_STORAGE_PACKAGES = ("aiohttp", "botocore", "google", "httpcore", "httpx", "requests", "urllib3")
+# Some errors of what was read are an OSError: a file that is no gzip, a picture that is none.
+_PARSING_MODULES = ("gzip", "PIL")
+
 ReadT = TypeVar("ReadT")
+
+
+def is_of_storage(error: BaseException) -> bool:
+    """Whether storage failed, which may help itself when it is asked again; otherwise what was read is bad.
+
+    >>> is_of_storage(ConnectionResetError()), is_of_storage(ValueError("no number")), is_of_storage(EOFError())
+    (True, False, False)
+    """
+    package = type(error).__module__.partition(".")[0]
+    return package in _STORAGE_PACKAGES or (isinstance(error, OSError) and package not in _PARSING_MODULES)
 
 
 @dataclass(frozen=True)
 class Retries:
-    """Attempts at a read that fails with an ``OSError``, with waits between them that double and vary at random.
+    """Attempts at a read with which storage fails, with waits between them that double and vary at random.
 
     No wait touches the order. What fails for another reason, such as a bad record, is not tried again.
 
@@ -49,7 +64,7 @@ class Retries:
             what: What an error or a warning calls it.
 
         Raises:
-            SourceError: Every attempt failed with an ``OSError``.
+            SourceError: Storage failed at every attempt.
         """
 
         def warn(state: tenacity.RetryCallState) -> None:
@@ -65,11 +80,13 @@ class Retries:
         attempts = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self.attempts),
             wait=tenacity.wait_random_exponential(_FIRST_WAIT, self.longest_wait),
-            retry=tenacity.retry_if_exception_type(OSError),
+            retry=tenacity.retry_if_exception(is_of_storage),
             before_sleep=warn,
             reraise=True,
         )
         try:
             return attempts(read)
-        except OSError as error:
+        except Exception as error:
+            if not is_of_storage(error):
+                raise
             raise SourceError(f"{what} cannot be read in {self.attempts} attempts: {error}") from error

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from resumable_data.arrays import AnyArray, Int64Array
+from resumable_data.digest import digest
+from resumable_data.errors import RecordError
+
+_BAD_RECORD = digest("bad record")
 
 
 @runtime_checkable
 class Source(Protocol):
-    """Records with random access. Any object with these three methods is a source."""
+    """Records with random access. Any object with these three methods is a source.
+
+    One that gains nothing when many records are read in one call can say so with ``reads_together = False``: where
+    documents are delivered one by one, they are then read so, and none waits for one after it.
+    """
 
     def __len__(self) -> int:
         """Number of records."""
@@ -81,6 +89,32 @@ def evenly_spaced(count: int, at_most: int) -> Int64Array:
     if count <= at_most:
         return np.arange(count)
     return np.arange(at_most) * (count - 1) // (at_most - 1)
+
+
+def digests_or_bad(sample: Int64Array, digests: Callable[[Int64Array], Sequence[str]]) -> list[str]:
+    """Digests of sampled records for a fingerprint, in which a bad record counts as bad, whatever is wrong with it.
+
+    Whether a bad record is an error is for ``skip_bad_records`` to say, when it is read.
+
+    Args:
+        sample: int64[n], the records.
+        digests: Gives the digest of each record, or raises a ``RecordError`` if one of them is bad.
+
+    >>> def checked(records):
+    ...     if 3 in records:
+    ...         raise RecordError("record 3 is bad")
+    ...     return list(map(str, records.tolist()))
+    >>> found = digests_or_bad(np.arange(5), checked)
+    >>> found[:3] + found[4:], found[3] == digest("bad record")
+    (['0', '1', '2', '4'], True)
+    """
+    try:
+        return list(digests(sample))
+    except RecordError:
+        if len(sample) == 1:
+            return [_BAD_RECORD]
+        half = len(sample) // 2
+        return digests_or_bad(sample[:half], digests) + digests_or_bad(sample[half:], digests)
 
 
 def check_indices(indices: Int64Array, count: int, source: str) -> None:

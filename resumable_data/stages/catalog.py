@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from resumable_data.engines.engine import Resource
 from resumable_data.planning.integers import is_mix
+from resumable_data.reading.bad_records import BadRecords, LeftOut
 from resumable_data.reading.reader import Reader
 from resumable_data.state import Description, Settings, StageDescription
 
@@ -34,12 +36,16 @@ class Catalog:
         descriptions: Descriptions of each component's stages, by path.
         shared: Descriptions of the stages after a mix.
         algorithms: Versions of the algorithms in use.
+        resources: What the iterator closes.
+        bad_records: What the components leave out, with their paths.
     """
 
     components: dict[str, OpenComponent] = field(default_factory=dict[str, OpenComponent])
     descriptions: dict[str, list[StageDescription]] = field(default_factory=dict[str, list[StageDescription]])
     shared: list[StageDescription] = field(default_factory=list[StageDescription])
     algorithms: dict[str, int] = field(default_factory=dict[str, int])
+    resources: list[Resource] = field(default_factory=list[Resource])
+    bad_records: list[tuple[str, BadRecords]] = field(default_factory=list[tuple[str, BadRecords]])
 
     @property
     def readers(self) -> list[Reader]:
@@ -60,6 +66,10 @@ class Catalog:
         """What decides the pipeline's data."""
         components = {path: tuple(stages) for path, stages in self.descriptions.items()}
         return Description(components, tuple(self.shared), dict(self.algorithms))
+
+    def left_out(self) -> list[LeftOut]:
+        """The bad records that were left out so far, by component path and number."""
+        return sorted(record for path, bad in self.bad_records for record in bad.of(path))
 
     def add(self, path: str, reader: Reader, key: str) -> int:
         """Adds the component at ``path``, and returns the number of its reader, which is the next."""

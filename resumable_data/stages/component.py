@@ -14,14 +14,17 @@ from resumable_data.planning.planner import DocumentPlanner
 from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.reader import DocumentReader, Reader
 from resumable_data.reading.step import Step
+from resumable_data.reading.token_ids import ANY_TOKEN, TokenIds
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.random_map import RandomMap
 from resumable_data.stages.repeat import Repeat
-from resumable_data.stages.sequential import SequentialStage
+from resumable_data.stages.sequential import SequentialStage, TapeRecords
 from resumable_data.stages.shuffle import Shuffle
+from resumable_data.stages.skip_bad_records import SkipBadRecords
 from resumable_data.stages.source import SourceStage
 from resumable_data.stages.stage import Named
+from resumable_data.stages.tokenize import Tokenize
 
 StageT = TypeVar("StageT", Shuffle, Repeat, Step)
 
@@ -130,19 +133,23 @@ class Component:
 
     def reader(self, fields: TokenFields | None = None) -> DocumentReader:
         """What reads the documents, and takes these fields of them for rows."""
-        return DocumentReader(self.source, self.steps, fields)
+        return DocumentReader(self.source.records(), self.steps, fields)
 
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> DocumentPlanner[Any]:
         """The planner of this component at ``path``."""
-        reader: Reader = self.reader(context.fields)
+        records = self.source.records()
+        ids = self._token_ids(context.vocab_size)
+        reader: Reader = DocumentReader(records, self.steps, context.fields, ids)
         if context.measuring is not None and not self.lengths_known:
             reader = context.measuring.keep(reader, path)
         for stage in (self.source, *self.stages):
             catalog.describe(path, stage.name, stage.settings())
             catalog.use(stage.algorithms())
-        number = catalog.add(path, reader, digest(canonical_json(self._reading(context.fields))))
-        if isinstance(self.source, SequentialStage):
-            return self.source.planner(path, number, self.drops, context.shards)
+        number = catalog.add(path, reader, digest(canonical_json(self._reading(context.fields, ids))))
+        catalog.bad_records.extend((path, step.bad) for step in self.steps if isinstance(step, SkipBadRecords))
+        if isinstance(records, TapeRecords):
+            catalog.resources.append(records)
+            return records.planner(path, number, self.drops, context.shards)
         epoch_size, epoch_dependent, shuffle = self.epoch_size, self.epoch_dependent, self._only(Shuffle)
 
         def order(epoch: int, positions: Int64Array) -> Int64Array:
@@ -159,10 +166,20 @@ class Component:
             endless=context.endless,
         )
 
-    def _reading(self, fields: TokenFields | None) -> Json:
+    def _token_ids(self, vocab_size: int | None) -> TokenIds:
+        """Which ids tokens can have: those of a vocabulary that is given, else those of the last tokenizer."""
+        if vocab_size is not None:
+            return TokenIds(vocab_size)
+        sizes = [step.vocab_size for step in self.steps if isinstance(step, Tokenize)]
+        advice = "those of the tokenizer; if the model has more, say how many: vocab_size=… of pack or pad"
+        return TokenIds(sizes[-1], advice) if sizes else ANY_TOKEN
+
+    def _reading(self, fields: TokenFields | None, ids: TokenIds) -> Json:
         """What decides the lengths of documents, wherever they are read."""
         stages: list[Json] = [[stage.name, dict(stage.settings())] for stage in (self.source, *self.steps)]
-        return [None if fields is None else fields.tokens, *stages]
+        # A document with an id beyond them is left out, or is an error.
+        of_ids: list[Json] = [] if ids.size is None else [["ids", ids.size]]
+        return [None if fields is None else fields.tokens, *stages, *of_ids]
 
     def _only(self, kind: type[StageT]) -> StageT | None:
         """The stage of a kind of which there is at most one."""

@@ -51,6 +51,8 @@ class FastTokenizer:
                 f"tokenize: the tokenizer's model has dropout={dropout}, which draws other tokens every time: set "
                 "tokenizer.model.dropout = None"
             )
+        self.vocab_size = 1 + max(backend.get_vocab(with_added_tokens=True).values(), default=-1)
+        """The largest id of a token, and 1."""
         self.fingerprint = digest("fast-tokenizer", canonical_definition(definition), str(splits_special))
 
     def __reduce__(self) -> tuple[Any, ...]:

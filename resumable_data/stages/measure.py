@@ -51,11 +51,11 @@ class Sharing:
         carrier = ServiceCarrier.here() if self.directory is None else DirectoryCarrier(self.directory)
         speakers = speakers_of(view.rows_of_all(largest_batch), largest_batch, shards)
         process = view.place
-        if worker.count > 1:
-            speakers = [speaker * worker.count + shard % worker.count for shard, speaker in enumerate(speakers)]
-            process = process * worker.count + worker.index
         if view.sharers:
             # Errors name processes as JAX numbers them. One that delivers nothing only listens.
             numbers = (*view.sharers, _LISTENER)
             speakers, process = [numbers[speaker] for speaker in speakers], numbers[process]
+        if worker.count > 1:
+            speakers = [speaker * worker.count + shard % worker.count for shard, speaker in enumerate(speakers)]
+            process = process * worker.count + worker.index
         return LengthExchange(carrier, speakers, process, self.timeout_seconds)

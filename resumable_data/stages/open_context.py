@@ -20,6 +20,7 @@ class OpenContext:
         first_row: From a step to its first row, for the mix that is told its weights by step; None within
             other mixes, which know no steps.
         fields: What is taken of documents that are mappings; None where documents are tokens.
+        vocab_size: How many tokens there are; None where each component knows that of its tokenizer at most.
     """
 
     measuring: Measuring | None
@@ -27,3 +28,4 @@ class OpenContext:
     endless: bool = False
     first_row: Callable[[int], int] | None = int
     fields: TokenFields | None = None
+    vocab_size: int | None = None

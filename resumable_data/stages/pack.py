@@ -16,6 +16,7 @@ from resumable_data.planning.packed_rows import PackedRows
 from resumable_data.planning.planner import DocumentPlanner
 from resumable_data.reading.fields import token_fields
 from resumable_data.reading.measuring import KnownLengths
+from resumable_data.reading.token_ids import TokenIds
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.stage import DocumentStage, check_token
@@ -33,6 +34,7 @@ class Pack:
         window: Documents that are packed together.
         truncate: Whether a document longer than a row loses its tail, rather than being split.
         tokens: The key of the tokens, where documents are mappings.
+        vocab_size: How many tokens the model knows, or None. It decides no order, and is no part of the settings.
     """
 
     parent: DocumentStage
@@ -41,9 +43,10 @@ class Pack:
     window: int
     truncate: bool
     tokens: str | None = None
+    vocab_size: int | None = None
 
     def __post_init__(self) -> None:
-        check_format(self.name, self.format)
+        check_format(self.name, self.format, self.vocab_size)
         token_fields(self.name, self.tokens, self.format.fields)
         if self.strategy not in ("best_fit", "first_fit", "concat_split"):
             raise PipelineError(f"pack: strategy={self.strategy!r}; there are best_fit, first_fit and concat_split")
@@ -71,7 +74,7 @@ class Pack:
         return False
 
     def settings(self) -> Settings:
-        """Everything."""
+        """Everything that decides the rows."""
         return {
             **format_settings(self.format),
             "strategy": self.strategy,
@@ -83,7 +86,7 @@ class Pack:
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> PackedRows:
         """The planner of this stage as the component at ``path``."""
         fields = token_fields(self.name, self.tokens, self.format.fields)
-        documents = self.parent.open(replace(context, fields=fields), catalog, path)
+        documents = self.parent.open(replace(context, fields=fields, vocab_size=self.vocab_size), catalog, path)
         catalog.describe(path, self.name, self.settings())
         catalog.use({self.strategy: VERSIONS[self.strategy]})
         if self.parent.shuffle_seed is not None:
@@ -126,12 +129,18 @@ def open_rows(
     return PackedRows(groups, path, packing, context.measuring.lengths(catalog.readers, keys, path))
 
 
-def check_format(stage: str, row_format: RowFormat) -> None:
-    """Raises PipelineError, naming the stage, where rows of this format cannot be."""
+def check_format(stage: str, row_format: RowFormat, vocab_size: int | None) -> None:
+    """Raises PipelineError, naming the stage, where rows of this format, or of this vocabulary, cannot be."""
     if row_format.length < 1:
         raise PipelineError(f"{stage}: length={row_format.length} must be at least 1 token a row")
     check_token(stage, "eod_id", row_format.eod_id)
     check_token(stage, "pad_id", row_format.pad_id)
+    if vocab_size is None:
+        return
+    TokenIds(vocab_size)  # refuses an impossible size
+    for name, token in (("eod_id", row_format.eod_id), ("pad_id", row_format.pad_id)):
+        if token >= vocab_size:
+            raise PipelineError(f"{stage}: {name}={token} is none of the ids 0 to {vocab_size - 1} (vocab_size)")
 
 
 def format_settings(row_format: RowFormat) -> Settings:

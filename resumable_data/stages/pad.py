@@ -30,15 +30,17 @@ class Pad:
         format: Row length and special tokens.
         truncate: Whether a document longer than a row loses its tail, rather than taking more rows.
         tokens: The key of the tokens, where documents are mappings.
+        vocab_size: How many tokens the model knows, or None. It decides no order, and is no part of the settings.
     """
 
     parent: DocumentStage
     format: RowFormat
     truncate: bool
     tokens: str | None = None
+    vocab_size: int | None = None
 
     def __post_init__(self) -> None:
-        check_format(self.name, self.format)
+        check_format(self.name, self.format, self.vocab_size)
         token_fields(self.name, self.tokens, self.format.fields)
 
     @property
@@ -62,13 +64,13 @@ class Pad:
         return True
 
     def settings(self) -> Settings:
-        """Everything."""
+        """Everything that decides the rows."""
         return {**format_settings(self.format), "truncate": self.truncate, "tokens": self.tokens}
 
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> PackedRows:
         """The planner of this stage as the component at ``path``."""
         fields = token_fields(self.name, self.tokens, self.format.fields)
-        documents = self.parent.open(replace(context, fields=fields), catalog, path)
+        documents = self.parent.open(replace(context, fields=fields, vocab_size=self.vocab_size), catalog, path)
         catalog.describe(path, self.name, self.settings())
         catalog.use({"one_a_row": VERSIONS["one_a_row"]})
         window = _WINDOW if self.lengths_known else _WINDOW_TO_READ

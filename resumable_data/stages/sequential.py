@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from resumable_data.arrays import Int64Array
-from resumable_data.errors import PipelineError
+from resumable_data.errors import PipelineError, RecordError
 from resumable_data.planning.sequential_documents import SequentialDocuments
 from resumable_data.reading.documents import Documents
 from resumable_data.reading.fields import TokenFields
 from resumable_data.sources.retries import Retries
-from resumable_data.sources.sequential import SequentialSource, Tape
+from resumable_data.sources.sequential import BadRecord, SequentialSource
+from resumable_data.sources.tape import Tape
 from resumable_data.stages.stage import check_component_name
 from resumable_data.state import Settings
 
@@ -23,13 +24,13 @@ class SequentialStage:
         component: The component's name.
         content: The source's fingerprint.
         source: The records.
-        tape: The records read of late.
+        retries: How often storage that fails is asked again; it decides no data.
     """
 
     component: str
     content: str
     source: SequentialSource
-    tape: Tape = field(compare=False)
+    retries: Retries
 
     @classmethod
     def of(cls, source: SequentialSource, name: str, retries: Retries) -> SequentialStage:
@@ -39,7 +40,7 @@ class SequentialStage:
             PipelineError: No component can have this name.
         """
         check_component_name(name)
-        return cls(name, source.fingerprint(), source, Tape(source, retries))
+        return cls(name, source.fingerprint(), source, retries)
 
     @property
     def name(self) -> str:
@@ -74,21 +75,51 @@ class SequentialStage:
         """False."""
         return False
 
-    def lengths(self, records: Int64Array) -> Int64Array:
-        """Never asked for: they show when records are read."""
-        raise PipelineError(f"component {self.component!r} is a stream, of no known lengths")
+    def records(self) -> TapeRecords:
+        """What reads the records for one iterator."""
+        return TapeRecords(Tape(self.source, self.retries), repr(self.source), self.component)
+
+
+@dataclass(frozen=True)
+class TapeRecords:
+    """The records of a sequential source, for one iterator.
+
+    Attributes:
+        tape: The records read of late.
+        source: What errors call the source.
+        component: The component's name.
+    """
+
+    tape: Tape
+    source: str
+    component: str
+
+    reads_together = False
 
     def read(self, records: Int64Array) -> Documents:
-        """Records that were planned of late."""
-        return Documents([self.tape.record(number) for number in records.tolist()])
+        """Records that were planned of late.
+
+        Raises:
+            RecordError: One of them is bad.
+            SourceError: Storage fails however often it is asked, or a record was read too long ago.
+        """
+        found = [self.tape.record(number) for number in records.tolist()]
+        for number, record in zip(records.tolist(), found, strict=True):
+            if isinstance(record, BadRecord):
+                raise RecordError(f"{self.name_of(number)} {record.reason}")
+        return Documents(found)
 
     def read_columns(self, records: Int64Array, fields: TokenFields) -> Documents | None:
         """None: a stream has no columns."""
         return None
 
+    def lengths(self, records: Int64Array) -> Int64Array:
+        """Never asked for: they show when records are read."""
+        raise PipelineError(f"component {self.component!r} is a stream, of no known lengths")
+
     def name_of(self, record: int) -> str:
         """Source and number."""
-        return f"{self.source!r}, record {record} of the stream"
+        return f"{self.source}, record {record} of the stream"
 
     def planner(self, path: str, reader: int, drops: bool, shards: int) -> SequentialDocuments:
         """The planner of the component at ``path``; see ``SequentialDocuments``.
@@ -99,3 +130,7 @@ class SequentialStage:
         if shards > 1:
             raise PipelineError(f"component {path!r} is a stream, which has no logical shards: batch(…, shards=1)")
         return SequentialDocuments(self.tape, path, reader, drops)
+
+    def close(self) -> None:
+        """Drops what was read."""
+        self.tape.close()

@@ -2,51 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from resumable_data.errors import PipelineError, RecordError
-from resumable_data.locks import ForkLock
 from resumable_data.order.occurrences import records_of
+from resumable_data.reading.bad_records import BadRecords
 from resumable_data.reading.step import Guard
-
-_LOG = logging.getLogger(__name__)
-
-
-class BadRecords:
-    """The bad records that this process has met."""
-
-    def __init__(self) -> None:
-        self._records: set[int] = set()
-        self._lock = ForkLock()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Another process counts what it meets itself.
-        return BadRecords, ()
-
-    def add(self, record: int, at_most: int, error: RecordError) -> None:
-        """Notes a bad record, with a warning the first time.
-
-        Raises:
-            RecordError: There are more than ``at_most``.
-        """
-        with self._lock:
-            if record in self._records:
-                return
-            others = sorted(self._records)
-            if len(others) >= at_most:
-                listed = ", ".join(map(str, others[:10])) + (", …" if len(others) > 10 else "")
-                raise RecordError(
-                    f"{error}. skip_bad_records(at_most={at_most}) skips no more: records {listed} were bad before. "
-                    "Mend the data, or raise at_most, which changes nothing about the order"
-                ) from error
-            self._records.add(record)
-        _LOG.warning(
-            "skip_bad_records: record %d is left out (%d of at most %d): %s", record, len(others) + 1, at_most, error
-        )
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,15 @@ class SourceStage:
         """True."""
         return True
 
+    @property
+    def reads_together(self) -> bool:
+        """Whether many records are read faster in one call than one by one."""
+        return getattr(self.source, "reads_together", True)
+
+    def records(self) -> SourceStage:
+        """What reads the records: itself, for all iterators."""
+        return self
+
     def lengths(self, records: Int64Array) -> Int64Array:
         """The source's lengths."""
         return cast(SourceWithLengths, self.source).lengths(records)

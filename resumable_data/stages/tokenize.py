@@ -97,6 +97,17 @@ class Tokenize(Step):
         }
 
     @property
+    def works_together(self) -> bool:
+        """True: a call tokenises in several threads."""
+        return True
+
+    @property
+    def vocab_size(self) -> int:
+        """How many ids there are, from 0 on, those included that are added here."""
+        added = (self.bos_id, self.eos_id, self.eod_id)
+        return max(self.tokenizer.vocab_size, *(token + 1 for token in added if token is not None), 1)
+
+    @property
     def lengths_stay_known(self) -> bool:
         """False: they show when the text is tokenised."""
         return False

@@ -19,6 +19,8 @@ from resumable_data.reading.documents import Documents
 class Reader:
     """Documents that are their record's number; those are dropped that ``keeps`` does not name."""
 
+    reads_together = True
+
     def __init__(self, keeps: set[int], bad: int | None = None) -> None:
         self.keeps = keeps
         self.bad = bad
@@ -68,18 +70,30 @@ def test_documents_are_read_together_to_be_planned() -> None:
     reader = Reader({1, 2, 5})
     delivered(engine_of(reader))
 
-    assert reader.reads[0] == [0, 1, 2, 3, 4, 5]
-    assert sum(map(len, reader.reads)) == 6
+    assert reader.reads == [[0], [1, 2], [3, 4, 5]]
+
+
+def test_documents_are_planned_one_by_one_where_reading_more_gains_nothing() -> None:
+    reader = Reader({1, 2, 5})
+    reader.reads_together = False
+    engine = engine_of(reader)
+
+    assert engine.plan(engine.start(), 0).plan == 1
+    assert reader.reads == [[0], [1]]
 
 
 def test_those_before_a_bad_record_are_delivered() -> None:
-    engine = engine_of(Reader({0, 1}, bad=2))
+    reader = Reader({0, 1}, bad=2)
+    engine = engine_of(reader)
     first = engine.plan(engine.start(), 0)
     second = engine.plan(first.after, 1)
 
     assert (first.plan, second.plan) == (0, 1)
-    with pytest.raises(rd.RecordError, match="record 2 is bad"):
-        engine.plan(second.after, 2)
+    for _ in range(2):
+        with pytest.raises(rd.RecordError, match="record 2 is bad"):
+            engine.plan(second.after, 2)
+    # After a failure it begins again with one document.
+    assert reader.reads == [[0], [1, 2], [1], [2, 3], [2], [2]]
 
 
 def test_an_endless_stream_of_which_all_is_dropped_is_an_error() -> None:

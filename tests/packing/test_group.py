@@ -39,7 +39,7 @@ def window(documents: Sequence[tuple[int, int]], reader: int = 0, truncate: bool
     lengths = np.array([length for _, length in documents], np.int64)
     return pack_window(
         DocumentPlan(np.full(len(records), reader), records),
-        DocumentLengths(lengths, 10 * records * (lengths >= 0)),
+        DocumentLengths(lengths, (10 * records * (lengths >= 0)).reshape(-1, 1)),
         ROW,
         "first_fit",
         truncate=truncate,

@@ -118,11 +118,11 @@ def test_the_documents_of_several_plans_are_joined_in_order() -> None:
 
 
 def lengths_of(tokens: list[int], truncated: list[int] | None = None) -> DocumentLengths:
-    return DocumentLengths(np.array(tokens, np.int64), None if truncated is None else np.array(truncated, np.int64))
+    return DocumentLengths(np.array(tokens, np.int64), None if truncated is None else np.array([truncated]).T)
 
 
 def truncated_of(lengths: DocumentLengths) -> list[int] | None:
-    return None if lengths.truncated is None else lengths.truncated.tolist()
+    return None if lengths.counts is None else lengths.counts[:, 0].tolist()
 
 
 def test_lengths_take_what_was_truncated_along() -> None:
@@ -139,4 +139,4 @@ def test_lengths_take_what_was_truncated_along() -> None:
 def test_lengths_of_which_nothing_was_truncated_hold_no_array_for_it() -> None:
     whole = lengths_of([2, 5])
     for lengths in (whole.take(np.array([1])), whole.slice(0, 1), concatenate_lengths([whole, whole])):
-        assert lengths.truncated is None
+        assert lengths.counts is None

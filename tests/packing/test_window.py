@@ -28,7 +28,7 @@ class Window:
         return DocumentPlan(numbers % 3, numbers * 1000 + 5)
 
     def document_lengths(self) -> DocumentLengths:
-        truncated = None if self.truncated is None else np.array(self.truncated, np.int64)
+        truncated = None if self.truncated is None else np.array(self.truncated, np.int64).reshape(-1, 1)
         return DocumentLengths(np.array(self.lengths, np.int64), truncated)
 
     def truncated_before(self, document: int) -> int:
@@ -175,7 +175,7 @@ def test_split_counts_the_documents_in_more_than_one_row(window: Window) -> None
 @pytest.mark.parametrize("shuffle_key", [None, SHUFFLE_KEY])
 def test_a_window_without_tokens_has_no_rows(strategy: str, lengths: list[int], shuffle_key: tuple | None) -> None:
     packed = Window(lengths, 4, strategy, False, shuffle_key).pack()
-    assert len(packed.plan) == packed.split == len(packed.truncated) == 0
+    assert len(packed.plan) == packed.split == len(packed.counts) == 0
     assert packed.size == len(lengths)
     assert packed.delivered(0, 0) == (0, 0, 0, lengths[:1].count(-1))
 

@@ -11,7 +11,7 @@ import pytest
 import resumable_data as rd
 from resumable_data.planning.planner import Saved
 from resumable_data.planning.sequential_documents import SequentialCursor, SequentialDocuments
-from resumable_data.sources.sequential import Tape
+from resumable_data.sources.tape import Tape
 
 
 class Countdown:

@@ -18,7 +18,8 @@ lengths = st.lists(st.one_of(st.integers(-1, 4000), edges, st.integers(-1, LARGE
 @given(lengths, st.booleans())
 def test_what_is_encoded_comes_back(values: list[int], truncates: bool) -> None:
     truncated = [abs(value) for value in reversed(values)] if truncates else None
-    body = encode_lengths(np.array(values, np.int64), None if truncated is None else np.array(truncated, np.int64))
+    column = None if truncated is None else np.array(truncated, np.int64).reshape(-1, 1)
+    body = encode_lengths(np.array(values, np.int64), column)
     found, counts = decode_lengths(body, len(values))
 
     assert found.dtype == np.int64
@@ -27,7 +28,7 @@ def test_what_is_encoded_comes_back(values: list[int], truncates: bool) -> None:
         assert counts is None
     else:
         assert counts is not None
-        assert counts.tolist() == truncated
+        assert counts[:, 0].tolist() == truncated
 
 
 def test_a_document_takes_a_byte_or_two() -> None:
@@ -75,9 +76,9 @@ def test_any_bytes_are_lengths_or_refused(body: bytes, n: int) -> None:
     [
         ([-2], None, "at least -1"),
         ([1], [-1], "at least -1"),
-        ([1], [1, 2], "lengths of 1 documents, but 2"),
+        ([1], [1, 2], "lengths of 1 documents, but counts of 2"),
     ],
 )
 def test_what_is_not_a_length_is_not_encoded(values: list[int], truncated: list[int] | None, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        encode_lengths(np.array(values), None if truncated is None else np.array(truncated))
+        encode_lengths(np.array(values), None if truncated is None else np.array([truncated]).T)

@@ -33,7 +33,7 @@ WHAT = "web"
 def window(group: int, place: int) -> Lengths:
     """What a window holds, of which every other truncates something."""
     lengths = np.arange(-1, 3 + place, dtype=np.int64) + 100 * group
-    return lengths, lengths + 1 if place % 2 else None
+    return lengths, (lengths + 1).reshape(-1, 1) if place % 2 else None
 
 
 @dataclass

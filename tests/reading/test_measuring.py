@@ -105,9 +105,9 @@ def test_what_was_truncated_is_told_where_one_reader_truncates() -> None:
     _, lengths = measured([Texts(), Texts(100, truncates=True)])
     (found,) = lengths.measure([window((0, 3), (1, 4), (1, 5))], [0])
 
-    assert found.truncated is not None
-    assert found.truncated.tolist() == [0, 1, 0]
-    assert lengths.measure([window((0, 3))], [0])[0].truncated is None
+    assert found.counts is not None
+    assert found.counts.tolist() == [[0], [1], [0]]
+    assert lengths.measure([window((0, 3))], [0])[0].counts is None
 
 
 def test_a_group_that_is_complete_is_told_to_the_readers_of_the_pack_alone() -> None:

@@ -1,3 +1,4 @@
+import gzip
 import json
 import pickle
 import subprocess
@@ -264,3 +265,26 @@ def test_the_library_does_not_import_grain() -> None:
         "sys.exit('grain' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("bad", [0, 50, 99])
+def test_a_bad_record_of_the_sample_is_left_out_like_any_other(bad: int) -> None:
+    records: list[Any] = [[number] for number in range(100)]
+    records[bad] = ValueError("damaged")
+    documents = rd.Dataset.from_source(GrainSource(Shelf(records))).skip_bad_records(at_most=1)
+    iterator = iter(documents)
+
+    assert [document[0] for document in iterator] == [number for number in range(100) if number != bad]
+    assert iterator.progress().dropped == 1
+
+
+def test_a_bad_record_counts_as_bad_in_the_fingerprint() -> None:
+    def fingerprint(second: Any) -> str:
+        return GrainSource(Shelf([[1], second, [3]])).fingerprint()
+
+    assert fingerprint(ValueError("damaged")) == fingerprint(KeyError("damaged otherwise"))
+    assert fingerprint(ValueError("damaged")) != fingerprint([2])
+    # A file that is no gzip is bad, though its error is one of the system's.
+    assert fingerprint(gzip.BadGzipFile("no gzip")) == fingerprint(ValueError("damaged"))
+    with pytest.raises(rd.SourceError, match="cannot be read"):
+        fingerprint(OSError("the disk is gone"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +117,7 @@ def test_it_cannot_be_shuffled_repeated_sharded_or_mixed() -> None:
 
 def test_a_record_without_the_column_is_named() -> None:
     documents = rd.Dataset.from_source(rd.HuggingFaceStream(stream(), "text", name="my stream"))
-    with pytest.raises(rd.RecordError, match=r"my stream: a record has no 'text'; it has 'tokens'"):
+    with pytest.raises(rd.RecordError, match=r"my stream, record 0 of the stream has no 'text'; it has 'tokens'"):
         next(iter(documents))
 
 
@@ -136,3 +138,218 @@ def test_a_state_of_another_stream_is_refused() -> None:
 def test_its_component_has_a_name_as_any_other(name: str) -> None:
     with pytest.raises(rd.PipelineError, match="needs a name without"):
         rd.Dataset.from_source(rd.HuggingFaceStream(stream(), "tokens"), name=name)
+
+
+# Bad records.
+
+
+def numbers(count: int = 40, *, null: int | None = None) -> Any:
+    records = {"tokens": [None if number == null else [number + 1] * 3 for number in range(count)]}
+    return datasets.Dataset.from_dict(records).to_iterable_dataset()
+
+
+class Picky:
+    """Fails on some numbers; notes how often, and holds what cannot be copied."""
+
+    def __init__(self, *bad: int) -> None:
+        self.bad, self.failures, self.lock = bad, 0, threading.Lock()
+
+    def __call__(self, record: dict[str, Any]) -> dict[str, Any]:
+        with self.lock:
+            if record["tokens"][0] - 1 in self.bad:
+                self.failures += 1
+                raise ValueError("no such token")
+        return record
+
+
+def batched(record: dict[str, Any]) -> dict[str, Any]:
+    if [18, 18, 18] in record["tokens"]:
+        raise ValueError("no such batch")
+    return record
+
+
+BAD_STREAMS: dict[str, tuple[Any, set[int]]] = {
+    "null": (lambda: numbers(null=17), {17}),
+    "null at the beginning": (lambda: numbers(null=0), {0}),
+    "a map fails": (lambda: numbers().map(Picky(3, 17, 18, 39)), {3, 17, 18, 39}),
+    "a map fails at the beginning": (lambda: numbers().map(Picky(0)), {0}),
+    "a filter fails": (lambda: numbers().filter(lambda record: bool(Picky(5)(record))), {5}),
+    "a map over shards": (lambda: stream(40).map(lambda r: {"tokens": [r["tokens"][0] - 1]}), set(range(0, 40, 7))),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_STREAMS)
+def test_bad_records_are_left_out_keep_their_numbers_and_are_counted(kind: str) -> None:
+    make, bad = BAD_STREAMS[kind]
+
+    def documents() -> Any:
+        return rd.Dataset.from_source(rd.HuggingFaceStream(make(), "tokens")).skip_bad_records(at_most=len(bad))
+
+    iterator = iter(documents())
+    states, found = [iterator.get_state()], []
+    for document in iterator:
+        found.append(list(document))
+        states.append(json.loads(json.dumps(iterator.get_state())))
+
+    assert len(found) == 40 - len(bad)
+    assert iterator.progress().dropped == len(bad)
+    assert [left_out.record for left_out in iterator.bad_records] == sorted(bad)
+    # The number of documents before a state counts the bad ones too, but for those after the last that was delivered.
+    kept = [number for number in range(40) if number not in bad]
+    assert [state["components"]["data"][1][0] for state in states[1:]] == [number + 1 for number in kept]
+    for step in (0, 3, 17, len(found)):
+        resumed = iter(documents())
+        resumed.set_state(states[step])
+        assert [list(document) for document in resumed] == found[step:]
+
+
+def test_a_bad_record_of_packed_rows_is_left_out() -> None:
+    data = rd.Dataset.from_source(
+        rd.HuggingFaceStream(numbers(null=7).filter(lambda r: r["tokens"] != [9] * 3), "tokens")
+    )
+    iterator = iter(data.skip_bad_records(at_most=1).pack(3, eod_id=0, window=4).batch(2))
+
+    assert [batch.targets[:, 0].tolist() for batch in iterator] == [
+        [1 + a, 1 + b] for a, b in zip(*[iter(n for n in range(40) if n not in (7, 8))] * 2, strict=True)
+    ]
+    assert iterator.progress().dropped == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: numbers(null=11), r"my stream, record 11 of the stream is null in 'tokens'"),
+        (
+            lambda: numbers().map(Picky(11)),
+            r"my stream, record 11 of the stream is bad.*ValueError\('no such token'\)",
+        ),
+    ],
+)
+def test_without_a_policy_a_bad_record_is_an_error_after_those_before_it(make: Any, message: str) -> None:
+    iterator = iter(rd.Dataset.from_source(rd.HuggingFaceStream(make(), "tokens", name="my stream")))
+    assert len([next(iterator) for _ in range(11)]) == 11
+
+    for _ in range(2):
+        with pytest.raises(rd.RecordError, match=message):
+            next(iterator)
+    assert iterator.step == 11
+
+
+def test_a_function_that_fails_is_not_tried_again() -> None:
+    picky = Picky(4)
+    documents = rd.Dataset.from_source(rd.HuggingFaceStream(numbers().map(picky), "tokens")).skip_bad_records(1)
+
+    assert len(list(documents)) == 39
+    assert picky.failures == 1
+
+
+def lines(fails_at: int) -> Any:
+    def records() -> Any:
+        for number in range(30):
+            if number == fails_at:
+                raise ValueError("not parsed")
+            yield {"tokens": [number]}
+
+    return datasets.IterableDataset.from_generator(records)
+
+
+@pytest.mark.parametrize("make", [lambda: lines(9), lambda: numbers().map(batched, batched=True, batch_size=6)])
+def test_a_stream_that_cannot_go_past_a_record_says_so(make: Any) -> None:
+    documents = rd.Dataset.from_source(rd.HuggingFaceStream(make(), "tokens")).skip_bad_records(at_most=30)
+    iterator = iter(documents)
+
+    for _ in range(2):
+        with pytest.raises(rd.RecordError, match=r"ValueError\('n.*does not move on.*The stream cannot go past it"):
+            list(iterator)
+
+
+def test_storage_that_fails_is_tried_again() -> None:
+    failures = [ConnectionResetError("reset"), TimeoutError("late")]
+
+    def flaky(record: dict[str, Any]) -> dict[str, Any]:
+        if record["tokens"][0] == 8 and failures:
+            raise failures.pop()
+        return record
+
+    source = rd.HuggingFaceStream(numbers().map(flaky), "tokens")
+    documents = rd.Dataset.from_source(source, retries=rd.Retries(attempts=3, longest_wait=0))
+    assert [document[0] for document in documents] == list(range(1, 41))
+
+
+# What users put into a dataset.
+
+
+def test_what_cannot_be_copied_is_shared() -> None:
+    picky = Picky()
+    make = rd.Dataset.from_source(rd.HuggingFaceStream(numbers().map(picky), "tokens"))
+    one, other = iter(make), iter(make)
+
+    assert [next(one) for _ in range(5)] == [next(other) for _ in range(5)]
+    assert len(list(one)) == len(list(other)) == 35
+
+
+class Uncopied:
+    """A stream of another library."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def state_dict(self) -> dict[str, int]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        raise NotImplementedError
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    features = None
+
+
+def test_an_object_that_cannot_be_copied_is_named() -> None:
+    documents = rd.Dataset.from_source(rd.HuggingFaceStream(Uncopied()))
+    with pytest.raises(rd.PipelineError, match=r"needs a Uncopied of its own.*cannot pickle"):
+        next(iter(documents))
+
+
+@pytest.mark.parametrize("kind", ["arrow", "pandas", "numpy", None])
+def test_the_format_of_a_stream_changes_no_document(kind: str | None) -> None:
+    documents = rd.Dataset.from_source(rd.HuggingFaceStream(numbers().with_format(kind), "tokens"))
+    iterator = iter(documents)
+    taken = [list(next(iterator)) for _ in range(15)]
+    resumed = iter(documents)
+    resumed.set_state(json.loads(json.dumps(iterator.get_state())))
+
+    assert taken + [list(document) for document in resumed] == [[number + 1] * 3 for number in range(40)]
+
+
+def test_a_shuffle_of_files_warns_at_no_resume(caplog: pytest.LogCaptureFixture) -> None:
+    data = pipeline(STREAMS["shards shuffled"]())
+    iterator = iter(data)
+    for _ in range(15):
+        next(iterator)
+    logging.getLogger("datasets").addHandler(caplog.handler)
+    try:
+        resumed = iter(data)
+        resumed.set_state(iterator.get_state())
+        assert content(next(resumed)) == content(next(iterator))
+    finally:
+        logging.getLogger("datasets").removeHandler(caplog.handler)
+    assert caplog.messages == []
+
+
+# What is kept belongs to the iterator.
+
+
+def test_iterators_of_one_dataset_keep_their_own_records() -> None:
+    data = pipeline(stream())
+    one, other = iter(data), iter(data)
+    next(one)
+    tapes = [iterator._place.opened.resources[0].tape for iterator in (one, other)]
+    assert tapes[0]._asked
+    assert not tapes[1]._asked
+
+    one.close()
+    assert not tapes[0]._asked
+    assert not tapes[0]._planned
+    assert tapes[0]._head is None

@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resumable_data.digest import callable_name
 from resumable_data.errors import RecordError
-from resumable_data.sources.parse import BatchParser, parse_int32_tokens
+from resumable_data.sources.parse import BatchParser, parse_int32_tokens, parse_int64_tokens, parse_uint16_tokens
 
 tokens = st.lists(st.integers(-(2**31), 2**31 - 1), max_size=8)
 
@@ -50,3 +51,42 @@ def test_a_record_of_broken_tokens_is_refused(size: int) -> None:
 def test_raw_tokens_are_parsed_in_batches() -> None:
     assert isinstance(parse_int32_tokens, BatchParser)
     assert not isinstance(bytes.decode, BatchParser)
+    assert isinstance(parse_uint16_tokens, BatchParser)
+
+
+@pytest.mark.parametrize(
+    ("parse", "dtype", "documents"),
+    [
+        (parse_uint16_tokens, "<u2", [[1, 2, 65_535], [], [0]]),
+        (parse_int64_tokens, "<i8", [[1, 2**31 - 1], [], [3]]),
+    ],
+)
+def test_tokens_of_other_widths(parse: BatchParser, dtype: str, documents: list[list[int]]) -> None:
+    parsed = parse.batch([np.array(document, dtype).tobytes() for document in documents])
+
+    assert [document.tolist() for document in parsed] == documents
+    assert parsed.values.dtype == np.int32
+    parsed.values[parsed.starts + parsed.lengths] = 7
+    assert [document.tolist() for document in parsed] == documents
+    assert parse(np.array([5, 6], dtype).tobytes()).tolist() == [5, 6]
+
+
+def test_a_width_that_does_not_fit_names_those_that_do() -> None:
+    with pytest.raises(RecordError, match=r"6 bytes are no multiple of 4.*int32 tokens; uint16 would fit"):
+        parse_int32_tokens(bytes(6))
+    with pytest.raises(RecordError, match=r"12 bytes are no multiple of 8.*int64 tokens; uint16 or int32 would fit"):
+        parse_int64_tokens(bytes(12))
+
+
+def test_a_wide_token_that_int32_cannot_hold_is_refused() -> None:
+    for token in (2**31, -(2**31) - 1):
+        with pytest.raises(RecordError, match=f"the token {token}, which int32 cannot hold"):
+            parse_int64_tokens(np.array([1, token], "<i8").tobytes())
+
+
+def test_each_parser_counts_by_its_own_name() -> None:
+    parsers = (parse_int32_tokens, parse_int64_tokens, parse_uint16_tokens)
+    names = {callable_name(parse, None, None) for parse in parsers}
+
+    assert len(names) == 3
+    assert "resumable_data.sources.parse.Int32TokenParser" in names

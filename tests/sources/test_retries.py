@@ -1,3 +1,4 @@
+import gzip
 import logging
 from collections.abc import Callable
 
@@ -39,7 +40,22 @@ def test_the_last_failure_is_a_source_error_with_all_that_is_known() -> None:
     assert caught.value.__cause__ is errors[2]
 
 
-@pytest.mark.parametrize("error", [rd.RecordError("bad"), KeyError("bad"), RuntimeError("bad")])
+class NetworkError(Exception):
+    """As some packages have it: of the network, and no OSError."""
+
+
+NetworkError.__module__ = "aiohttp.client_exceptions"
+
+
+def test_errors_of_packages_that_read_from_a_network_are_those_of_storage() -> None:
+    assert AT_ONCE.read(failing(NetworkError("payload"), TimeoutError("late")), "it") == "read, 0 errors left"
+    with pytest.raises(rd.SourceError, match="it cannot be read in 3 attempts: payload"):
+        AT_ONCE.read(failing(*[NetworkError("payload")] * 3), "it")
+
+
+@pytest.mark.parametrize(
+    "error", [rd.RecordError("bad"), KeyError("bad"), RuntimeError("bad"), gzip.BadGzipFile("bad"), EOFError("bad")]
+)
 def test_what_is_not_the_fault_of_storage_is_not_tried_again(error: Exception) -> None:
     with pytest.raises(type(error)) as caught:
         AT_ONCE.read(failing(error), "the source")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
-from resumable_data.stages.skip_bad_records import BadRecords
+from resumable_data.reading.bad_records import BadRecords
 
 BAD = (3, 17)
 

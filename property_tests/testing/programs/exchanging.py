@@ -26,7 +26,7 @@ def window(group: int, place: int) -> Lengths:
     """Pseudo-random lengths, of which every other window truncates some."""
     random = np.random.default_rng([group, place])
     lengths = random.integers(-1, 3000, DOCUMENTS)
-    return lengths, np.maximum(lengths - 2048, 0) if place % 2 else None
+    return lengths, np.maximum(lengths - 2048, 0).reshape(-1, 1) if place % 2 else None
 
 
 def lengths_of(group: int) -> list[Any]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 import resumable_data as rd
-from resumable_data.sources import sequential
-from resumable_data.sources.sequential import Tape
+from resumable_data.sources import tape as tapes
+from resumable_data.sources.record_memory import memory_of
+from resumable_data.sources.tape import Tape
 
 
 class Numbers:
@@ -30,11 +31,14 @@ class NumbersReader:
     def __init__(self, place: int, limit: int) -> None:
         self.place, self.limit = place, limit
         self.fails_at: int | None = None
+        self.cannot_parse: int | None = None
 
     def __iter__(self) -> Iterator[int]:
         while self.place < self.limit:
             if self.place == self.fails_at:
                 raise OSError("connection reset")
+            if self.place == self.cannot_parse:
+                raise rd.RecordError("no number")
             self.place += 1
             yield self.place - 1
 
@@ -75,26 +79,90 @@ def test_it_ends_with_the_source() -> None:
     assert tape.advance(7, "7", 10) == (0, "7")
 
 
-def test_a_record_that_had_to_go_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sequential, "_KEPT_RECORDS", 0)
+def test_what_was_asked_for_is_kept_within_its_bytes_and_read_again_beyond() -> None:
     source = Numbers()
-    tape = Tape(source, rd.Retries(attempts=1))
+    tape = Tape(source, rd.Retries(attempts=1), kept_bytes=5 * memory_of(7))
     for start in range(0, 80, 8):
         tape.advance(start, str(start), 8)
+        assert [tape.record(number) for number in range(start, start + 8)] == list(range(start, start + 8))
 
-    assert tape.record(3) == 3
-    assert source.opened == [0, 0]
+    assert [tape.record(number) for number in range(75, 80)] == list(range(75, 80))
+    assert source.opened == [0]
+    # A stretch that is asked for again in its order is opened once.
+    assert [tape.record(number) for number in range(17, 24)] == list(range(17, 24))
+    assert source.opened == [0, 16]
+    # And the reader that reads forward is where it was.
+    assert tape.advance(80, "80", 3) == (3, "83")
+    assert source.opened == [0, 16]
+
+
+def test_what_is_planned_is_kept_whatever_it_takes() -> None:
+    source = Numbers()
+    tape = Tape(source, rd.Retries(attempts=1), kept_bytes=0)
+    tape.advance(0, "null", 60)
+
+    assert [tape.record(number) for number in range(60)] == list(range(60))
+    assert source.opened == [0]
+
+
+def test_what_was_planned_at_a_place_that_was_left_is_dropped() -> None:
+    tape = Tape(Numbers(), rd.Retries(attempts=1), kept_bytes=0)
+    tape.advance(0, "null", 30)
+    tape.advance(50, "50", 2)
+
+    assert len(tape._planned) == 2
+    assert tape.record(29) == 29
+
+
+def test_a_closed_tape_keeps_nothing_and_reads_again() -> None:
+    source = Numbers()
+    tape = Tape(source, rd.Retries(attempts=1))
+    tape.advance(0, "null", 6)
+    tape.record(1)
+    tape.close()
+
+    assert [len(tape._planned), len(tape._asked), len(tape._stretches), tape._head] == [0, 0, 0, None]
+    assert tape.advance(4, "4", 2) == (2, "6")
+    assert [tape.record(4), tape.record(5)] == [4, 5]
 
 
 def test_a_record_whose_state_had_to_go_too_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sequential, "_KEPT_RECORDS", 0)
-    monkeypatch.setattr(sequential, "_KEPT_STRETCHES", 2)
-    tape = Tape(Numbers(), rd.Retries(attempts=1))
+    monkeypatch.setattr(tapes, "_STRETCHES_BYTES", 0)
+    monkeypatch.setattr(tapes, "_FEWEST_STRETCHES", 2)
+    tape = Tape(Numbers(), rd.Retries(attempts=1), kept_bytes=0)
     for start in range(0, 80, 8):
         tape.advance(start, str(start), 8)
+        for number in range(start, start + 8):
+            tape.record(number)
 
     with pytest.raises(rd.SourceError, match="record 3 of a sequential source was read too long ago"):
         tape.record(3)
+    assert tape.record(65) == 65
+
+
+class Broken(Numbers):
+    """Numbers whose tenth cannot be parsed, nor those after it be had."""
+
+    def __repr__(self) -> str:
+        return "broken numbers"
+
+    def open_at(self, state: int | None) -> NumbersReader:
+        reader = super().open_at(state)
+        reader.cannot_parse = 10
+        return reader
+
+
+def test_a_record_that_the_source_cannot_go_past_is_named_and_not_tried_again() -> None:
+    source = Broken()
+    tape = Tape(source, rd.Retries(attempts=4, longest_wait=0))
+    assert tape.advance(0, "null", 8) == (8, "8")
+
+    with pytest.raises(
+        rd.RecordError, match=r"^broken numbers, record 10 of the stream: no number\. The stream cannot"
+    ):
+        tape.advance(8, "8", 8)
+    assert source.opened == [0]
+    assert tape.advance(8, "8", 2) == (2, "10")
 
 
 class Failing(Numbers):

@@ -1,0 +1,175 @@
+"""``Tape``: the latest records of a sequential source, by their number."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from resumable_data.digest import canonical_json
+from resumable_data.errors import RecordError, SourceError
+from resumable_data.locks import ForkLock
+from resumable_data.sources.record_memory import memory_of
+from resumable_data.sources.retries import Retries
+from resumable_data.sources.sequential import SequentialReader, SequentialSource
+
+_KEPT_BYTES = 2**24
+_STRETCHES_BYTES = 2**24
+_FEWEST_STRETCHES = 64
+
+
+class _Head(NamedTuple):
+    """The reader that reads forward, and where it is: after so many records, at a state as canonical JSON."""
+
+    position: int
+    state: str
+    reader: SequentialReader
+    records: Iterator[Any]
+
+
+class _Stretch(NamedTuple):
+    """Records that were read together: how many there are, and the states before and after them."""
+
+    found: int
+    before: str
+    after: str
+
+    @property
+    def bytes(self) -> int:
+        return len(self.before) + len(self.after)
+
+
+class Tape:
+    """The latest records of a sequential source by their number, read forward and, if need be, once more.
+
+    A record is kept from when it is planned until it is asked for, and after that while there is room, which is
+    bounded in bytes; what had to go is read again. A tape belongs to one iterator, which closes it.
+
+    Args:
+        source: The records.
+        retries: How often a stretch is read again, from the state before it, where storage fails.
+        kept_bytes: Bound on the memory of the records that were asked for.
+    """
+
+    def __init__(self, source: SequentialSource, retries: Retries, kept_bytes: int = _KEPT_BYTES) -> None:
+        self._source = source
+        self._retries = retries
+        self._kept_bytes = kept_bytes
+        self._lock = ForkLock()
+        self._head: _Head | None = None
+        self._stretches: OrderedDict[tuple[int, int], _Stretch] = OrderedDict()
+        self._stretches_bytes = 0
+        self._planned: dict[int, Any] = {}
+        self._asked: OrderedDict[int, tuple[Any, int]] = OrderedDict()
+        self._asked_bytes = 0
+        self._again: dict[int, Any] = {}  # the rest of the stretch that was read once more
+
+    def advance(self, start: int, state: str, count: int) -> tuple[int, str]:
+        """Reads ``count`` records from number ``start`` on, or what is left.
+
+        Args:
+            start: Records before the first one.
+            state: Canonical JSON of the source's state there.
+            count: How many.
+
+        Returns:
+            How many there were, and the state after them.
+
+        Raises:
+            SourceError: Storage fails however often it is asked.
+            RecordError: A record is bad, and the source cannot go past it.
+        """
+        with self._lock:
+            known = self._stretches.get((start, count))
+            if known is None or known.before != state:
+                known = self._retries.read(lambda: self._read(start, state, count), repr(self._source))
+                self._remember((start, count), known)
+            return known.found, known.after
+
+    def record(self, number: int) -> Any:
+        """A record that was read, or the ``BadRecord`` in its place: from memory, or by reading its stretch again.
+
+        Raises:
+            SourceError: It was read too long ago.
+        """
+        with self._lock:
+            if number not in self._planned:
+                if number in self._asked:
+                    return self._asked[number][0]
+                if number not in self._again:
+                    self._read_again(number)
+            record = self._planned.pop(number) if number in self._planned else self._again.pop(number)
+            self._keep(number, record)
+            return record
+
+    def close(self) -> None:
+        """Drops everything. What is asked for afterwards is read again."""
+        # Without the lock: a thread that storage does not answer may hold it for ever.
+        self._head = None
+        self._stretches, self._planned, self._asked, self._again = OrderedDict(), {}, OrderedDict(), {}
+        self._stretches_bytes = self._asked_bytes = 0
+
+    def _read(self, start: int, state: str, count: int) -> _Stretch:
+        """Reads forward."""
+        head = self._head
+        if head is None or (head.position, head.state) != (start, state):
+            reader = self._source.open_at(json.loads(state))
+            head = _Head(start, state, reader, iter(reader))
+            self._planned.clear()  # another place was left
+        self._head = None  # an error in the middle leaves no reader at a place that nobody knows
+        records = self._next(head.records, start, count)
+        after = canonical_json(head.reader.state()) if records else state
+        self._planned.update(records)
+        self._head = _Head(start + len(records), after, head.reader, head.records)
+        return _Stretch(len(records), state, after)
+
+    def _next(self, records: Iterator[Any], start: int, count: int) -> dict[int, Any]:
+        """The next ``count`` records by their number, or what is left."""
+        found: dict[int, Any] = {}
+        try:
+            while len(found) < count:
+                found[start + len(found)] = next(records)
+        except StopIteration:
+            pass
+        except RecordError as error:
+            raise RecordError(
+                f"{self._source!r}, record {start + len(found)} of the stream: {error}. The stream cannot go past it"
+            ) from error
+        return found
+
+    def _read_again(self, number: int) -> None:
+        """Reads the stretch of a record again, beside the reader that reads forward."""
+        for place, stretch in reversed(self._stretches.items()):
+            start, count = place
+            if start <= number < start + stretch.found:
+                break
+        else:
+            raise SourceError(f"record {number} of a sequential source was read too long ago to be read again")
+
+        def read() -> dict[int, Any]:
+            return self._next(iter(self._source.open_at(json.loads(stretch.before))), start, count)
+
+        found = self._retries.read(read, repr(self._source))
+        self._again = {place: record for place, record in found.items() if place >= number}
+        if number not in self._again:
+            raise SourceError(f"{self._source!r}: record {number} of the stream is gone; is it the same as before?")
+
+    def _keep(self, number: int, record: Any) -> None:
+        """Keeps a record that was asked for, while there is room."""
+        size = memory_of(record)
+        _, before = self._asked.pop(number, (None, 0))
+        self._asked[number] = record, size
+        self._asked_bytes += size - before
+        while self._asked_bytes > self._kept_bytes:
+            _, (_, size) = self._asked.popitem(last=False)
+            self._asked_bytes -= size
+
+    def _remember(self, place: tuple[int, int], stretch: _Stretch) -> None:
+        """Remembers where a stretch is, to be able to read it again."""
+        before = self._stretches.pop(place, None)
+        self._stretches[place] = stretch
+        self._stretches_bytes += stretch.bytes - (before.bytes if before else 0)
+        while self._stretches_bytes > _STRETCHES_BYTES and len(self._stretches) > _FEWEST_STRETCHES:
+            _, dropped = self._stretches.popitem(last=False)
+            self._stretches_bytes -= dropped.bytes
