@@ -27,7 +27,7 @@ def convert_column(files: ColumnFiles, cache_dir: epath.PathLike | None) -> Any:
     Raises:
         SourceError: A file cannot be read, or the cache cannot be written.
     """
-    folder = _folder_of(files.files, cache_dir, files.column, files.kind)
+    folder = cache_folder(files.files, cache_dir, files.column, files.kind)
     path = folder / "column.arrow"
     with _locked(folder):
         if not path.exists():
@@ -41,7 +41,7 @@ def convert_whole(files: Sequence[epath.Path], kind: str, cache_dir: epath.PathL
     Raises:
         SourceError: A file cannot be read, or the cache cannot be written.
     """
-    folder = _folder_of(files, cache_dir, "", kind)
+    folder = cache_folder(files, cache_dir, "", kind)
     read = getattr(import_module("datasets").Dataset, f"from_{kind}")
     settings = {"encoding": "utf-8-sig"} if kind == "text" else {}  # without a byte order mark
     # Brackets in the name of a folder are not a pattern.
@@ -54,14 +54,17 @@ def convert_whole(files: Sequence[epath.Path], kind: str, cache_dir: epath.PathL
             at = cause.filename or f"{files[0].name} … or the cache {folder}"
             raise SourceError(f"{at}: {explain(cause)}") from cause
         name = f"{files[0].name}{' …' if len(files) > 1 else ''}"
-        raise SourceError(f"{name} cannot be read: {cause!r}") from error
+        raise SourceError(f"{name} cannot be read: {cause!r}") from cause
 
 
-def _folder_of(files: Sequence[epath.Path], cache_dir: epath.PathLike | None, *settings: str) -> epath.Path:
+def cache_folder(files: Sequence[epath.Path], cache_dir: epath.PathLike | None, *settings: str) -> epath.Path:
     """The folder for these files as they are now.
 
     ``datasets`` takes a file for the same as long as its path, size and time are, and what it has unpacked even when
     these have changed; so each content gets a folder of its own.
+
+    Raises:
+        SourceError: A file cannot be read, or the folder cannot be made.
     """
     base = import_module("datasets").config.HF_DATASETS_CACHE if cache_dir is None else cache_dir
     samples = [Retries().read(partial(sample_of, file), str(file)) for file in files]

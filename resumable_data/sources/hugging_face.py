@@ -20,7 +20,8 @@ from resumable_data.sources.arrow_column import ArrowColumn, layout_of
 from resumable_data.sources.column_files import ColumnFiles
 from resumable_data.sources.hugging_face_columns import NumberColumns
 from resumable_data.sources.hugging_face_records import Records, TokenRecords, WholeRecords, records_of
-from resumable_data.sources.mended_lines import LineKind, Mended, mended
+from resumable_data.sources.mended_lines import LineKind, mended
+from resumable_data.sources.retries import is_of_storage
 from resumable_data.sources.shards import find_shards
 from resumable_data.sources.source import Column, check_indices, digests_or_bad, evenly_spaced
 from resumable_data.system_errors import explain
@@ -108,17 +109,8 @@ class HuggingFaceSource:
         files = find_shards(paths)
         kind = _kind_of(files)
         name = f"{files[0].name}{' …' if len(files) > 1 else ''}"
-        bad: Mapping[int, str] = {}
-        try:
-            if any(file.stat().length == 0 for file in files):
-                raise SourceError("a file is empty")  # noqa: TRY301
-            dataset = _converted(files, column, kind, cache_dir)
-        except SourceError as error:
-            of_system = isinstance(error.__cause__, OSError) and error.__cause__.errno is not None
-            found = None if of_system else _mended(files, kind, cache_dir)
-            if found is None:
-                raise
-            dataset, bad = _converted(found.files, column, kind, cache_dir), found.bad
+        dataset, bad = _converted(files, kind, column, cache_dir)
+        if bad:
             first = bad[min(bad)]
             _LOG.warning("%s: %d of %d records are bad, the first is %s", name, len(bad), len(dataset), first)
         return cls._with_bad(dataset, column, name, bad)
@@ -230,20 +222,31 @@ class HuggingFaceSource:
         return sum(int(column.extents(self._rows_at(block)).lengths.sum()) for block in blocks)
 
 
-def _converted(files: Sequence[epath.Path], column: str | None, kind: str, cache_dir: epath.PathLike | None) -> Any:
-    """The files as a dataset: of one column, or of all."""
-    if column is None:
-        return convert_whole(files, kind, cache_dir)
-    return convert_column(ColumnFiles(files, column, kind), cache_dir)
+def _converted(
+    files: Sequence[epath.Path], kind: str, column: str | None, cache_dir: epath.PathLike | None
+) -> tuple[Any, Mapping[int, str]]:
+    """The ``datasets.Dataset`` of files, and what is wrong with those of its records that are bad."""
 
+    def convert(files: Sequence[epath.Path]) -> Any:
+        if column is None:
+            return convert_whole(files, kind, cache_dir)
+        return convert_column(ColumnFiles(files, column, kind), cache_dir)
 
-def _mended(files: Sequence[epath.Path], kind: str, cache_dir: epath.PathLike | None) -> Mended | None:
-    """Copies of files of lines without what is bad in them; None where nothing is, or nothing else."""
-    if kind == "parquet":
-        return None
-    folder: epath.PathLike = _import_datasets().config.HF_DATASETS_CACHE if cache_dir is None else cache_dir
-    found = mended(files, LineKind(json=kind == "json"), os.fspath(folder))
-    return found if 0 < len(found.bad) < found.records else None
+    empty = _empty_among(files, kind)
+    try:
+        if not empty:
+            return convert(files), {}
+        failure = SourceError(f"{', '.join(map(str, empty))}: empty (0 bytes, no records), and no other file has any")
+    except SourceError as error:
+        if kind == "parquet" or error.__cause__ is None or is_of_storage(error.__cause__):
+            raise
+        failure = error
+    found = mended(files, LineKind(json=kind == "json", whole=column is None), cache_dir)
+    if not 0 < len(found.bad) < found.records:
+        raise failure
+    dataset = convert(found.files)
+    assert len(dataset) == found.records
+    return dataset, found.bad
 
 
 def _row_mapping(dataset: Any, name: str) -> ArrowColumn | None:
@@ -264,14 +267,26 @@ def _kind_of(files: Sequence[epath.Path]) -> str:
     if len(kinds) > 1 or None in kinds:
         found = ", ".join(sorted(suffix or "without a suffix" for suffix in suffixes))
         raise SourceError(f"files of one kind are read, out of {', '.join(_KINDS)}; these are {found}")
+    return cast(str, kinds.pop())
+
+
+def _empty_among(files: Sequence[epath.Path], kind: str) -> list[epath.Path]:
+    """Files of lines that have no bytes.
+
+    Raises:
+        SourceError: A file cannot be found, or it is empty and there is no other, or of a kind that is never empty.
+    """
+    empty: list[epath.Path] = []
     for file in files:
         try:
             size = file.stat().length
         except OSError as error:
             raise SourceError(f"{file} cannot be read: {explain(error)}") from error
-        if size == 0 and (len(files) == 1 or kinds == {"parquet"}):
-            raise SourceError(f"{file} is empty (0 bytes, no records); write or copy it again, or leave it out")
-    return cast(str, kinds.pop())
+        if size == 0:
+            empty.append(file)
+    if empty and (len(files) == 1 or kind == "parquet"):
+        raise SourceError(f"{empty[0]} is empty (0 bytes, no records); write or copy it again, or leave it out")
+    return empty
 
 
 def _suffix_of(file: epath.Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import io
 import json
@@ -16,14 +15,14 @@ from typing import Any, BinaryIO, cast
 
 from etils import epath
 
-from resumable_data.digest import digest
 from resumable_data.errors import SourceError
-from resumable_data.sources.shard_facts import sample_of
+from resumable_data.sources.arrow_cache import cache_folder
+from resumable_data.sources.compressed_files import open_file
 from resumable_data.system_errors import explain
 
 _READ_AT_ONCE = 2**20
+_BEGIN_BYTES = 64
 _BAD_FILE = "bad.json"
-_OPENED_BY: Mapping[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _CUT = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 
 
@@ -47,10 +46,13 @@ class LineKind:
     """What a file of lines holds.
 
     Attributes:
-        json: Whether each line is a JSON object, and empty ones are none; otherwise each is a text.
+        json: Whether each line is a JSON object, and empty ones are not; otherwise each is a text.
+        whole: Whether all that a JSON object holds is read; otherwise one column, so that the types of others do not
+            count.
     """
 
     json: bool
+    whole: bool
 
     @property
     def instead(self) -> bytes:
@@ -69,7 +71,7 @@ class LineKind:
         try:
             text = line.decode()
             if self.json and not isinstance(json.loads(text.rstrip()), dict):
-                return "it is no JSON object"
+                return "it is not a JSON object"
         except json.JSONDecodeError as error:
             return f"{error.msg}, at character {error.pos + 1}"
         except ValueError as error:
@@ -81,10 +83,12 @@ class LineKind:
         if not lines:
             return []
         text = b"".join(lines)
+        pa: Any = import_module("pyarrow")
         arrow: Any = import_module("pyarrow.json")
-        whole = arrow.ReadOptions(use_threads=False, block_size=len(text) + 1)
+        at_once = arrow.ReadOptions(use_threads=False, block_size=len(text) + 1)
+        nothing = arrow.ParseOptions(explicit_schema=pa.schema([]), unexpected_field_behavior="ignore")
         try:
-            arrow.read_json(io.BytesIO(text), read_options=whole)
+            arrow.read_json(io.BytesIO(text), at_once, None if self.whole else nothing)
         except ValueError:
             if len(lines) == 1:
                 return [first]
@@ -93,7 +97,7 @@ class LineKind:
         return []
 
 
-def mended(files: Sequence[epath.Path], kind: LineKind, cache: str) -> Mended:
+def mended(files: Sequence[epath.Path], kind: LineKind, cache_dir: epath.PathLike | None) -> Mended:
     """Copies of files that can be read as a whole, and the bad records.
 
     A file that is cut short, as a compressed one shows, has the records before the cut; what is lost counts as one
@@ -102,7 +106,7 @@ def mended(files: Sequence[epath.Path], kind: LineKind, cache: str) -> Mended:
     Args:
         files: Files of lines, compressed or not.
         kind: What they hold.
-        cache: The folder for the copies.
+        cache_dir: Where the copies lie; in the cache of ``datasets`` if it is None.
 
     Raises:
         SourceError: A file cannot be read at all, or its copy not be written.
@@ -111,44 +115,47 @@ def mended(files: Sequence[epath.Path], kind: LineKind, cache: str) -> Mended:
     bad: dict[int, str] = {}
     records = 0
     for file in files:
+        folder = cache_folder([file], cache_dir, "lines", str(kind))
         try:
-            copy, found = _copy(file, kind, epath.Path(cache))
+            copy, found = _copy(file, kind, folder)
         except OSError as error:
-            raise SourceError(f"{file} cannot be read, or not be copied to {cache}: {explain(error)}") from error
+            at = error.filename or f"{file} or its copy in {folder}"
+            raise SourceError(f"{at} cannot be read or written: {explain(error)}") from error
         copies.append(copy)
         bad |= {records + int(place): reason for place, reason in found["bad"].items()}
         records += found["records"]
     return Mended(copies, bad, records)
 
 
-def _copy(file: epath.Path, kind: LineKind, cache: epath.Path) -> tuple[epath.Path, dict[str, Any]]:
+def _copy(file: epath.Path, kind: LineKind, folder: epath.Path) -> tuple[epath.Path, dict[str, Any]]:
     """The copy of a file, and how many records and which bad ones it has."""
-    key = digest("mended lines", os.fspath(file), sample_of(file), str(kind.json))
-    folder = cache / f"mended_{key}"
-    copy, notes = folder / f"lines{'.jsonl' if kind.json else '.txt'}", folder / _BAD_FILE
+    # Errors of the copy name the file.
+    copy, notes = folder / f"lines_of_{file.name}", folder / _BAD_FILE
     if not notes.exists():
-        folder.mkdir(parents=True, exist_ok=True)
         # Several processes may do this at once; each renames a whole file, and all write the same.
         own = folder / f"{os.getpid()}.tmp"
         bad: dict[str, str] = {}
         records = 0
-        with cast(BinaryIO, own.open("wb")) as target:
-            for lines, reasons in _checked(file, kind):
-                for line, reason in zip(lines, reasons, strict=True):
-                    if reason is not None:
-                        bad[str(records)] = reason
-                    target.write(kind.instead if reason is not None else line)
-                    records += 1
-        own.replace(copy)
-        own.write_text(json.dumps({"records": records, "bad": bad}))
-        own.replace(notes)
+        try:
+            with cast(BinaryIO, own.open("wb")) as target:
+                for lines, reasons in _checked(file, kind):
+                    for line, reason in zip(lines, reasons, strict=True):
+                        if reason is not None:
+                            bad[str(records)] = reason
+                        target.write(kind.instead if reason is not None else line)
+                        records += 1
+            own.replace(copy)
+            own.write_text(json.dumps({"records": records, "bad": bad}))
+            own.replace(notes)
+        finally:
+            own.unlink(missing_ok=True)
     return copy, json.loads(notes.read_text())
 
 
 def _checked(file: epath.Path, kind: LineKind) -> Iterator[tuple[list[bytes], list[str | None]]]:
     """The records of a file, many at a time, each as a line with its end, and what is wrong with each."""
     number = 0
-    for lines, lost in _lines(file):
+    for lines, lost in _lines(file, kind):
         numbered = [
             (place, line.rstrip(b"\r\n") + b"\n")
             for place, line in enumerate(lines, start=number + 1)
@@ -165,11 +172,16 @@ def _checked(file: epath.Path, kind: LineKind) -> Iterator[tuple[list[bytes], li
             yield [kind.instead], [f"{file} {lost}, after line {number}"]
 
 
-def _lines(file: epath.Path) -> Iterator[tuple[list[bytes], str | None]]:
+def _lines(file: epath.Path, kind: LineKind) -> Iterator[tuple[list[bytes], str | None]]:
     """Lines of a file, many at a time; at a cut the whole lines before it, and what is wrong."""
-    opened = _OPENED_BY.get(file.suffix.lower())
-    rest, empty = b"", True
-    with cast(BinaryIO, file.open("rb") if opened is None else opened(os.fspath(file), "rb")) as source:
+    if file.stat().length == 0:
+        yield [], "is empty (0 bytes)"
+        return
+    if kind.json and (items := _items(file)) is not None:
+        yield items, None
+        return
+    rest, first = b"", True
+    with open_file(file) as source:
         # Gives what there is before a cut; ``read`` would lose it.
         read = getattr(source, "read1", source.read)
         while True:
@@ -180,13 +192,30 @@ def _lines(file: epath.Path) -> Iterator[tuple[list[bytes], str | None]]:
                 return
             if not block:
                 break
-            if empty:
+            if first:
                 block = block.removeprefix(b"\xef\xbb\xbf")
-            empty = False
-            lines = (rest + block).split(b"\n")
-            rest = lines.pop()
+            first = False
+            block = rest + block
+            # The second half of a line's end may come with the next block.
+            held = b"\r" if block.endswith(b"\r") and not kind.json else b""
+            block = block.removesuffix(held)
+            if not kind.json:
+                block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            lines = block.split(b"\n")
+            rest = lines.pop() + held
             yield [line + b"\n" for line in lines], None
     if rest:
         yield [rest], None
-    if empty:
-        yield [], "is empty (0 bytes)"
+
+
+def _items(file: epath.Path) -> list[bytes] | None:
+    """The items of a JSON file that holds one list, each as a line; None for other files."""
+    try:
+        with open_file(file) as source:
+            begin = source.read(_BEGIN_BYTES)
+            if not begin.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+                return None
+            items = json.loads((begin + source.read()).decode("utf-8-sig"))
+    except (*_CUT, ValueError):
+        return None
+    return [json.dumps(item).encode() + b"\n" for item in items] if any(isinstance(i, dict) for i in items) else None

@@ -24,7 +24,7 @@ ReadT = TypeVar("ReadT")
 
 
 def is_of_storage(error: BaseException) -> bool:
-    """Whether storage failed, which may help itself when it is asked again; otherwise what was read is bad.
+    """Whether storage failed; otherwise what was read is bad.
 
     >>> is_of_storage(ConnectionResetError()), is_of_storage(ValueError("no number")), is_of_storage(EOFError())
     (True, False, False)
@@ -66,7 +66,7 @@ class Retries:
             what: What an error or a warning calls it.
 
         Raises:
-            SourceError: Storage failed in a way that cannot pass, or at every attempt.
+            SourceError: Storage failed at every attempt, or in a way that another attempt cannot change.
         """
 
         def warn(state: tenacity.RetryCallState) -> None:
@@ -101,9 +101,11 @@ def _may_pass(error: BaseException) -> bool:
     cause = error
     while isinstance(cause, SourceError) and cause.__cause__ is not None:
         cause = cause.__cause__
-    if isinstance(cause, SourceError) or (isinstance(cause, OSError) and not can_pass(cause)):
+    if isinstance(cause, SourceError):
         return False
-    return is_of_storage(error)
+    if isinstance(cause, OSError):
+        return is_of_storage(cause) and can_pass(cause)
+    return cause is not error or is_of_storage(cause)  # Libraries that sources read with have errors of their own.
 
 
 def _in_words(error: Exception) -> str:

@@ -89,6 +89,27 @@ def test_our_iterators_can_check_without_moving() -> None:
     assert isinstance(iterator(), Checking)
 
 
+def test_bad_records_that_were_left_out_are_listed_beside_the_state(directory: epath.Path) -> None:
+    records = [[1], "no tokens", [3], None, [5], [6]]
+    data = rd.Dataset.from_source(rd.InMemorySource(records, name="mine"), name="web")
+    at = iter(data.skip_bad_records(at_most=2).pad(2, eod_id=0).batch(2))
+    before = texts_of(at, at.get_state())
+    next(at)
+    write(directory, texts_of(at, at.get_state()))
+    check_complete(directory)
+
+    assert before.keys() == set(FILES)
+    assert sorted(path.name for path in directory.iterdir()) == sorted([*FILES, "bad_records.json"])
+    listed = read_json(directory / "bad_records.json")
+    assert [(bad["component"], bad["record"]) for bad in listed] == [("web", 1), ("web", 3)]
+    assert "mine (6 records), record 1" in listed[0]["reason"]
+    # The state is the same as that of an iterator that was told nothing of them.
+    resumed = iter(data.skip_bad_records(at_most=3).pad(2, eod_id=0).batch(2))
+    resumed.set_state(read_state(directory))
+    assert resumed.get_state() == at.get_state()
+    assert next(resumed).targets.tolist() == next(at).targets.tolist()
+
+
 def test_a_folder_in_place_of_a_state_is_not_called_damage(directory: epath.Path) -> None:
     (directory / "state.json").mkdir()
     with pytest.raises(rd.StateError, match=r"state\.json cannot be read: Is a directory \(EISDIR\).*may be sound"):
@@ -112,24 +133,3 @@ def test_too_many_open_files_are_not_called_damage(directory: epath.Path) -> Non
 def test_a_missing_state_is_called_missing(directory: epath.Path) -> None:
     with pytest.raises(rd.StateError, match=r"state\.json is missing.*Restore an earlier checkpoint"):
         read_state(directory)
-
-
-def test_bad_records_that_were_left_out_are_listed_beside_the_state(directory: epath.Path) -> None:
-    records = [[1], "no tokens", [3], None, [5], [6]]
-    data = rd.Dataset.from_source(rd.InMemorySource(records, name="mine"), name="web")
-    at = iter(data.skip_bad_records(at_most=2).pad(2, eod_id=0).batch(2))
-    before = texts_of(at, at.get_state())
-    next(at)
-    write(directory, texts_of(at, at.get_state()))
-    check_complete(directory)
-
-    assert before.keys() == set(FILES)
-    assert sorted(path.name for path in directory.iterdir()) == sorted([*FILES, "bad_records.json"])
-    listed = read_json(directory / "bad_records.json")
-    assert [(bad["component"], bad["record"]) for bad in listed] == [("web", 1), ("web", 3)]
-    assert "mine (6 records), record 1" in listed[0]["reason"]
-    # The state is the same as that of an iterator that was told nothing of them.
-    resumed = iter(data.skip_bad_records(at_most=3).pad(2, eod_id=0).batch(2))
-    resumed.set_state(read_state(directory))
-    assert resumed.get_state() == at.get_state()
-    assert next(resumed).targets.tolist() == next(at).targets.tolist()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,11 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
+from etils import epath
 
 import resumable_data as rd
 from resumable_data.sources import column_files
+from resumable_data.sources.column_files import ColumnFiles
 from resumable_data.sources.hugging_face import HuggingFaceSource
 
 
@@ -119,31 +120,26 @@ def test_json_lines_longer_than_what_is_read_at_once(tmp_path: Path, monkeypatch
     assert read(open_column(tmp_path / "a.jsonl", tmp_path, "tokens")) == documents
 
 
-def test_the_bad_file_among_many_is_named(tmp_path: Path) -> None:
-    for number in range(4):
-        write_lines(tmp_path / f"m_{number}.jsonl", [{"text": "a"}])
-    (tmp_path / "m_2.jsonl").write_text('{"text": "a"}\n{"text": \n')
-    source = open_column(f"{tmp_path}/m_*.jsonl", tmp_path)
-    assert read(source, [0, 1, 2, 4]) == ["a"] * 4
-    with pytest.raises(rd.RecordError, match=r"record 3 is bad: .*m_2\.jsonl, line 2"):
-        read(source, [3])
-
-
-def test_a_file_with_another_type_is_named_with_the_column(tmp_path: Path) -> None:
-    write_lines(tmp_path / "m_0.jsonl", [{"text": "a"}])
-    write_lines(tmp_path / "m_1.jsonl", [{"text": 5}])
-    message = r"m_1\.jsonl cannot be read: .*from string to number.*\(column 'text'\)"
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ('{"text": "a"}\n{"text": \n', r"m_2\.jsonl cannot be read: ArrowInvalid.*\(column 'text'\)"),
+        ('{"text": 5}\n', r"m_2\.jsonl cannot be read: .*from string to number.*\(column 'text'\)"),
+    ],
+)
+def test_the_bad_file_among_many_is_named(tmp_path: Path, lines: str, message: str) -> None:
+    paths = [write_lines(tmp_path / f"m_{number}.jsonl", [{"text": "a"}]) for number in range(4)]
+    paths[2].write_text(lines)
+    files = ColumnFiles(list(map(epath.Path, paths)), "text", "json")
     with pytest.raises(rd.SourceError, match=message):
-        open_column(f"{tmp_path}/m_*.jsonl", tmp_path)
+        list(files.arrays(files.type()))
+
+
+def test_a_value_of_another_type_leaves_nothing_in_the_cache(tmp_path: Path) -> None:
+    write_lines(tmp_path / "a.jsonl", [{"text": "a"}, {"text": 5}])
+    with pytest.raises(rd.SourceError, match=r"a\.jsonl cannot be read: .*\(column 'text'\)"):
+        open_column(tmp_path / "a.jsonl", tmp_path)
     assert not list((tmp_path / "cache").rglob("*.arrow*"))
-
-
-def test_a_bad_file_replaced_with_the_same_size_and_time_is_mended_anew(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    for text in ("old", "new"):
-        path.write_text(f'{{"text": "{text}"}}\noops\n')
-        os.utime(path, (1, 1))
-        assert read(open_column(path, tmp_path), [0]) == [text]
 
 
 @pytest.mark.parametrize("column", ["absent", "title"])

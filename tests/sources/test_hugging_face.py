@@ -473,7 +473,12 @@ BAD_FILES: dict[str, tuple[dict[str, bytes], list[int], list[str]]] = {
     "lines of other kinds": (
         {"a.jsonl": lines_of((0, "5"), (7, "[1]"), (9, "null"), (499, "{}{}")).encode()},
         [0, 7, 9, 499],
-        ["line 1: it is no JSON object", "line 8: it is", "line 10: it is", "line 500: Extra data, at character 3"],
+        [
+            "line 1: it is not a JSON object",
+            "line 8: it is",
+            "line 10: it is",
+            "line 500: Extra data, at character 3",
+        ],
     ),
     "half a character": (
         {"a.jsonl": lines_of((3, '{"text": "\\ud800"}'), (8, "{")).encode()},
@@ -503,13 +508,16 @@ BAD_FILES: dict[str, tuple[dict[str, bytes], list[int], list[str]]] = {
 }
 
 
+@pytest.mark.parametrize("column", ["text", None])
 @pytest.mark.parametrize("kind", BAD_FILES)
-def test_a_bad_line_is_a_bad_record_in_its_place(kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bad_line_is_a_bad_record_in_its_place(
+    kind: str, column: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     files, bad, reasons = BAD_FILES[kind]
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     open_ = lambda: HuggingFaceSource.from_files(  # noqa: E731
-        [tmp_path / name for name in files], "text", cache_dir=tmp_path / "cache"
+        [tmp_path / name for name in files], column, cache_dir=tmp_path / "cache"
     )
     source = open_()
     assert f"{len(bad)} of {len(source)} records are bad, the first is" in caplog.messages[-1]
@@ -580,5 +588,5 @@ def test_sound_files_are_not_copied(tmp_path: Path, caplog: pytest.LogCaptureFix
     (tmp_path / "a.jsonl").write_text(lines_of())
     HuggingFaceSource.from_files(tmp_path / "a.jsonl", "text", cache_dir=tmp_path / "cache")
 
-    assert not list((tmp_path / "cache").glob("mended_*"))
+    assert not list((tmp_path / "cache").rglob("lines_of_*"))
     assert caplog.messages == []

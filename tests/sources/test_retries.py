@@ -70,6 +70,7 @@ def test_errors_of_packages_that_read_from_a_network_are_those_of_storage() -> N
         gzip.BadGzipFile("bad"),
         EOFError("bad"),
         rd.SourceError("empty"),
+        caused(gzip.BadGzipFile("bad")),
     ],
 )
 def test_what_is_not_the_fault_of_storage_is_not_tried_again(error: Exception) -> None:
