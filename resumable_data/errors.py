@@ -35,3 +35,7 @@ class PipelineMismatchError(ResumableDataError, ValueError):
 
 class PeerError(ResumableDataError, RuntimeError):
     """Another process of the run cannot go on, did not come in time, or cannot be reached; the message names it."""
+
+
+class ClosedError(ResumableDataError, ValueError):
+    """The iterator was closed, before it was asked or meanwhile."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +13,7 @@ import pytest
 from array_record.python.array_record_module import ArrayRecordWriter
 from click.testing import CliRunner
 
+import resumable_data as rd
 from resumable_data.cli import main
 
 
@@ -22,7 +27,7 @@ def shards(tmp_path: Path) -> Path:
 
 
 def indexes(folder: Path) -> list[str]:
-    return sorted(path.name.split(".")[0] for path in folder.glob("*.lengths.npy"))
+    return [path.name for path in folder.glob("*lengths.manifest")]
 
 
 def test_index_counts_the_lengths_of_every_shard(shards: Path) -> None:
@@ -30,7 +35,9 @@ def test_index_counts_the_lengths_of_every_shard(shards: Path) -> None:
 
     assert result.exit_code == 0, result.output
     assert "2 records" in result.output
-    assert indexes(shards) == ["train_0", "train_1"]
+    assert indexes(shards) == ["lengths.manifest"]
+    shards.joinpath("train_1.arecord").unlink()
+    assert rd.ArrayRecordSource(f"{shards}/train_*", rd.parse_int32_tokens).lengths(np.array([0])).tolist() == [3]
 
 
 def test_indexes_may_lie_elsewhere(shards: Path) -> None:
@@ -38,7 +45,38 @@ def test_indexes_may_lie_elsewhere(shards: Path) -> None:
     arguments = ["index", f"{shards}/train_0.arecord", "--index-dir", str(elsewhere), "--no-progress"]
 
     assert CliRunner().invoke(main, arguments).exit_code == 0
-    assert (indexes(elsewhere), indexes(shards)) == (["train_0"], [])
+    assert (len(indexes(elsewhere)), indexes(shards)) == (1, [])
+
+
+def test_what_fails_is_said_without_a_traceback(shards: Path) -> None:
+    (shards / "train_1.arecord").write_bytes(b"")
+    result = CliRunner().invoke(main, ["index", f"{shards}/train_*.arecord", "--no-progress"])
+    assert result.exit_code == 1
+    assert re.fullmatch(r"Error: .*train_1\.arecord is empty .*\n", result.output)
+
+
+def parse_two(record: bytes) -> list[int]:
+    return [1, 2]
+
+
+class Nested:
+    @staticmethod
+    def parse(record: bytes) -> list[int]:
+        return [1]
+
+
+@pytest.mark.parametrize(("name", "length"), [("parse_two", 2), ("Nested.parse", 1)])
+def test_a_parser_is_named_with_its_module(shards: Path, name: str, length: int) -> None:
+    parse = operator.attrgetter(name)(sys.modules[__name__])
+    arguments = ["index", f"{shards}/train_*.arecord", "--parse", f"{__name__}:{name}", "--no-progress"]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    source = rd.ArrayRecordSource(f"{shards}/train_*.arecord", parse, progress=False)
+    assert source.lengths(np.arange(2)).tolist() == [length, length]
+
+
+def test_the_command_is_also_a_module() -> None:
+    shown = subprocess.run([sys.executable, "-m", "resumable_data.cli", "--help"], capture_output=True, check=True)
+    assert b"index" in shown.stdout
 
 
 @pytest.mark.parametrize("parser", ["no_such_module:parse", "resumable_data:no_such_parser"])
@@ -46,4 +84,4 @@ def test_an_unknown_parser_is_refused(shards: Path, parser: str) -> None:
     result = CliRunner().invoke(main, ["index", f"{shards}/train_0.arecord", "--parse", parser])
 
     assert result.exit_code == 2
-    assert "is no parser" in result.output
+    assert "is not a parser" in result.output

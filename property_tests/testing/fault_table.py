@@ -26,9 +26,9 @@ fail where it no longer is so.
 where it was; every test checks that. In a run of several processes a step is committed only if all of them save the
 same position; they wait for each other no longer than `timeout_seconds` of the `DataCheckpointHandler`.
 
-Of text, whose lengths show only when it is read, each process measures a share, and waits for the lengths of the rest
-no longer than `timeout_seconds` of `measure(…)`: 60 s, in these tests 2 s where a process does not come. *Right*
-means equal, bit for bit, to the rows of one process that reads everything itself.
+Text shows its length only when it is read. Each process measures a share, and waits for the lengths of the rest no
+longer than `timeout_seconds` of `measure(…)`: 60 s, in these tests 2 s where a process does not come. *Right* rows are
+equal, bit for bit, to those of one process that reads everything itself.
 
 | fault | what is done | what happens |
 |---|---|---|

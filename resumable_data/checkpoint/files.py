@@ -12,6 +12,7 @@ from resumable_data.edits import Edit
 from resumable_data.errors import StateError
 from resumable_data.reading.bad_records import LeftOut
 from resumable_data.state import State
+from resumable_data.system_errors import explain
 
 STATE_FILE = "state.json"
 PIPELINE_FILE = "pipeline.json"
@@ -131,8 +132,8 @@ def _write_file(path: epath.Path, text: str) -> None:
         path.write_text(text)
     except OSError as error:
         raise StateError(
-            f"{path} cannot be written: {error}. The checkpoint is not committed, and the one before it stays the "
-            "latest"
+            f"{path} cannot be written: {explain(error)}. The checkpoint is not committed, and the one before it "
+            "stays the latest"
         ) from error
 
 
@@ -147,7 +148,7 @@ def label_of(directory: epath.Path) -> str:
 
 def check_complete(directory: epath.Path) -> None:
     """Raises StateError unless every file is there."""
-    missing = [name for name in FILES if not (directory / name).exists()]
+    missing = [name for name in FILES if not _exists(directory / name)]
     if missing:
         raise StateError(f"the data item in {directory} lacks {', '.join(missing)}; the checkpoint is not committed")
 
@@ -174,11 +175,24 @@ def read_json(path: epath.Path) -> Any:
     Raises:
         StateError: It is missing, unreadable or damaged.
     """
-    if not path.exists():
-        raise StateError(
-            f"{path} is missing: the checkpoint has no complete data item. Restore an earlier checkpoint"
-        )
     try:
         return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StateError(
+            f"{path} is missing: the checkpoint has no complete data item. Restore an earlier checkpoint"
+        ) from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except ValueError as error:
         raise StateError(f"{path} is damaged: {error}. Restore an earlier checkpoint") from error
+
+
+def _exists(path: epath.Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: epath.Path, error: OSError) -> StateError:
+    return StateError(f"{path} cannot be read: {explain(error)}. The checkpoint may be sound")

@@ -13,6 +13,7 @@ from etils import epath
 
 from resumable_data.digest import digest
 from resumable_data.errors import SourceError
+from resumable_data.system_errors import explain
 
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -101,8 +102,8 @@ class DirectoryCarrier:
             with suppress(OSError):
                 written.unlink(missing_ok=True)
             raise SourceError(
-                f"the lengths of documents cannot be written to {self._directory}: {error}. Give a directory that "
-                "every process can write"
+                f"the lengths of documents cannot be written to {self._directory}: {explain(error)}. Give a "
+                "directory that every process can write"
             ) from error
 
     def _read(self, key: str) -> bytes | None:
@@ -111,7 +112,9 @@ class DirectoryCarrier:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise SourceError(f"the lengths of documents cannot be read from {self._directory}: {error}") from error
+            raise SourceError(
+                f"the lengths of documents cannot be read from {self._directory}: {explain(error)}"
+            ) from error
         seal, fact = body[:_SEAL_BYTES], body[_SEAL_BYTES:]
         return fact if seal == _seal(key, fact) else None
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import digest
-from resumable_data.errors import PeerError, ResumableDataError
+from resumable_data.errors import ClosedError, PeerError, ResumableDataError
 from resumable_data.processes.carriers import Carrier
 from resumable_data.processes.failures import encode_failure, failure_in
 from resumable_data.processes.length_codec import Lengths, decode_lengths, encode_lengths
@@ -30,7 +30,7 @@ Measure = Callable[[Int64Array], Sequence[Lengths]]
 """From int64[k] places of windows to the lengths of the documents of each."""
 
 
-class ExchangeClosedError(ResumableDataError, ValueError):
+class ExchangeClosedError(ClosedError):
     """The exchange of lengths was closed, before it was used or meanwhile."""
 
 

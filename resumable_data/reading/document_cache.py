@@ -22,6 +22,7 @@ from threading import RLock
 import numpy as np
 
 from resumable_data.arrays import BoolArray, Int64Array
+from resumable_data.errors import ClosedError
 from resumable_data.packing.plan import DocumentLengths
 from resumable_data.reading.documents import Documents
 from resumable_data.reading.reader import Reader
@@ -102,6 +103,7 @@ class DocumentCache:
         # Held where what is kept changes: one thread measures while another delivers. The garbage collector may close
         # an iterator anywhere, also in here.
         self.lock = RLock()
+        self.closed = False
         self._readers: list[CachedReader] = []
 
     def add(self, reader: Reader, path: str) -> CachedReader:
@@ -115,9 +117,10 @@ class DocumentCache:
         """The memory of all that is kept."""
         return sum(part.bytes for reader in self._readers for part in (*reader.parts, *reader.again))
 
-    def clear(self) -> None:
-        """Drops everything."""
+    def close(self) -> None:
+        """Drops everything. Who is measuring hears of it before the next read."""
         with self.lock:
+            self.closed = True
             for reader in self._readers:
                 reader.parts, reader.again = [], ()
 
@@ -268,6 +271,8 @@ class CachedReader:
         parts = [kept.part.documents.take(kept.at) for kept in found]
         places = [kept.places for kept in found]
         for begin in range(0, len(missing), _READ_AT_ONCE):
+            if self._cache.closed:
+                raise ClosedError(f"component {self._path!r} reads no documents: its iterator is closed")
             some = missing[begin : begin + _READ_AT_ONCE]
             parts.append(self._reader.read_tokens(records[some]))
             places.append(some)

@@ -120,10 +120,10 @@ class Measuring:
             self._closed = True
         if self.exchange is not None:
             self.exchange.close()
+        self.cache.close()
         # The garbage collector may call this in one of our own threads, which others may be waiting for.
         if not current_thread().daemon:
             join_all(self._threads)
-        self.cache.clear()
 
 
 class MeasuredLengths:

@@ -4,59 +4,59 @@ from __future__ import annotations
 
 import copy
 import os
-import re
 import shlex
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any
 
 import numpy as np
-from array_record.python import array_record_module  # pyright: ignore
 from etils import epath
-from tqdm import tqdm
 
 from resumable_data.arrays import Int64Array, Ragged, offsets_of
 from resumable_data.digest import callable_name, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
-from resumable_data.locks import ForkLock
-from resumable_data.sources.lengths_index import SUFFIX, LengthArray, LengthsIndex, require_single_process
-from resumable_data.sources.parse import BatchParser
+from resumable_data.sources.lengths_index import (
+    LengthsIndex,
+    PlacedLengths,
+    ProgressBar,
+    many_processes,
+    require_single_process,
+    to_lengths,
+)
+from resumable_data.sources.manifest import LengthArray
+from resumable_data.sources.open_shards import OpenShards
+from resumable_data.sources.parse import BatchParser, parse_int32_tokens
 from resumable_data.sources.retries import Retries
-from resumable_data.sources.source import check_indices, evenly_spaced
+from resumable_data.sources.shard_facts import ShardFacts
+from resumable_data.sources.shards import list_shards
+from resumable_data.sources.source import check_indices
+from resumable_data.system_errors import explain, is_of_system
 
-_OPEN_FILES = 128
 _READ_AT_ONCE = 4096
-# The footer with the chunks' places ends in front of a postscript block of 64 KiB.
-_SAMPLED_BLOCKS, _BLOCK_BYTES, _FOOTER_BYTES = 16, 4096, 262_144
-_RANDOM_ACCESS = "readahead_buffer_size:0,max_parallelism:0"
-
-
-class _Reader(Protocol):
-    """What is used of array_record's own reader, which has no types."""
-
-    def num_records(self) -> int: ...
-    def read(self, indices: list[int]) -> list[bytes]: ...
-    def close(self) -> None: ...
 
 
 class ArrayRecordSource:
     """Documents in ArrayRecord shards.
 
+    A manifest, which ``resumable-data index`` or ``build_index`` writes, says how many records the shards hold, what
+    their fingerprints are, and how long the documents are. With it, opening reads that one file and looks at the
+    first shard; another is opened and checked when a record of it is needed, and only a few are open at any time.
+    Without it, or where the first shard has changed, every shard is read a little when the source is made, and one
+    process counts the lengths when they are first asked for.
+
     Args:
         paths: A glob pattern, a file, or a list of either. The shards of a pattern come in natural order
-            (``shard_10`` behind ``shard_2``); a list keeps its own.
+            (``shard_10`` after ``shard_2``); a list keeps its own.
         parse: From a record's bytes to a document. ``parse_int32_tokens`` for raw int32 tokens; any callable
             otherwise, which counts in the fingerprint by its qualified name.
         version: Change it whenever ``parse`` comes to mean something else.
-        index_dir: Where the lengths indexes lie; beside the shards by default.
+        index_dir: Where the manifest lies; in the folder of the shards by default. Many corpora may share one.
         progress: Whether building an index shows a progress bar.
 
     Raises:
-        SourceError: A file is missing or holds no records (a truncated ArrayRecord reads as empty).
+        SourceError: A file is missing, cannot be read or holds no records (a truncated ArrayRecord reads as empty),
+            or the manifest is damaged.
         PipelineError: ``parse`` has no name that lasts.
     """
 
@@ -72,17 +72,16 @@ class ArrayRecordSource:
         self._set_parser(parse, version)
         self._index_dir = None if index_dir is None else epath.Path(index_dir)
         self._progress = progress
-        listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        self._patterns = [os.fspath(path) for path in listed]
-        self._files = _OpenFiles(find_shards(paths))
-        counts = [self._files.count(number) for number in range(len(self._files.paths))]
-        self._first_record = offsets_of(np.array(counts, np.int64))  # int64[n_files + 1]
+        listed = list_shards(paths)
+        self._patterns = [one.given for one in listed]
+        self._index = LengthsIndex(listed, self._index_dir)
+        self._set_facts(self._index.facts())
 
     def __len__(self) -> int:
         return int(self._first_record[-1])
 
     def __repr__(self) -> str:
-        paths = self._files.paths
+        paths = self._index.paths
         return f"ArrayRecord source {paths[0].name}{' …' if len(paths) > 1 else ''} ({len(self)} records)"
 
     def __getitem__(self, index: int) -> Any:
@@ -102,7 +101,7 @@ class ArrayRecordSource:
         """
         check_indices(indices, len(self), repr(self))
         stretches = list(self._by_file(indices))
-        found = self._files.read_all(stretches)
+        found = self._files.read([(stretch.file, stretch.records.tolist()) for stretch in stretches])
         if len(found) == 1:
             return self._parsed(found[0], indices)
         records: list[bytes] = [b""] * len(indices)
@@ -119,27 +118,33 @@ class ArrayRecordSource:
             RecordError: A record cannot be parsed.
         """
         check_indices(indices, len(self), repr(self))
-        lengths = np.empty(len(indices), np.int64)
-        for stretch in self._by_file(indices):
-            lengths[stretch.places] = self._lengths[stretch.file][stretch.records]
-        return lengths
+        files = np.searchsorted(self._first_record, indices, side="right") - 1
+        return self._lengths.lengths.at(indices + self._lengths.shifts[files])
 
     def fingerprint(self) -> str:
         """Digest of each shard's name, size, record count and sampled bytes, and of the parser."""
-        return digest("array-record", self._parser_name, *self._shard_fingerprints)
+        return digest("array-record", self._parser_name, *(known.fingerprint for known in self._facts))
 
-    def build_index(self) -> None:
-        """Counts the token lengths of every shard that has no index yet; a no-op where all have one."""
-        indexes = [self._index_of(number) for number in range(len(self._files.paths))]
-        missing = [number for number, index in enumerate(indexes) if index.load() is None]
-        if not missing:
+    def build_index(self, *, lengths: bool = True) -> None:
+        """Writes the manifest: measures every shard, and counts lengths where shards are new or have changed.
+
+        Many processes that run together build nothing; for them this is a no-op where all lengths are there.
+
+        Args:
+            lengths: Whether lengths are counted; without, the manifest says what is known of the shards alone.
+
+        Raises:
+            SourceError: A shard cannot be read, the manifest cannot be written, or many processes run.
+            RecordError: A record cannot be parsed.
+        """
+        if many_processes():
+            if self._index.missing(self._parser_name, self._facts):
+                require_single_process(self._advice())
             return
-        folder = "" if self._index_dir is None else f" --index-dir {shlex.quote(str(self._index_dir))}"
-        require_single_process(f"resumable-data index {shlex.join(self._patterns)}{folder}")
-        total = sum(int(np.diff(self._first_record)[number]) for number in missing)
-        with _ProgressBar(total=total, desc="lengths index", unit=" records", disable=not self._progress) as bar:
-            for number in missing:
-                indexes[number].build(self._count_lengths(number, bar))
+        self._set_facts(self._index.measure(self._progress))
+        self._index.add(self._parser_name, self._facts, {})
+        if lengths:
+            self._count_missing()
 
     @property
     def parse(self) -> Callable[[bytes], Any]:
@@ -167,43 +172,64 @@ class ArrayRecordSource:
         except ValueError as error:
             raise PipelineError(f"parse=: {error}") from error
         self._parse = parse
+        self._version = version
         self._batch_parser = parse if isinstance(parse, BatchParser) else None
 
-    @cached_property
-    def _lengths(self) -> list[LengthArray]:
-        self.build_index()
-        return [self._loaded_index(number) for number in range(len(self._files.paths))]
+    def _set_facts(self, facts: Sequence[ShardFacts]) -> None:
+        self.__dict__.pop("_lengths", None)
+        self._facts = facts
+        self._first_record = offsets_of(np.array([known.records for known in facts], np.int64))  # int64[n_files + 1]
+        self._files = OpenShards(
+            self._index.paths, facts, f"If it was written anew, count it again. {self._advice()}"
+        )
 
     @cached_property
-    def _shard_fingerprints(self) -> list[str]:
-        counts = np.diff(self._first_record).tolist()
-        return [shard_fingerprint(path, count) for path, count in zip(self._files.paths, counts, strict=True)]
+    def _lengths(self) -> PlacedLengths:
+        found = self._index.lengths(self._parser_name, self._facts)
+        if found is None:
+            self._count_missing()
+            found = self._index.lengths(self._parser_name, self._facts)
+        if found is None:
+            raise SourceError(f"the lengths index {self._index.path} was changed or removed while it was in use")
+        return found
 
-    def _index_of(self, number: int) -> LengthsIndex:
-        shard = self._files.paths[number]
-        key = digest(self._shard_fingerprints[number], self._parser_name)
-        directory = shard.parent if self._index_dir is None else self._index_dir
-        return LengthsIndex(shard, directory, key, int(np.diff(self._first_record)[number]))
+    def _count_missing(self) -> None:
+        missing = self._index.missing(self._parser_name, self._facts)
+        if not missing:
+            return
+        require_single_process(self._advice())
+        total = sum(self._facts[shard].records for shard in missing)
+        with ProgressBar(None, "lengths index", total, " records", self._progress) as bar:
+            self._index.build(self._parser_name, self._facts, missing, partial(self._count_lengths, bar))
 
-    def _loaded_index(self, number: int) -> LengthArray:
-        index = self._index_of(number)
-        lengths = index.load()
-        if lengths is None:
-            raise SourceError(f"the lengths index {index.path} was removed while it was in use")
-        return lengths
-
-    def _count_lengths(self, number: int, bar: Any) -> Iterator[Int64Array]:
+    def _count_lengths(self, bar: Any, number: int) -> LengthArray:
         first, stop = self._first_record[number : number + 2].tolist()
+        found: list[Int64Array] = []
         for start in range(first, stop, _READ_AT_ONCE):
             indices = np.arange(start, min(start + _READ_AT_ONCE, stop))
             documents = Retries().read(partial(self.read, indices), repr(self))
             if isinstance(documents, Ragged):
-                yield documents.lengths
+                found.append(documents.lengths)
             else:
-                yield np.array(
-                    [self._length(d, i) for d, i in zip(documents, indices.tolist(), strict=True)], np.int64
-                )
+                pairs = zip(documents, indices.tolist(), strict=True)
+                found.append(np.array([self._length(document, index) for document, index in pairs], np.int64))
             bar.update(len(indices))
+        return to_lengths(np.concatenate(found), self._index.paths[number])
+
+    def _advice(self) -> str:
+        """How the index of this source is built."""
+        parse, module = self._parse, getattr(self._parse, "__module__", "__main__")
+        options: list[str] = []
+        if parse is not parse_int32_tokens:
+            name = getattr(parse, "__qualname__", None)
+            if name is None or module == "__main__":
+                return "In one process, run once: build_index() of this source"
+            options += ["--parse", f"{module}:{name}"]
+        if self._version is not None:
+            options += ["--version", self._version]
+        if self._index_dir is not None:
+            options += ["--index-dir", os.fspath(self._index_dir)]
+        return f"Run once: {shlex.join(['resumable-data', 'index', *self._patterns, *options])}"
 
     def _length(self, document: Any, index: int) -> int:
         try:
@@ -215,7 +241,7 @@ class ArrayRecordSource:
         """Splits the indices by the file they lie in."""
         if not len(indices):
             return
-        if len(self._files.paths) == 1:
+        if len(self._index.paths) == 1:
             yield _Stretch(0, np.arange(len(indices)), indices)
             return
         files = np.searchsorted(self._first_record, indices, side="right") - 1
@@ -235,19 +261,15 @@ class ArrayRecordSource:
             try:
                 documents.append(self._parse(record))
             except Exception as error:
+                if is_of_system(error):
+                    raise SourceError(f"{self._where(index)} cannot be parsed: {explain(error)}") from error
                 raise RecordError(f"{self._where(index)}: {error}") from error
         return documents
 
     def _where(self, index: int) -> str:
         file = int(np.searchsorted(self._first_record, index, side="right")) - 1
         inside = index - int(self._first_record[file])
-        return f"record {index} (record {inside} of {self._files.paths[file]})"
-
-
-class _ProgressBar(tqdm):  # pyright: ignore[reportMissingTypeArgument]
-    """A bar that leaves no thread behind; tqdm's own watches for bars that stand still."""
-
-    monitor_interval = 0
+        return f"record {index} (record {inside} of {self._index.paths[file]})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,128 +285,3 @@ class _Stretch:
     file: int
     places: Int64Array
     records: Int64Array
-
-
-class _OpenFiles:
-    """Shard files, opened when needed, the least recently used closed beyond a limit."""
-
-    def __init__(self, paths: Sequence[epath.Path]) -> None:
-        self.paths = paths
-        self._readers: OrderedDict[int, _Reader] = OrderedDict()
-        self._lock = ForkLock()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Open files stay with their process; a copy opens its own.
-        return _OpenFiles, (self.paths,)
-
-    def count(self, number: int) -> int:
-        """Number of records in a file, of which there must be some."""
-        path = self.paths[number]
-        size = path.stat().length
-        count = self._reader(number).num_records() if size else 0
-        if count == 0:
-            kind = "is truncated or no ArrayRecord file" if size else "is empty"
-            raise SourceError(f"{path} {kind} ({size} bytes, no records); write or copy it again")
-        return count
-
-    def read_all(self, stretches: Sequence[_Stretch]) -> list[list[bytes]]:
-        """Records of every stretch, the files read side by side."""
-        if len(stretches) < 2:
-            return [self._read(stretch) for stretch in stretches]
-        # Kept threads would outlive the iterators that read; starting some costs little beside a read.
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1, len(stretches)), "array-record") as threads:
-            return list(threads.map(self._read, stretches))
-
-    def close(self) -> None:
-        """Closes every file."""
-        with self._lock:
-            readers, self._readers = self._readers, OrderedDict()
-        for reader in readers.values():
-            with suppress(RuntimeError):  # of a read that failed before, and was reported then
-                reader.close()
-
-    def _read(self, stretch: _Stretch) -> list[bytes]:
-        path = self.paths[stretch.file]
-        try:
-            return self._reader(stretch.file).read(stretch.records.tolist())
-        except RuntimeError as error:
-            # A reader that failed fails for ever; the next attempt opens the file again.
-            with self._lock:
-                self._readers.pop(stretch.file, None)
-            raise SourceError(f"{path} cannot be read: {error}. Was it changed, cut short or removed?") from error
-
-    def _reader(self, number: int) -> _Reader:
-        with self._lock:
-            reader = self._readers.pop(number, None)
-            if reader is None:
-                path = os.fspath(self.paths[number])
-                reader = cast(_Reader, array_record_module.ArrayRecordReader(path, _RANDOM_ACCESS))
-                if len(self._readers) >= _OPEN_FILES:
-                    self._readers.popitem(last=False)
-            self._readers[number] = reader
-            return reader
-
-
-def find_shards(paths: epath.PathLike | Sequence[epath.PathLike]) -> list[epath.Path]:
-    """Files named by a pattern, a path, or a list of either.
-
-    Raises:
-        SourceError: A pattern matches nothing, a file is missing, or the list is empty.
-    """
-    listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    found = [path for pattern in listed for path in _matches(os.fspath(pattern))]
-    if not found:
-        raise SourceError("no ArrayRecord files were given")
-    return found
-
-
-def _matches(pattern: str) -> list[epath.Path]:
-    """The files of one pattern, in natural order, or the one file of that name."""
-    fixed = re.split(r"[*?\[]", pattern)[0]
-    if fixed == pattern:
-        path = epath.Path(pattern)
-        if not path.is_file():
-            raise SourceError(f"{path} does not exist or is no file")
-        return [path]
-    slash = fixed.rfind("/") + 1
-    if "**" in pattern:
-        raise SourceError(f"{pattern}: ** is not supported; list the folders")
-    found = epath.Path(pattern[:slash] or ".").glob(pattern[slash:])
-    matches = [path for path in found if not path.name.endswith((SUFFIX, ".tmp")) and path.is_file()]
-    if not matches:
-        raise SourceError(f"no file matches {pattern}")
-    return sorted(matches, key=lambda path: natural_order(path.as_posix()))
-
-
-def natural_order(name: str) -> list[tuple[int, str]]:
-    """A sort key in which numbers count by their value.
-
-    >>> sorted(["shard_10", "shard_2", "shard_000001"], key=natural_order)
-    ['shard_000001', 'shard_2', 'shard_10']
-    """
-    parts = re.split(r"([0-9]+)", name)
-    return [(int(part), part) if part.isdecimal() else (-1, part) for part in parts]
-
-
-def shard_fingerprint(path: epath.Path, records: int) -> str:
-    """Digest of a file's base name, size, record count, footer, and 16 blocks spread over it.
-
-    Raises:
-        SourceError: The file cannot be read any more.
-    """
-    try:
-        return _shard_fingerprint(path, records)
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error}. Was it removed?") from error
-
-
-def _shard_fingerprint(path: epath.Path, records: int) -> str:
-    size = path.stat().length
-    starts = evenly_spaced(max(size - _BLOCK_BYTES, 1), _SAMPLED_BLOCKS).tolist()
-    stretches = [(start, _BLOCK_BYTES) for start in starts] + [(max(size - _FOOTER_BYTES, 0), _FOOTER_BYTES)]
-    blocks: list[bytes] = []
-    with cast(BinaryIO, path.open("rb")) as file:
-        for start, count in stretches:
-            file.seek(start)
-            blocks.append(file.read(count))
-    return digest("shard", path.name, str(size), str(records), *blocks)

@@ -64,6 +64,47 @@ def list_layout_of(arrow_type: Any) -> Layout | None:
     return Layout(width, arrow_type.list_size if fixed else 0, item.bit_width, nested=True)
 
 
+def plain_type(arrow_type: Any) -> Any:
+    """The type that says the same with one array of values in memory: strings for views and dictionaries of them.
+
+    >>> import pyarrow
+    >>> plain_type(pyarrow.string_view()), plain_type(pyarrow.list_view(pyarrow.int32()))
+    (DataType(large_string), ListType(list<item: int32>))
+    """
+    pa: Any = import_module("pyarrow")
+    types = pa.types
+    if types.is_string_view(arrow_type):
+        return pa.large_string()
+    if types.is_binary_view(arrow_type):
+        return pa.large_binary()
+    if types.is_fixed_size_binary(arrow_type):
+        return pa.binary()
+    if types.is_dictionary(arrow_type) or types.is_run_end_encoded(arrow_type):
+        return plain_type(arrow_type.value_type)
+    if types.is_list(arrow_type) or types.is_list_view(arrow_type):
+        return pa.list_(plain_type(arrow_type.value_type))
+    if types.is_large_list(arrow_type) or types.is_large_list_view(arrow_type):
+        return pa.large_list(plain_type(arrow_type.value_type))
+    if isinstance(arrow_type, pa.BaseExtensionType):
+        return plain_type(arrow_type.storage_type)
+    return arrow_type
+
+
+def to_plain(column: Any) -> Any:
+    """An Arrow array, or a column in chunks, in the plain type of its own; the same one where it is that already."""
+    pa: Any = import_module("pyarrow")
+    plain = plain_type(column.type)
+    if plain == column.type:
+        return column
+    if isinstance(column, pa.ChunkedArray):
+        return pa.chunked_array([to_plain(chunk) for chunk in column.chunks], plain)
+    if isinstance(column.type, pa.BaseExtensionType):
+        return to_plain(column.storage)
+    if pa.types.is_run_end_encoded(column.type):
+        return to_plain(import_module("pyarrow.compute").run_end_decode(column))
+    return column.cast(plain)
+
+
 @dataclass(frozen=True, eq=False)
 class Extents:
     """Where records lie.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -16,24 +15,21 @@ from etils import epath
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
-from resumable_data.sources.array_record import find_shards
+from resumable_data.sources.arrow_cache import convert_column, convert_whole
 from resumable_data.sources.arrow_column import ArrowColumn, layout_of
+from resumable_data.sources.column_files import ColumnFiles
 from resumable_data.sources.hugging_face_columns import NumberColumns
 from resumable_data.sources.hugging_face_records import Records, TokenRecords, WholeRecords, records_of
 from resumable_data.sources.mended_lines import LineKind, Mended, mended
+from resumable_data.sources.shards import find_shards
 from resumable_data.sources.source import Column, check_indices, digests_or_bad, evenly_spaced
+from resumable_data.system_errors import explain
 
 _LOG = logging.getLogger(__name__)
 
 _SAMPLED_RECORDS = 1024
 _LENGTHS_AT_ONCE = 1 << 20
-_READERS = {
-    ".parquet": "from_parquet",
-    ".jsonl": "from_json",
-    ".ndjson": "from_json",
-    ".json": "from_json",
-    ".txt": "from_text",
-}
+_KINDS = {".parquet": "parquet", ".jsonl": "json", ".ndjson": "json", ".json": "json", ".txt": "text"}
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
 
@@ -91,12 +87,12 @@ class HuggingFaceSource:
     ) -> HuggingFaceSource:
         """Opens Parquet, JSON Lines or text files, compressed or not.
 
-        A text file has one column, ``text``, and a record a line. ``datasets`` converts the files to Arrow
-        in its cache, once a host, and maps those into memory.
+        A text file has one column, ``text``, and a record a line. The files are converted to Arrow in the cache of
+        ``datasets``, once a host, and mapped into memory. Of other columns than the named one nothing is read.
 
         Args:
             paths: A glob pattern, a file, or a list of either, all of one kind. The files of a pattern come in
-                natural order (``part_10`` behind ``part_2``); a list keeps its own.
+                natural order (``part_10`` after ``part_2``); a list keeps its own.
             column: As in the class.
             cache_dir: Where the Arrow files lie; in the cache of ``datasets`` by default.
 
@@ -105,28 +101,24 @@ class HuggingFaceSource:
         ``skip_bad_records`` leaves it out.
 
         Raises:
-            SourceError: A file is missing, damaged, or of another kind, or none has a record.
+            SourceError: A file is missing, damaged, or of another kind, none has a record, or the cache cannot be
+                written.
         """
-        listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        if not listed:
-            raise SourceError("no files were given")
-        files = find_shards(listed)
-        kind = _reader_of(files)
-        reader = getattr(_import_datasets().Dataset, kind)
-        # Brackets in the name of a folder are no pattern.
-        escaped = [glob.escape(os.fspath(file)) for file in files]
-        cache = None if cache_dir is None else os.fspath(cache_dir)
+        _import_datasets()
+        files = find_shards(paths)
+        kind = _kind_of(files)
         name = f"{files[0].name}{' …' if len(files) > 1 else ''}"
         bad: Mapping[int, str] = {}
         try:
             if any(file.stat().length == 0 for file in files):
-                raise EOFError("a file is empty")  # noqa: TRY301
-            dataset = reader(escaped, cache_dir=cache)
-        except Exception as error:
-            found = _mended(files, kind, cache)
+                raise SourceError("a file is empty")  # noqa: TRY301
+            dataset = _converted(files, column, kind, cache_dir)
+        except SourceError as error:
+            of_system = isinstance(error.__cause__, OSError) and error.__cause__.errno is not None
+            found = None if of_system else _mended(files, kind, cache_dir)
             if found is None:
-                raise SourceError(f"{name} cannot be read: {error.__cause__ or error!r}") from error
-            dataset, bad = reader(list(map(os.fspath, found.files)), cache_dir=cache), found.bad
+                raise
+            dataset, bad = _converted(found.files, column, kind, cache_dir), found.bad
             first = bad[min(bad)]
             _LOG.warning("%s: %d of %d records are bad, the first is %s", name, len(bad), len(dataset), first)
         return cls._with_bad(dataset, column, name, bad)
@@ -146,6 +138,12 @@ class HuggingFaceSource:
         try:
             dataset = datasets.load_from_disk(folder)
         except Exception as error:
+            cause = error.__cause__ or error
+            if isinstance(cause, OSError) and cause.errno is not None:
+                at = f"{cause.filename}: " if cause.filename else ""
+                raise SourceError(
+                    f"{folder} cannot be read as a dataset of save_to_disk: {at}{explain(cause)}"
+                ) from cause
             raise SourceError(f"{folder} cannot be read as a dataset of save_to_disk: {error!r}") from error
         return cls(dataset, column, name=epath.Path(folder).name)
 
@@ -232,12 +230,19 @@ class HuggingFaceSource:
         return sum(int(column.extents(self._rows_at(block)).lengths.sum()) for block in blocks)
 
 
-def _mended(files: Sequence[epath.Path], kind: str, cache: str | None) -> Mended | None:
+def _converted(files: Sequence[epath.Path], column: str | None, kind: str, cache_dir: epath.PathLike | None) -> Any:
+    """The files as a dataset: of one column, or of all."""
+    if column is None:
+        return convert_whole(files, kind, cache_dir)
+    return convert_column(ColumnFiles(files, column, kind), cache_dir)
+
+
+def _mended(files: Sequence[epath.Path], kind: str, cache_dir: epath.PathLike | None) -> Mended | None:
     """Copies of files of lines without what is bad in them; None where nothing is, or nothing else."""
-    if kind == "from_parquet":
+    if kind == "parquet":
         return None
-    folder = _import_datasets().config.HF_DATASETS_CACHE if cache is None else cache
-    found = mended(files, LineKind(json=kind == "from_json"), os.fspath(folder))
+    folder: epath.PathLike = _import_datasets().config.HF_DATASETS_CACHE if cache_dir is None else cache_dir
+    found = mended(files, LineKind(json=kind == "json"), os.fspath(folder))
     return found if 0 < len(found.bad) < found.records else None
 
 
@@ -252,15 +257,19 @@ def _row_mapping(dataset: Any, name: str) -> ArrowColumn | None:
     return ArrowColumn(column, layout, f"{name}, indices mapping")
 
 
-def _reader_of(files: Sequence[epath.Path]) -> str:
-    """Name of the method of ``datasets.Dataset`` that reads such files."""
+def _kind_of(files: Sequence[epath.Path]) -> str:
+    """What all the files are: ``parquet``, ``json`` or ``text``."""
     suffixes = {_suffix_of(file) for file in files}
-    kinds = {_READERS.get(suffix) for suffix in suffixes}
+    kinds = {_KINDS.get(suffix) for suffix in suffixes}
     if len(kinds) > 1 or None in kinds:
         found = ", ".join(sorted(suffix or "without a suffix" for suffix in suffixes))
-        raise SourceError(f"files of one kind are read, out of {', '.join(_READERS)}; these are {found}")
+        raise SourceError(f"files of one kind are read, out of {', '.join(_KINDS)}; these are {found}")
     for file in files:
-        if file.stat().length == 0 and (len(files) == 1 or kinds == {"from_parquet"}):
+        try:
+            size = file.stat().length
+        except OSError as error:
+            raise SourceError(f"{file} cannot be read: {explain(error)}") from error
+        if size == 0 and (len(files) == 1 or kinds == {"parquet"}):
             raise SourceError(f"{file} is empty (0 bytes, no records); write or copy it again, or leave it out")
     return cast(str, kinds.pop())
 

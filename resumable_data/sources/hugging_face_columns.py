@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from resumable_data.arrays import Int64Array
-from resumable_data.sources.arrow_column import ArrowColumn, list_layout_of
+from resumable_data.sources.arrow_column import ArrowColumn, list_layout_of, plain_type, to_plain
 from resumable_data.sources.source import Column
 
 
@@ -70,9 +70,9 @@ class NumberColumns:
         schema = self._table.schema
         if name not in schema.names:
             return None
-        arrow_type = schema.field(name).type
+        arrow_type = plain_type(schema.field(name).type)
         layout = list_layout_of(arrow_type)
         if layout is None:
             return None
-        memory = ArrowColumn(self._table.column(name), layout, f"{self._name}, column {name!r}")
+        memory = ArrowColumn(to_plain(self._table.column(name)), layout, f"{self._name}, column {name!r}")
         return _Numbers(memory, np.dtype(arrow_type.value_type.to_pandas_dtype()).name)

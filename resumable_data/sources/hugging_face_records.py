@@ -13,7 +13,8 @@ import numpy.typing as npt
 from resumable_data.arrays import Int32Array, Int64Array, Ragged, offsets_of
 from resumable_data.digest import content_digest
 from resumable_data.errors import RecordError, SourceError
-from resumable_data.sources.arrow_column import ArrowColumn, Extents, layout_of
+from resumable_data.sources.arrow_column import ArrowColumn, Extents, layout_of, plain_type, to_plain
+from resumable_data.system_errors import explain, is_of_system
 
 _INT32 = np.iinfo(np.int32)
 
@@ -135,6 +136,8 @@ class WholeRecords:
                 try:
                     self._decoded(rows[place : place + 1])
                 except Exception as error:
+                    if is_of_system(error):
+                        raise SourceError(f"{name(place)} cannot be decoded: {explain(error)}") from error
                     raise RecordError(f"{name(place)} cannot be decoded: {error!r}") from error
             raise
 
@@ -162,15 +165,15 @@ def records_of(dataset: Any, column: str | None, name: str) -> Records:
     if column not in schema.names:
         raise SourceError(f"{name} has no column {column!r}; its columns are {columns}")
     types: Any = import_module("pyarrow").types
-    arrow_type = schema.field(column).type
+    arrow_type = plain_type(schema.field(column).type)
     layout = layout_of(arrow_type)
     if layout is None or types.is_integer(arrow_type):
         raise SourceError(
-            f"{name}: column {column!r} is {arrow_type}, neither tokens (a list of integers) nor text (string, "
-            f"binary); its columns are {columns}. Cast it with dataset.cast_column, or read whole records with "
-            "column=None and take from them what you need in a map"
+            f"{name}: column {column!r} is {schema.field(column).type}, neither tokens (a list of integers) nor text "
+            f"(string, binary); its columns are {columns}. Cast it with dataset.cast_column, or read whole records "
+            "with column=None and take from them what you need in a map"
         )
-    memory = ArrowColumn(dataset.data.column(column), layout, f"{name}, column {column!r}")
+    memory = ArrowColumn(to_plain(dataset.data.column(column)), layout, f"{name}, column {column!r}")
     if layout.nested:
         return TokenRecords(memory, np.dtype(arrow_type.value_type.to_pandas_dtype()).str)
     return TextRecords(memory)

@@ -1,124 +1,231 @@
-"""Token lengths of a shard file, counted once and kept beside it.
-
-A sidecar is one ``.npy`` array of uint32, memory-mapped where the file system allows. Its name carries a key
-made of the shard's fingerprint and the parser's version, so that a changed shard or parser never meets the
-lengths of another; it is written under a temporary name and renamed, so that it is never seen half-written.
-"""
+"""What is known of the shards of a corpus: looked up in its manifest, and added to that."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, cast
-from zipfile import BadZipFile
+from functools import cached_property, partial
+from typing import Any
 
 import jax
 import numpy as np
-import numpy.typing as npt
 from etils import epath
+from tqdm import tqdm
 
+from resumable_data.arrays import Int64Array
+from resumable_data.digest import digest
 from resumable_data.errors import SourceError
+from resumable_data.sources.manifest import LengthArray, Lengths, Manifest, write_manifest
+from resumable_data.sources.retries import Retries
+from resumable_data.sources.shard_facts import ShardFacts, is_unchanged, measure_shard
+from resumable_data.sources.shards import MANIFEST_SUFFIX, Listed, home_of, name_in
 
-SUFFIX = ".lengths.npy"
-LengthArray = npt.NDArray[np.uint32]
+_MEASURED_AT_ONCE = 8
 _LONGEST = 2**32 - 1
+# What was counted is kept every minute, or more seldom where that takes long.
+_SECONDS_BETWEEN_WRITES, _WRITES_SHARE = 60.0, 20
 
 
-@dataclass(frozen=True)
-class LengthsIndex:
-    """The sidecar of one shard file.
+@dataclass(frozen=True, eq=False)
+class PlacedLengths:
+    """Lengths of the documents of a source.
 
     Attributes:
-        shard: The shard file.
-        directory: Where the sidecar lies; the shard's own folder unless that cannot be written.
-        key: Digest of the shard's fingerprint and of the parser.
-        records: Number of records in the shard.
+        lengths: What the manifest holds.
+        shifts: int64[n_shards], what to add to a document's number to find its place there.
     """
 
-    shard: epath.Path
-    directory: epath.Path
-    key: str
-    records: int
+    lengths: Lengths
+    shifts: Int64Array
 
-    @property
-    def path(self) -> epath.Path:
-        """The sidecar's file."""
-        return self.directory / f"{self.shard.name}.{self.key}{SUFFIX}"
 
-    def load(self) -> LengthArray | None:
-        """Lengths of the shard's records, uint32[records], or None where the index has to be built."""
-        path = self.path
-        if not path.exists():
-            return None
-        try:
-            if Path(path).is_file():
-                lengths = cast(LengthArray, np.load(os.fspath(path), mmap_mode="r"))
-            else:
-                with cast(BinaryIO, path.open("rb")) as file:
-                    lengths = cast(LengthArray, np.load(file))
-        except (ValueError, EOFError, OSError, BadZipFile) as error:
-            raise SourceError(
-                f"lengths index {path} is damaged ({error}); delete it to have it built again"
-            ) from error
-        if lengths.dtype != np.uint32 or lengths.shape != (self.records,):
-            raise SourceError(
-                f"lengths index {path} holds {lengths.dtype}{list(lengths.shape)}, not "
-                f"uint32[{self.records}]; delete it to have it built again"
-            )
-        return lengths
+class LengthsIndex:
+    """The manifest of a corpus, and what a source asks of it.
 
-    def build(self, batches: Iterable[npt.NDArray[np.int64]]) -> LengthArray:
-        """Counts, writes and loads the index.
+    Args:
+        listed: The shards.
+        index_dir: Where the manifest lies; in the folder of the shards by default.
 
-        Args:
-            batches: int64 arrays that together hold the length of every record in order.
+    Raises:
+        SourceError: There are no shards, or the manifest is damaged or cannot be read.
+    """
+
+    def __init__(self, listed: Sequence[Listed], index_dir: epath.Path | None) -> None:
+        candidates = [path for one in listed for path in one.paths]
+        home = home_of(candidates)
+        self.path = _manifest_path(home, index_dir)
+        known = self._manifest.facts
+        names = {path: name_in(home, path) for path in candidates}
+        # A look at one shard finds data that was made anew; others are checked when they are first read.
+        self._trusted = _holds(candidates[0], known.get(names[candidates[0]]))
+        files = {path for path, name in names.items() if self._trusted and name in known}
+        self.paths = [path for one in listed for path in one.files(files)]
+        self.names = [names[path] for path in self.paths]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process maps the manifest itself, instead of being sent it.
+        return {name: value for name, value in self.__dict__.items() if name != "_manifest"}
+
+    def facts(self) -> list[ShardFacts]:
+        """What is known of each shard; those that the manifest does not know are measured.
 
         Raises:
-            SourceError: A document is longer than uint32 can say, or the directory cannot be written.
+            SourceError: A shard cannot be read, or holds no records.
         """
-        lengths = np.concatenate(list(batches))
-        if lengths.max(initial=0) > _LONGEST:
-            raise SourceError(f"{self.shard}: a document of {int(lengths.max())} tokens is beyond {_LONGEST}")
-        temporary = self.directory / f"{self.path.name}.{os.getpid()}.tmp"
+        known: Mapping[str, ShardFacts] = self._manifest.facts if self._trusted else {}
+        unknown = {name: path for name, path in zip(self.names, self.paths, strict=True) if name not in known}
+        found = {**known, **dict(zip(unknown, _measured(unknown.values()), strict=True))}
+        return [found[name] for name in self.names]
+
+    def measure(self, progress: bool) -> list[ShardFacts]:
+        """Measures every shard, whether it is known or not.
+
+        Raises:
+            SourceError: A shard cannot be read, or holds no records.
+        """
+        with ProgressBar(_measured(self.paths), "shards", len(self.paths), " shards", progress) as bar:
+            return list(bar)
+
+    def lengths(self, parser: str, facts: Sequence[ShardFacts]) -> PlacedLengths | None:
+        """The lengths that a parser found; None if it has not counted all shards as they are now."""
+        if self.missing(parser, facts):
+            return None
+        lengths = self._manifest.lengths[parser]
+        counts = np.array([known.records for known in facts], np.int64)
+        starts = np.array([lengths.starts[name] for name in self.names], np.int64)
+        return PlacedLengths(lengths, starts - (np.cumsum(counts) - counts))
+
+    def missing(self, parser: str, facts: Sequence[ShardFacts]) -> list[int]:
+        """The shards that a parser has not counted as they are now."""
+        missing = self._missing(parser, facts)
+        if missing:
+            self.__dict__.pop("_manifest", None)  # Another process may have counted them since it was read.
+            missing = self._missing(parser, facts)
+        return missing
+
+    def build(
+        self, parser: str, facts: Sequence[ShardFacts], missing: Sequence[int], count: Callable[[int], LengthArray]
+    ) -> None:
+        """Counts shards and adds them to the manifest. What was counted before an error is kept.
+
+        Args:
+            parser: The parser's name and version.
+            facts: Of each shard.
+            missing: The shards to count.
+            count: Gives uint32[records] for a shard.
+
+        Raises:
+            SourceError: The manifest cannot be written.
+        """
+        counted: dict[str, LengthArray] = {}
+        # The first shard is written at once: that the folder cannot be written shows before hours of counting.
+        due = -np.inf
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            with cast(BinaryIO, temporary.open("wb")) as file:
-                np.save(file, lengths.astype(np.uint32))
-            temporary.replace(self.path)
-        except OSError as error:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise SourceError(
-                f"the lengths index {self.path} cannot be written ({error}); "
-                "pass index_dir= with a folder that can be, the same for every process"
-            ) from error
-        self._remove_outdated()
-        return lengths.astype(np.uint32)
+            for shard in missing:
+                counted[self.names[shard]] = count(shard)
+                if time.monotonic() >= due:
+                    begin = time.monotonic()
+                    self.add(parser, facts, counted)
+                    counted = {}
+                    took = time.monotonic() - begin
+                    due = time.monotonic() + max(_SECONDS_BETWEEN_WRITES, _WRITES_SHARE * took)
+        finally:
+            if counted:
+                self.add(parser, facts, counted)
 
-    def _remove_outdated(self) -> None:
-        """Deletes this shard's indexes of other contents or parsers.
+    def add(self, parser: str, facts: Sequence[ShardFacts], counted: Mapping[str, LengthArray]) -> None:
+        """Adds what is known of the shards to the manifest, and keeps what it knows of others and by other parsers.
 
-        Only beside the shard: another folder may hold indexes of other shards of the same name.
+        Raises:
+            SourceError: The manifest cannot be written.
         """
-        if self.directory != self.shard.parent:
-            return
-        prefix, suffix = f"{self.shard.name}.", SUFFIX
-        for file in self.directory.iterdir():
-            key = file.name.removeprefix(prefix).removesuffix(suffix)
-            if file.name == f"{prefix}{key}{suffix}" and len(key) == len(self.key) and key != self.key:
-                file.unlink(missing_ok=True)
+        before = Manifest.load(self.path)
+        after = {**before.facts, **dict(zip(self.names, facts, strict=True))}
+        lengths: dict[str, dict[str, LengthArray]] = {}
+        for other in before.lengths:
+            kept = before.counted(other)
+            lengths[other] = {name: kept[name] for name in kept if after[name] == before.facts[name]}
+        if counted:
+            lengths[parser] = {**lengths.get(parser, {}), **counted}
+        if after != before.facts or counted:
+            write_manifest(self.path, after, lengths)
+            self.__dict__.pop("_manifest", None)
+
+    @cached_property
+    def _manifest(self) -> Manifest:
+        return Manifest.load(self.path)
+
+    def _missing(self, parser: str, facts: Sequence[ShardFacts]) -> list[int]:
+        manifest = self._manifest
+        lengths = manifest.lengths.get(parser)
+        first = {name: shard for shard, name in reversed(list(enumerate(self.names)))}  # one of each name
+        return sorted(
+            shard
+            for name, shard in first.items()
+            if lengths is None or name not in lengths.starts or manifest.facts[name] != facts[shard]
+        )
+
+
+class ProgressBar(tqdm):  # pyright: ignore[reportMissingTypeArgument]
+    """A bar that leaves no thread behind; tqdm's own watches for bars that stand still."""
+
+    monitor_interval = 0
+
+    def __init__(self, items: Iterable[object] | None, what: str, total: int, unit: str, shown: bool) -> None:
+        super().__init__(items, total=total, desc=what, unit=unit, disable=not shown)
+
+
+def to_lengths(counts: Int64Array, shard: epath.Path) -> LengthArray:
+    """Lengths as they are kept, uint32[n] for int64[n].
+
+    Raises:
+        SourceError: A document is longer than uint32 can say.
+    """
+    if counts.max(initial=0) > _LONGEST:
+        raise SourceError(f"{shard}: a document of {int(counts.max())} tokens is beyond {_LONGEST}")
+    return counts.astype(np.uint32)
+
+
+def many_processes() -> bool:
+    """Whether this is one of many processes, all of which would build an index at once."""
+    return jax.distributed.is_initialized() and jax.process_count() > 1
 
 
 def require_single_process(command: str) -> None:
-    """Refuses to build an index where many processes run, all of which would build it at once.
+    """Refuses to build an index where many processes run.
 
     Raises:
         SourceError: More than one process runs; the message has the command to run beforehand.
     """
-    if jax.distributed.is_initialized() and jax.process_count() > 1:
-        raise SourceError(
-            f"the lengths index is missing, and is not built by many processes at once. Run once: {command}"
-        )
+    if many_processes():
+        raise SourceError(f"the lengths index is missing, and is not built by many processes at once. {command}")
+
+
+def _holds(path: epath.Path, facts: ShardFacts | None) -> bool:
+    """Whether what is known of a shard still holds; of one that is not known, nothing does not hold."""
+    try:
+        return facts is None or Retries().read(lambda: is_unchanged(path, facts), str(path))
+    except SourceError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return False
+        raise
+
+
+def _measured(paths: Iterable[epath.Path]) -> Iterable[ShardFacts]:
+    with ThreadPoolExecutor(_MEASURED_AT_ONCE, "measure-shards") as threads:
+        yield from threads.map(_measured_with_retries, paths)
+
+
+def _measured_with_retries(path: epath.Path) -> ShardFacts:
+    return Retries().read(partial(measure_shard, path), str(path))
+
+
+def _manifest_path(home: epath.Path, index_dir: epath.Path | None) -> epath.Path:
+    """Beside the shards; elsewhere under a name that says which folder it is about."""
+    if index_dir is None:
+        return home / MANIFEST_SUFFIX
+    text = home.as_posix()
+    whole = text if "://" in text else home.absolute().as_posix()
+    return index_dir / f"{epath.Path(whole).name}.{digest(whole)}.{MANIFEST_SUFFIX}"

@@ -18,6 +18,8 @@ from etils import epath
 
 from resumable_data.digest import digest
 from resumable_data.errors import SourceError
+from resumable_data.sources.shard_facts import sample_of
+from resumable_data.system_errors import explain
 
 _READ_AT_ONCE = 2**20
 _BAD_FILE = "bad.json"
@@ -112,7 +114,7 @@ def mended(files: Sequence[epath.Path], kind: LineKind, cache: str) -> Mended:
         try:
             copy, found = _copy(file, kind, epath.Path(cache))
         except OSError as error:
-            raise SourceError(f"{file} cannot be read, or not be copied to {cache}: {error}") from error
+            raise SourceError(f"{file} cannot be read, or not be copied to {cache}: {explain(error)}") from error
         copies.append(copy)
         bad |= {records + int(place): reason for place, reason in found["bad"].items()}
         records += found["records"]
@@ -121,8 +123,7 @@ def mended(files: Sequence[epath.Path], kind: LineKind, cache: str) -> Mended:
 
 def _copy(file: epath.Path, kind: LineKind, cache: epath.Path) -> tuple[epath.Path, dict[str, Any]]:
     """The copy of a file, and how many records and which bad ones it has."""
-    stat = file.stat()
-    key = digest("mended lines", os.fspath(file), str(stat.length), str(stat.mtime), str(kind.json))
+    key = digest("mended lines", os.fspath(file), sample_of(file), str(kind.json))
     folder = cache / f"mended_{key}"
     copy, notes = folder / f"lines{'.jsonl' if kind.json else '.txt'}", folder / _BAD_FILE
     if not notes.exists():

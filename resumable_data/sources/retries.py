@@ -10,6 +10,7 @@ from typing import TypeVar
 import tenacity
 
 from resumable_data.errors import PipelineError, SourceError
+from resumable_data.system_errors import can_pass, explain
 
 _LOG = logging.getLogger(__name__)
 _FIRST_WAIT = 0.2
@@ -36,7 +37,8 @@ def is_of_storage(error: BaseException) -> bool:
 class Retries:
     """Attempts at a read with which storage fails, with waits between them that double and vary at random.
 
-    No wait touches the order. What fails for another reason, such as a bad record, is not tried again.
+    No wait touches the order. What fails for another reason, such as a bad record, is not tried again; nor is what
+    fails in the same way every time, such as a missing file or permission, or what a source says of its data.
 
     Args:
         attempts: How often storage is asked, the first time included.
@@ -64,7 +66,7 @@ class Retries:
             what: What an error or a warning calls it.
 
         Raises:
-            SourceError: Storage failed at every attempt.
+            SourceError: Storage failed in a way that cannot pass, or at every attempt.
         """
 
         def warn(state: tenacity.RetryCallState) -> None:
@@ -80,13 +82,31 @@ class Retries:
         attempts = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self.attempts),
             wait=tenacity.wait_random_exponential(_FIRST_WAIT, self.longest_wait),
-            retry=tenacity.retry_if_exception(is_of_storage),
+            retry=tenacity.retry_if_exception(_may_pass),
             before_sleep=warn,
             reraise=True,
         )
         try:
             return attempts(read)
         except Exception as error:
-            if not is_of_storage(error):
+            may_pass = _may_pass(error)
+            if not is_of_storage(error) or (isinstance(error, SourceError) and not may_pass):
                 raise
-            raise SourceError(f"{what} cannot be read in {self.attempts} attempts: {error}") from error
+            tried = f" in {self.attempts} attempts" if may_pass else ""
+            raise SourceError(f"{what} cannot be read{tried}: {_in_words(error)}") from error
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether another attempt can help; where a source fails, its cause says so; without one, the data is amiss."""
+    cause = error
+    while isinstance(cause, SourceError) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(cause, SourceError) or (isinstance(cause, OSError) and not can_pass(cause)):
+        return False
+    return is_of_storage(error)
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, SourceError) or not isinstance(error, OSError):
+        return str(error)
+    return explain(error) if error.filename is None else f"{error.filename}: {explain(error)}"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,31 @@ def test_an_item_is_called_the_same_wherever_it_lies(path: str) -> None:
 
 def test_our_iterators_can_check_without_moving() -> None:
     assert isinstance(iterator(), Checking)
+
+
+def test_a_folder_in_place_of_a_state_is_not_called_damage(directory: epath.Path) -> None:
+    (directory / "state.json").mkdir()
+    with pytest.raises(rd.StateError, match=r"state\.json cannot be read: Is a directory \(EISDIR\).*may be sound"):
+        read_state(directory)
+
+
+def test_too_many_open_files_are_not_called_damage(directory: epath.Path) -> None:
+    (directory / "state.json").write_text("{}")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with (directory / "state.json").open() as free:
+        lowest = free.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        with pytest.raises(rd.StateError, match=r"Too many open files \(EMFILE\)\. Trying again can help"):
+            read_state(directory)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert read_state(directory) == {}
+
+
+def test_a_missing_state_is_called_missing(directory: epath.Path) -> None:
+    with pytest.raises(rd.StateError, match=r"state\.json is missing.*Restore an earlier checkpoint"):
+        read_state(directory)
 
 
 def test_bad_records_that_were_left_out_are_listed_beside_the_state(directory: epath.Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from resumable_data.arrays import Int64Array, Ragged
+from resumable_data.errors import ClosedError
 from resumable_data.packing.plan import DocumentLengths
 from resumable_data.reading.document_cache import CachedReader, DocumentCache
 from resumable_data.reading.documents import Documents
@@ -137,8 +138,10 @@ def test_what_is_kept_is_counted_in_bytes_over_all_readers() -> None:
     plan(code, [10])
 
     assert cache.bytes == bytes_of(5, 8, 10)
-    cache.clear()
+    cache.close()
     assert cache.bytes == 0
+    with pytest.raises(ClosedError, match="its iterator is closed"):
+        web.measure(np.array([5]))
 
 
 def test_fields_and_dropped_documents_count_too() -> None:

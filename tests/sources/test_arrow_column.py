@@ -3,12 +3,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+import pyarrow.compute
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from resumable_data.errors import SourceError
-from resumable_data.sources.arrow_column import ArrowColumn, layout_of, list_layout_of
+from resumable_data.sources.arrow_column import ArrowColumn, layout_of, list_layout_of, plain_type, to_plain
 
 TEXT_TYPES = [pyarrow.string(), pyarrow.large_string(), pyarrow.binary(), pyarrow.large_binary()]
 LIST_TYPES = [
@@ -258,3 +259,36 @@ def test_other_types_have_no_layout(arrow_type: pyarrow.DataType) -> None:
 )
 def test_lists_of_numbers_have_a_layout(arrow_type: pyarrow.DataType, known: bool) -> None:
     assert (list_layout_of(arrow_type) is not None) == known
+
+
+@pytest.mark.parametrize(
+    ("arrow_type", "plain"),
+    [
+        (pyarrow.string_view(), pyarrow.large_string()),
+        (pyarrow.binary_view(), pyarrow.large_binary()),
+        (pyarrow.binary(3), pyarrow.binary()),
+        (pyarrow.dictionary(pyarrow.int8(), pyarrow.string_view()), pyarrow.large_string()),
+        (pyarrow.run_end_encoded(pyarrow.int32(), pyarrow.string()), pyarrow.string()),
+        (pyarrow.list_view(pyarrow.int32()), pyarrow.list_(pyarrow.int32())),
+        (pyarrow.large_list_view(pyarrow.int8()), pyarrow.large_list(pyarrow.int8())),
+        (pyarrow.json_(pyarrow.large_string()), pyarrow.large_string()),
+        (pyarrow.string(), pyarrow.string()),
+        (pyarrow.list_(pyarrow.int32(), 2), pyarrow.list_(pyarrow.int32(), 2)),
+    ],
+)
+def test_types_are_cast_to_plain_ones(arrow_type: pyarrow.DataType, plain: pyarrow.DataType) -> None:
+    assert plain_type(arrow_type) == plain
+
+
+def test_columns_are_cast_with_all_their_chunks() -> None:
+    texts = pyarrow.array(["a", "bcd", None, "a"])
+    for column in (
+        texts.dictionary_encode(),
+        pyarrow.compute.run_end_encode(texts),
+        pyarrow.ExtensionArray.from_storage(pyarrow.json_(pyarrow.string()), texts),
+    ):
+        whole = pyarrow.chunked_array([column, column.slice(1, 2), column.slice(0, 0)])
+        assert to_plain(whole).to_pylist() == ["a", "bcd", None, "a", "bcd", None]
+        assert to_plain(whole).type == pyarrow.string()
+    same = pyarrow.chunked_array([texts])
+    assert to_plain(same) is same

@@ -1,3 +1,4 @@
+import errno
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,6 +13,7 @@ from datasets.table import InMemoryTable
 from resumable_data.arrays import Ragged
 from resumable_data.errors import RecordError, SourceError
 from resumable_data.sources.hugging_face import HuggingFaceSource
+from resumable_data.sources.hugging_face_records import WholeRecords
 from resumable_data.sources.source import SourceWithLengths
 
 DOCUMENTS = [[1, 2, 3], [], [4], [5, 6]]
@@ -135,7 +137,6 @@ def test_bytes_that_are_no_text_are_named() -> None:
         ([7], pyarrow.int32()),
         ([[1.0]], pyarrow.list_(pyarrow.float32())),
         ([[[1]]], pyarrow.list_(pyarrow.list_(pyarrow.int32()))),
-        (["x"], pyarrow.string_view()),
     ],
 )
 def test_a_column_of_another_type_is_refused(records: list[Any], arrow_type: pyarrow.DataType) -> None:
@@ -178,3 +179,45 @@ def test_a_record_that_cannot_be_decoded_is_named() -> None:
     assert read(source, [0]) == [{"image": None}]
     with pytest.raises(RecordError, match=re.escape("toy (2 records), record 1 cannot be decoded: ")):
         read(source, [0, 1])
+
+
+PLAIN_TEXTS = [
+    pyarrow.string_view(),
+    pyarrow.binary_view(),
+    pyarrow.dictionary(pyarrow.int8(), pyarrow.string()),
+    pyarrow.dictionary(pyarrow.int32(), pyarrow.large_string()),
+]
+
+
+@pytest.mark.parametrize("arrow_type", PLAIN_TEXTS)
+def test_texts_kept_in_another_way_are_texts(arrow_type: pyarrow.DataType) -> None:
+    chunks = [pyarrow.array(texts, pyarrow.string()) for texts in (TEXTS[:1], [], TEXTS[1:], [None])]
+    if pyarrow.types.is_binary_view(arrow_type):
+        chunks = [chunk.cast(pyarrow.binary()) for chunk in chunks]
+    column = pyarrow.chunked_array([chunk.cast(arrow_type) for chunk in chunks])
+    source = HuggingFaceSource(datasets.Dataset(InMemoryTable(pyarrow.table({"it": column}))), "it", name="toy")
+    plain = source_of([*TEXTS, None], pyarrow.string())
+    assert read(source, [3, 0, 1, 2]) == [TEXTS[place] for place in (3, 0, 1, 2)]
+    with pytest.raises(RecordError, match="record 4 is null"):
+        read(source, [4])
+    assert source.fingerprint() == plain.fingerprint()
+
+
+class Busy:
+    """Features that cannot be decoded while the system has no file left."""
+
+    def decode_batch(self, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        if columns["it"] == ["b"]:
+            raise OSError(errno.EMFILE, "Too many open files")
+        if "c" in columns["it"] or "b" in columns["it"]:
+            raise OSError("cannot identify image file")
+        return columns
+
+
+def test_an_error_of_the_system_is_not_called_a_bad_record() -> None:
+    whole = WholeRecords(InMemoryTable(pyarrow.table({"it": ["a", "b", "c"]})), Busy())
+    assert whole.read(np.array([0]), str) == [{"it": "a"}]
+    with pytest.raises(SourceError, match=r"0 cannot be decoded: Too many open files \(EMFILE\)"):
+        whole.read(np.array([1]), str)
+    with pytest.raises(RecordError, match="1 cannot be decoded"):
+        whole.read(np.array([0, 2]), str)

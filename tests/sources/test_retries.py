@@ -1,6 +1,8 @@
+import errno
 import gzip
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -22,8 +24,14 @@ def failing(*errors: Exception) -> Callable[[], str]:
     return read
 
 
+def caused(error: OSError) -> rd.SourceError:
+    outer = rd.SourceError(f"shard_3 cannot be read: {error}")
+    outer.__cause__ = error
+    return outer
+
+
 def test_a_read_that_fails_for_a_while_succeeds_with_a_warning_each(caplog: pytest.LogCaptureFixture) -> None:
-    read = failing(OSError("reset"), rd.SourceError("shard_3 is gone"))
+    read = failing(OSError("reset"), caused(OSError("shard_3 is away")))
 
     assert AT_ONCE.read(read, "the source") == "read, 0 errors left"
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
@@ -54,7 +62,15 @@ def test_errors_of_packages_that_read_from_a_network_are_those_of_storage() -> N
 
 
 @pytest.mark.parametrize(
-    "error", [rd.RecordError("bad"), KeyError("bad"), RuntimeError("bad"), gzip.BadGzipFile("bad"), EOFError("bad")]
+    "error",
+    [
+        rd.RecordError("bad"),
+        KeyError("bad"),
+        RuntimeError("bad"),
+        gzip.BadGzipFile("bad"),
+        EOFError("bad"),
+        rd.SourceError("empty"),
+    ],
 )
 def test_what_is_not_the_fault_of_storage_is_not_tried_again(error: Exception) -> None:
     with pytest.raises(type(error)) as caught:
@@ -66,3 +82,24 @@ def test_what_is_not_the_fault_of_storage_is_not_tried_again(error: Exception) -
 def test_impossible_settings_are_refused(settings: dict[str, int]) -> None:
     with pytest.raises(rd.PipelineError, match="at least one attempt"):
         Retries(**settings)
+
+
+@pytest.mark.parametrize("wrap", [lambda error: error, caused])
+def test_what_stays_is_not_tried_again_and_what_may_pass_is(
+    tmp_path: Path, wrap: Callable[[OSError], OSError], caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(FileNotFoundError) as missing:
+        (tmp_path / "shard").read_bytes()
+    with pytest.raises(rd.SourceError, match=r"cannot be read: .*No such file or directory"):
+        AT_ONCE.read(failing(wrap(missing.value)), "the source")
+    assert not caplog.records
+    assert AT_ONCE.read(failing(wrap(OSError(errno.EIO, "Input/output error"))), "the source").startswith("read")
+    assert len(caplog.records) == 1
+
+
+def test_the_error_of_the_system_is_named_with_its_file() -> None:
+    error = OSError(errno.EMFILE, "Too many open files", "/data/shard_3")
+    with pytest.raises(
+        rd.SourceError, match=r"in 3 attempts: /data/shard_3: Too many open files \(EMFILE\)\. Trying"
+    ):
+        AT_ONCE.read(failing(error, error, error), "the source")

@@ -1,0 +1,101 @@
+"""Files converted to Arrow, once a host, in the cache of ``datasets``."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
+from typing import Any, BinaryIO, cast
+
+from etils import epath
+
+from resumable_data.digest import digest
+from resumable_data.errors import SourceError
+from resumable_data.sources.column_files import ColumnFiles
+from resumable_data.sources.retries import Retries
+from resumable_data.sources.shard_facts import sample_of
+from resumable_data.system_errors import explain
+
+_VERSION = "1"
+
+
+def convert_column(files: ColumnFiles, cache_dir: epath.PathLike | None) -> Any:
+    """A ``datasets.Dataset`` of one column, mapped from the cache, where it is put if it is not there.
+
+    Raises:
+        SourceError: A file cannot be read, or the cache cannot be written.
+    """
+    folder = _folder_of(files.files, cache_dir, files.column, files.kind)
+    path = folder / "column.arrow"
+    with _locked(folder):
+        if not path.exists():
+            _convert(files, path)
+    return import_module("datasets").Dataset.from_file(os.fspath(path))
+
+
+def convert_whole(files: Sequence[epath.Path], kind: str, cache_dir: epath.PathLike | None) -> Any:
+    """A ``datasets.Dataset`` of all columns, as ``datasets`` converts them.
+
+    Raises:
+        SourceError: A file cannot be read, or the cache cannot be written.
+    """
+    folder = _folder_of(files, cache_dir, "", kind)
+    read = getattr(import_module("datasets").Dataset, f"from_{kind}")
+    settings = {"encoding": "utf-8-sig"} if kind == "text" else {}  # without a byte order mark
+    # Brackets in the name of a folder are not a pattern.
+    escaped = [glob.escape(os.fspath(file)) for file in files]
+    try:
+        return read(escaped, cache_dir=os.fspath(folder), **settings)
+    except Exception as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, OSError) and cause.errno is not None:
+            at = cause.filename or f"{files[0].name} … or the cache {folder}"
+            raise SourceError(f"{at}: {explain(cause)}") from cause
+        name = f"{files[0].name}{' …' if len(files) > 1 else ''}"
+        raise SourceError(f"{name} cannot be read: {cause!r}") from error
+
+
+def _folder_of(files: Sequence[epath.Path], cache_dir: epath.PathLike | None, *settings: str) -> epath.Path:
+    """The folder for these files as they are now.
+
+    ``datasets`` takes a file for the same as long as its path, size and time are, and what it has unpacked even when
+    these have changed; so each content gets a folder of its own.
+    """
+    base = import_module("datasets").config.HF_DATASETS_CACHE if cache_dir is None else cache_dir
+    samples = [Retries().read(partial(sample_of, file), str(file)) for file in files]
+    name = digest(_VERSION, *settings, *map(str, files), *samples)
+    folder = epath.Path(base) / f"resumable_data-{name}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return folder
+
+
+def _locked(folder: epath.Path) -> Any:
+    """Keeps other processes of this host from converting the same meanwhile."""
+    return import_module("filelock").FileLock(os.fspath(folder / "lock"))
+
+
+def _convert(files: ColumnFiles, path: epath.Path) -> None:
+    pa: Any = import_module("pyarrow")
+    target = files.type()
+    schema = pa.schema({files.column: target})
+    temporary = path.parent / f"{path.name}.{os.getpid()}.tmp"
+    try:
+        with cast(BinaryIO, temporary.open("wb")) as opened, pa.ipc.new_stream(opened, schema) as writer:
+            for array in files.arrays(target):
+                writer.write_batch(pa.record_batch([array], schema=schema))
+        temporary.replace(path)
+    except SourceError:
+        temporary.unlink(missing_ok=True)
+        raise
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise _unwritable(path.parent, error) from error
+
+
+def _unwritable(folder: epath.Path, error: OSError) -> SourceError:
+    return SourceError(f"the cache {folder} cannot be written: {explain(error)}. Or pass another cache_dir=")

@@ -1,0 +1,162 @@
+"""Shards that are open: a few of all sources of a process, the least recently used closed first."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import resource
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+from etils import epath
+
+from resumable_data.errors import SourceError
+from resumable_data.locks import ForkLock
+from resumable_data.sources.shard_facts import Reader, ShardFacts, is_unchanged, open_reader
+from resumable_data.system_errors import explain, system_error_in
+
+_MOST_OPEN = 128
+_SHARE_OF_LIMIT = 4  # The rest of the files that a process may have open is for others.
+_READ_AT_ONCE = 8
+
+_Key = tuple[int, int]  # a source's number, and a shard's
+
+
+class OpenShards:
+    """Readers of the shards of a source, each opened when it is first needed.
+
+    A shard that is opened for the first time has to be what it was when it was measured.
+
+    Args:
+        paths: The shards.
+        facts: What is known of each.
+        advice: What the error of a changed shard says one can do.
+    """
+
+    def __init__(self, paths: Sequence[epath.Path], facts: Sequence[ShardFacts], advice: str) -> None:
+        self._paths = paths
+        self._facts = facts
+        self._advice = advice
+        self._number = next(_numbers)
+        self._checked: set[int] = set()
+        weakref.finalize(self, _pool.abandoned.append, self._number)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Open files stay with their process; a copy opens its own.
+        return OpenShards, (self._paths, self._facts, self._advice)
+
+    def read(self, requests: Sequence[tuple[int, list[int]]]) -> list[list[bytes]]:
+        """Records of several shards, these read side by side.
+
+        Args:
+            requests: For each shard its number, and the numbers of the records in it.
+
+        Raises:
+            SourceError: A shard cannot be read, or was changed.
+        """
+        if len(requests) < 2:
+            return [self._read(*request) for request in requests]
+        # Kept threads would outlive the iterators that read; starting some costs little beside a read.
+        with ThreadPoolExecutor(min(_READ_AT_ONCE, os.cpu_count() or 1, len(requests)), "array-record") as threads:
+            return list(threads.map(self._read, *zip(*requests, strict=True)))
+
+    def close(self) -> None:
+        """Closes every shard of this source; they are opened again when needed."""
+        _pool.close(self._number)
+
+    def _read(self, shard: int, records: list[int]) -> list[bytes]:
+        try:
+            return self._reader(shard).read(records)
+        except RuntimeError as error:
+            # A reader that failed fails for ever; the next attempt opens the shard again.
+            _pool.forget((self._number, shard))
+            cause = system_error_in(str(error))
+            if cause is None:
+                self._checked.discard(shard)
+                raise SourceError(
+                    f"{self._paths[shard]} cannot be read: {error}. Was it changed, cut short or damaged?"
+                ) from error
+            raise SourceError(f"{self._paths[shard]} cannot be read: {explain(cause)}") from cause
+
+    def _reader(self, shard: int) -> Reader:
+        key = self._number, shard
+        reader = _pool.get(key)
+        if reader is None:
+            try:
+                reader = self._opened(shard)
+            except SourceError as error:
+                if isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.EMFILE, errno.ENFILE):
+                    _pool.close_all()  # so that the next attempt has room
+                raise
+            _pool.put(key, reader)
+        return reader
+
+    def _opened(self, shard: int) -> Reader:
+        path, facts = self._paths[shard], self._facts[shard]
+        if shard not in self._checked and not is_unchanged(path, facts):
+            raise SourceError(f"{path} was changed, cut short or damaged since it was measured. {self._advice}")
+        reader = open_reader(path, facts.size)
+        if reader.num_records() != facts.records:
+            raise SourceError(f"{path} has {reader.num_records()} records, {facts.records} before. {self._advice}")
+        self._checked.add(shard)
+        return reader
+
+
+class _Pool:
+    """The open readers of this process.
+
+    Attributes:
+        abandoned: Sources that were deleted and not closed. They are noted here, and closed later, because Python may
+            delete a source at any time, also while this thread holds the lock.
+    """
+
+    def __init__(self) -> None:
+        self.abandoned: deque[int] = deque()
+        self._readers: OrderedDict[_Key, Reader] = OrderedDict()
+        self._lock = ForkLock()
+
+    def get(self, key: _Key) -> Reader | None:
+        with self._lock:
+            if key in self._readers:
+                self._readers.move_to_end(key)
+            return self._readers.get(key)
+
+    def put(self, key: _Key, reader: Reader) -> None:
+        """Keeps a reader. One that is pushed out is closed when nobody reads from it any more."""
+        while self.abandoned:
+            self.close(self.abandoned.popleft())
+        with self._lock:
+            self._readers[key] = reader
+            while len(self._readers) > _most_open():
+                self._readers.popitem(last=False)
+
+    def forget(self, key: _Key) -> None:
+        with self._lock:
+            self._readers.pop(key, None)
+
+    def close(self, source: int) -> None:
+        """Closes the readers of one source."""
+        with self._lock:
+            closed = [self._readers.pop(key) for key in list(self._readers) if key[0] == source]
+        for reader in closed:
+            with suppress(RuntimeError):  # of a read that failed before, and was reported then
+                reader.close()
+
+    def close_all(self) -> None:
+        """Lets go of every reader; those that are being read from are closed after that."""
+        with self._lock:
+            self._readers.clear()
+
+
+def _most_open() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_OPEN if soft == resource.RLIM_INFINITY else max(1, min(_MOST_OPEN, soft // _SHARE_OF_LIMIT))
+
+
+_numbers = itertools.count()
+_pool = _Pool()
