@@ -164,6 +164,7 @@ class ArrayRecordSource:
     def close(self) -> None:
         """Closes the files and the lengths indexes; they are opened again when needed."""
         self._files.close()
+        self._index.close()
         self.__dict__.pop("_lengths", None)
 
     def _set_parser(self, parse: Callable[[bytes], Any], version: str | None) -> None:

@@ -153,6 +153,10 @@ class LengthsIndex:
             write_manifest(self.path, after, lengths)
             self.__dict__.pop("_manifest", None)
 
+    def close(self) -> None:
+        """Closes the file; it is opened again when needed."""
+        self.__dict__.pop("_manifest", None)
+
     @cached_property
     def _manifest(self) -> Manifest:
         return Manifest.load(self.path)

@@ -7,7 +7,7 @@ import itertools
 import os
 import resource
 import weakref
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -44,7 +44,7 @@ class OpenShards:
         self._advice = advice
         self._number = next(_numbers)
         self._checked: set[int] = set()
-        weakref.finalize(self, _pool.abandoned.append, self._number)
+        weakref.finalize(self, _pool.close, self._number)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Open files stay with their process; a copy opens its own.
@@ -108,15 +108,9 @@ class OpenShards:
 
 
 class _Pool:
-    """The open readers of this process.
-
-    Attributes:
-        abandoned: Sources that were deleted and not closed. They are noted here, and closed later, because Python may
-            delete a source at any time, also while this thread holds the lock.
-    """
+    """The open readers of this process. Python may delete a source anywhere, also in here: the lock is reentrant."""
 
     def __init__(self) -> None:
-        self.abandoned: deque[int] = deque()
         self._readers: OrderedDict[_Key, Reader] = OrderedDict()
         self._lock = ForkLock()
 
@@ -128,8 +122,6 @@ class _Pool:
 
     def put(self, key: _Key, reader: Reader) -> None:
         """Keeps a reader. One that is pushed out is closed when nobody reads from it any more."""
-        while self.abandoned:
-            self.close(self.abandoned.popleft())
         with self._lock:
             self._readers[key] = reader
             while len(self._readers) > _most_open():

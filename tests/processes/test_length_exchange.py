@@ -223,8 +223,9 @@ def test_who_speaks_while_another_is_waited_for_in_vain_is_heard() -> None:
 
 def test_the_log_says_who_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     first, _, third = on_board([0, 1, 2], Board(), timeout_seconds=SHORT, warn_after_seconds=SHORT / 4)
-    third.share(0, 3)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, logger="resumable_data"):
+        third.share(0, 3)
+        caplog.clear()
         first.share(0, 3)
     assert caplog.messages.count("web: waiting for the lengths of documents of process 1") == 1
 
