@@ -27,8 +27,8 @@ where it was; every test checks that. In a run of several processes a step is co
 same position; they wait for each other no longer than `timeout_seconds` of the `DataCheckpointHandler`.
 
 Text shows its length only when it is read. Each process measures a share, and waits for the lengths of the rest no
-longer than `timeout_seconds` of `measure(…)`: 60 s, in these tests 2 s where a process does not come. *Right* rows are
-equal, bit for bit, to those of one process that reads everything itself.
+longer than `timeout_seconds` of `measure(…)`: 60 s, in these tests 2 s where a process does not come. *Right* rows
+are equal, bit for bit, to those of one process that reads everything itself.
 
 | fault | what is done | what happens |
 |---|---|---|
