@@ -14,7 +14,7 @@ import resumable_data as rd
 from property_tests.testing.oracle.pipeline import Oracle
 from property_tests.testing.running import Watched, at_state, joined, raw, take, through_json
 from property_tests.testing.strategies import Unmeasured
-from property_tests.testing.toy_tokenizer import BOS_ID, EOS, EOS_ID, alone, shared
+from property_tests.testing.toy_tokenizer import EOS, EOS_ID, alone, closed, shared
 
 STEPS = 8
 HOSTS = (1, 2, 4, 8)
@@ -80,7 +80,7 @@ class Job:
 
     def document(self, text: str) -> list[int]:
         """The tokens of a text, tokenised alone."""
-        tokens = [*([BOS_ID] if self.add_bos else []), *alone(text), EOS_ID]
+        tokens = closed(alone(text), add_bos=self.add_bos)
         return tokens[: self.max_length]
 
     def naive(self) -> Oracle:
@@ -115,14 +115,15 @@ class Job:
         return counts
 
     def measured_for(self, step: int) -> int:
-        """Documents of the groups that have a row in the batch of a step, and of the group after them."""
-        oracle, end, documents = self.naive(), 0, 0
+        """Documents of the groups that have a row in the batch of a step, and of the one that is measured ahead."""
+        oracle, end, documents, ahead = self.naive(), 0, 0, False
         for epoch in count():
             for group in oracle.groups(epoch):
                 end += len(oracle.rows_of(epoch, group))
                 documents += sum(map(len, group.documents)) if end > 8 * step else 0
-                if end > 8 * (step + 1):
+                if ahead and end > 8 * (step + 1):
                     return documents
+                ahead = end >= 8 * (step + 1)
         raise AssertionError
 
     def cut_off(self, record: int) -> int:

@@ -42,6 +42,12 @@ def shared() -> Any:
     return with_names()
 
 
+def closed(tokens: list[int], *, add_bos: bool) -> list[int]:
+    """The tokens of a text as a document: opened and closed, once."""
+    opened = [BOS_ID, *tokens] if add_bos and tokens[:1] != [BOS_ID] else tokens
+    return opened if opened[-1:] == [EOS_ID] else [*opened, EOS_ID]
+
+
 def alone(text: str) -> list[int]:
     """The tokens of one text, by the public call of ``transformers``."""
     return shared()(text, add_special_tokens=False)["input_ids"]

@@ -58,12 +58,21 @@ class DocumentGroups(Protocol[AtT]):
         """Whether no group holds a document twice."""
         ...
 
+    def with_shards(self, shards: int) -> DocumentGroups[AtT]:
+        """The same documents in groups of so many logical shards."""
+        ...
+
     def start(self) -> AtT:
         """Where the first group begins."""
         ...
 
-    def takes(self, at: AtT) -> Iterator[DocumentTake[AtT]]:
-        """What a group that begins here may take, one take after the other; none at the end."""
+    def takes(self, at: AtT, size: int = 0) -> Iterator[DocumentTake[AtT]]:
+        """What a group that begins here may take, one take after the other; none at the end.
+
+        Args:
+            at: Where it begins.
+            size: Documents of the group, if it is known: then it takes just so many. 0 otherwise.
+        """
         ...
 
     def row_key(self, at: AtT, window: int) -> tuple[int | str, ...]:
@@ -126,6 +135,7 @@ class EpochGroups(DocumentGroups[EpochAt]):
 
     def __init__(self, stream: DocumentStream, window: int, shards: int) -> None:
         self._stream = stream
+        self._window = window
         self._windows = EpochWindows(stream.epoch_size, window, shards)
 
     @property
@@ -149,11 +159,15 @@ class EpochGroups(DocumentGroups[EpochAt]):
         return True
 
     @override
+    def with_shards(self, shards: int) -> EpochGroups:
+        return EpochGroups(self._stream, self._window, shards)
+
+    @override
     def start(self) -> EpochAt:
         return EpochAt(0, 0)
 
     @override
-    def takes(self, at: EpochAt) -> Iterator[DocumentTake[EpochAt]]:
+    def takes(self, at: EpochAt, size: int = 0) -> Iterator[DocumentTake[EpochAt]]:
         if self._stream.ends_before(at.epoch):
             return
         window = at.window
@@ -262,15 +276,21 @@ class EndlessGroups(DocumentGroups[AtT]):
         return False
 
     @override
+    def with_shards(self, shards: int) -> EndlessGroups[AtT]:
+        return EndlessGroups(self._documents, self._window, shards)
+
+    @override
     def start(self) -> AtT:
         return self._documents.start()
 
     @override
-    def takes(self, at: AtT) -> Iterator[DocumentTake[AtT]]:
-        while True:
-            documents, at = self._documents.take(at, self._window * self._shards)
+    def takes(self, at: AtT, size: int = 0) -> Iterator[DocumentTake[AtT]]:
+        at_once, taken = self._window * self._shards, 0
+        while not size or taken < size:
+            documents, at = self._documents.take(at, min(at_once, size - taken) if size else at_once)
             if not len(documents):
                 return
+            taken += len(documents)
             take = cut_evenly(len(documents), self._window, self._shards)
             yield DocumentTake(_windows_of(documents, take), take.shards, at)
 

@@ -30,6 +30,10 @@ of each component in the regime, by name."""
 GROUP: Names = ("row", "rows")
 """Packed rows: rows of the group that were delivered, and all rows that were."""
 
+GROUP_OF_MIX: Names = (*GROUP, "shards", "size")
+"""Packed rows of a mix of documents: the same; then the logical shards and the documents of the group that is being
+delivered, which an edit of the mix must not change. 0 between groups."""
+
 DELIVERED: Names = Delivered._fields[1:]
 """What was delivered of a component whose documents are packed, alone or in a mix."""
 

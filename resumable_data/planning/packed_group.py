@@ -107,18 +107,24 @@ class GroupPacker:
         # Where much is dropped, or documents are short, one take may fill but a few rows.
         self._most_takes = MOST_TAKES if groups.dropping or not lengths.known else 1
 
-    def plan(self, at: Any) -> PackedGroup | None:
-        """The group that begins at a place; None at the end."""
+    def plan(self, at: Any, size: int = 0) -> PackedGroup | None:
+        """The group that begins at a place; None at the end.
+
+        Args:
+            at: Where it begins.
+            size: Its documents, where they are known; else 0, and it takes as many as it needs.
+        """
         shards: dict[int, _ShardDocuments] = {}  # ascending: every shard that comes later came in the first take
         windows = filled = 0
         after = at
-        for takes, take in enumerate(self._documents.takes(at), start=1):
+        for takes, take in enumerate(self._documents.takes(at, size), start=1):
             lengths = self._lengths.measure(take.windows, take.shards)
             for window, (shard, documents, known) in enumerate(zip(take.shards, take.windows, lengths, strict=True)):
                 shards.setdefault(shard, _ShardDocuments(window)).add(documents, known)
                 filled += self._filled(known)
             windows, after = windows + len(take.windows), take.after
-            if takes == self._most_takes or filled >= LEAST_ROWS * self._documents.shards * self._packing.length:
+            enough = filled >= LEAST_ROWS * self._documents.shards * self._packing.length
+            if not size and (enough or takes == self._most_takes):
                 break
         if not windows:
             return None

@@ -15,10 +15,12 @@ from resumable_data.packing.plan import RowPlan, concatenate
 from resumable_data.packing.window import PackedWindow
 from resumable_data.planning.group_cache import GroupCache
 from resumable_data.planning.groups import DocumentGroups
-from resumable_data.planning.integers import DELIVERED, GROUP, take_last
+from resumable_data.planning.integers import DELIVERED, GROUP, GROUP_OF_MIX, is_mix, take_last
 from resumable_data.planning.packed_group import GroupPacker, LengthSource, PackedGroup, Packing
 from resumable_data.planning.planner import Counts, Extent, RowPlanner, Saved
 from resumable_data.state import At
+
+_MOST_SHARDS = 2**20
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,15 @@ class RowCursor:
             the next group.
         rows_before: Rows delivered before the group.
         before: What was delivered before the group, of each component.
+        kept: The logical shards and the documents of a group that a state says, which an edit may have changed for
+            later groups; (0, 0) for a group that has what the pipeline says.
     """
 
     at: Any
     row: int
     rows_before: int
     before: tuple[Delivered, ...]
+    kept: tuple[int, int] = (0, 0)
 
 
 class PackedRows(RowPlanner[RowCursor]):
@@ -77,9 +82,9 @@ class PackedRows(RowPlanner[RowCursor]):
     def __init__(self, groups: DocumentGroups[Any], path: str, packing: Packing, lengths: LengthSource) -> None:
         self._documents = groups
         self._path = path
-        self._row_length = packing.length
         self._lengths = lengths
-        self._groups = GroupCache[Any, PackedGroup | None](GroupPacker(groups, path, packing, lengths).plan)
+        self._packing = packing
+        self._groups = GroupCache[tuple[Any, tuple[int, int]], PackedGroup | None](self._plan)
 
     @override
     def start(self) -> RowCursor:
@@ -90,7 +95,7 @@ class PackedRows(RowPlanner[RowCursor]):
         plans: list[RowPlan] = []
         searched_from = cursor.at
         while count:
-            group = self._groups.get(cursor.at)
+            group = self._group(cursor)
             if group is None:
                 break
             taken = group.packed.plan.slice(cursor.row, min(cursor.row + count, group.rows))
@@ -98,7 +103,7 @@ class PackedRows(RowPlanner[RowCursor]):
             count -= len(taken)
             cursor = replace(cursor, row=cursor.row + len(taken))
             if not self._lengths.known and 2 * cursor.row >= group.rows:
-                self._groups.prepare(group.after, self._lengths.run_ahead)
+                self._groups.prepare((group.after, (0, 0)), self._lengths.run_ahead)
             if cursor.row == group.rows:
                 cursor = self._after(cursor, group)
             if group.rows:
@@ -112,7 +117,7 @@ class PackedRows(RowPlanner[RowCursor]):
         packed: list[PackedWindow] = []
         at, found = self._documents.start(), 0
         while found < windows:
-            group = self._groups.get(at)
+            group = self._groups.get((at, (0, 0)))
             if group is None:
                 break
             packed.append(group.packed)
@@ -128,13 +133,17 @@ class PackedRows(RowPlanner[RowCursor]):
             split=sum(window.split for window in packed),
             tokens=tokens,
             **_sum_counts(packed),
-            padding=1 - tokens / (rows * self._row_length) if rows else 0.0,
+            padding=1 - tokens / (rows * self._packing.length) if rows else 0.0,
         )
 
     @override
     def encode(self, cursor: RowCursor) -> dict[str, At]:
         at = self._documents.encode(cursor.at)
         at[self._path] = (*at[self._path], cursor.row, self.position(cursor))
+        if is_mix(self._path):
+            group = self._current(cursor)
+            kept = (0, 0) if group is None else (cursor.kept[0] or self._documents.shards, group.packed.size)
+            at[self._path] = (*at[self._path], *kept)
         for path, delivered in zip(self._documents.components.values(), self._delivered(cursor), strict=True):
             at[path] = (*at[path], *delivered[1:])
         return at
@@ -147,15 +156,20 @@ class PackedRows(RowPlanner[RowCursor]):
             Delivered(0, *take_last(at, path, DELIVERED)) if path in at else Delivered()
             for path in self._documents.components.values()
         ]
-        row, rows = take_last(at, self._path, GROUP)
+        kept = (0, 0)
+        if is_mix(self._path):
+            row, rows, *kept = take_last(at, self._path, GROUP_OF_MIX)
+        else:
+            row, rows = take_last(at, self._path, GROUP)
         place = self._documents.decode(replace(saved, at=at, in_group=saved.in_group or bool(row)))
         if not row:
             return RowCursor(self._documents.renewed(place), 0, rows, tuple(delivered))
-        within = self._check_row(place, row, saved)
+        cursor = RowCursor(place, row, rows - row, tuple(delivered), (kept[0], kept[1]))
+        within = self._check_row(cursor, saved)
         before = tuple(total.minus(own) for total, own in zip(delivered, within, strict=True))
         if rows < row or any(count < 0 for counts in before for count in counts):
             raise StateError(f"component {self._path!r}: less was delivered than row {row} of its group says")
-        return RowCursor(place, row, rows - row, before)
+        return replace(cursor, before=before)
 
     @override
     def position(self, cursor: RowCursor) -> int:
@@ -199,23 +213,37 @@ class PackedRows(RowPlanner[RowCursor]):
             )
         return counted
 
-    def _check_row(self, at: Any, row: int, saved: Saved) -> Sequence[Delivered]:
-        """What so many rows of the group that begins here deliver; raises unless there are more rows than that."""
-        group = self._groups.get(at)
+    def _group(self, cursor: RowCursor) -> PackedGroup | None:
+        """The group at a cursor; None at the end."""
+        return self._groups.get((cursor.at, cursor.kept))
+
+    def _plan(self, group: tuple[Any, tuple[int, int]]) -> PackedGroup | None:
+        at, (shards, size) = group
+        documents = self._documents.with_shards(shards) if shards else self._documents
+        return GroupPacker(documents, self._path, self._packing, self._lengths).plan(at, size)
+
+    def _check_row(self, cursor: RowCursor, saved: Saved) -> Sequence[Delivered]:
+        """What the rows of the group before the cursor deliver; raises unless there are more rows than these."""
+        shards, size = cursor.kept
+        if shards > _MOST_SHARDS or (is_mix(self._path) and not (shards and size)):
+            raise StateError(f"component {self._path!r}: there is no group of {size} documents in {shards} shards")
+        group = self._group(cursor)
         if group is not None and not self._documents.continues(group.after, saved):
             raise PipelineMismatchError(
                 f"the epochs of {sorted(saved.epochs_before)} cannot be changed here: one of these components "
                 "ends in the group of windows that is being delivered. Restore an earlier or a later checkpoint",
                 tuple(f"{path}: repeat.epochs" for path in sorted(saved.epochs_before)),
             )
-        if group is None or row >= group.rows:
-            rows = 0 if group is None else group.rows
-            raise StateError(f"component {self._path!r}: a group of windows has {rows} rows; there is no row {row}")
-        return group.delivered(row)
+        rows = 0 if group is None else group.rows
+        if group is None or cursor.row >= rows or group.packed.size != (size or group.packed.size):
+            raise StateError(
+                f"component {self._path!r}: a group of windows has {rows} rows; there is no row {cursor.row}"
+            )
+        return group.delivered(cursor.row)
 
     def _current(self, cursor: RowCursor) -> PackedGroup | None:
         """The group of which rows were delivered, but not all; None between groups."""
-        return self._groups.get(cursor.at) if cursor.row else None
+        return self._group(cursor) if cursor.row else None
 
     def _after(self, cursor: RowCursor, group: PackedGroup) -> RowCursor:
         """The cursor after a group, whose last row is that before ``cursor``: one position has one cursor."""
@@ -233,7 +261,7 @@ class PackedRows(RowPlanner[RowCursor]):
     def _after_empty(self, cursor: RowCursor) -> RowCursor:
         """The cursor after the groups without rows that end the data, which no row will tell of."""
         searched_from = cursor.at
-        while not cursor.row and (group := self._groups.get(cursor.at)) and not group.rows:
+        while not cursor.row and (group := self._group(cursor)) and not group.rows:
             cursor = self._after(cursor, group)
             if self._documents.nothing_between(searched_from, cursor.at):
                 break  # Whoever asks for the next row will be told.

@@ -96,10 +96,11 @@ class Batch:
 
         Args:
             saved: Those of a run that goes on here; None for a run that begins. A number that was given to this stage
-                stays.
+                stays, unless the lengths of all documents are known.
         """
         if self.parent.lengths_known:
-            return 1
+            # A run keeps its number when the last component whose documents are measured is removed.
+            return 1 if saved is None else saved
         if self.shards is not None:
             return self.shards
         return default_shards(max(self.schedule.sizes)) if saved is None else saved

@@ -245,7 +245,7 @@ def test_changed_weights_of_documents_wait_for_the_next_group() -> None:
 
     assert names(rest) == "b0 a2 a3 b1 a0 a1 b2 a2 a3 b3"
     assert names(plan) == names(rest) + " b4 b5 b6 b7"
-    assert edited.encode(after)["*"] == (0, 12, 0, 0, 0, 4, 16)
+    assert edited.encode(after)["*"] == (0, 12, 0, 0, 0, 4, 16, 1, 12)
 
 
 def test_changed_weights_are_in_force_at_once_between_groups() -> None:
