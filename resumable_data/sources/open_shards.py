@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import resource
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -146,6 +145,10 @@ class _Pool:
 
 
 def _most_open() -> int:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit.
+        return _MOST_OPEN
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MOST_OPEN if soft == resource.RLIM_INFINITY else max(1, min(_MOST_OPEN, soft // _SHARE_OF_LIMIT))
 
