@@ -23,12 +23,14 @@ class SourceStage:
         component: The component's name where no mix gives it another.
         content: The source's fingerprint.
         source: The records.
+        size: How many there are: asked once, so that a pipeline never sees two numbers.
         retries: How often storage that fails is asked again; it decides no data.
     """
 
     component: str
     content: str
     source: Source
+    size: int
     retries: Retries
 
     @classmethod
@@ -45,9 +47,10 @@ class SourceStage:
                 "Wrap a list in InMemorySource"
             )
         check_component_name(name)
-        if len(source) == 0:
+        size = len(source)
+        if size == 0:
             raise SourceError(f"component {name!r}: {source!r} has no records")
-        return cls(name, source.fingerprint(), source, retries)
+        return cls(name, source.fingerprint(), source, size, retries)
 
     @property
     def name(self) -> str:
@@ -56,7 +59,7 @@ class SourceStage:
 
     def settings(self) -> Settings:
         """Fingerprint and record count."""
-        return {"content": self.content, "records": len(self.source)}
+        return {"content": self.content, "records": self.size}
 
     def algorithms(self) -> dict[str, int]:
         """None."""
@@ -65,7 +68,7 @@ class SourceStage:
     @property
     def epoch_size(self) -> int:
         """Number of records."""
-        return len(self.source)
+        return self.size
 
     @property
     def epochs(self) -> int | None:
