@@ -30,7 +30,7 @@ class GrainMix:
     """A mix of shuffled, repeated ArrayRecord components.
 
     Attributes:
-        level: Documents are mixed by ``MapDataset.mix`` in front of one packer, rows by ``IterDataset.mix`` behind
+        level: Documents are mixed by ``MapDataset.mix`` before one packer, rows by ``IterDataset.mix`` after
             a packer a component.
         read_threads: Threads that read, and the records that they read ahead; for rows, of each component.
     """

@@ -18,7 +18,7 @@ _RESTORES = 15
 
 
 def get_state_seconds(dataset: rd.Dataset[rd.LLMBatch]) -> float:
-    """Median time of ``get_state`` behind the first batch."""
+    """Median time of ``get_state`` after the first batch."""
     seconds: list[float] = []
     with iter(dataset) as iterator:
         next(iterator)
@@ -43,7 +43,7 @@ def restore_seconds(dataset: rd.Dataset[rd.LLMBatch], state: State, restores: in
 
 
 def state_after(dataset: rd.Dataset[rd.LLMBatch], steps: int) -> State:
-    """The state behind so many batches."""
+    """The state after so many batches."""
     with iter(dataset) as iterator:
         for _ in islice(iterator, steps):
             pass
@@ -60,7 +60,7 @@ def state_moved_to(dataset: rd.Dataset[rd.LLMBatch], state: State, step: int, jo
 
     Args:
         dataset: The pipeline.
-        state: A state of it, early in a packing window, but behind the first, so that its counts tell the
+        state: A state of it, early in a packing window, but after the first, so that its counts tell the
             documents a row.
         step: Where to move it to.
         job: The pipeline's settings.
@@ -70,7 +70,7 @@ def state_moved_to(dataset: rd.Dataset[rd.LLMBatch], state: State, step: int, jo
         The state, with a checksum of its own.
     """
     with iter(dataset) as iterator:
-        description = iterator._description
+        description = iterator._place.opened.description
     saved, *_ = decode(description, state)
     named = name_component(saved.at[COMPONENT])
     documents, rows = int(named["documents"]), int(named["rows"])

@@ -45,7 +45,7 @@ class Timetable:
 
     @property
     def edit(self) -> int:
-        """The step in front of which the mix is edited."""
+        """The step before which the mix is edited."""
         return 2 * self.phase
 
     @property

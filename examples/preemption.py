@@ -74,7 +74,7 @@ def demonstrate(folder: Path, steps: int, notices: int, seed: int) -> bool:
         attempts.append(run_trainer(interrupted, at, draw.random() / 50))
         last = attempts[-1].records[-1].step
         print(
-            f"Steps {first} to {last}: SIGTERM after the report of step {at}, saved behind step {last}, exit code 0."
+            f"Steps {first} to {last}: SIGTERM after the report of step {at}, saved after step {last}, exit code 0."
         )
         first = last + 1
     attempts.append(run_trainer(interrupted, None, 0))

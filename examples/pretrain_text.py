@@ -5,7 +5,7 @@ small language model on the text, which is tokenised when it is read, without in
 that is killed (SIGKILL), goes on as two processes that each tokenise the documents of their own rows only, is killed
 again, and goes on as one. Compares every batch to the byte with the uninterrupted run, and that with an iteration
 without training. Compares every loss: to the bit up to the first change of the number of processes, and within a
-tolerance behind it, since several processes may add up gradients in another order. Exit code 0 only if all is equal.
+tolerance after it, since several processes may add up gradients in another order. Exit code 0 only if all is equal.
 
     python examples/pretrain_text.py
 """
@@ -51,7 +51,7 @@ class Life:
     Attributes:
         processes: Number of processes.
         kill_after: The step after whose report they are killed, or, if none has been saved in this life, after the
-            first checkpoint behind it; None to let them end.
+            first checkpoint after it; None to let them end.
     """
 
     processes: int
@@ -196,7 +196,7 @@ def demonstrate(workdir: Path, options: argparse.Namespace, console: Console) ->
         ("losses before the number of processes changed / equal to the bit", before.compared, before.equal_losses),
     ):
         table.add_row(what, f"{compared} / {equal}")
-    table.add_row("largest relative difference of a loss behind it", f"{difference:.1e} (tolerance {TOLERANCE:.0e})")
+    table.add_row("largest relative difference of a loss after it", f"{difference:.1e} (tolerance {TOLERANCE:.0e})")
     table.add_row("loss, first and last step", ", ".join(f"{losses(whole)[1][step]:.3f}" for step in (0, -1)))
     equal = (
         comparison.complete

@@ -150,7 +150,7 @@ def mix_table(run: MixedRun) -> Table:
 
 def edits_table(run: MixedRun) -> Table:
     """The edits that a run's last checkpoint tells of."""
-    table = Table("from step", "behind row", "what", "before", "after", title="Edits, from the last checkpoint")
+    table = Table("from step", "after row", "what", "before", "after", title="Edits, from the last checkpoint")
     for edit in map(rd.Edit.from_json, state_at(run, run.steps)["edits"]):
         table.add_row(str(edit.step), f"{edit.rows:,}", subject(edit), readable(edit.before), readable(edit.after))
     return table

@@ -85,7 +85,7 @@ class Ragged(Sequence[Int32Array]):
         values: int32[m], the tokens of all documents, in any arrangement.
         starts: int64[n], where each document begins in ``values``.
         lengths: int64[n], its number of tokens.
-        spare: Cells of ``values`` behind each document that belong to it and are free, so that a stage can
+        spare: Cells of ``values`` after each document that belong to it and are free, so that a stage can
             append to every document without moving any.
         fields: By name [m] further values, each aligned with ``values``; None where documents are tokens alone.
 

@@ -23,7 +23,7 @@ def mix(
     weights: Weights | WeightSchedule | None = None,
     stop: str = "first_exhausted",
 ) -> Dataset[ElementT]:
-    """Samples of several components in proportion: of documents before ``pack``, of rows behind it.
+    """Samples of several components in proportion: of documents before ``pack``, of rows after it.
 
     In every prefix each component is off its target by less than one sample, also while weights change. The
     names are component paths and enter the keys of every order: one source under two names has two orders.

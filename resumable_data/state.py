@@ -47,7 +47,7 @@ class Description:
 
     Attributes:
         components: The stages of each component, from its source on, by component path.
-        shared: The stages behind them.
+        shared: The stages after them.
         algorithms: The version of each algorithm in use, by name.
     """
 

@@ -1,4 +1,4 @@
-"""The trainer loop of the README, as it stands there: it trains, ends, and resumes behind its last checkpoint."""
+"""The trainer loop of the README, as it stands there: it trains, ends, and resumes after its last checkpoint."""
 
 from __future__ import annotations
 

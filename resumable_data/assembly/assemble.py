@@ -19,7 +19,7 @@ def assemble(plan: RowPlan, values: Int32Array, starts: Int64Array, row_format: 
         plan: The rows.
         values: int32[m], tokens of the documents that were read.
         starts: int64[n_spans], where in ``values`` the first token of each span stands; that of a continued
-            document has its predecessor in front of it.
+            document has its predecessor before it.
         row_format: Row length, special tokens and shift.
 
     Returns:

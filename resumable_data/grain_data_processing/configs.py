@@ -20,7 +20,7 @@ class DataConfig:
         shuffle_data: Whether every epoch has an order of its own.
         data_shuffle_seed: Seed of these orders.
         name: The component's name in a mix, where it enters the keys of the orders. Give every component one that
-            stays, so that another can be added in front of it.
+            stays, so that another can be added before it.
     """
 
     global_batch_size: int

@@ -17,7 +17,7 @@ from resumable_data.sources.source import Source, SourceWithLengths, check_indic
 
 
 class PaddedDataset:
-    """A data set of another length: padding behind its records, or its first records alone.
+    """A data set of another length: padding after its records, or its first records alone.
 
     Padding stands at the end of the order. To those who index it, it is ``empty_sequence``. A pipeline sees a
     document that is left out: it has no token, so that no stage can add one and nothing of it is ever scored. The

@@ -162,13 +162,13 @@ def preprocess_dataset(
             each window of documents that are packed together (of text divided among the logical shards); more fill
             better.
         shift: Whether inputs are the targets shifted right by one, rather than the same.
-        drop_remainder: Whether the rows behind the last whole batch of all epochs are left out. Otherwise it is
+        drop_remainder: Whether the rows after the last whole batch of all epochs are left out. Otherwise it is
             filled up with rows that score nothing; so are those of a ``PaddedDataset`` in any case.
         num_epochs: Epochs, whose orders differ where they are shuffled; None for endless ones. A batch may hold rows
             of two epochs.
         tokenizer_cache_dir: Where the tokenizer is kept when it is downloaded.
-        max_steps_per_epoch: Ends the rows behind so many batches an epoch, of which there is one if ``num_epochs`` is
-            None; by default behind the last.
+        max_steps_per_epoch: Ends the rows after so many batches an epoch, of which there is one if ``num_epochs`` is
+            None; by default after the last.
         eod_token_id: The end-of-document token, where no tokenizer supplies one. Without a tokenizer it is needed.
 
     Returns:

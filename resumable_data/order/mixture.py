@@ -123,7 +123,7 @@ class Targets:
         return self._components[component].last_at_most(sample)
 
     def deadline(self, component: int, sample: int) -> int:
-        """The place in front of which a component's sample has to stand; 2**62 where it has time for ever."""
+        """The place before which a component's sample has to stand; 2**62 where it has time for ever."""
         return self._components[component].first_at_least(sample + 1)
 
     def target(self, component: int, place: int) -> Fraction:

@@ -24,7 +24,7 @@ class Permutation:
 
     A Feistel network (Luby and Rackoff, 1988) over the smallest power of two that holds ``size``, walked
     along its cycles until the value lies below ``size`` (Black and Rogaway, 2002). Its round function is a
-    full 64-bit mixer. A keyed rotation in front makes single images uniform, and a keyed swap of 0 and 1 behind
+    full 64-bit mixer. A keyed rotation before it makes single images uniform, and a keyed swap of 0 and 1 after it
     makes odd and even permutations equally likely, which a Feistel network alone does not. About 0.1 µs a value
     in arrays of thousands.
 
@@ -138,9 +138,9 @@ def permute_blocks(block: int, size: int, positions: Int64Array, *parts: int | s
     of_blocks = permutation(count, "shuffle.blocks", *parts)
     short = size - (count - 1) * block
     short_slot = int(of_blocks.inverse(np.array([count - 1]))[0])
-    # Positions behind the short block are moved back, as if it were whole; `slot` is a place among blocks.
-    behind = positions >= short_slot * block + short
-    whole = positions + np.where(behind, block - short, 0)
+    # Positions after the short block are moved back, as if it were whole; `slot` is a place among blocks.
+    after = positions >= short_slot * block + short
+    whole = positions + np.where(after, block - short, 0)
     slots, inside = whole // block, whole % block
     blocks = of_blocks(slots)
     order = np.argsort(blocks, kind="stable")

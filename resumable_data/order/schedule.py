@@ -39,7 +39,7 @@ class BatchSchedule:
             written as.
         by: What boundaries count: ``"steps"``, ``"rows"`` or ``"tokens"``. Tokens are rows times ``length``,
             padding included. A boundary in rows or tokens applies from the first step that begins at it or
-            behind it.
+            after it.
         length: Tokens a row, for ``by="tokens"``.
 
     Raises:

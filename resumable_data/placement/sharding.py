@@ -78,7 +78,7 @@ def spans_in(cells: Collection[Cells], row: Int64Array, begin: Int64Array, end: 
         cells: Rectangles of cells.
         row: int64[n], the global row of each span.
         begin: int64[n], its first column.
-        end: int64[n], the column behind its last.
+        end: int64[n], the column after its last.
 
     >>> row, begin = np.array([0, 0, 1]), np.array([0, 4, 0])
     >>> spans_in([Cells(0, 2, 4, 8)], row, begin, end=np.array([4, 6, 8])).tolist()

@@ -84,7 +84,7 @@ class TokenFields:
         return (self.tokens, *(key for key, _ in self.dtypes), *self.present)
 
     def of_columns(self, columns: Mapping[str, Column]) -> Ragged | None:
-        """The tokens of documents, with the fields aligned and a free cell behind each document, all taken at once.
+        """The tokens of documents, with the fields aligned and a free cell after each document, all taken at once.
 
         Args:
             columns: What the documents hold under each of ``keys``.

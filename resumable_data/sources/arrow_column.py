@@ -111,7 +111,7 @@ class Extents:
 
     Attributes:
         starts: int64[n], byte of the column's memory at which each record begins.
-        stops: int64[n], the byte behind it.
+        stops: int64[n], the byte after it.
         lengths: int64[n], its number of values.
     """
 
@@ -226,12 +226,12 @@ class ArrowColumn:
             yield view[start:stop]
 
     def spaced(self, extents: Extents, dtype: str) -> npt.NDArray[Any]:
-        """The values of records, for which ``dtype`` is NumPy's name, with a 0 behind each record's."""
+        """The values of records, for which ``dtype`` is NumPy's name, with a 0 after each record's."""
         gap = bytes(np.dtype(dtype).itemsize)
         return np.frombuffer(bytearray(gap).join([*self.pieces(extents), b""]), dtype)
 
     def spaced_bools(self, rows: Int64Array) -> tuple[BoolArray, Int64Array]:
-        """The values of a column of lists of bools at int64[n] rows, False behind each record's; and their lengths.
+        """The values of a column of lists of bools at int64[n] rows, False after each record's; and their lengths.
 
         Raises:
             SourceError: An offset points outside its chunk.

@@ -15,7 +15,7 @@ from resumable_data.sources.retries import is_of_storage
 from resumable_data.sources.source import check_indices, digests_or_bad, evenly_spaced
 
 _SAMPLED_RECORDS = 1024
-# Grain gives what repeats for ever a length of about 2**63; stages behind the repeat divide it.
+# Grain gives what repeats for ever a length of about 2**63; stages after the repeat divide it.
 _ENDLESS = 2**48
 _BATCHED_READS = ("__getitems__", "_getitems")
 

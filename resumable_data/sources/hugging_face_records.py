@@ -51,7 +51,7 @@ class TokenRecords:
     dtype: str
 
     def read(self, rows: Int64Array, name: NameOf) -> Ragged:
-        """Tokens of the records, with a free cell behind each."""
+        """Tokens of the records, with a free cell after each."""
         extents = _valid_extents(self.column, rows, name)
         values = self.column.spaced(extents, self.dtype)
         starts = offsets_of(extents.lengths + 1)[:-1]

@@ -53,7 +53,7 @@ class TokenParser:
     def batch(self, records: Sequence[bytes]) -> Ragged:
         """Tokens of many records, joined by one free cell each."""
         lengths = self.lengths(records)
-        # A byte array, so that the tokens can be written to; a free cell behind each document, so that an
+        # A byte array, so that the tokens can be written to; a free cell after each document, so that an
         # end-of-document token can be put there without copying the tokens again.
         values = np.frombuffer(bytearray(bytes(self.dtype.itemsize)).join([*records, b""]), self.dtype)
         starts = np.cumsum(lengths + 1) - (lengths + 1)

@@ -58,7 +58,7 @@ class Column(NamedTuple):
     """What several records have in a column that holds an array of numbers for each.
 
     Attributes:
-        values: [sum(lengths) + n], the values of each record with a 0 behind them.
+        values: [sum(lengths) + n], the values of each record with a 0 after them.
         lengths: int64[n], how many there are without it.
     """
 

@@ -67,7 +67,7 @@ class SyntheticSource:
         return self._quantiles[(hashed % np.uint64(len(self._quantiles))).astype(np.int64)]
 
     def read(self, indices: Int64Array) -> Ragged:
-        """Documents at int64[n] indices, with one free cell behind each."""
+        """Documents at int64[n] indices, with one free cell after each."""
         lengths = self.lengths(indices)
         cells = lengths + 1
         places = ranges(np.zeros(len(indices), np.int64), cells).astype(np.uint64)

@@ -25,8 +25,8 @@ class Tokenize(Step):
     Attributes:
         tokenizer: The tokenizer.
         column: Where the text is in records that are mappings; None where records are the text.
-        bos_id: The token in front of every document, or None.
-        eos_id: The token behind every document, cut or not, or None.
+        bos_id: The token before every document, or None.
+        eos_id: The token after every document, cut or not, or None.
         eod_id: The end-of-document token, or None where it is not known.
         add_eod: Whether it closes the documents that it does not make longer than ``max_length``.
         max_length: Most tokens of a document, or None to cut none.

@@ -112,7 +112,7 @@ def test_a_used_name_is_refused(level: Any) -> None:
     both = after(level("ab"), 3)
     alone = iter(level("a"))
     if level is of_documents:
-        both = after(level("ab"), 6)  # in front of the window after the next
+        both = after(level("ab"), 6)  # before the window after the next
     alone.set_state(both.get_state(), allow={"sources"})
     again = iter(level("ab"))
 

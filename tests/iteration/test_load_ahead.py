@@ -1,4 +1,4 @@
-"""Loading ahead: in chunks that grow, up to a limit, with what was planned in front of an error delivered first."""
+"""Loading ahead: in chunks that grow, up to a limit, with what was planned before an error delivered first."""
 
 from __future__ import annotations
 

@@ -47,13 +47,13 @@ class Curve:
 
 
 def check_bound(points: Points, count: int, *, linear: bool = False, origin: int = 0) -> None:
-    """Every prefix of ``count`` samples behind the origin is off target by less than one a component."""
+    """Every prefix of ``count`` samples after the origin is off target by less than one a component."""
     width = len(points[0][1])
     targets = targets_of(points, linear=linear, origin=origin)
     drawn = draw(targets, [0] * width, origin, count)
     for component in range(width):
         curve = Curve(targets, component)
-        # Between two samples of its own a component is furthest off in front of them and behind them.
+        # Between two samples of its own a component is furthest off before them and after them.
         places = np.flatnonzero(drawn == component).tolist()
         for delivered, place in enumerate(places):
             assert -1 < delivered - curve(origin + place) < 1

@@ -12,7 +12,7 @@ STEPS = 60
 
 
 def naive_size(size: int, sizes: Mapping[int, int], at: int) -> int:
-    """The size of the largest boundary that is not behind ``at``."""
+    """The size of the largest boundary that is not after ``at``."""
     reached = [boundary for boundary in sizes if boundary <= at]
     return sizes[max(reached)] if reached else size
 

@@ -85,7 +85,7 @@ def test_what_would_close_a_row_at_the_end_is_laid_first() -> None:
 
 
 def test_what_is_laid_first_may_leave_others_to_be_laid_first() -> None:
-    # 8 rows at first, and with document 4 in front; 7 with document 3 in front of that.
+    # 8 rows at first, and with document 4 in front; 7 with document 3 before that.
     assert fast([9, 6, 9, 9, 9], 6, [0, 1, 2, 2, 2]) == ([3, 0, 4, 1, 2], [0, 9, 18, 27, 33])
 
 

@@ -36,8 +36,8 @@ def sliced(draw: st.DrawFn, records: list[Any], arrow_type: pyarrow.DataType) ->
     cuts = sorted(draw(st.lists(st.integers(0, len(records)), max_size=4)))
     chunks = []
     for start, stop in zip([0, *cuts], [*cuts, len(records)], strict=True):
-        before, behind = draw(st.integers(0, start)), draw(st.integers(stop, len(records)))
-        whole = pyarrow.array(records[before:behind], arrow_type)
+        before, after = draw(st.integers(0, start)), draw(st.integers(stop, len(records)))
+        whole = pyarrow.array(records[before:after], arrow_type)
         chunks.append(whole.slice(start - before, stop - start))
     return chunks
 

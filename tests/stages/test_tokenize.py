@@ -35,7 +35,7 @@ def settings_of(dataset: rd.Dataset[Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("settings", "before", "behind"),
+    ("settings", "before", "after"),
     [
         ({}, [], [EOS_ID]),
         ({"eod_id": 7}, [], [7]),
@@ -46,9 +46,9 @@ def settings_of(dataset: rd.Dataset[Any]) -> dict[str, Any]:
     ],
 )
 def test_what_is_asked_for_is_added_and_nothing_else(
-    settings: dict[str, Any], before: list[int], behind: list[int]
+    settings: dict[str, Any], before: list[int], after: list[int]
 ) -> None:
-    assert tokenised(*TEXT, "", **settings) == [[*before, *alone(text), *behind] for text in (*TEXT, "")]
+    assert tokenised(*TEXT, "", **settings) == [[*before, *alone(text), *after] for text in (*TEXT, "")]
 
 
 @pytest.mark.parametrize("more", [-1, 0, 1, 2, 3, 4, 50])

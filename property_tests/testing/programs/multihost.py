@@ -21,7 +21,7 @@ from resumable_data.multihost_dataloading import MultiHostDataLoadIterator, get_
 
 
 class Counted:
-    """A foreign iterator over batches with a state; fails once in front of some of them.
+    """A foreign iterator over batches with a state; fails once before some of them.
 
     Attributes:
         next_index: Index of the next batch.
