@@ -15,6 +15,7 @@ IDLE = {"processes 3 and 1 alone": {0, 2}}
 
 def test_every_process_holds_its_cells_of_the_plain_batches_and_reads_nothing_else() -> None:
     ended = completed(PROGRAM, count=len(PROCESSES), devices=2)
+    assert not any("did not come in time" in process.errors for process in ended)
     cases = [tuple(found["case"]) for found in ended[0].reports]
     assert len(set(cases)) == len(cases) == 4 * 10 * 2
     for of_processes in zip(*(process.reports for process in ended), strict=True):

@@ -140,6 +140,7 @@ class LengthExchange:
             ExchangeClosedError: The exchange is closed, before or meanwhile.
         """
         speakers = [self._speakers[shard] for shard in shards]
+        keys = self._keys_of(keys, speakers)
         windows = _Windows(what, digest(*keys), keys, speakers, counts, measure, ahead)
         everything = range(len(keys))
         self._go_on()
@@ -162,6 +163,16 @@ class LengthExchange:
             self._kept.clear()
         if left:
             self._published.leave(left)
+
+    def _keys_of(self, keys: Sequence[str], speakers: Sequence[int]) -> Sequence[str]:
+        """Keys under which no two processes publish, where a process deletes what it has published.
+
+        The speaker of a window depends on the mesh. A pipeline that uses the same documents on another mesh has
+        another speaker, whose fact must not go when the first one deletes its own.
+        """
+        if self._carrier.lasting:
+            return keys
+        return [f"{key}-{speaker}" for key, speaker in zip(keys, speakers, strict=True)]
 
     def _own(self, windows: _Windows, places: Sequence[int]) -> dict[int, Lengths]:
         """Measures the own share and publishes it, or why it cannot be measured."""

@@ -318,7 +318,7 @@ def test_an_error_in_what_is_measured_for_others_is_not_theirs() -> None:
     first.meanwhile = fail
     with pytest.raises(rd.RecordError):
         first.share(0, 2)
-    assert board.keys == {f"{WHAT} 0 1"}
+    assert board.keys == {f"{WHAT} 0 1-0"}
 
 
 def test_lengths_of_other_documents_are_an_error() -> None:
@@ -334,7 +334,8 @@ def test_facts_are_forgotten_some_groups_further() -> None:
         outcomes([partial(process.share, group, 2) for process in (first, second)])
         outcomes([partial(process.share, group, 2, what="code") for process in (first, second)])
         left = range(max(0, group - 15), group + 1)
-        assert board.keys == {f"{what} {g} {place}" for what in (WHAT, "code") for g in left for place in range(2)}
+        expected_keys = {f"{what} {g} {own}-{own}" for what in (WHAT, "code") for g in left for own in range(2)}
+        assert board.keys == expected_keys
 
 
 def test_a_group_that_is_shared_again_pushes_none_out() -> None:
@@ -342,7 +343,7 @@ def test_a_group_that_is_shared_again_pushes_none_out() -> None:
     (process,) = on_board([0], board)
     for group in [0] + [1] * 20:
         process.share(group, 1)
-    assert board.keys == {f"{WHAT} 0 0", f"{WHAT} 1 0"}
+    assert board.keys == {f"{WHAT} 0 0-0", f"{WHAT} 1 0-0"}
 
 
 def test_a_directory_forgets_nothing() -> None:
@@ -362,7 +363,7 @@ def test_what_a_closed_exchange_leaves_goes_when_some_more_have_closed() -> None
         process.share(closing, 1)
         for _ in range(2):
             process.exchange.close()
-        assert board.keys == {f"{WHAT} {group} 0" for group in range(max(0, closing - 3), closing + 1)}
+        assert board.keys == {f"{WHAT} {group} 0-0" for group in range(max(0, closing - 3), closing + 1)}
 
 
 def test_a_slower_process_gets_what_a_closed_one_has_left() -> None:
@@ -382,10 +383,21 @@ def test_two_exchanges_of_a_process_do_not_delete_each_others_facts() -> None:
     peek.share(0, 1)
     for group in range(17):
         train.share(group, 1)
-    assert f"{WHAT} 0 0" in board.keys
+    assert f"{WHAT} 0 0-0" in board.keys
     for group in range(1, 17):
         peek.share(group, 1)
-    assert board.keys == {f"{WHAT} {group} 0" for group in range(1, 17)}
+    assert board.keys == {f"{WHAT} {group} 0-0" for group in range(1, 17)}
+
+
+def test_a_process_does_not_delete_what_another_has_published_for_another_mesh() -> None:
+    board = Board()
+    of_each, on_one = on_board([0, 1], board), on_board([1, 1], board)
+    of_each[0].share(0, 1)
+    on_one[1].share(0, 1)
+    for group in range(1, 20):
+        of_each[0].share(group, 1)
+    assert on_one[0].share(0, 1) == expected(0, 1)
+    assert on_one[0].measured == []
 
 
 def test_closing_ends_a_wait() -> None:
