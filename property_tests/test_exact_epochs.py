@@ -59,7 +59,8 @@ class Data:
     strategy: str
     window: int
     length: int
-    truncate: bool
+    truncate: str | bool
+    max_documents: int | None
     batch: int
     shards: int | None
     drop_remainder: bool = False
@@ -82,7 +83,7 @@ class Data:
         if self.strategy == "pad":
             return self.documents().pad(self.length, eod_id=0, truncate=self.truncate)
         options = {"strategy": self.strategy, "window": self.window, "truncate": self.truncate}
-        return self.documents().pack(self.length, eod_id=0, **options)
+        return self.documents().pack(self.length, eod_id=0, max_documents=self.max_documents, **options)
 
     def dataset(self) -> rd.Dataset[rd.LLMBatch]:
         return self.rows().batch(self.batch, shards=self.shards, drop_remainder=self.drop_remainder)
@@ -95,7 +96,8 @@ class Data:
         """The tokens of one epoch that are to be delivered."""
         wanted: Counter[int] = Counter()
         for document in self.source().read(np.arange(len(self.lengths))):
-            kept = document[: self.length] if self.truncate else document
+            kept = document[-self.length :] if self.truncate == "left" else document
+            kept = kept[: self.length] if self.truncate else kept
             if not self.leaves_out(document):
                 wanted.update(map(int, kept))
         return wanted
@@ -150,7 +152,8 @@ def data(draw: st.DrawFn, *, most: int = 120, epochs: Any = (1, 2, 3), strategie
         strategy=draw(st.sampled_from(strategies or ["best_fit", "first_fit", "concat_split", "pad"])),
         window=draw(st.integers(1, 10) | st.integers(1, 2 * count) | st.just(4096)),
         length=draw(st.integers(4, 32)),
-        truncate=draw(st.booleans()),
+        truncate=draw(st.sampled_from([False, "left", "right"])),
+        max_documents=draw(st.none() | st.integers(1, 4)),
         batch=draw(st.integers(1, 16)),
         shards=draw(st.none() | st.integers(1, 16)),
     )

@@ -144,6 +144,13 @@ def test_a_state_that_was_handed_out_belongs_to_its_owner(pipeline: Pipeline, be
     assert delivered + take(iterator, LIMIT - len(delivered)) == whole
 
 
+def kept_of(document: list[int], pipeline: Pipeline) -> list[int]:
+    """The tokens of a document that are not truncated."""
+    if not pipeline.truncate:
+        return document
+    return document[-pipeline.length :] if pipeline.truncate == "left" else document[: pipeline.length]
+
+
 def vandalise(value: Any) -> None:
     """Empties a nest of dicts and lists from the inside."""
     if isinstance(value, dict | list):
@@ -156,7 +163,7 @@ def vandalise(value: Any) -> None:
 def test_every_epoch_delivers_every_token_once(pipeline: Pipeline) -> None:
     pipeline = replace(pipeline, batch_size=12, drop_remainder=False)
     documents = pipeline.documents()
-    kept = [document[: pipeline.length] if pipeline.truncate else document for document in documents]
+    kept = [kept_of(document, pipeline) for document in documents]
     oracle = pipeline.oracle()
     epochs = oracle.epochs
 

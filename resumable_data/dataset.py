@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import jax
 import numpy as np
@@ -49,6 +49,7 @@ from resumable_data.stages.pad import Pad
 from resumable_data.stages.prefetch import Prefetch
 from resumable_data.stages.random_map import RandomMap
 from resumable_data.stages.repeat import Repeat
+from resumable_data.stages.row_settings import RowSettings
 from resumable_data.stages.sequential import SequentialStage
 from resumable_data.stages.shift import Shift
 from resumable_data.stages.shuffle import Shuffle
@@ -57,6 +58,7 @@ from resumable_data.stages.source import SourceStage
 from resumable_data.stages.stage import as_bool, as_integer
 from resumable_data.stages.supplied_eod import supplied_eod
 from resumable_data.stages.tokenize import Tokenize
+from resumable_data.stages.truncate import as_side
 from resumable_data.stages.unbatch import Unbatch
 from resumable_data.stages.user_function import FILTER, MAP, RANDOM_MAP, is_transform, user_function
 
@@ -315,6 +317,7 @@ class Dataset(Generic[ElementT]):
         add_eod: bool = True,
         eod_id: int | None = None,
         max_length: int | None = None,
+        truncate: Literal["left", "right"] = "right",
     ) -> Dataset[Any]:
         """Text into tokens, when it is read: int32[n] a document.
 
@@ -335,6 +338,8 @@ class Dataset(Generic[ElementT]):
                 truncates what is longer than a row. What is cut here counts in ``progress().truncated`` of rows, like
                 what ``pack`` truncates and together with it: the tokens of the text alone, with the row in which
                 the document begins, whatever a ``map`` made of the document in between.
+            truncate: Where a document longer than ``max_length`` is cut: ``"right"`` drops its last tokens,
+                ``"left"`` its first. One that is cut on the left keeps its end, and is closed with ``eod_id``.
 
         Raises:
             PipelineError: The tokenizer cannot be used, or has no token of the kind that is asked for.
@@ -358,6 +363,7 @@ class Dataset(Generic[ElementT]):
             add_eod=as_bool("tokenize: add_eod", add_eod),
             eod_id=None if eod_id is None else as_integer("tokenize: eod_id", eod_id),
             max_length=None if max_length is None else as_integer("tokenize: max_length", max_length),
+            side=_side_of_tokenize(truncate),
         )
         return Dataset(documents.then(step))
 
@@ -369,11 +375,13 @@ class Dataset(Generic[ElementT]):
         strategy: str = "best_fit",
         window: int | None = None,
         pad_id: int = 0,
-        truncate: bool = False,
+        truncate: bool | Literal["left", "right"] = False,
+        max_documents: int | None = None,
         fields: Fields = (),
         tokens: str | None = None,
         loss_mask: str | None = None,
         labels: str | None = None,
+        drop_unscored: bool = False,
         vocab_size: int | None = None,
     ) -> Dataset[LLMBatch]:
         """Rows of ``length`` tokens, each of several documents, packed window by window.
@@ -391,26 +399,32 @@ class Dataset(Generic[ElementT]):
             window: Documents that are packed together; more fill better. By default 4096, or 256 where lengths are
                 known only by reading: so many are read again on resume, for each logical shard.
             pad_id: What fills a row up.
-            truncate: Cut a document longer than a row, instead of splitting it over several.
+            truncate: Cut a document longer than a row, instead of splitting it over several: ``"right"``, or True,
+                drops its last tokens, ``"left"`` its first.
+            max_documents: Most documents of a row, a part of one counted as one. Attention kernels that number the
+                segments of a row have such a limit. ``packing()`` says how many the fullest row has.
             fields: Names of fields, which are int32, or their dtypes by name, as ``{"weight": "float32"}``.
             tokens: Key of the tokens where documents are mappings; ``"tokens"`` if ``fields`` alone are given.
             loss_mask: The field that says what is learnt: a token is where it is not 0. By default
                 ``"loss_mask"``, if that is among the fields.
             labels: The field that says it as Hugging Face does instead: a token is learnt where it is not -100.
+            drop_unscored: Leave out documents of which no token is scored, after they are truncated, so that every
+                row has a token in the loss. Each keeps its position, and counts as dropped. Documents are then read
+                before they are packed. It needs ``truncate``, and not ``concat_split``.
             vocab_size: How many tokens the model knows: an id beyond them makes a record bad, as a negative one does
-                always. By default the ids of the tokenizer, after ``tokenize``. It is no part of the state.
+                always. By default the ids of the tokenizer, after ``tokenize``. It is not part of the state.
 
         Raises:
             PipelineError: A setting is impossible.
         """
         documents = self._documents("pack")
         row_format = _row_format("pack", documents, length, eod_id, pad_id, fields, loss_mask, labels)
+        rows = _row_settings("pack", row_format, truncate, drop_unscored, tokens, vocab_size)
         if window is None:
-            window = _WINDOW if documents.lengths_known else _WINDOW_TO_READ
+            window = _WINDOW if documents.lengths_known and not rows.reads_documents else _WINDOW_TO_READ
         window = as_integer("pack: window", window)
-        truncate = as_bool("pack: truncate", truncate)
-        size = None if vocab_size is None else as_integer("pack: vocab_size", vocab_size)
-        return Dataset(Pack(documents, row_format, strategy, window, truncate, tokens, size))
+        most = None if max_documents is None else as_integer("pack: max_documents", max_documents)
+        return Dataset(Pack(documents, rows, strategy, window, most))
 
     def pad(
         self,
@@ -418,11 +432,12 @@ class Dataset(Generic[ElementT]):
         *,
         eod_id: int | None = None,
         pad_id: int = 0,
-        truncate: bool = False,
+        truncate: bool | Literal["left", "right"] = False,
         fields: Fields = (),
         tokens: str | None = None,
         loss_mask: str | None = None,
         labels: str | None = None,
+        drop_unscored: bool = False,
         vocab_size: int | None = None,
     ) -> Dataset[LLMBatch]:
         """Rows of ``length`` tokens, each of one document.
@@ -433,11 +448,13 @@ class Dataset(Generic[ElementT]):
             length: Tokens a row.
             eod_id: The first input of every document; by default that of ``tokenize`` or ``append_eod``.
             pad_id: What fills a row up.
-            truncate: Cut a document longer than a row, instead of giving it several.
+            truncate: Cut a document longer than a row, instead of giving it several; ``"left"`` or ``"right"`` as in
+                ``pack``.
             fields: As in ``pack``.
             tokens: As in ``pack``.
             loss_mask: As in ``pack``.
             labels: As in ``pack``.
+            drop_unscored: As in ``pack``.
             vocab_size: As in ``pack``.
 
         Raises:
@@ -452,9 +469,7 @@ class Dataset(Generic[ElementT]):
         """
         documents = self._documents("pad")
         row_format = _row_format("pad", documents, length, eod_id, pad_id, fields, loss_mask, labels)
-        truncate = as_bool("pad: truncate", truncate)
-        size = None if vocab_size is None else as_integer("pad: vocab_size", vocab_size)
-        return Dataset(Pad(documents, row_format, truncate, tokens, size))
+        return Dataset(Pad(documents, _row_settings("pad", row_format, truncate, drop_unscored, tokens, vocab_size)))
 
     def shift(self, what: str = "inputs") -> Dataset[LLMBatch]:
         """Which side is shifted to make inputs and targets of a row's text.
@@ -617,7 +632,8 @@ class Dataset(Generic[ElementT]):
     def packing(self, windows: int = 8) -> PackingReport:
         """How the first windows fill their rows: a dry run of ``pack`` or ``pad``.
 
-        It reads nothing where lengths are known, and the documents of these windows where they are not.
+        It reads nothing where lengths are known, and the documents of these windows where they are not, or where a
+        loss mask says which tokens are scored.
 
         >>> import resumable_data as rd
         >>> source = rd.SyntheticSource(10**6, lengths=rd.log_normal_lengths(540))
@@ -627,7 +643,8 @@ class Dataset(Generic[ElementT]):
         """
         if not isinstance(self.node, Pack | Pad):
             raise PipelineError(f"packing reports on pack or pad, not on {self.node.name}")
-        return self.node.open(OpenContext(Measuring.alone()), Catalog(), self.node.component).report(windows)
+        context = OpenContext(Measuring.alone(), reads_counts=self.node.format.learnt is not None)
+        return self.node.open(context, Catalog(), self.node.component).report(windows)
 
     def length(self, at_most: int = 1_000_000) -> Length:
         """Number of global batches, known by planning alone; nothing is read where lengths are known.
@@ -726,4 +743,29 @@ def _row_format(
         as_integer(f"{stage}: pad_id", pad_id),
         fields=dtypes if learnt is None else with_field(dtypes, learnt.field),
         learnt=learnt,
+    )
+
+
+def _side_of_tokenize(truncate: object) -> str:
+    side = as_side("tokenize: truncate", truncate)
+    if side is None:
+        raise PipelineError("tokenize: truncate says where what is longer than max_length= is cut; leave both out")
+    return side
+
+
+def _row_settings(
+    stage: str,
+    row_format: RowFormat,
+    truncate: object,
+    drop_unscored: object,
+    tokens: str | None,
+    vocab_size: int | None,
+) -> RowSettings:
+    return RowSettings(
+        stage,
+        row_format,
+        as_side(f"{stage}: truncate", truncate),
+        as_bool(f"{stage}: drop_unscored", drop_unscored),
+        tokens,
+        None if vocab_size is None else as_integer(f"{stage}: vocab_size", vocab_size),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
-COUNTED = ("truncated",)
+COUNTED = ("truncated", "scored")
 """What is counted of each document, and delivered with its first token: names that ``Documents`` and others have."""
 
 
@@ -17,6 +17,7 @@ class Delivered(NamedTuple):
         documents: Documents that began in the rows delivered.
         tokens: Tokens in them, padding excluded.
         truncated: Tokens that were cut off these documents.
+        scored: Tokens of them that a loss mask lets count, where they are read before they are packed; else 0.
         dropped: Documents that were left out.
     """
 
@@ -24,6 +25,7 @@ class Delivered(NamedTuple):
     documents: int = 0
     tokens: int = 0
     truncated: int = 0
+    scored: int = 0
     dropped: int = 0
 
     def plus(self, other: Delivered) -> Delivered:
@@ -35,25 +37,25 @@ class Delivered(NamedTuple):
         return Delivered(*(a - b for a, b in zip(self, other, strict=True)))
 
     def to_json(self) -> list[int]:
-        """Rows, documents and tokens; then ``truncated`` and ``dropped`` where they are not both 0.
+        """Rows, documents and tokens; then the other three where they are not all 0.
 
         >>> Delivered(rows=20, documents=20, tokens=160).to_json()
         [20, 20, 160]
         """
-        return list(self if self.truncated or self.dropped else self[:3])
+        return list(self if any(self[3:]) else self[:3])
 
     @classmethod
     def from_json(cls, given: object) -> Delivered:
         """What ``to_json`` gave.
 
         Raises:
-            ValueError: It is not a list of three or five natural numbers.
+            ValueError: It is not a list of three or six natural numbers.
 
         >>> Delivered.from_json([20, 20, 160])
-        Delivered(rows=20, documents=20, tokens=160, truncated=0, dropped=0)
+        Delivered(rows=20, documents=20, tokens=160, truncated=0, scored=0, dropped=0)
         """
         values = list(cast(Sequence[object], given)) if isinstance(given, list | tuple) else []
         counts = [value for value in values if type(value) is int and value >= 0]
-        if len(values) not in (3, 5) or len(counts) != len(values):
-            raise ValueError(f"{given!r} is not a list of three or five natural numbers")
+        if len(values) not in (3, 6) or len(counts) != len(values):
+            raise ValueError(f"{given!r} is not a list of three or six natural numbers")
         return cls(*counts)

@@ -55,7 +55,7 @@ def test_an_edit_in_json_has_names() -> None:
         "setting": None,
         "before": None,
         "after": None,
-        "counts": {"code": [20, 20, 160], "web": [1, 2, 3, 4, 0]},
+        "counts": {"code": [20, 20, 160], "web": [1, 2, 3, 4, 0, 0]},
     }
 
 

@@ -143,7 +143,7 @@ def test_the_shards_of_a_run_stand_in_its_state() -> None:
         ({"window": 17}, "pack.window was 16, is 17"),
         ({"eod_id": 3}, "pack.eod_id was 0, is 3"),
         ({"pad_id": 3}, "pack.pad_id was 0, is 3"),
-        ({"truncate": True}, "pack.truncate was False, is True"),
+        ({"truncate": True}, "pack.truncate was False, is 'right'"),
         ({"epochs": 4}, "repeat.epochs was 3, is 4"),
         ({"epochs": None}, "repeat.epochs was 3, is None"),
         ({"size": 8}, "batch.size was 4, is 8"),

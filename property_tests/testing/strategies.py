@@ -95,7 +95,8 @@ class Pipeline:
     strategy: str = "best_fit"
     window: int = 4096
     length: int = 8
-    truncate: bool = False
+    truncate: str | bool = False
+    max_documents: int | None = None
     eod_id: int = 0
     pad_id: int = 0
     shift: str | None = None
@@ -160,6 +161,7 @@ class Pipeline:
             window=self._oracle_window,
             length=self.length,
             truncate=self.truncate,
+            max_documents=self.max_documents,
             eod_id=self.eod_id,
             pad_id=self.pad_id,
             shift=self.shift or "inputs",
@@ -211,7 +213,8 @@ class Pipeline:
         if self.strategy == "pad":
             rows = documents.pad(self.length, **tokens)
         else:
-            rows = documents.pack(self.length, strategy=self.strategy, window=self.window, **tokens)
+            packed = {"strategy": self.strategy, "window": self.window, "max_documents": self.max_documents}
+            rows = documents.pack(self.length, **packed, **tokens)
         return rows if self.shift is None else rows.shift(self.shift)
 
 
@@ -245,7 +248,8 @@ def pipelines(
         strategy=draw(st.sampled_from(["best_fit", "first_fit", "concat_split", "pad"])),
         window=draw(st.integers(1, 70)),
         length=draw(st.integers(1, 40)),
-        truncate=draw(st.booleans()),
+        truncate=draw(st.sampled_from([False, True, "left", "right"])),
+        max_documents=draw(st.none() | st.integers(1, 5)),
         eod_id=draw(st.sampled_from([0, 99_999])),
         pad_id=draw(st.sampled_from([0, 99_998])),
         shift=draw(st.sampled_from([None, "inputs", "targets", "none"])),

@@ -21,7 +21,9 @@ class Progress:
         documents: Documents that began in these rows.
         tokens: Tokens in them, padding excluded.
         truncated: Tokens that ``pack``, ``pad`` or ``tokenize`` cut off these documents.
-        dropped: Documents that were left out, by a filter or as bad records.
+        scored: Tokens of them that are learnt: all, or those that a loss mask lets count. None where lengths are
+            known without reading: nothing is then read of the mask before it is delivered.
+        dropped: Documents that were left out, by a filter, as bad records or unscored.
         padding: Share of the rows' cells that hold padding, 0 to 1.
         dropped_rows: Rows after the position that never fill a batch, if it is the end; 0 before it.
         components: For each component path that the pipeline has now its documents, tokens, epochs, and its share
@@ -33,6 +35,7 @@ class Progress:
     documents: int
     tokens: int
     truncated: int
+    scored: int | None
     dropped: int
     padding: float
     dropped_rows: int
@@ -49,7 +52,8 @@ class Progress:
         dropped_rows: int,
     ) -> Progress:
         """Sums the counts of components, also of those that are removed; ``cells`` are those of all rows."""
-        total = [counts.delivered for counts in components.values()] + list(removed)
+        gone = list(removed)
+        total = [*components.values(), *gone]
         tokens = sum(counts.tokens for counts in total)
         return cls(
             step=step,
@@ -57,8 +61,17 @@ class Progress:
             documents=sum(counts.documents for counts in total),
             tokens=tokens,
             truncated=sum(counts.truncated for counts in total),
+            scored=_scored(components.values(), gone),
             dropped=sum(counts.dropped for counts in total),
             padding=1 - tokens / cells if cells else 0.0,
             dropped_rows=dropped_rows,
             components=components,
         )
+
+
+def _scored(components: Iterable[Counts], removed: Iterable[Delivered]) -> int | None:
+    """Tokens that are learnt, or None where a component does not know them."""
+    scored = [counts.scored for counts in components]
+    known = [count for count in scored if count is not None]
+    # Nothing was counted of a component without a loss mask.
+    return sum(known) + sum(one.scored or one.tokens for one in removed) if len(known) == len(scored) else None

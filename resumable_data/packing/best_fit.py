@@ -11,7 +11,9 @@ from resumable_data.packing.copies import may_meet
 from resumable_data.packing.pieces import Pieces, cut
 
 
-def best_fit(lengths: Int64Array, row_length: int, same: Int64Array | None = None) -> Pieces:
+def best_fit(
+    lengths: Int64Array, row_length: int, same: Int64Array | None = None, max_documents: int | None = None
+) -> Pieces:
     """Packs by decreasing length, each piece into the row with the least room that suffices (Johnson, 1973).
 
     Equal lengths keep their order; among equally full rows the one filled last is taken. A document longer
@@ -26,12 +28,15 @@ def best_fit(lengths: Int64Array, row_length: int, same: Int64Array | None = Non
         lengths: int64[n], tokens of each document of a window.
         row_length: Tokens a row.
         same: int64[n], the first copy of each document, all copies being equally long; None where all differ.
+        max_documents: Most documents of a row; a row that holds so many takes no more. None for no bound.
 
     Returns:
         The pieces and their rows, numbered as they were opened.
 
     >>> best_fit(np.array([2, 3, 4, 3]), 6).row.tolist()
     [0, 1, 0, 1]
+    >>> best_fit(np.array([1, 1, 1, 3]), 6, max_documents=2).row.tolist()
+    [0, 1, 1, 0]
     >>> best_fit(np.array([1, 1, 4, 2]), 6, np.array([0, 0, 2, 3])).row.tolist()
     [0, 1, 1, 0]
     """
@@ -50,17 +55,22 @@ def best_fit(lengths: Int64Array, row_length: int, same: Int64Array | None = Non
     row = np.empty(len(length), np.int64)
     n_full = len(length) - len(rests)
     row[full] = np.arange(n_full)
-    row[rests] = n_full + _fill(length[rests].tolist(), repeated.tolist(), row_length, together=together)
+    row[rests] = n_full + _fill(
+        length[rests].tolist(), repeated.tolist(), row_length, max_documents or len(rests), together=together
+    )
     return Pieces(document, offset, length, row)
 
 
-def _fill(lengths: list[int], repeated: list[bool], row_length: int, *, together: bool) -> Int64Array:
+def _fill(
+    lengths: list[int], repeated: list[bool], row_length: int, max_documents: int, *, together: bool
+) -> Int64Array:
     """Rows of pieces below a full row, which are packed in the order that is given.
 
     Args:
         lengths: Tokens of each piece.
         repeated: Whether the next piece is of a copy of the same document.
         row_length: Tokens a row.
+        max_documents: Most pieces of a row.
         together: Whether copies may meet before a row is opened.
 
     Returns:
@@ -71,9 +81,11 @@ def _fill(lengths: list[int], repeated: list[bool], row_length: int, *, together
     held: list[tuple[int, int]] = []  # tokens free and number of the rows that are kept from the next copy
     apart = True  # whether rows are kept from it
     chosen: list[int] = []
-    opened = 0
+    pieces: list[int] = []  # of each row that was opened
 
     def offer(room: int, row: int) -> None:
+        if pieces[row] == max_documents:
+            return
         rows = rows_with.setdefault(room, [])
         if not rows:
             insort(rooms, room)
@@ -91,8 +103,8 @@ def _fill(lengths: list[int], repeated: list[bool], row_length: int, *, together
             offer_held()
             at = bisect_left(rooms, tokens)
         if at == len(rooms):
-            row, room = opened, row_length
-            opened += 1
+            row, room = len(pieces), row_length
+            pieces.append(0)
         else:
             room = rooms[at]
             rows = rows_with[room]
@@ -100,6 +112,7 @@ def _fill(lengths: list[int], repeated: list[bool], row_length: int, *, together
             if not rows:
                 del rooms[at]
         chosen.append(row)
+        pieces[row] += 1
         if more and apart:
             held.append((room - tokens, row))
         else:

@@ -10,18 +10,22 @@ from resumable_data.packing.lay_apart import lay_apart
 from resumable_data.packing.pieces import Pieces
 
 
-def concat_split(lengths: Int64Array, row_length: int, same: Int64Array | None = None) -> Pieces:
+def concat_split(
+    lengths: Int64Array, row_length: int, same: Int64Array | None = None, max_documents: int | None = None
+) -> Pieces:
     """Lays the documents end to end and cuts the text every ``row_length`` tokens.
 
     Fills every row of a window but the last, at the price of documents cut in two.
 
     A copy that would lie in a row with another copy of its document waits for the next row, unless all different
-    documents fit one row: see ``lay_apart``, which also says when a row before the last is not filled.
+    documents fit one row: see ``lay_apart``, which also says when a row before the last is not filled. A row that
+    holds the most documents is left as it is, and the next document begins the next row.
 
     Args:
         lengths: int64[n], tokens of each document of a window.
         row_length: Tokens a row.
         same: int64[n], the first copy of each document; None where all differ.
+        max_documents: Most documents of a row, those that began before it included; None for no bound.
 
     Returns:
         The pieces and their rows, as they lie.
@@ -32,11 +36,29 @@ def concat_split(lengths: Int64Array, row_length: int, same: Int64Array | None =
     >>> pieces = concat_split(np.array([1, 1, 3, 4]), 4, np.array([0, 0, 2, 3]))
     >>> pieces.document.tolist(), pieces.row.tolist()
     ([0, 2, 1, 3, 3], [0, 0, 1, 1, 2])
+    >>> concat_split(np.array([1, 1, 1, 1]), 4, max_documents=3).row.tolist()
+    [0, 0, 0, 1]
     """
-    if same is None or may_meet(lengths, same, row_length):
-        order, starts = np.arange(len(lengths)), offsets_of(lengths)[:-1]
-    else:
-        order, starts = lay_apart(lengths, row_length, same)
+    everything = np.arange(len(lengths))
+    if same is not None and may_meet(lengths, same, row_length):
+        same = None
+    if same is not None:
+        return _pieces(lengths, row_length, *lay_apart(lengths, row_length, same, max_documents))
+    pieces = _pieces(lengths, row_length, everything, offsets_of(lengths)[:-1])
+    if max_documents is None or np.bincount(pieces.row).max(initial=0) <= max_documents:
+        return pieces
+    return _pieces(lengths, row_length, *lay_apart(lengths, row_length, everything, max_documents))
+
+
+def _pieces(lengths: Int64Array, row_length: int, order: Int64Array, starts: Int64Array) -> Pieces:
+    """The pieces of documents as they lie.
+
+    Args:
+        lengths: int64[n], tokens of each document.
+        row_length: Tokens a row.
+        order: int64[m], the documents as they lie.
+        starts: int64[m], where each of them starts.
+    """
     stops = starts + lengths[order]
     first_rows = starts // row_length
     # A document without tokens has no piece, wherever it lies.

@@ -49,18 +49,14 @@ def deal_windows(windows: Sequence[PackedWindow], owners: Sequence[int], shards:
     )
 
 
-def count_filled(lengths: DocumentLengths, row_length: int, strategy: str, *, truncate: bool) -> int:
+def count_filled(lengths: DocumentLengths, row_length: int, strategy: str) -> int:
     """How many cells of rows documents fill: their tokens; with ``one_a_row`` whole rows.
 
     >>> lengths = DocumentLengths(np.array([3, -1, 6]))
-    >>> count_filled(lengths, 4, "best_fit", truncate=False), count_filled(lengths, 4, "best_fit", truncate=True)
-    (9, 7)
-    >>> count_filled(lengths, 4, "one_a_row", truncate=False)
-    12
+    >>> count_filled(lengths, 4, "best_fit"), count_filled(lengths, 4, "one_a_row")
+    (9, 12)
     """
     tokens: Int64Array = np.maximum(lengths.tokens, 0)
-    if truncate:
-        tokens = np.minimum(tokens, row_length)
     if strategy == "one_a_row":
         tokens = -(-tokens // row_length) * row_length
     return int(tokens.sum())

@@ -20,12 +20,11 @@ from resumable_data.packing.one_a_row import one_a_row
 from resumable_data.packing.pieces import Pieces
 from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan
 
-Strategy = Callable[[Int64Array, int, Int64Array | None], Pieces]
+Strategy = Callable[[Int64Array, int, Int64Array | None, int | None], Pieces]
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
     {"best_fit": best_fit, "concat_split": concat_split, "first_fit": first_fit, "one_a_row": one_a_row}
 )
-_TRUNCATED = COUNTED.index("truncated")
 
 VERSIONS: Mapping[str, int] = MappingProxyType(dict.fromkeys(STRATEGIES, 1))
 
@@ -53,8 +52,8 @@ class PackedWindow:
         """What the rows before ``row`` deliver, of one reader.
 
         Returns:
-            Documents that begin in them, their tokens, tokens cut off, and documents that are dropped. These lie
-            in no row, and count with the last of the window.
+            Documents that begin in them, their tokens, what is counted of them, and documents that are dropped.
+            These lie in no row, and count with the last of the window.
         """
         dropped = int(np.count_nonzero(self.dropped == reader)) if row == len(self.plan) else 0
         return (*self._before_rows(reader)[row].tolist(), dropped)
@@ -81,8 +80,8 @@ def pack_window(
     row_length: int,
     strategy: str,
     *,
-    truncate: bool,
     shuffle_key: tuple[int | str, ...] | None,
+    max_documents: int | None = None,
     distinct: bool = True,
 ) -> PackedWindow:
     """Packs the documents of one window into rows.
@@ -96,8 +95,8 @@ def pack_window(
         lengths: How long each of them is.
         row_length: Tokens a row.
         strategy: A key of ``STRATEGIES``.
-        truncate: Whether a document longer than a row loses its tail, rather than being split.
         shuffle_key: What identifies the order of the rows (seed, component path, window), or None to keep it.
+        max_documents: Most documents of a row, or None for no bound.
         distinct: Whether no document occurs twice, as in an epoch of one component; so it is not looked for.
 
     Returns:
@@ -105,11 +104,9 @@ def pack_window(
     """
     dropped = lengths.tokens < 0
     whole = np.where(dropped, 0, lengths.tokens)
-    kept = np.minimum(whole, row_length) if truncate else whole
     same = None if distinct else first_copies(documents.reader, documents.record)
-    pieces = STRATEGIES[strategy](kept, row_length, same)
-    counts = np.zeros((len(documents), len(COUNTED)), np.int64) if lengths.counts is None else lengths.counts.copy()
-    counts[:, _TRUNCATED] += whole - kept
+    pieces = STRATEGIES[strategy](whole, row_length, same, max_documents)
+    counts = np.zeros((len(documents), len(COUNTED)), np.int64) if lengths.counts is None else lengths.counts
     order, row_of_span = _arrange(pieces.row, shuffle_key)
     document, offset = pieces.document[order], pieces.offset[order]
     plan = RowPlan(
@@ -124,7 +121,7 @@ def pack_window(
         plan,
         size=len(documents),
         split=int(np.count_nonzero(np.bincount(document) > 1)),
-        # A document that is cut short may still be split, and counts once.
+        # A document that is split counts once.
         counts=counts[document] * (offset == 0)[:, None],
         dropped=documents.reader[dropped],
     )

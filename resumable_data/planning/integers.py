@@ -55,7 +55,7 @@ LAYOUTS: Sequence[Names] = (
 def name_component(at: At) -> Mapping[str, int | str]:
     """The integers of a component by name; of a mix, nothing.
 
-    >>> name_component((0, 64, 2, 20, 20, 160, 0, 0))["window"]
+    >>> name_component((0, 64, 2, 20, 20, 160, 0, 0, 0))["window"]
     64
     """
     stream = any(isinstance(value, str) for value in at)
@@ -68,8 +68,8 @@ def name_component(at: At) -> Mapping[str, int | str]:
 def delivered_of(at: At) -> Delivered:
     """What a component of a state has delivered.
 
-    >>> delivered_of((0, 64, 2, 20, 20, 160, 0, 0))
-    Delivered(rows=20, documents=20, tokens=160, truncated=0, dropped=0)
+    >>> delivered_of((0, 64, 2, 20, 20, 160, 0, 0, 0))
+    Delivered(rows=20, documents=20, tokens=160, truncated=0, scored=0, dropped=0)
     """
     named = name_component(at)
     return Delivered(*(int(named.get(name, 0)) for name in Delivered._fields))

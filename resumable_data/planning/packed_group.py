@@ -53,14 +53,16 @@ class Packing:
     Attributes:
         length: Tokens a row.
         strategy: A key of ``packing.window.STRATEGIES``.
-        truncate: Whether long documents lose their tail.
+        max_documents: Most documents of a row, or None for no bound.
         shuffle_seed: Seed of the order of a window's rows, or None to keep it.
+        masked: Whether some tokens may not be scored.
     """
 
     length: int
     strategy: str
-    truncate: bool
-    shuffle_seed: int | None
+    max_documents: int | None = None
+    shuffle_seed: int | None = None
+    masked: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +123,7 @@ class GroupPacker:
             lengths = self._lengths.measure(take.windows, take.shards)
             for window, (shard, documents, known) in enumerate(zip(take.shards, take.windows, lengths, strict=True)):
                 shards.setdefault(shard, _ShardDocuments(window)).add(documents, known)
-                filled += self._filled(known)
+                filled += count_filled(known, self._packing.length, self._packing.strategy)
             windows, after = windows + len(take.windows), take.after
             enough = filled >= LEAST_ROWS * self._documents.shards * self._packing.length
             if not size and (enough or takes == self._most_takes):
@@ -133,10 +135,6 @@ class GroupPacker:
         self._lengths.expect(dealt.plan)
         return PackedGroup(dealt, windows, self._documents.renewed(after), tuple(self._documents.components))
 
-    def _filled(self, lengths: DocumentLengths) -> int:
-        """The cells of rows that documents fill."""
-        return count_filled(lengths, self._packing.length, self._packing.strategy, truncate=self._packing.truncate)
-
     def _pack(self, at: Any, shard: _ShardDocuments) -> PackedWindow:
         """The rows of one shard."""
         seed = self._packing.shuffle_seed
@@ -145,7 +143,7 @@ class GroupPacker:
             concatenate_lengths(shard.lengths),
             self._packing.length,
             self._packing.strategy,
-            truncate=self._packing.truncate,
+            max_documents=self._packing.max_documents,
             shuffle_key=None if seed is None else (seed, self._path, *self._documents.row_key(at, shard.first)),
             distinct=self._documents.distinct,
         )

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from typing_extensions import override
 
 from resumable_data.delivered import COUNTED, Delivered
@@ -35,6 +36,8 @@ class PackingReport:
         split: Documents that lie in more than one row.
         tokens: Tokens in the rows.
         truncated: Tokens that were cut off the documents in these rows, here or by ``tokenize``.
+        scored: Tokens of them that are learnt: all, or those that a loss mask lets count.
+        most_documents: Documents of the row that has the most.
         padding: Share of the cells that hold padding, 0 to 1.
     """
 
@@ -45,6 +48,8 @@ class PackingReport:
     split: int
     tokens: int
     truncated: int
+    scored: int
+    most_documents: int
     padding: float
 
 
@@ -125,6 +130,9 @@ class PackedRows(RowPlanner[RowCursor]):
         dropped = sum(len(window.dropped) for window in packed)
         rows = sum(len(window.plan) for window in packed)
         tokens = sum(int(window.plan.length.sum()) for window in packed)
+        counted = _sum_counts(packed)
+        if not self._packing.masked:
+            counted["scored"] = tokens
         return PackingReport(
             windows=found,
             rows=rows,
@@ -132,7 +140,8 @@ class PackedRows(RowPlanner[RowCursor]):
             dropped=dropped,
             split=sum(window.split for window in packed),
             tokens=tokens,
-            **_sum_counts(packed),
+            **counted,
+            most_documents=max((int(np.diff(window.plan.rows).max(initial=0)) for window in packed), default=0),
             padding=1 - tokens / (rows * self._packing.length) if rows else 0.0,
         )
 
@@ -206,9 +215,10 @@ class PackedRows(RowPlanner[RowCursor]):
         components = self._documents.components.values()
         for path, delivered in zip(components, self._delivered(cursor), strict=True):
             start, end = at_start[path], at_end[path]
+            rows = self.position(cursor) if path == self._path else 0
             counted[path] = replace(
                 end,
-                **delivered._replace(rows=self.position(cursor) if path == self._path else 0)._asdict(),
+                **{**delivered._asdict(), "rows": rows, "scored": self._scored(delivered)},
                 epochs=start.epochs + share * (end.epochs - start.epochs),
             )
         return counted
@@ -274,6 +284,12 @@ class PackedRows(RowPlanner[RowCursor]):
             return cursor.before
         return tuple(before.plus(own) for before, own in zip(cursor.before, group.delivered(cursor.row), strict=True))
 
+    def _scored(self, delivered: Delivered) -> int | None:
+        """Tokens that are learnt; None where some may not be, and nothing was read that says so."""
+        if not self._packing.masked:
+            return delivered.tokens
+        return None if self._lengths.known else delivered.scored
+
     def _no_rows(self, cursor: RowCursor) -> str:
         drawn: Mapping[str, Counts] = self._documents.counts(cursor.at)
         documents = sum(counts.documents for counts in drawn.values())
@@ -285,8 +301,8 @@ def name_no_document(path: str, documents: int, dropped: int) -> str:
     text = f"component {path!r}: {documents} documents have no token, as many as an epoch has, or more"
     if dropped:
         text += (
-            f"; filter or skip_bad_records leaves out {dropped} of them. Iterate over the documents before the "
-            "filter, and look at what its predicate says of them"
+            f"; filter, skip_bad_records or drop_unscored leaves out {dropped} of them. Iterate over the documents "
+            "before it, and look at what it says of them"
         )
     return text
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from resumable_data.delivered import Delivered
 from resumable_data.edits import Edit
 from resumable_data.packing.plan import DocumentPlan, RowPlan
 from resumable_data.state import At, Settings
@@ -129,8 +128,10 @@ class Counts:
         documents: Documents that began in the rows delivered.
         tokens: Tokens in them, padding excluded.
         truncated: Tokens that ``pack``, ``pad`` or ``tokenize`` cut off these documents.
-        dropped: Documents that were left out, by a filter or as bad records, once all rows of their group are
-            delivered, or where there are no rows, all documents before them.
+        scored: Tokens of them that are learnt: all, or those that a loss mask lets count. None where lengths are
+            known without reading: nothing is then read of the mask before it is delivered.
+        dropped: Documents that were left out, by a filter, as bad records or unscored, once all rows of their group
+            are delivered, or where there are no rows, all documents before them.
         rows: Rows; 0 for a component of a mix of documents, which share their rows.
         epochs: Epochs of the source that were delivered, as a fraction.
         share: Its share of what its mix has drawn since the weights last changed; 1 outside a mix.
@@ -140,16 +141,12 @@ class Counts:
     documents: int = 0
     tokens: int = 0
     truncated: int = 0
+    scored: int | None = 0
     dropped: int = 0
     rows: int = 0
     epochs: float = 0.0
     share: float = 1.0
     target: float = 1.0
-
-    @property
-    def delivered(self) -> Delivered:
-        """The part of it that a state keeps."""
-        return Delivered(*(getattr(self, name) for name in Delivered._fields))
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ class Documents(Sequence[Any]):
         dropped: bool[n], the documents that a step left out, so that no other document moves; None where there
             are none.
         truncated: int64[n], tokens that each document lost before; None where no step truncates.
+        scored: int64[n], tokens of each document that are learnt; None where no step counts them.
 
     >>> documents = Documents([[1, 2], [3], [4]], truncated=np.array([0, 7, 0])).keep(np.array([True, True, False]))
     >>> tokens = documents.map(lambda record, place: [*record, 9]).as_tokens(None, "document {}".format)
@@ -39,6 +40,7 @@ class Documents(Sequence[Any]):
     content: Sequence[Any]
     dropped: BoolArray | None = None
     truncated: Int64Array | None = None
+    scored: Int64Array | None = None
 
     @classmethod
     def nothing(cls, count: int) -> Documents:
@@ -62,8 +64,11 @@ class Documents(Sequence[Any]):
             content: Sequence[Any] = Ragged.concatenate(cast(list[Ragged], contents))
         else:
             content = [record for records in contents for record in records]
-        truncated = joined_or_none([part.truncated for part in parts], [len(part) for part in parts])
-        return cls(content, truncated=truncated).keep(np.concatenate([part.kept for part in parts]))
+        sizes = [len(part) for part in parts]
+        counted: dict[str, Any] = {
+            name: joined_or_none([getattr(part, name) for part in parts], sizes) for name in COUNTED
+        }
+        return cls(content, **counted).keep(np.concatenate([part.kept for part in parts]))
 
     def __len__(self) -> int:
         return len(self.content)
@@ -111,6 +116,10 @@ class Documents(Sequence[Any]):
             content = replace(content, lengths=np.where(dropped, 0, content.lengths))
         return replace(self, content=content, dropped=dropped)
 
+    def truncate(self, cut: Int64Array) -> Documents:
+        """The same documents, of which int64[n] ``cut`` tokens more were cut off."""
+        return replace(self, truncated=cut if self.truncated is None else self.truncated + cut)
+
     def compact(self) -> Documents:
         """The same token documents, without memory that is not theirs."""
         return replace(self, content=self.tokens.compact())
@@ -118,10 +127,10 @@ class Documents(Sequence[Any]):
     def take(self, indices: Int64Array) -> Documents:
         """The documents at int64[m] places, in this order; repeats are allowed."""
         content = self.content
+        columns: dict[str, Any] = {name: getattr(self, name) for name in ("dropped", *COUNTED)}
         return Documents(
             content.take(indices) if isinstance(content, Ragged) else [content[place] for place in indices.tolist()],
-            None if self.dropped is None else self.dropped[indices],
-            None if self.truncated is None else self.truncated[indices],
+            **{name: None if column is None else column[indices] for name, column in columns.items()},
         )
 
     def as_tokens(self, fields: TokenFields | None, name: NameOf) -> Documents:

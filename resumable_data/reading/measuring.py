@@ -25,16 +25,18 @@ class KnownLengths:
 
     Args:
         readers: The pipeline's readers, to which plans refer.
+        reads_counts: Whether documents are read all the same, for what is counted of them.
     """
 
     known = True
 
-    def __init__(self, readers: Sequence[Reader]) -> None:
+    def __init__(self, readers: Sequence[Reader], *, reads_counts: bool = False) -> None:
         self._readers = readers
+        self._reads_counts = reads_counts
 
     def measure(self, windows: Sequence[DocumentPlan], shards: Sequence[int]) -> Sequence[DocumentLengths]:
         """The lengths of each window's documents."""
-        return _lengths_of_windows(self._readers, windows)
+        return _lengths_of_windows(self._readers, windows, reads=self._reads_counts)
 
     def expect(self, rows: RowPlan) -> None:
         """Nothing is kept that could be thrown out."""
@@ -43,20 +45,23 @@ class KnownLengths:
         """Nothing is worth a thread."""
 
 
-def _lengths_of_windows(readers: Sequence[Reader], windows: Sequence[DocumentPlan]) -> Sequence[DocumentLengths]:
+def _lengths_of_windows(
+    readers: Sequence[Reader], windows: Sequence[DocumentPlan], *, reads: bool = False
+) -> Sequence[DocumentLengths]:
     """The lengths of all windows, asked for in one call a reader."""
     if len(windows) == 1:
-        return [_lengths_of(readers, windows[0])]
-    together = _lengths_of(readers, concatenate_documents(windows))
+        return [_lengths_of(readers, windows[0], reads=reads)]
+    together = _lengths_of(readers, concatenate_documents(windows), reads=reads)
     bounds = offsets_of(np.fromiter(map(len, windows), np.int64, len(windows))).tolist()
     return [together.slice(bounds[i], bounds[i + 1]) for i in range(len(windows))]
 
 
-def _lengths_of(readers: Sequence[Reader], documents: DocumentPlan) -> DocumentLengths:
+def _lengths_of(readers: Sequence[Reader], documents: DocumentPlan, *, reads: bool) -> DocumentLengths:
     tokens = np.zeros(len(documents), np.int64)
     counts: Int64Array | None = None
     for number, places in by_reader(documents.reader, np.arange(len(documents))):
-        found = readers[number].measure(documents.record[places])
+        records = documents.record[places]
+        found = readers[number].read_tokens(records).lengths if reads else readers[number].measure(records)
         tokens[places] = found.tokens
         if found.counts is not None:
             counts = np.zeros((len(documents), found.counts.shape[1]), np.int64) if counts is None else counts

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from resumable_data.arrays import Int64Array
+from resumable_data.delivered import COUNTED
 from resumable_data.errors import RecordError
 from resumable_data.order.occurrences import epochs_of, records_of
 from resumable_data.packing.plan import DocumentLengths
@@ -16,6 +17,8 @@ from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.step import Guard, Step
 from resumable_data.reading.token_ids import ANY_TOKEN, TokenIds
+
+_TRUNCATED = COUNTED.index("truncated")
 
 
 class Reader(Protocol):
@@ -131,14 +134,18 @@ class DocumentReader:
         Returns:
             int64[n]; -1 for a document that is dropped.
         """
-        lengths = self._source.lengths(self._records(indices))
-        for step in self._steps:
-            lengths = step.lengths(lengths)
-        return np.asarray(lengths, np.int64)
+        return self.measure(indices).tokens
 
     def measure(self, indices: Int64Array) -> DocumentLengths:
-        """The same for plans: what is known without reading was never truncated."""
-        return DocumentLengths(self.lengths(indices))
+        """The same for plans, with what is counted of documents, as far as that is known without reading."""
+        lengths = np.asarray(self._source.lengths(self._records(indices)), np.int64)
+        counts: Int64Array | None = None
+        for step in self._steps:
+            before, lengths = lengths, np.asarray(step.lengths(lengths), np.int64)
+            if step.truncates:
+                counts = np.zeros((len(lengths), len(COUNTED)), np.int64) if counts is None else counts
+                counts[:, _TRUNCATED] += np.where(lengths < 0, 0, before - lengths)
+        return DocumentLengths(lengths, counts)
 
     def name_of(self, index: int) -> str:
         """What an error calls the document at an index: the source, the record, and the epoch if that decides."""

@@ -61,6 +61,11 @@ class Step(ABC):
         return False
 
     @property
+    def truncates(self) -> bool:
+        """Whether tokens by which it makes documents shorter count as truncated."""
+        return False
+
+    @property
     def epoch_dependent(self) -> bool:
         """Whether what becomes of a record differs by epoch: plans then name occurrences instead of records."""
         return False

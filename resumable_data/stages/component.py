@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -139,17 +140,20 @@ class Component:
         """The planner of this component at ``path``."""
         records = self.source.records()
         ids = self._token_ids(context.vocab_size)
-        reader: Reader = DocumentReader(records, self.steps, context.fields, ids)
-        if context.measuring is not None and not self.lengths_known:
+        steps = (*self.steps, *context.row_steps)
+        reader: Reader = DocumentReader(records, steps, context.fields, ids)
+        known = self.lengths_known and all(step.lengths_stay_known for step in context.row_steps)
+        if context.measuring is not None and not known:
             reader = context.measuring.keep(reader, path)
         for stage in (self.source, *self.stages):
             catalog.describe(path, stage.name, stage.settings())
             catalog.use(stage.algorithms())
-        number = catalog.add(path, reader, digest(canonical_json(self._reading(context.fields, ids))))
+        number = catalog.add(path, reader, digest(canonical_json(self._reading(steps, context.fields, ids))))
         catalog.bad_records.extend((path, step.bad) for step in self.steps if isinstance(step, SkipBadRecords))
+        drops = any(step.drops for step in steps)
         if isinstance(records, TapeRecords):
             catalog.resources.append(records)
-            return records.planner(path, number, self.drops, context.shards)
+            return records.planner(path, number, drops, context.shards)
         epoch_size, epoch_dependent, shuffle = self.epoch_size, self.epoch_dependent, self._only(Shuffle)
 
         def order(epoch: int, positions: Int64Array) -> Int64Array:
@@ -162,7 +166,7 @@ class Component:
             epoch_size=epoch_size,
             epochs=self.epochs,
             order=order,
-            drops=self.drops,
+            drops=drops,
             endless=context.endless,
         )
 
@@ -174,9 +178,9 @@ class Component:
         advice = "those of the tokenizer; if the model has more, say how many: vocab_size=… of pack or pad"
         return TokenIds(sizes[-1], advice) if sizes else ANY_TOKEN
 
-    def _reading(self, fields: TokenFields | None, ids: TokenIds) -> Json:
+    def _reading(self, steps: Sequence[Step], fields: TokenFields | None, ids: TokenIds) -> Json:
         """What decides the lengths of documents, wherever they are read."""
-        stages: list[Json] = [[stage.name, dict(stage.settings())] for stage in (self.source, *self.steps)]
+        stages: list[Json] = [[stage.name, dict(stage.settings())] for stage in (self.source, *steps)]
         # A document with an id beyond them is left out, or is an error.
         of_ids: list[Json] = [] if ids.size is None else [["ids", ids.size]]
         return [None if fields is None else fields.tokens, *stages, *of_ids]

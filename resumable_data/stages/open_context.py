@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.measuring import Measuring
+from resumable_data.reading.step import Step
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class OpenContext:
             other mixes, which know no steps.
         fields: What is taken of documents that are mappings; None where documents are tokens.
         vocab_size: How many tokens there are; None where each component knows that of its tokenizer at most.
+        row_steps: What becomes of documents, as tokens, last: what rows ask for.
+        shift: What is shifted in the rows that documents go to.
+        reads_counts: Whether documents whose lengths are known are read for what is counted of them.
     """
 
     measuring: Measuring | None
@@ -29,3 +33,6 @@ class OpenContext:
     first_row: Callable[[int], int] | None = int
     fields: TokenFields | None = None
     vocab_size: int | None = None
+    row_steps: tuple[Step, ...] = ()
+    shift: str = "inputs"
+    reads_counts: bool = False

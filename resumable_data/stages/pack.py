@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from resumable_data.assembly.row_format import RowFormat
@@ -14,12 +14,11 @@ from resumable_data.planning.groups import DocumentGroups, EndlessGroups, EpochG
 from resumable_data.planning.packed_group import Packing
 from resumable_data.planning.packed_rows import PackedRows
 from resumable_data.planning.planner import DocumentPlanner
-from resumable_data.reading.fields import token_fields
 from resumable_data.reading.measuring import KnownLengths
-from resumable_data.reading.token_ids import TokenIds
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
-from resumable_data.stages.stage import DocumentStage, check_token
+from resumable_data.stages.row_settings import RowSettings
+from resumable_data.stages.stage import DocumentStage
 from resumable_data.state import Settings
 
 
@@ -29,29 +28,30 @@ class Pack:
 
     Attributes:
         parent: The documents.
-        format: Row length and special tokens.
+        rows: How they come into rows.
         strategy: ``"best_fit"``, ``"first_fit"`` or ``"concat_split"``.
         window: Documents that are packed together.
-        truncate: Whether a document longer than a row loses its tail, rather than being split.
-        tokens: The key of the tokens, where documents are mappings.
-        vocab_size: How many tokens the model knows, or None. It decides no order, and is no part of the settings.
+        max_documents: Most documents of a row, or None for no bound.
     """
 
     parent: DocumentStage
-    format: RowFormat
+    rows: RowSettings
     strategy: str
     window: int
-    truncate: bool
-    tokens: str | None = None
-    vocab_size: int | None = None
+    max_documents: int | None = None
 
     def __post_init__(self) -> None:
-        check_format(self.name, self.format, self.vocab_size)
-        token_fields(self.name, self.tokens, self.format.fields)
         if self.strategy not in ("best_fit", "first_fit", "concat_split"):
             raise PipelineError(f"pack: strategy={self.strategy!r}; there are best_fit, first_fit and concat_split")
         if self.window < 1:
             raise PipelineError(f"pack: window={self.window} must be at least 1 document")
+        if self.max_documents is not None and self.max_documents < 1:
+            raise PipelineError(f"pack: max_documents={self.max_documents} must be at least 1 document a row")
+        if self.rows.drop_unscored and self.strategy == "concat_split":
+            raise PipelineError(
+                "pack: drop_unscored=True goes with best_fit and first_fit: concat_split cuts documents where a row "
+                "ends, so that a row could hold nothing that is scored"
+            )
 
     @property
     def name(self) -> str:
@@ -64,9 +64,14 @@ class Pack:
         return self.parent.component
 
     @property
+    def format(self) -> RowFormat:
+        """Row length and special tokens."""
+        return self.rows.format
+
+    @property
     def lengths_known(self) -> bool:
         """Whether token counts are known without reading."""
-        return self.parent.lengths_known
+        return self.parent.lengths_known and not self.rows.reads_documents
 
     @property
     def one_document_a_row(self) -> bool:
@@ -76,22 +81,26 @@ class Pack:
     def settings(self) -> Settings:
         """Everything that decides the rows."""
         return {
-            **format_settings(self.format),
+            **self.rows.settings(),
             "strategy": self.strategy,
             "window": self.window,
-            "truncate": self.truncate,
-            "tokens": self.tokens,
+            "max_documents": self.max_documents,
         }
 
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> PackedRows:
         """The planner of this stage as the component at ``path``."""
-        fields = token_fields(self.name, self.tokens, self.format.fields)
-        documents = self.parent.open(replace(context, fields=fields, vocab_size=self.vocab_size), catalog, path)
+        documents = self.parent.open(self.rows.tell(context), catalog, path)
         catalog.describe(path, self.name, self.settings())
         catalog.use({self.strategy: VERSIONS[self.strategy]})
         if self.parent.shuffle_seed is not None:
             catalog.use({"permutation": permutation.VERSION})
-        packing = Packing(self.format.length, self.strategy, self.truncate, self.parent.shuffle_seed)
+        packing = Packing(
+            self.format.length,
+            self.strategy,
+            self.max_documents,
+            self.parent.shuffle_seed,
+            masked=self.format.learnt is not None,
+        )
         return open_rows(documents, path, self.window, packing, context, catalog, known=self.lengths_known)
 
 
@@ -123,32 +132,7 @@ def open_rows(
         else EndlessGroups(documents, window, shards)
     )
     if known:
-        return PackedRows(groups, path, packing, KnownLengths(catalog.readers))
+        return PackedRows(groups, path, packing, KnownLengths(catalog.readers, reads_counts=context.reads_counts))
     assert context.measuring is not None
     keys = catalog.keys(groups.components.values())
     return PackedRows(groups, path, packing, context.measuring.lengths(catalog.readers, keys, path))
-
-
-def check_format(stage: str, row_format: RowFormat, vocab_size: int | None) -> None:
-    """Raises PipelineError, naming the stage, where rows of this format, or of this vocabulary, cannot be."""
-    if row_format.length < 1:
-        raise PipelineError(f"{stage}: length={row_format.length} must be at least 1 token a row")
-    check_token(stage, "eod_id", row_format.eod_id)
-    check_token(stage, "pad_id", row_format.pad_id)
-    if vocab_size is None:
-        return
-    TokenIds(vocab_size)  # refuses an impossible size
-    for name, token in (("eod_id", row_format.eod_id), ("pad_id", row_format.pad_id)):
-        if token >= vocab_size:
-            raise PipelineError(f"{stage}: {name}={token} is none of the ids 0 to {vocab_size - 1} (vocab_size)")
-
-
-def format_settings(row_format: RowFormat) -> Settings:
-    """The settings of a row format."""
-    return {
-        "length": row_format.length,
-        "eod_id": row_format.eod_id,
-        "pad_id": row_format.pad_id,
-        "fields": dict(row_format.fields) or None,
-        "learnt": None if row_format.learnt is None else [row_format.learnt.field, row_format.learnt.but],
-    }

@@ -66,6 +66,6 @@ class Shift:
 
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> RowPlanner[Any]:
         """The parent's planner: a shift moves no row."""
-        planner = self.parent.open(context, catalog, path)
+        planner = self.parent.open(replace(context, shift=self.what), catalog, path)
         catalog.describe(path, self.name, self.settings())
         return planner

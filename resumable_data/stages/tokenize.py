@@ -15,6 +15,7 @@ from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.step import Step
 from resumable_data.stages.fast_tokenizer import FastTokenizer
 from resumable_data.stages.stage import check_token
+from resumable_data.stages.truncate import LEFT, RIGHT
 from resumable_data.state import Settings
 
 
@@ -30,6 +31,7 @@ class Tokenize(Step):
         eod_id: The end-of-document token, or None where it is not known.
         add_eod: Whether it closes the documents that it does not make longer than ``max_length``.
         max_length: Most tokens of a document, or None to cut none.
+        side: Where a longer document is cut: ``"left"`` drops its first tokens, ``"right"`` its last.
     """
 
     tokenizer: FastTokenizer
@@ -39,6 +41,7 @@ class Tokenize(Step):
     eod_id: int | None
     add_eod: bool
     max_length: int | None
+    side: str = RIGHT
 
     def __post_init__(self) -> None:
         if self.eod_id is not None:
@@ -57,6 +60,7 @@ class Tokenize(Step):
         add_eod: bool,
         eod_id: int | None,
         max_length: int | None,
+        side: str = RIGHT,
     ) -> Tokenize:
         """The stage of a tokenizer, with the tokenizer's own tokens for what is to be added.
 
@@ -78,7 +82,7 @@ class Tokenize(Step):
                     "bos_token=…, eos_token=…) does"
                 )
         bos_id, eos_id = fast.bos_id if add_bos else None, fast.eos_id if add_eos else None
-        return cls(fast, column, bos_id, eos_id, eod_id, add_eod, max_length)
+        return cls(fast, column, bos_id, eos_id, eod_id, add_eod, max_length, side)
 
     @property
     def name(self) -> str:
@@ -94,6 +98,7 @@ class Tokenize(Step):
             "eos_id": self.eos_id,
             "eod_id": self.eod_id if self.add_eod else None,
             "max_length": self.max_length,
+            "truncate": LEFT if self.side == LEFT else None,
         }
 
     @property
@@ -121,12 +126,12 @@ class Tokenize(Step):
         kept = documents.kept
         places = np.flatnonzero(kept).tolist()
         texts = [self._text(documents[place], place, name) for place in places]
-        lengths, truncated = np.zeros(len(documents), np.int64), documents.truncated
+        lengths, cut = np.zeros(len(documents), np.int64), np.zeros(len(documents), np.int64)
         whole, lengths[kept], values = self._tokenised(texts, lambda number: name(places[number]))
         if self._room is not None:
-            truncated = np.zeros(len(documents), np.int64) if truncated is None else truncated.copy()
-            truncated[kept] += np.maximum(whole - self._room, 0)
-        return replace(documents, content=Ragged(values, offsets_of(lengths)[:-1], lengths), truncated=truncated)
+            cut[kept] = np.maximum(whole - self._room, 0)
+            documents = documents.truncate(cut)
+        return replace(documents, content=Ragged(values, offsets_of(lengths)[:-1], lengths))
 
     def _tokenised(self, texts: list[str], name: NameOf) -> tuple[Int64Array, Int64Array, Any]:
         """How long the texts are and the documents made of them, and these one after the other."""
@@ -151,13 +156,15 @@ class Tokenize(Step):
         """Most tokens of a document's text."""
         if self.max_length is None:
             return None
-        return self.max_length - (self.bos_id is not None) - (self.eos_id is not None)
+        # A document that is cut on the left has its end, so that it is closed.
+        closes = self.add_eod and self.side == LEFT and self.eos_id != self.eod_id
+        return self.max_length - (self.bos_id is not None) - (self.eos_id is not None) - closes
 
     def _closed(self, ids: list[int]) -> list[int]:
         """A document of the tokens of its text, which may be changed."""
         room = self._room
         if room is not None and len(ids) > room:
-            del ids[room:]
+            del ids[slice(room, None) if self.side == RIGHT else slice(len(ids) - room)]
         # A chat template, or an export, may have opened and closed the text already.
         if self.bos_id is not None and ids[:1] != [self.bos_id]:
             ids.insert(0, self.bos_id)

@@ -35,7 +35,7 @@ def web_text_with_copies(n: int) -> tuple[list[int], int, list[int]]:
 
 
 def slow_best_fit(
-    lengths: list[int], row_length: int, same: list[int] | None = None
+    lengths: list[int], row_length: int, same: list[int] | None = None, most: int | None = None
 ) -> list[tuple[int, int, int, int]]:
     """Document, offset, length and row of every piece, found by looking at all rows each time."""
     pieces = [
@@ -57,22 +57,26 @@ def slow_best_fit(
     order = sorted(range(len(pieces)), key=rank)
     for time, piece in enumerate(order):
         document, _, tokens = pieces[piece]
-        with_room = [row for row in range(len(rows)) if rows[row]["free"] >= tokens]
+        with_room = [row for row in range(len(rows)) if rows[row]["free"] >= tokens and rows[row]["pieces"] != most]
         apart = [row for row in with_room if same[document] not in rows[row]["holds"]]
         if apart or (together and with_room):
             row = min(apart or with_room, key=lambda row: (rows[row]["free"], -rows[row]["filled at"]))
         else:
             row = len(rows)
-            rows.append({"free": row_length, "holds": set()})
+            rows.append({"free": row_length, "holds": set(), "pieces": 0})
         rows[row]["free"] -= tokens
         rows[row]["filled at"] = time
+        rows[row]["pieces"] += 1
         rows[row]["holds"].add(same[document])
         row_of[piece] = row
     return [(*piece, row_of[number]) for number, piece in enumerate(pieces)]
 
 
-def fast(lengths: list[int], row_length: int, same: list[int] | None = None) -> list[tuple[int, int, int, int]]:
-    pieces = best_fit(np.array(lengths, np.int64), row_length, None if same is None else np.array(same, np.int64))
+def fast(
+    lengths: list[int], row_length: int, same: list[int] | None = None, most: int | None = None
+) -> list[tuple[int, int, int, int]]:
+    copies = None if same is None else np.array(same, np.int64)
+    pieces = best_fit(np.array(lengths, np.int64), row_length, copies, most)
     columns = (pieces.document, pieces.offset, pieces.length, pieces.row)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
@@ -97,6 +101,17 @@ def test_a_whole_window_of_web_text_is_packed_as_by_hand() -> None:
 def test_a_whole_window_with_copies_is_packed_as_by_hand() -> None:
     window = web_text_with_copies(600)
     assert fast(*window) == slow_best_fit(*window)
+
+
+@given(windows, st.integers(1, 5))
+def test_a_row_with_the_most_documents_takes_no_more(window: tuple[list[int], int], most: int) -> None:
+    assert fast(*window, None, most) == slow_best_fit(*window, None, most)
+    assert max(Counter(row for *_, row in fast(*window, None, most)).values(), default=0) <= most
+
+
+@given(windows_with_copies(), st.integers(1, 5))
+def test_copies_and_the_most_documents_go_together(window: tuple[list[int], int, list[int]], most: int) -> None:
+    assert fast(*window, most) == slow_best_fit(*window, most)
 
 
 @given(windows)

@@ -29,8 +29,28 @@ def slow_concat_split(lengths: list[int], row_length: int) -> list[tuple[int, in
     return pieces
 
 
-def fast(lengths: list[int], row_length: int, same: list[int] | None = None) -> list[tuple[int, int, int, int]]:
-    pieces = concat_split(np.array(lengths, np.int64), row_length, None if same is None else np.array(same, np.int64))
+def slow_concat_split_of_few(lengths: list[int], row_length: int, most: int) -> list[tuple[int, int, int, int]]:
+    """The same, but a row of so many documents takes no other."""
+    pieces: list[tuple[int, int, int, int]] = []
+    row = used = 0
+    for document, tokens in enumerate(lengths):
+        if tokens and sum(piece[3] == row for piece in pieces) == most:
+            row, used = row + 1, 0
+        offset = 0
+        while offset < tokens:
+            length = min(tokens - offset, row_length - used)
+            pieces.append((document, offset, length, row))
+            offset, used = offset + length, used + length
+            if used == row_length:
+                row, used = row + 1, 0
+    return pieces
+
+
+def fast(
+    lengths: list[int], row_length: int, same: list[int] | None = None, most: int | None = None
+) -> list[tuple[int, int, int, int]]:
+    copies = None if same is None else np.array(same, np.int64)
+    pieces = concat_split(np.array(lengths, np.int64), row_length, copies, most)
     columns = (pieces.document, pieces.offset, pieces.length, pieces.row)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
@@ -38,6 +58,11 @@ def fast(lengths: list[int], row_length: int, same: list[int] | None = None) -> 
 @given(windows)
 def test_documents_lie_end_to_end_and_are_cut_at_the_end_of_every_row(window: tuple[list[int], int]) -> None:
     assert fast(*window) == slow_concat_split(*window)
+
+
+@given(windows, st.integers(1, 5))
+def test_a_row_with_the_most_documents_is_left_as_it_is(window: tuple[list[int], int], most: int) -> None:
+    assert fast(*window, None, most) == slow_concat_split_of_few(*window, most)
 
 
 @given(windows)

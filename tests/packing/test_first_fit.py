@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -31,7 +33,7 @@ def web_text_with_copies(n: int) -> tuple[list[int], int, list[int]]:
 
 
 def slow_first_fit(
-    lengths: list[int], row_length: int, same: list[int] | None = None
+    lengths: list[int], row_length: int, same: list[int] | None = None, most: int | None = None
 ) -> list[tuple[int, int, int, int]]:
     """Document, offset, length and row of every piece, found by trying the rows one after the other."""
     same = same or list(range(len(lengths)))
@@ -42,7 +44,8 @@ def slow_first_fit(
     for document, tokens in enumerate(lengths):
         for offset in range(0, tokens, row_length):
             length = min(row_length, tokens - offset)
-            with_room = [row for row in range(len(used)) if used[row] + length <= row_length]
+            filled = Counter(row for *_, row in pieces)
+            with_room = [row for row in range(len(used)) if used[row] + length <= row_length and filled[row] != most]
             apart = [row for row in with_room if same[document] not in holds[row]]
             row = min(apart or (with_room if together else []), default=len(used))
             if row == len(used):
@@ -54,8 +57,11 @@ def slow_first_fit(
     return pieces
 
 
-def fast(lengths: list[int], row_length: int, same: list[int] | None = None) -> list[tuple[int, int, int, int]]:
-    pieces = first_fit(np.array(lengths, np.int64), row_length, None if same is None else np.array(same, np.int64))
+def fast(
+    lengths: list[int], row_length: int, same: list[int] | None = None, most: int | None = None
+) -> list[tuple[int, int, int, int]]:
+    copies = None if same is None else np.array(same, np.int64)
+    pieces = first_fit(np.array(lengths, np.int64), row_length, copies, most)
     columns = (pieces.document, pieces.offset, pieces.length, pieces.row)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
@@ -68,6 +74,17 @@ def test_each_piece_goes_to_the_first_row_with_room(window: tuple[list[int], int
 @given(windows_with_copies())
 def test_a_copy_goes_where_its_document_does_not_stand(window: tuple[list[int], int, list[int]]) -> None:
     assert fast(*window) == slow_first_fit(*window)
+
+
+@given(windows, st.integers(1, 5))
+def test_a_row_with_the_most_documents_takes_no_more(window: tuple[list[int], int], most: int) -> None:
+    assert fast(*window, None, most) == slow_first_fit(*window, None, most)
+    assert max(Counter(row for *_, row in fast(*window, None, most)).values(), default=0) <= most
+
+
+@given(windows_with_copies(), st.integers(1, 5))
+def test_copies_and_the_most_documents_go_together(window: tuple[list[int], int, list[int]], most: int) -> None:
+    assert fast(*window, most) == slow_first_fit(*window, most)
 
 
 @given(windows)

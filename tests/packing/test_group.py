@@ -33,16 +33,16 @@ from resumable_data.packing.window import PackedWindow, pack_window
 ROW = 4
 
 
-def window(documents: Sequence[tuple[int, int]], reader: int = 0, truncate: bool = False) -> PackedWindow:
-    """A window of documents, each a record and its length; each lost ten tokens a record before."""
+def window(documents: Sequence[tuple[int, int]], reader: int = 0, max_documents: int | None = None) -> PackedWindow:
+    """A window of documents, each a record and its length; each lost tokens before, and has some scored."""
     records = np.array([record for record, _ in documents], np.int64)
     lengths = np.array([length for _, length in documents], np.int64)
     return pack_window(
         DocumentPlan(np.full(len(records), reader), records),
-        DocumentLengths(lengths, (10 * records * (lengths >= 0)).reshape(-1, 1)),
+        DocumentLengths(lengths, np.outer(10 * records * (lengths >= 0), [1, 3])),
         ROW,
         "first_fit",
-        truncate=truncate,
+        max_documents=max_documents,
         shuffle_key=None,
     )
 
@@ -70,13 +70,13 @@ def test_what_is_counted_goes_with_the_rows() -> None:
 
     assert (dealt.size, dealt.split, dealt.dropped.tolist()) == (7, 1, [0])
     assert [dealt.delivered(row, 0) for row in range(7)] == [
-        (0, 0, 0, 0),
-        (1, 4, 0, 0),
-        (2, 8, 40, 0),
-        (3, 10, 60, 0),
-        (4, 14, 120, 0),
-        (5, 17, 130, 0),
-        (6, 21, 180, 1),
+        (0, 0, 0, 0, 0),
+        (1, 4, 0, 0, 0),
+        (2, 8, 40, 120, 0),
+        (3, 10, 60, 180, 0),
+        (4, 14, 120, 360, 0),
+        (5, 17, 130, 390, 0),
+        (6, 21, 180, 540, 1),
     ]
 
 
@@ -100,14 +100,18 @@ def test_windows_without_rows_give_none() -> None:
     dealt = deal_windows([window([(3, -1)]), window([(4, 0), (5, -1)])], (0, 1), 2)
 
     assert (len(dealt.plan), dealt.size, dealt.dropped.tolist()) == (0, 3, [0, 0])
-    assert dealt.delivered(0, 0) == (0, 0, 0, 2)
+    assert dealt.delivered(0, 0) == (0, 0, 0, 0, 2)
 
 
-@given(st.lists(st.lists(st.integers(-1, 9), max_size=6), min_size=1, max_size=9), st.integers(0, 4), st.booleans())
-def test_the_order_is_that_of_the_shards_lists(lengths: list[list[int]], more: int, truncate: bool) -> None:
+@given(
+    st.lists(st.lists(st.integers(-1, 9), max_size=6), min_size=1, max_size=9),
+    st.integers(0, 4),
+    st.none() | st.integers(1, 3),
+)
+def test_the_order_is_that_of_the_shards_lists(lengths: list[list[int]], more: int, most: int | None) -> None:
     first = np.cumsum([0, *map(len, lengths)]).tolist()
     windows = [
-        window([(first[place] + i, length) for i, length in enumerate(one)], place % 2, truncate)
+        window([(first[place] + i, length) for i, length in enumerate(one)], place % 2, most)
         for place, one in enumerate(lengths)
     ]
     shards = len(windows) + more
@@ -127,17 +131,15 @@ def test_the_order_is_that_of_the_shards_lists(lengths: list[list[int]], more: i
 
 
 @pytest.mark.parametrize(
-    ("strategy", "truncate", "cells"),
+    ("strategy", "cells"),
     [
-        ("best_fit", False, 3 + 9 + 4),
-        ("first_fit", False, 3 + 9 + 4),
-        ("concat_split", False, 3 + 9 + 4),
-        ("best_fit", True, 3 + 4 + 4),
-        ("one_a_row", False, 4 + 12 + 4),
-        ("one_a_row", True, 4 + 4 + 4),
+        ("best_fit", 3 + 9 + 4),
+        ("first_fit", 3 + 9 + 4),
+        ("concat_split", 3 + 9 + 4),
+        ("one_a_row", 4 + 12 + 4),
     ],
 )
-def test_what_documents_fill_is_their_tokens_or_their_rows(strategy: str, truncate: bool, cells: int) -> None:
+def test_what_documents_fill_is_their_tokens_or_their_rows(strategy: str, cells: int) -> None:
     lengths = DocumentLengths(np.array([3, -1, 9, 0, 4]))
 
-    assert count_filled(lengths, ROW, strategy, truncate=truncate) == cells
+    assert count_filled(lengths, ROW, strategy) == cells

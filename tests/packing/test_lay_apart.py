@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,30 +18,38 @@ def windows(draw: st.DrawFn) -> tuple[list[int], int, list[int]]:
 
 
 def lie(
-    lengths: list[int], row_length: int, same: list[int], order: list[int]
+    lengths: list[int], row_length: int, same: list[int], order: list[int], most: int
 ) -> tuple[list[int], list[int], list[int]]:
     """Documents as they lie, their starts, and those left when the first row was closed, one token at a time."""
     left, laid, starts, cells = list(order), list[int](), list[int](), list[int | None]()
+    documents_in: Counter[int] = Counter()  # by row
     late: list[int] = []
     while left:
-        present = cells[len(cells) // row_length * row_length :]
+        row = len(cells) // row_length
+        present = cells[row * row_length :]
+        if documents_in[row] == most:
+            cells += [None] * (row_length - len(present))
+            continue
         fitting = [number for number in left if same[number] not in present]
         if fitting:
             left.remove(fitting[0])
             laid.append(fitting[0])
             starts.append(len(cells))
             cells += [same[fitting[0]]] * lengths[fitting[0]]
+            documents_in.update(range(row, (len(cells) - 1) // row_length + 1))
         else:
             late = late or list(left)
             cells += [None] * (row_length - len(present))
     return laid, starts, late
 
 
-def slow_lay_apart(lengths: list[int], row_length: int, same: list[int]) -> tuple[list[int], list[int]]:
+def slow_lay_apart(
+    lengths: list[int], row_length: int, same: list[int], most: int = 10**9
+) -> tuple[list[int], list[int]]:
     order = [number for number, tokens in enumerate(lengths) if tokens]
     tries: list[tuple[int, list[int], list[int]]] = []
     for _ in range(3):
-        laid, starts, late = lie(lengths, row_length, same, order)
+        laid, starts, late = lie(lengths, row_length, same, order, most)
         stop = starts[-1] + lengths[laid[-1]] if laid else 0
         tries.append((-(-stop // row_length), laid, starts))
         order = late + [number for number in order if number not in late]
@@ -47,14 +57,21 @@ def slow_lay_apart(lengths: list[int], row_length: int, same: list[int]) -> tupl
     return laid, starts
 
 
-def fast(lengths: list[int], row_length: int, same: list[int]) -> tuple[list[int], list[int]]:
-    order, starts = lay_apart(np.array(lengths, np.int64), row_length, np.array(same, np.int64))
+def fast(
+    lengths: list[int], row_length: int, same: list[int], most: int | None = None
+) -> tuple[list[int], list[int]]:
+    order, starts = lay_apart(np.array(lengths, np.int64), row_length, np.array(same, np.int64), most)
     return order.tolist(), starts.tolist()
 
 
 @given(windows())
 def test_documents_lie_as_by_hand(window: tuple[list[int], int, list[int]]) -> None:
     assert fast(*window) == slow_lay_apart(*window)
+
+
+@given(windows(), st.integers(1, 5))
+def test_documents_lie_as_by_hand_where_a_row_has_few(window: tuple[list[int], int, list[int]], most: int) -> None:
+    assert fast(*window, most) == slow_lay_apart(*window, most)
 
 
 @given(windows())

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resumable_data.delivered import COUNTED
 from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan
 from resumable_data.packing.window import STRATEGIES, VERSIONS, PackedWindow, pack_window
 
@@ -19,21 +20,23 @@ class Window:
     lengths: list[int]
     row_length: int
     strategy: str
-    truncate: bool
+    max_documents: int | None = None
     shuffle_key: tuple[int | str, ...] | None = None
-    truncated: list[int] | None = None
+    counts: list[tuple[int, int]] | None = None
 
     def documents(self) -> DocumentPlan:
         numbers = np.arange(len(self.lengths))
         return DocumentPlan(numbers % 3, numbers * 1000 + 5)
 
     def document_lengths(self) -> DocumentLengths:
-        truncated = None if self.truncated is None else np.array(self.truncated, np.int64).reshape(-1, 1)
-        return DocumentLengths(np.array(self.lengths, np.int64), truncated)
+        counts = None if self.counts is None else np.array(self.counts, np.int64).reshape(-1, len(COUNTED))
+        return DocumentLengths(np.array(self.lengths, np.int64), counts)
 
-    def truncated_before(self, document: int) -> int:
-        """What was cut off a document before the window was packed."""
-        return self.truncated[document] if self.truncated else 0
+    def counted(self, documents: list[int]) -> list[int]:
+        """What is counted of documents, together."""
+        return [
+            sum(self.counts[document][column] if self.counts else 0 for document in documents) for column in (0, 1)
+        ]
 
     def pack(self, *, distinct: bool = True) -> PackedWindow:
         return pack_window(
@@ -41,7 +44,7 @@ class Window:
             self.document_lengths(),
             self.row_length,
             self.strategy,
-            truncate=self.truncate,
+            max_documents=self.max_documents,
             shuffle_key=self.shuffle_key,
             distinct=distinct,
         )
@@ -53,8 +56,10 @@ def windows(draw: st.DrawFn, shuffle_keys: tuple = (None, SHUFFLE_KEY)) -> Windo
     edges = st.sampled_from([-1, 0, row_length, row_length + 1])
     lengths = draw(st.lists(st.integers(0, 3 * row_length) | edges, max_size=25))
     strategy = draw(st.sampled_from(sorted(STRATEGIES)))
-    truncated = draw(st.none() | st.lists(st.integers(0, 9), min_size=len(lengths), max_size=len(lengths)))
-    return Window(lengths, row_length, strategy, draw(st.booleans()), draw(st.sampled_from(shuffle_keys)), truncated)
+    numbers = st.tuples(st.integers(0, 9), st.integers(0, 9))
+    counts = draw(st.none() | st.lists(numbers, min_size=len(lengths), max_size=len(lengths)))
+    most = draw(st.none() | st.integers(1, 6))
+    return Window(lengths, row_length, strategy, most, draw(st.sampled_from(shuffle_keys)), counts)
 
 
 def spans_by_row(plan: RowPlan) -> list[list[tuple[int, int, int]]]:
@@ -72,8 +77,7 @@ def test_every_token_of_every_document_occurs_exactly_once(window: Window) -> No
         for document, offset, length in row
         for token in range(offset, offset + length)
     ]
-    kept = [min(n, window.row_length) if window.truncate else n for n in window.lengths]
-    assert sorted(occurring) == [(number, token) for number, n in enumerate(kept) for token in range(n)]
+    assert sorted(occurring) == [(number, token) for number, n in enumerate(window.lengths) for token in range(n)]
 
 
 @given(windows())
@@ -81,6 +85,7 @@ def test_rows_hold_at_least_one_token_and_at_most_their_length(window: Window) -
     for row in spans_by_row(window.pack().plan):
         assert all(length >= 1 for *_, length in row)
         assert 1 <= sum(length for *_, length in row) <= window.row_length
+        assert len(row) <= (window.max_documents or len(row))
 
 
 @given(windows())
@@ -105,9 +110,8 @@ def test_rows_and_their_spans_stand_in_the_order_of_the_documents(window: Window
 
 @given(windows(shuffle_keys=(None,)))
 def test_the_strategy_decides_which_spans_share_a_row(window: Window) -> None:
-    lengths = [max(n, 0) for n in window.lengths]
-    kept = [min(n, window.row_length) if window.truncate else n for n in lengths]
-    pieces = STRATEGIES[window.strategy](np.array(kept, np.int64), window.row_length, None)
+    lengths = np.array([max(n, 0) for n in window.lengths], np.int64)
+    pieces = STRATEGIES[window.strategy](lengths, window.row_length, None, window.max_documents)
     together: dict[int, list[tuple[int, int, int]]] = {}
     columns = (pieces.row, pieces.document, pieces.offset, pieces.length)
     for row, *piece in zip(*(column.tolist() for column in columns), strict=True):
@@ -117,17 +121,17 @@ def test_the_strategy_decides_which_spans_share_a_row(window: Window) -> None:
 
 @given(windows(shuffle_keys=(SHUFFLE_KEY,)))
 def test_shuffled_rows_are_the_same_rows_in_another_order(window: Window) -> None:
-    kept = Window(window.lengths, window.row_length, window.strategy, window.truncate)
+    kept = Window(window.lengths, window.row_length, window.strategy, window.max_documents)
     assert sorted(spans_by_row(window.pack().plan)) == spans_by_row(kept.pack().plan)
 
 
 def test_the_key_decides_the_order_of_shuffled_rows() -> None:
     orders = {
-        tuple(Window([4] * 20, 4, "first_fit", False, (7, "web", number)).pack().plan.record.tolist())
+        tuple(Window([4] * 20, 4, "first_fit", None, (7, "web", number)).pack().plan.record.tolist())
         for number in range(30)
     }
     assert len(orders) == 30
-    again = [Window([4] * 20, 4, "first_fit", False, SHUFFLE_KEY).pack().plan.record for _ in range(2)]
+    again = [Window([4] * 20, 4, "first_fit", None, SHUFFLE_KEY).pack().plan.record for _ in range(2)]
     assert np.array_equal(*again)
 
 
@@ -140,11 +144,9 @@ def test_what_the_rows_before_a_row_deliver_is_counted_by_reader(window: Window)
             before = [span for spans in rows[:row] for span in spans if span[0] % 3 == reader]
             begun = [document for document, offset, _ in before if offset == 0]
             tokens = sum(length for *_, length in before)
-            here = sum(max(window.lengths[document] - window.row_length, 0) for document in begun)
-            lost = (here if window.truncate else 0) + sum(map(window.truncated_before, begun))
             of_reader = window.lengths[reader::3] if reader < 3 else []
             dropped = of_reader.count(-1) if row == len(rows) else 0
-            expected = (len(begun), tokens, lost, dropped)
+            expected = (len(begun), tokens, *window.counted(begun), dropped)
             assert packed.delivered(row, reader) == expected
 
 
@@ -152,10 +154,11 @@ def test_what_the_rows_before_a_row_deliver_is_counted_by_reader(window: Window)
 def test_no_token_goes_missing_uncounted(window: Window) -> None:
     packed = window.pack()
     delivered = [packed.delivered(len(packed.plan), reader) for reader in range(3)]
-    documents, tokens, truncated, dropped = map(sum, zip(*delivered, strict=True))
+    documents, tokens, *counted, dropped = map(sum, zip(*delivered, strict=True))
     assert documents == sum(tokens > 0 for tokens in window.lengths)
-    whole = [length + window.truncated_before(number) for number, length in enumerate(window.lengths) if length > 0]
-    assert tokens + truncated == sum(whole)
+    filling = [number for number, length in enumerate(window.lengths) if length > 0]
+    assert tokens == sum(window.lengths[number] for number in filling)
+    assert counted == window.counted(filling)
     assert dropped == window.lengths.count(-1)
     assert packed.size == len(window.lengths)
 
@@ -174,10 +177,10 @@ def test_split_counts_the_documents_in_more_than_one_row(window: Window) -> None
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0, 0], [-1, 0, -1]])
 @pytest.mark.parametrize("shuffle_key", [None, SHUFFLE_KEY])
 def test_a_window_without_tokens_has_no_rows(strategy: str, lengths: list[int], shuffle_key: tuple | None) -> None:
-    packed = Window(lengths, 4, strategy, False, shuffle_key).pack()
+    packed = Window(lengths, 4, strategy, None, shuffle_key).pack()
     assert len(packed.plan) == packed.split == len(packed.counts) == 0
     assert packed.size == len(lengths)
-    assert packed.delivered(0, 0) == (0, 0, 0, lengths[:1].count(-1))
+    assert packed.delivered(0, 0) == (0, 0, 0, 0, lengths[:1].count(-1))
 
 
 def test_every_strategy_has_a_version() -> None:
@@ -192,7 +195,7 @@ class WindowWithCopies:
     occurring: list[int]
     row_length: int
     strategy: str
-    truncate: bool
+    max_documents: int | None
     shuffle_key: tuple[int | str, ...] | None
 
     def pack(self, *, distinct: bool = False) -> PackedWindow:
@@ -202,7 +205,7 @@ class WindowWithCopies:
             DocumentLengths(np.array(self.lengths, np.int64)[numbers]),
             self.row_length,
             self.strategy,
-            truncate=self.truncate,
+            max_documents=self.max_documents,
             shuffle_key=self.shuffle_key,
             distinct=distinct,
         )
@@ -216,12 +219,13 @@ class WindowWithCopies:
 
     def kept(self, document: int) -> int:
         """Tokens of a document that are packed."""
-        tokens = max(self.lengths[document], 0)
-        return min(tokens, self.row_length) if self.truncate else tokens
+        return max(self.lengths[document], 0)
 
 
 @st.composite
-def windows_with_copies(draw: st.DrawFn, strategies: tuple[str, ...] = tuple(sorted(STRATEGIES))) -> WindowWithCopies:
+def windows_with_copies(
+    draw: st.DrawFn, strategies: tuple[str, ...] = tuple(sorted(STRATEGIES)), *, bounded: bool = True
+) -> WindowWithCopies:
     row_length = draw(st.integers(1, 12))
     lengths = draw(st.lists(st.integers(-1, 3 * row_length) | st.integers(1, 3), min_size=1, max_size=8))
     return WindowWithCopies(
@@ -229,7 +233,7 @@ def windows_with_copies(draw: st.DrawFn, strategies: tuple[str, ...] = tuple(sor
         draw(st.lists(st.integers(0, len(lengths) - 1), max_size=40)),
         row_length,
         draw(st.sampled_from(strategies)),
-        draw(st.booleans()),
+        draw(st.none() | st.integers(1, 6)) if bounded else None,
         draw(st.sampled_from([None, SHUFFLE_KEY])),
     )
 
@@ -246,6 +250,7 @@ def test_a_row_holds_a_document_twice_only_where_all_different_documents_fit_a_r
 def test_every_token_of_every_copy_occurs_exactly_once(window: WindowWithCopies) -> None:
     rows = window.rows()
     assert all(1 <= sum(length for *_, length in row) <= window.row_length for row in rows)
+    assert all(len(row) <= (window.max_documents or len(row)) for row in rows)
     found = Counter(
         (document, token) for row in rows for document, offset, n in row for token in range(offset, offset + n)
     )
@@ -254,7 +259,7 @@ def test_every_token_of_every_copy_occurs_exactly_once(window: WindowWithCopies)
     )
 
 
-@given(windows_with_copies(("best_fit", "first_fit")))
+@given(windows_with_copies(("best_fit", "first_fit"), bounded=False))
 def test_rows_at_most_half_full_are_one_or_as_many_as_copies(window: WindowWithCopies) -> None:
     half_full = [row for row in window.rows() if 2 * sum(length for *_, length in row) <= window.row_length]
     different = sum(window.kept(document) for document in set(window.occurring))
@@ -262,7 +267,7 @@ def test_rows_at_most_half_full_are_one_or_as_many_as_copies(window: WindowWithC
     assert len(half_full) <= (1 if together else max(Counter(window.occurring).values()))
 
 
-@given(windows_with_copies(("concat_split",)))
+@given(windows_with_copies(("concat_split",), bounded=False))
 def test_rows_that_are_not_full_are_one_or_as_many_as_copies(window: WindowWithCopies) -> None:
     not_full = [row for row in window.rows() if sum(length for *_, length in row) < window.row_length]
     different = sum(window.kept(document) for document in set(window.occurring))
@@ -283,7 +288,7 @@ def test_copies_are_looked_for_only_where_documents_may_repeat(window: WindowWit
         DocumentLengths(np.array(window.lengths, np.int64)[np.array(window.occurring, np.int64)]),
         window.row_length,
         window.strategy,
-        truncate=window.truncate,
+        max_documents=window.max_documents,
         shuffle_key=window.shuffle_key,
     )
     found = window.pack(distinct=True)

@@ -22,8 +22,8 @@ from resumable_data.planning.integers import (
 )
 
 PAIR = ("epoch", "window")
-PACKED = (2, 64, 5, 200, 300, 4000, 50, 6)  # epoch, window, row, rows, documents, tokens, truncated, dropped
-STREAM = (300, '{"left":1}', 5, 200, 300, 4000, 50, 6)
+PACKED = (2, 64, 5, 200, 300, 4000, 50, 7, 6)  # epoch, window, row, rows; then what was delivered
+STREAM = (300, '{"left":1}', 5, 200, 300, 4000, 50, 7, 6)
 
 
 def test_natural_numbers_are_given_back() -> None:
@@ -44,7 +44,7 @@ def test_anything_else_is_refused_with_the_component_and_the_names(at: dict[str,
 def test_layers_are_taken_off_from_the_outermost_to_the_innermost() -> None:
     at = {"web": PACKED, "code": (1, 2)}
 
-    assert take_last(at, "web", DELIVERED) == (300, 4000, 50, 6)
+    assert take_last(at, "web", DELIVERED) == (300, 4000, 50, 7, 6)
     assert take_last(at, "web", GROUP) == (5, 200)
     assert named_integers(at, "web", EPOCH_WINDOW) == (2, 64)
     assert at["code"] == (1, 2)
@@ -73,7 +73,7 @@ def test_no_two_layouts_can_be_mistaken() -> None:
 
 
 def test_what_a_component_delivered_is_found_by_name() -> None:
-    expected = Delivered(rows=200, documents=300, tokens=4000, truncated=50, dropped=6)
+    expected = Delivered(rows=200, documents=300, tokens=4000, truncated=50, scored=7, dropped=6)
 
     assert delivered_of(PACKED) == delivered_of(STREAM) == expected
     assert delivered_of((3, 5, 9)) == Delivered(dropped=9)
@@ -81,7 +81,7 @@ def test_what_a_component_delivered_is_found_by_name() -> None:
 
 
 def test_a_mix_has_no_names_here() -> None:
-    assert name_component((0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8)) == {}
+    assert name_component((0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)) == {}
 
 
 @pytest.mark.parametrize(

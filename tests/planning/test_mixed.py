@@ -41,7 +41,7 @@ from resumable_data.state import At
 
 Weights = Mapping[str, float]
 LENGTHS = ToyLengths([[1] * 4, [1] * 10])
-SINGLE = Packing(1, "first_fit", truncate=False, shuffle_seed=None)
+SINGLE = Packing(1, "first_fit")
 
 
 def documents_mixer(

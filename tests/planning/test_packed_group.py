@@ -32,9 +32,9 @@ EXAMPLE_ROWS = [0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15]
 
 
 def packing(
-    length: int = 1, strategy: str = "first_fit", *, truncate: bool = False, shuffle_seed: int | None = None
+    length: int = 1, strategy: str = "first_fit", *, most: int | None = None, shuffle_seed: int | None = None
 ) -> Packing:
-    return Packing(length, strategy, truncate, shuffle_seed)
+    return Packing(length, strategy, most, shuffle_seed)
 
 
 def group(
@@ -107,14 +107,13 @@ def test_a_group_takes_once_where_lengths_are_known_and_nothing_is_dropped() -> 
         ([7] * 16 + [0] * 24, packing(4), 6),
         # 63 tokens after the first take are too few.
         ([16, 16, 16, 15] + [0] * 3 + [1] + [9] * 32, packing(4), 4),
-        # Of documents that lose their tail the first 4 tokens count.
-        ([8] * 40, packing(4, truncate=True), 8),
+        # Tokens count where the most documents of a row leave rows that are not full.
+        ([1] * 80, packing(4, most=2), 32),
         # Dropped documents and those without tokens have none.
         ([-1, 0, 16, 16] * 10, packing(4), 4),
         # Where every document begins a row, rows count: each has two.
         ([5] * 40, packing(4, "one_a_row"), 4),
         ([4] * 40, packing(4, "one_a_row"), 8),
-        ([5] * 40, packing(4, "one_a_row", truncate=True), 8),
     ],
 )
 def test_a_group_takes_windows_until_it_fills_eight_rows_a_shard(
@@ -186,7 +185,7 @@ def test_a_small_component_does_not_stand_twice_in_a_row() -> None:
 
 
 def test_what_a_group_delivers_is_told_of_each_component() -> None:
-    found = group([2, 3, -1, 1], shards=1, window=4, how=packing(4, truncate=True))
+    found = group([2, 3, -1, 1], shards=1, window=4, how=packing(4))
 
     assert found is not None
     assert records_of(found.packed.plan) == [[0, 3], [1]]

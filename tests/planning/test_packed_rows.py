@@ -10,12 +10,12 @@ A worked example. A component has 5 documents of 4, 3, 2, 1 and -1 tokens; the l
 An epoch has four rows. The cursor and its integers before each of them, and before the next epoch, are
 
     before     group begins at      row    rows before     integers: epoch, window, row, rows;
-               epoch, window               the group                 documents, tokens, truncated, dropped
-    [0]        0, 0                 0      0               0 0 0 0   0 0 0 0
-    [1]        0, 1                 0      1               0 1 0 1   1 4 0 0
-    [2]        0, 1                 1      1               0 1 1 2   2 7 0 0
-    [3]        0, 2                 0      3               0 2 0 3   3 9 0 0
-    [0] again  1, 0                 0      4               1 0 0 4   4 10 0 1
+               epoch, window               the group                 documents, tokens, truncated, scored, dropped
+    [0]        0, 0                 0      0               0 0 0 0   0 0 0 0 0
+    [1]        0, 1                 0      1               0 1 0 1   1 4 0 0 0
+    [2]        0, 1                 1      1               0 1 1 2   2 7 0 0 0
+    [3]        0, 2                 0      3               0 2 0 3   3 9 0 0 0
+    [0] again  1, 0                 0      4               1 0 0 4   4 10 0 0 1
 
 One position has one cursor: after the last row of a group stands the beginning of the next group, not row 2 of
 window 1. The dropped document lies in no row. It counts with the last row of its group.
@@ -54,8 +54,9 @@ def rows(
     drops: bool = False,
     lengths: ToyLengths | None = None,
 ) -> PackedRows:
+    tokens = [min(count, length) for count in tokens]
     groups = EpochGroups(stream(len(tokens), epochs, drops=drops), window, shards)
-    packing = Packing(length, "first_fit", truncate=True, shuffle_seed=None)
+    packing = Packing(length, "first_fit")
     return PackedRows(groups, "web", packing, lengths or ToyLengths([tokens], known=known))
 
 
@@ -95,11 +96,11 @@ def test_the_cursors_of_the_worked_example() -> None:
         (EpochAt(1, 0), 0, 4),
     ]
     assert [integers(planner, cursor) for cursor in found] == [
-        (0, 0, 0, 0, 0, 0, 0, 0),
-        (0, 1, 0, 1, 1, 4, 0, 0),
-        (0, 1, 1, 2, 2, 7, 0, 0),
-        (0, 2, 0, 3, 3, 9, 0, 0),
-        (1, 0, 0, 4, 4, 10, 0, 1),
+        (0, 0, 0, 0, 0, 0, 0, 0, 0),
+        (0, 1, 0, 1, 1, 4, 0, 0, 0),
+        (0, 1, 1, 2, 2, 7, 0, 0, 0),
+        (0, 2, 0, 3, 3, 9, 0, 0, 0),
+        (1, 0, 0, 4, 4, 10, 0, 0, 1),
     ]
     assert [planner.position(cursor) for cursor in found] == [0, 1, 2, 3, 4]
 
@@ -168,8 +169,8 @@ def test_groups_without_rows_are_passed_over_when_the_next_row_is_asked_for() ->
     plan, after = planner.take(before, 1)
 
     assert (before.at, records_of(plan), after.at, after.row) == (EpochAt(0, 1), [[6]], EpochAt(0, 3), 1)
-    assert integers(planner, before)[4:] == (2, 8, 2, 0)
-    assert integers(planner, after)[4:] == (3, 12, 3, 3)
+    assert integers(planner, before)[4:] == (2, 8, 0, 0, 0)
+    assert integers(planner, after)[4:] == (3, 12, 0, 0, 3)
 
 
 def test_an_epoch_without_rows_is_an_error() -> None:
@@ -253,7 +254,7 @@ def test_progress_goes_with_the_rows_of_the_group() -> None:
     ]
     assert rows(epochs=None).extent(rows().start()) is None
     counts = planner.counts(cursor_after(planner, 5), ended=False)["web"]
-    assert counts == Counts(documents=5, tokens=20, rows=5, epochs=1.25)
+    assert counts == Counts(documents=5, tokens=20, scored=20, rows=5, epochs=1.25)
 
 
 def test_the_end_is_reached_after_the_last_group() -> None:
@@ -263,11 +264,11 @@ def test_the_end_is_reached_after_the_last_group() -> None:
 
 
 def test_a_report_counts_whole_groups() -> None:
-    report = rows([4, 3, 9, 1, -1]).report(2)
+    report = rows([4, 3, 4, 1, -1]).report(2)
 
     assert (report.windows, report.rows, report.documents, report.dropped) == (2, 3, 3, 0)
-    assert (report.tokens, report.truncated, report.padding) == (11, 5, 1 - 11 / 12)
-    assert rows([4, 3, 9, 1, -1], 1).report(99).dropped == 1
+    assert (report.tokens, report.scored, report.most_documents, report.padding) == (11, 11, 1, 1 - 11 / 12)
+    assert rows([4, 3, 4, 1, -1], 1).report(99).dropped == 1
     measured = rows([1] * 40, shards=2, length=1, known=False).report(1)
     assert (measured.windows, measured.rows, measured.padding) == (8, 16, 0.0)
     assert rows([0]).report(1).padding == 0.0
@@ -279,14 +280,14 @@ def test_a_report_counts_whole_groups() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ((0, 1, 2, 3, 2, 7, 0, 0), "a group of windows has 2 rows; there is no row 2"),
-        ((1, 2, 9, 9, 2, 7, 0, 0), "a group of windows has 1 rows; there is no row 9"),
-        ((2, 0, 1, 9, 2, 7, 0, 0), "a group of windows has 0 rows; there is no row 1"),
-        ((0, 1, 1, 0, 2, 7, 0, 0), "less was delivered than row 1 of its group says"),
-        ((0, 1, 1, 2, 0, 7, 0, 0), "less was delivered than row 1 of its group says"),
-        ((0, 1, 1, 2, 2, 2, 0, 0), "less was delivered than row 1 of its group says"),
-        ((0, 3, 0, 2, 2, 7, 0, 0), "no group begins at window 3"),
-        ((0, 1, 1, 2), "where documents, tokens, truncated, dropped belong|where row, rows belong"),
+        ((0, 1, 2, 3, 2, 7, 0, 0, 0), "a group of windows has 2 rows; there is no row 2"),
+        ((1, 2, 9, 9, 2, 7, 0, 0, 0), "a group of windows has 1 rows; there is no row 9"),
+        ((2, 0, 1, 9, 2, 7, 0, 0, 0), "a group of windows has 0 rows; there is no row 1"),
+        ((0, 1, 1, 0, 2, 7, 0, 0, 0), "less was delivered than row 1 of its group says"),
+        ((0, 1, 1, 2, 0, 7, 0, 0, 0), "less was delivered than row 1 of its group says"),
+        ((0, 1, 1, 2, 2, 2, 0, 0, 0), "less was delivered than row 1 of its group says"),
+        ((0, 3, 0, 2, 2, 7, 0, 0, 0), "no group begins at window 3"),
+        ((0, 1, 1, 2), "where documents, tokens, truncated, scored, dropped belong|where row, rows belong"),
         ((), "where"),
     ],
 )
@@ -304,7 +305,7 @@ def test_a_group_that_an_end_was_moved_into_is_not_another_one() -> None:
 
     once = planner(1)
     at = once.encode(cursor_after(once, 2))
-    assert at["web"] == (0, 0, 2, 2, 2, 8, 0, 0)
+    assert at["web"] == (0, 0, 2, 2, 2, 8, 0, 0, 0)
     with pytest.raises(rd.PipelineMismatchError, match=r"the epochs of \['web'\] cannot be changed here") as refused:
         planner(3).decode(saved(at, epochs_before={"web": 1}))
     assert refused.value.differences == ("web: repeat.epochs",)
@@ -323,10 +324,10 @@ def test_what_waits_is_in_force_from_the_next_group_on() -> None:
 
     groups = Renewing(stream(5, 2), 2, 1)
     planner = PackedRows(groups, "web", Packing(4, "first_fit", True, None), ToyLengths([EXAMPLE]))
-    planner.decode(saved({"web": (0, 1, 0, 1, 1, 4, 0, 0)}))
+    planner.decode(saved({"web": (0, 1, 0, 1, 1, 4, 0, 0, 0)}))
     assert calls == [EpochAt(0, 1)]
     calls.clear()
-    planner.decode(saved({"web": (0, 1, 1, 2, 2, 7, 0, 0)}))
+    planner.decode(saved({"web": (0, 1, 1, 2, 2, 7, 0, 0, 0)}))
     assert calls == [EpochAt(0, 2)]  # where the group that is planned ends
 
 

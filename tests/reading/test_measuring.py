@@ -106,7 +106,7 @@ def test_what_was_truncated_is_told_where_one_reader_truncates() -> None:
     (found,) = lengths.measure([window((0, 3), (1, 4), (1, 5))], [0])
 
     assert found.counts is not None
-    assert found.counts.tolist() == [[0], [1], [0]]
+    assert found.counts.tolist() == [[0, 0], [1, 0], [0, 0]]
     assert lengths.measure([window((0, 3))], [0])[0].counts is None
 
 

@@ -198,7 +198,7 @@ def test_a_predicate_that_answers_neither_yes_nor_no_is_refused(answer: object) 
 def test_a_filter_that_keeps_nothing_for_ever_is_an_error_that_names_it() -> None:
     endless = documents().filter(nothing).repeat()
     for dataset in (endless, endless.pack(4, eod_id=0).batch(1)):
-        with pytest.raises(rd.SourceError, match=r"'data': \d+ documents have no token.* filter .*leaves out \d+"):
+        with pytest.raises(rd.SourceError, match=r"'data': \d+ documents have no token.* filter.*leaves out \d+"):
             next(iter(dataset))
     assert list(documents().filter(nothing)) == []
 

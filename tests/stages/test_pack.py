@@ -59,6 +59,44 @@ def test_or_loses_its_tail(strategy: str) -> None:
     assert iterator.progress().truncated == 2
 
 
+@pytest.mark.parametrize("strategy", ["first_fit", "best_fit", "concat_split"])
+def test_or_its_head(strategy: str) -> None:
+    rows = documents(5, 3).append_eod(99).pack(4, strategy=strategy, eod_id=98, truncate="left")
+    iterator = iter(rows.batch(1))
+    batches = list(iterator)
+
+    assert [batch.targets.tolist() for batch in batches] == [[[12, 13, 14, 99]], [[20, 21, 22, 99]]]
+    assert batches[0].inputs.tolist() == [[98, 12, 13, 14]]
+    assert iterator.progress().truncated == rows.packing().truncated == 2
+
+
+@pytest.mark.parametrize("strategy", ["first_fit", "best_fit", "concat_split"])
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_a_row_has_at_most_so_many_documents(strategy: str, known: bool, most: int) -> None:
+    ten = documents(*[1] * 10)
+    ten = ten if known else ten.map(list, name="list")
+    rows = ten.pack(8, strategy=strategy, eod_id=0, max_documents=most)
+
+    in_rows = [int(row.inputs_segmentation.max()) for row in rows]
+    assert in_rows == [most] * (10 // most) + [10 % most] * (10 % most > 0)
+    assert rows.packing().most_documents == most
+    assert documents(*[1] * 10).pack(8, strategy=strategy, eod_id=0).packing().most_documents == 8
+
+
+def test_another_bound_is_another_pipeline() -> None:
+    state = iter(documents(1, 1).pack(8, eod_id=0, max_documents=64).batch(1)).get_state()
+
+    with pytest.raises(rd.PipelineMismatchError, match=r"pack.max_documents was 64, is 32"):
+        iter(documents(1, 1).pack(8, eod_id=0, max_documents=32).batch(1)).set_state(state)
+
+
+@pytest.mark.parametrize("given", [0, -1, 2.5, "8"])
+def test_a_bound_is_a_number_of_documents(given: object) -> None:
+    with pytest.raises(rd.PipelineError, match="max_documents="):
+        documents(1).pack(8, eod_id=0, max_documents=given)  # type: ignore[arg-type]
+
+
 def test_documents_without_tokens_take_no_room() -> None:
     assert targets(documents(0, 2, 0, 1, 0).pack(3, eod_id=0)) == [[20, 21, 40]]
 

@@ -271,7 +271,7 @@ def test_a_record_that_a_filter_leaves_out_is_not_bad_as_well(caplog: pytest.Log
 def test_what_a_map_makes_of_fields_is_not_the_business_of_a_stage_below_it() -> None:
     with pytest.raises(rd.RecordError, match="record 0: field 'loss_mask' has 1 values, but the document has 2"):
         list(masked().skip_bad_records(at_most=40).map(longer).pad(8, eod_id=0, fields=["loss_mask"]))
-    with pytest.raises(rd.SourceError, match="skip_bad_records leaves out 40 of them"):
+    with pytest.raises(rd.SourceError, match=r"skip_bad_records.* leaves out 40 of them"):
         list(masked().map(longer).skip_bad_records(at_most=40).pad(8, eod_id=0, fields=["loss_mask"]))
 
 

@@ -15,8 +15,8 @@ def documents() -> rd.Dataset[Any]:
 
 
 SETTINGS: dict[str, Callable[[Any], object]] = {
-    "pack: truncate": lambda value: documents().pack(4, eod_id=0, truncate=value),
-    "pad: truncate": lambda value: documents().pad(4, eod_id=0, truncate=value),
+    "pack: drop_unscored": lambda value: documents().pack(4, eod_id=0, drop_unscored=value),
+    "pad: drop_unscored": lambda value: documents().pad(4, eod_id=0, drop_unscored=value),
     "batch: drop_remainder": lambda value: documents().pad(4, eod_id=0).batch(1, drop_remainder=value),
     "batch: sources": lambda value: documents().pad(4, eod_id=0).batch(1, sources=value),
     "map: preserves_length": lambda value: documents().map(list, preserves_length=value),

@@ -34,9 +34,9 @@ class Document:
         """What is the same whenever the same document comes again."""
         return self.component, self.record
 
-    def cut_to(self, length: int) -> Document:
-        """The document without the tokens from ``length`` on."""
-        kept = self.tokens[:length]
+    def cut_to(self, length: int, side: str | bool) -> Document:
+        """The document without the tokens from ``length`` on; cut on the left it keeps as many of the last."""
+        kept = self.tokens[-length:] if side == "left" else self.tokens[:length]
         return replace(self, tokens=kept, truncated=len(self.tokens) - len(kept))
 
 

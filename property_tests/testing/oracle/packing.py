@@ -21,12 +21,16 @@ class Packing:
 
     strategy: str
     length: int
-    truncate: bool = False
+    truncate: str | bool = False
+    max_documents: int | None = None
 
     def rows(self, window: Sequence[Document]) -> list[Row]:
         """Rows in the order of what stands first in them, their spans in the order of the documents."""
-        documents = [document.cut_to(self.length) if self.truncate else document for document in window]
-        packed = [sorted(row, key=_place) for row in _PACKERS[self.strategy](documents, self.length)]
+        documents = [
+            document.cut_to(self.length, self.truncate) if self.truncate else document for document in window
+        ]
+        most = self.max_documents or len(documents) or 1
+        packed = [sorted(row, key=_place) for row in _PACKERS[self.strategy](documents, self.length, most)]
         return [Row(tuple(span for _, span in row)) for row in sorted(packed, key=lambda row: row[0][0])]
 
     def shuffled_rows(self, window: Sequence[Document], *key: int | str) -> list[Row]:
@@ -68,9 +72,11 @@ def _holds(row: list[Numbered], document: Document) -> bool:
     return any(span.document.name == document.name for _, span in row)
 
 
-def _fitting(rows: list[list[Numbered]], span: Span, length: int, *, may_hold_it_twice: bool) -> list[list[Numbered]]:
+def _fitting(
+    rows: list[list[Numbered]], span: Span, length: int, most: int, *, may_hold_it_twice: bool
+) -> list[list[Numbered]]:
     """The rows with room for a span; those that hold its document only where no other has room, if at all."""
-    with_room = [row for row in rows if _free(row, length) >= len(span.tokens)]
+    with_room = [row for row in rows if _free(row, length) >= len(span.tokens) and len(row) < most]
     others = [row for row in with_room if not _holds(row, span.document)]
     return with_room if not others and may_hold_it_twice else others
 
@@ -81,11 +87,11 @@ def _few_different(window: Sequence[Document], length: int) -> bool:
     return sum(different.values()) <= length
 
 
-def _first_fit(window: Sequence[Document], length: int) -> list[list[Numbered]]:
+def _first_fit(window: Sequence[Document], length: int, most: int) -> list[list[Numbered]]:
     rows: list[list[Numbered]] = []
     few = _few_different(window, length)
     for numbered in _spans(window, length):
-        fitting = _fitting(rows, numbered[1], length, may_hold_it_twice=few)
+        fitting = _fitting(rows, numbered[1], length, most, may_hold_it_twice=few)
         if fitting:
             fitting[0].append(numbered)
         else:
@@ -93,7 +99,7 @@ def _first_fit(window: Sequence[Document], length: int) -> list[list[Numbered]]:
     return rows
 
 
-def _best_fit(window: Sequence[Document], length: int) -> list[list[Numbered]]:
+def _best_fit(window: Sequence[Document], length: int, most: int) -> list[list[Numbered]]:
     rows: list[list[Numbered]] = []  # the one filled last stands last
     few = _few_different(window, length)
     first = {document.name: place for place, document in reversed([*enumerate(window)])}
@@ -106,7 +112,7 @@ def _best_fit(window: Sequence[Document], length: int) -> list[list[Numbered]]:
         return -copies[name] if len(tokens) < length else -len(spans), -len(tokens), first[name]
 
     for numbered in sorted(spans, key=rank):
-        fitting = _fitting(rows, numbered[1], length, may_hold_it_twice=few)
+        fitting = _fitting(rows, numbered[1], length, most, may_hold_it_twice=few)
         if fitting:
             least = min(_free(row, length) for row in fitting)
             row = [row for row in fitting if _free(row, length) == least][-1]
@@ -118,11 +124,11 @@ def _best_fit(window: Sequence[Document], length: int) -> list[list[Numbered]]:
     return rows
 
 
-def _concat_split(window: Sequence[Document], length: int) -> list[list[Numbered]]:
+def _concat_split(window: Sequence[Document], length: int, most: int) -> list[list[Numbered]]:
     documents = [document for document in window if document.tokens]
     rows: list[list[Numbered]] = []
     number = 0
-    for document, new_row in apart(documents, length):
+    for document, new_row in apart(documents, length, most):
         if new_row:
             rows.append([])
         offset = 0
@@ -136,18 +142,21 @@ def _concat_split(window: Sequence[Document], length: int) -> list[list[Numbered
     return rows
 
 
-def apart(documents: Sequence[Document], length: int) -> list[tuple[Document, bool]]:
+def apart(documents: Sequence[Document], length: int, most: int) -> list[tuple[Document, bool]]:
     """Documents as they are laid end to end, so that no row holds one twice, and whether each begins a new row.
+
+    No row holds more than the most documents either.
 
     Where this leaves rows that are not full, what came last is laid first, up to twice, to see whether fewer will do.
     """
-    if _few_different(documents, length):
-        return [(document, False) for document in documents]
-    fewest = -(-sum(len(document.tokens) for document in documents) // length)
+    few = _few_different(documents, length)
+    if few:
+        return _lay(documents, length, most, may_meet=True)[1]
+    fewest = max(-(-sum(len(document.tokens) for document in documents) // length), -(-len(documents) // most))
     copies = Counter(document.name for document in documents)
     tries: list[tuple[int, list[tuple[Document, bool]]]] = []
     for _ in range(1 if max(copies.values()) > fewest else LAID_AT_MOST):
-        rows, laid, left = _lay(documents, length)
+        rows, laid, left = _lay(documents, length, most)
         tries.append((rows, laid))
         if rows == fewest:
             break
@@ -155,7 +164,9 @@ def apart(documents: Sequence[Document], length: int) -> list[tuple[Document, bo
     return min(tries, key=lambda tried: tried[0])[1]
 
 
-def _lay(documents: Sequence[Document], length: int) -> tuple[int, list[tuple[Document, bool]], Sequence[Document]]:
+def _lay(
+    documents: Sequence[Document], length: int, most: int, *, may_meet: bool = False
+) -> tuple[int, list[tuple[Document, bool]], Sequence[Document]]:
     """Lays the first document that the present row does not hold, again and again.
 
     Returns:
@@ -165,8 +176,11 @@ def _lay(documents: Sequence[Document], length: int) -> tuple[int, list[tuple[Do
     left_first: list[Document] = []
     row, place, new_row = 0, 0, False  # `place` tokens stand in the present row
     last_row: dict[tuple[str, int], int] = {}
+    documents_in: Counter[int] = Counter()
     while waiting:
-        may_lie = [document for document in waiting if last_row.get(document.name) != row]
+        if documents_in[row] == most:
+            row, place, new_row = row + 1, 0, True
+        may_lie = [document for document in waiting if may_meet or last_row.get(document.name) != row]
         if not may_lie:
             left_first = left_first or [*waiting]
             row, place, new_row = row + 1, 0, True
@@ -176,15 +190,16 @@ def _lay(documents: Sequence[Document], length: int) -> tuple[int, list[tuple[Do
         laid.append((document, new_row))
         stop = place + len(document.tokens)
         last_row[document.name] = row + (stop - 1) // length
+        documents_in.update(range(row, last_row[document.name] + 1))
         row, place, new_row = row + stop // length, stop % length, False
     return row + (place > 0), laid, left_first
 
 
-def _one_a_row(window: Sequence[Document], length: int) -> list[list[Numbered]]:
+def _one_a_row(window: Sequence[Document], length: int, most: int) -> list[list[Numbered]]:
     return [[numbered] for numbered in _spans(window, length)]
 
 
-_PACKERS: dict[str, Callable[[Sequence[Document], int], list[list[Numbered]]]] = {
+_PACKERS: dict[str, Callable[[Sequence[Document], int, int], list[list[Numbered]]]] = {
     "best_fit": _best_fit,
     "first_fit": _first_fit,
     "concat_split": _concat_split,

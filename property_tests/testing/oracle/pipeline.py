@@ -29,7 +29,8 @@ class Oracle:
     strategy: str = "best_fit"
     window: int = 4096
     length: int = 8
-    truncate: bool = False
+    truncate: str | bool = False
+    max_documents: int | None = None
     eod_id: int = 0
     pad_id: int = 0
     shift: str = "inputs"
@@ -86,7 +87,7 @@ class Oracle:
     @property
     def packing(self) -> Packing:
         """How windows are packed."""
-        return Packing(self.strategy, self.length, self.truncate)
+        return Packing(self.strategy, self.length, self.truncate, self.max_documents)
 
     def epoch(self, epoch: int) -> list[Document]:
         """The documents of an epoch, those left out too."""

@@ -1,0 +1,102 @@
+"""What pack and pad have in common: the format of rows, and what becomes of documents before they fill them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from resumable_data.assembly.row_format import RowFormat
+from resumable_data.errors import PipelineError
+from resumable_data.reading.fields import token_fields
+from resumable_data.reading.step import Step
+from resumable_data.reading.token_ids import TokenIds
+from resumable_data.stages.count_scored import CountScored
+from resumable_data.stages.open_context import OpenContext
+from resumable_data.stages.stage import check_token
+from resumable_data.stages.truncate import Truncate
+from resumable_data.state import Settings
+
+
+@dataclass(frozen=True)
+class RowSettings:
+    """How documents come into rows.
+
+    Attributes:
+        stage: What an error calls the stage.
+        format: Row length and special tokens.
+        truncate: Where a document longer than a row is cut, ``"left"`` or ``"right"``; None where it is split.
+        drop_unscored: Whether a document of which no token is scored is left out.
+        tokens: The key of the tokens, where documents are mappings.
+        vocab_size: How many tokens the model knows, or None. It decides no order, and is not part of the settings.
+
+    Raises:
+        PipelineError: Rows cannot be made so.
+    """
+
+    stage: str
+    format: RowFormat
+    truncate: str | None = None
+    drop_unscored: bool = False
+    tokens: str | None = None
+    vocab_size: int | None = None
+
+    def __post_init__(self) -> None:
+        self._check_tokens()
+        token_fields(self.stage, self.tokens, self.format.fields)
+        if self.drop_unscored and self.format.learnt is None:
+            raise PipelineError(
+                f"{self.stage}: drop_unscored=True needs a field that says what is scored: loss_mask=… or labels=…"
+            )
+        if self.drop_unscored and self.truncate is None:
+            raise PipelineError(
+                f"{self.stage}: drop_unscored=True needs truncate='left' or 'right': one row of a document that is "
+                "split could hold nothing that is scored"
+            )
+
+    @property
+    def reads_documents(self) -> bool:
+        """Whether documents have to be read before it is known which of them fill rows."""
+        return self.drop_unscored
+
+    def settings(self) -> Settings:
+        """Everything of it that decides the rows."""
+        learnt = self.format.learnt
+        return {
+            "length": self.format.length,
+            "eod_id": self.format.eod_id,
+            "pad_id": self.format.pad_id,
+            "fields": dict(self.format.fields) or None,
+            "learnt": None if learnt is None else [learnt.field, learnt.but],
+            "truncate": self.truncate or False,
+            "drop_unscored": self.drop_unscored or None,
+            "tokens": self.tokens,
+        }
+
+    def tell(self, context: OpenContext) -> OpenContext:
+        """What the documents are told when they are opened."""
+        fields = token_fields(self.stage, self.tokens, self.format.fields)
+        steps = self._steps(context.shift)
+        return replace(context, fields=fields, vocab_size=self.vocab_size, row_steps=steps)
+
+    def _steps(self, shift: str) -> tuple[Step, ...]:
+        """What becomes of documents, as tokens, last."""
+        steps: list[Step] = []
+        if self.truncate is not None:
+            steps.append(Truncate(self.format.length, self.truncate))
+        if self.format.learnt is not None:
+            steps.append(CountScored(self.format.learnt, first=shift != "targets", drop=self.drop_unscored))
+        return tuple(steps)
+
+    def _check_tokens(self) -> None:
+        if self.format.length < 1:
+            raise PipelineError(f"{self.stage}: length={self.format.length} must be at least 1 token a row")
+        special = {"eod_id": self.format.eod_id, "pad_id": self.format.pad_id}
+        for name, token in special.items():
+            check_token(self.stage, name, token)
+        if self.vocab_size is None:
+            return
+        TokenIds(self.vocab_size)  # refuses an impossible size
+        for name, token in special.items():
+            if token >= self.vocab_size:
+                raise PipelineError(
+                    f"{self.stage}: {name}={token} is none of the ids 0 to {self.vocab_size - 1} (vocab_size)"
+                )

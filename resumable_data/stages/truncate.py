@@ -1,0 +1,90 @@
+"""The step before rows that cuts documents which are longer than a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from typing_extensions import override
+
+from resumable_data.arrays import Int64Array
+from resumable_data.errors import PipelineError
+from resumable_data.reading.documents import Documents, NameOf
+from resumable_data.reading.fields import TokenFields
+from resumable_data.reading.step import Step
+from resumable_data.stages.stage import as_bool
+
+LEFT, RIGHT = "left", "right"
+
+
+@dataclass(frozen=True)
+class Truncate(Step):
+    """Cuts tokens off documents, and the fields with them.
+
+    Attributes:
+        length: Most tokens of a document.
+        side: Where it is cut: ``"left"`` drops its first tokens, ``"right"`` its last.
+    """
+
+    length: int
+    side: str
+
+    @property
+    @override
+    def name(self) -> str:
+        return "truncate"
+
+    @override
+    def settings(self) -> dict[str, int | str]:
+        return {"length": self.length, "side": self.side}
+
+    @property
+    @override
+    def truncates(self) -> bool:
+        return True
+
+    @override
+    def takes_tokens(self, fields: TokenFields | None) -> bool:
+        return True
+
+    @override
+    def keeps_fields(self, fields: TokenFields | None) -> bool:
+        return True
+
+    @override
+    def lengths(self, lengths: Int64Array) -> Int64Array:
+        return np.minimum(lengths, self.length)
+
+    @override
+    def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
+        tokens = documents.tokens
+        cut = np.maximum(tokens.lengths - self.length, 0)
+        if not cut.any():
+            return documents
+        starts = tokens.starts + cut if self.side == LEFT else tokens.starts
+        # What was cut stands after the document, where there is no room for another token any more.
+        shorter = replace(tokens, starts=starts, lengths=tokens.lengths - cut, spare=0)
+        return replace(documents.truncate(cut), content=shorter)
+
+
+def as_side(what: str, value: object) -> str | None:
+    """A setting that says where documents are cut.
+
+    Args:
+        what: What an error calls the setting.
+        value: ``"left"``, ``"right"``, True for ``"right"``, or False.
+
+    Returns:
+        The side, or None where documents are not cut.
+
+    Raises:
+        PipelineError: It is another value.
+
+    >>> as_side("pack: truncate", True), as_side("pack: truncate", False), as_side("pack: truncate", "left")
+    ('right', None, 'left')
+    """
+    if value in (LEFT, RIGHT):
+        return str(value)
+    if isinstance(value, str):
+        raise PipelineError(f"{what}={value!r}; there are 'left', 'right', True (which is 'right') and False")
+    return RIGHT if as_bool(what, value) else None
