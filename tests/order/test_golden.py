@@ -58,10 +58,14 @@ GOLDEN = {
     "concat_split with copies": "798937dcce8d886cd5bb2753c7480394",
     "first_fit with copies": "a58bcdeb09dc74d6af718f283a27c930",
     "one_a_row with copies": "b9a6cc719b27d4c8a32491b945ba3ad3",
-    "window of best_fit": "94b77673e0db9ce625ba8fae62643b6a",
-    "window of concat_split": "98b04161cd11905a16760b00dbf0d9e6",
-    "window of first_fit": "7ca8963585a31ad3598ac85bc6c51b44",
-    "window of one_a_row": "47209c88c5c8fdbb1567afe3355ca2f1",
+    "best_fit with few a row": "1ef2dd0c3c5bea648ba3b53583d87b2c",
+    "concat_split with few a row": "58b5053d8a52f92e7f5601f4998b11f7",
+    "first_fit with few a row": "df66a0673a7e1205f80939e2c584d956",
+    "one_a_row with few a row": "2220d3c7c844f6dfbea61a6a269ab764",
+    "window of best_fit": "9b05919b8e46afbd033e0cb0818199b8",
+    "window of concat_split": "6fc3eb58af89f30e1a8241f55267630c",
+    "window of first_fit": "b393ac390f6ff6c4edc0b35b7e5da0ef",
+    "window of one_a_row": "2d30896b12c27511741a143d24eabc6d",
     "group of best_fit": "9d5b353898901aa7c412f1c63e51975c",
     "group of concat_split": "6fa7b859189ae51ff5f10ccaf2ea85da",
     "group of first_fit": "854fca040372a8f37fef272314a2e0f8",
@@ -134,12 +138,23 @@ def packed_copies(strategy: str) -> str:
     return digest_of(getattr(each, name) for each in pieces for name in ("document", "offset", "length", "row"))
 
 
+def packed_with_few(strategy: str) -> str:
+    """What a strategy makes of a window whose rows have few documents, with copies and without."""
+    same = np.where(np.arange(3000) % 3 == 0, np.arange(3000) % 120, np.arange(3000))
+    pieces = [
+        STRATEGIES[strategy](lengths() if copies is None else lengths()[copies], 2048, copies, most)
+        for copies in (None, same)
+        for most in (1, 3, 5)
+    ]
+    return digest_of(getattr(each, name) for each in pieces for name in ("document", "offset", "length", "row"))
+
+
 def packed_window(strategy: str) -> str:
-    """The finished rows: kept and shuffled, split and truncated."""
+    """The finished rows: kept and shuffled, of whole documents and of those that were cut to a row."""
     documents = DocumentPlan(np.arange(3000) % 3, np.arange(3000) * 7 % 3000)
     rows = [
-        pack_window(documents, DocumentLengths(lengths()), 512, strategy, truncate=truncate, shuffle_key=key).plan
-        for truncate in (False, True)
+        pack_window(documents, DocumentLengths(tokens), 512, strategy, shuffle_key=key).plan
+        for tokens in (lengths(), np.minimum(lengths(), 512))
         for key in (None, (7, "web", 3))
     ]
     return digest_of(columns(rows))
@@ -200,7 +215,6 @@ def group(strategy: str) -> str:
             DocumentLengths(lengths()[start:stop]),
             512,
             strategy,
-            truncate=False,
             shuffle_key=(7, "web", 0, window),
         )
         for window, (start, stop) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
@@ -230,6 +244,7 @@ ALGORITHMS: dict[str, Callable[[], str]] = {
     },
     **{strategy: partial(packed, strategy) for strategy in sorted(STRATEGIES)},
     **{f"{strategy} with copies": partial(packed_copies, strategy) for strategy in sorted(STRATEGIES)},
+    **{f"{strategy} with few a row": partial(packed_with_few, strategy) for strategy in sorted(STRATEGIES)},
     **{f"window of {strategy}": partial(packed_window, strategy) for strategy in sorted(STRATEGIES)},
     **{f"group of {strategy}": partial(group, strategy) for strategy in sorted(STRATEGIES)},
     "windows": windows,
