@@ -65,6 +65,31 @@ def test_a_cut_document_has_its_bos_and_eos_and_no_end_of_document(more: int) ->
     assert tokenised(TEXT[0], **given, add_bos=True, add_eos=True, eod_id=7) == [both[:limit]]
 
 
+@pytest.mark.parametrize("more", [-1, 0, 1, 2, 3, 4, 50])
+def test_a_document_that_is_cut_on_the_left_is_closed(more: int) -> None:
+    text = alone(TEXT[0])
+    limit = len(text) + more
+    given = {"max_length": limit, "truncate": "left"}
+
+    assert tokenised(TEXT[0], **given) == [[*text, EOS_ID][-limit:]]
+    assert tokenised(TEXT[0], **given, add_eod=False) == [text[-limit:]]
+    assert tokenised(TEXT[0], **given, add_eos=True) == [[*text, EOS_ID][-limit:]]
+    (opened,) = tokenised(TEXT[0], **given, add_bos=True, add_eos=True, eod_id=7)
+    assert opened == [BOS_ID, *[*text, EOS_ID, 7][-(limit - 1) :]]
+    assert truncated([TEXT[0]], **given) == max(0, 1 - more)
+
+
+def test_the_side_counts_and_is_a_side() -> None:
+    right, left = (documents(["a"]).tokenize(shared(), max_length=5, truncate=side) for side in ("right", "left"))
+
+    assert "truncate" not in settings_of(right)
+    assert settings_of(left)["truncate"] == "left"
+    with pytest.raises(rd.PipelineError, match="tokenize: truncate='middle'"):
+        documents(["a"]).tokenize(shared(), max_length=5, truncate="middle")
+    with pytest.raises(rd.PipelineError, match="tokenize: truncate says where"):
+        documents(["a"]).tokenize(shared(), max_length=5, truncate=False)
+
+
 def truncated(records: Sequence[Any], **settings: Any) -> int:
     rows = iter(documents(records).tokenize(shared(), **settings).pack(64))
     list(rows)
