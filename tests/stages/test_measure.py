@@ -199,6 +199,23 @@ def test_documents_that_read_otherwise_than_was_said_are_an_error(tmp_path: Path
         texts(iter(batches(Other()).measure(tmp_path)))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"truncate": True}, {"truncate": "left"}, {"length": 20}, {"truncate": True, "drop_unscored": True}],
+)
+def test_a_directory_serves_pipelines_that_cut_and_drop_otherwise(tmp_path: Path, settings: dict[str, Any]) -> None:
+    records = [{"tokens": [*range(1, 20 + n)], "loss_mask": [0] * 30 + [1] * n} for n in range(40)]
+    records = [{name: values[: len(one["tokens"])] for name, values in one.items()} for one in records]
+    documents = rd.Dataset.from_source(rd.InMemorySource(records), name="chats")
+
+    def data(**given: Any) -> rd.Dataset[rd.LLMBatch]:
+        given = {"length": 32, "truncate": True} | given
+        return documents.pack(given.pop("length"), eod_id=0, loss_mask="loss_mask", window=8, **given).batch(4)
+
+    assert list(data().measure(tmp_path))
+    assert texts(data(**settings).measure(tmp_path)) == texts(data(**settings))
+
+
 def test_measuring_is_no_part_of_the_state(tmp_path: Path) -> None:
     plain = iter(batches(Books())).get_state()
 
