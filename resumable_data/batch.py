@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, Self, TypeAlias, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 Array: TypeAlias = "np.ndarray[Any, Any] | jax.Array"
+
+BatchT = TypeVar("BatchT")
+"""A batch in any form: a pytree of arrays whose first axis is the batch."""
 
 dataclass_kwonly: Any = partial(dataclass, frozen=True, eq=False, kw_only=True)
 """Decorator of batch classes: frozen, the fields declared in the class by keyword only."""
@@ -23,7 +26,8 @@ class Batch:
     """Inputs and the targets to be predicted from them.
 
     ``batch[key]`` applies one index to every field: an integer, a slice, an index array or list, or a tuple
-    of these, of which a field of lower rank takes as many as it has axes. Iteration gives the rows.
+    of these, of which a field of lower rank takes as many as it has axes. Iteration gives the rows. ``batch[name]``
+    is a field, so that ``dict(batch)`` and ``**batch`` work.
 
     Attributes:
         inputs: The input data, first axis the batch.
@@ -47,10 +51,21 @@ class Batch:
     def __iter__(self) -> Iterator[Self]:
         return (self[row] for row in range(len(self)))
 
-    def __getitem__(self, key: Any) -> Self:
+    def keys(self) -> list[str]:
+        """The names of the fields: ``dict(batch)`` and ``**batch`` take the batch for a mapping of these."""
+        return [one.name for one in fields(self) if not one.name.startswith("_")]
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            return self._field(key)
         if isinstance(key, int | np.integer) and not -len(self) <= key < len(self):
             raise IndexError(f"row {key} of a batch of {len(self)}")
         return self.replace(**{f.name: _index(getattr(self, f.name), key) for f in fields(self)})
+
+    def _field(self, name: str) -> Any:
+        if name not in self.keys():
+            raise KeyError(f"{name!r}; the fields are {', '.join(self.keys())}")
+        return getattr(self, name)
 
 
 def _index(value: Any, key: Any) -> Any:
@@ -105,7 +120,14 @@ class LLMBatch(Batch):
         changes = segmentation[..., 1:] != segmentation[..., :-1]
         return jnp.concatenate([jnp.ones_like(changes, shape=(*changes.shape[:-1], 1)), changes], axis=-1)
 
-    def __getitem__(self, key: Any) -> Self:
+    @property
+    def weights(self) -> Array:
+        """float32[batch, length], 1 where a target counts in the loss, else 0."""
+        return (self.targets_segmentation != 0).astype(np.float32)
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            return super().__getitem__(key)
         # The borders are fixed first, so that a slice along the row has none where it was cut.
         fixed = self.replace(_document_borders=self.get_document_borders())
         return super(LLMBatch, fixed).__getitem__(key)
@@ -186,6 +208,14 @@ class LLMFieldsBatch(LLMBatch):
     """
 
     fields: Mapping[str, Array] = field(default_factory=dict[str, Array])
+
+    def keys(self) -> list[str]:
+        """The names of the fields, those in ``fields`` among them."""
+        names = super().keys()
+        return [*(name for name in names if name != "fields"), *(name for name in self.fields if name not in names)]
+
+    def _field(self, name: str) -> Any:
+        return super()._field(name) if name not in self.fields or hasattr(self, name) else self.fields[name]
 
 
 @jax.tree_util.register_dataclass

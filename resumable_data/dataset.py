@@ -14,6 +14,7 @@ from etils import epath
 from jax.sharding import Mesh, NamedSharding
 
 from resumable_data.arrays import BoolArray, Int64Array
+from resumable_data.assembly.as_dict import HUGGING_FACE
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.batch import LLMBatch
 from resumable_data.engines.batches import Length
@@ -488,7 +489,8 @@ class Dataset(Generic[ElementT]):
         batch_type: type[LLMBatch] = LLMBatch,
         shards: int | None = None,
         sources: bool = False,
-    ) -> Dataset[LLMBatch]:
+        as_dict: bool | str | Mapping[str, str] = False,
+    ) -> Dataset[Any]:
         """Global batches.
 
         Args:
@@ -504,15 +506,50 @@ class Dataset(Generic[ElementT]):
                 decides the order, and the number of processes does not. Where lengths are known it has no effect.
             sources: Have batches say in ``fields["source"]`` which component each token is of: its place among
                 ``iterator.components``, from 1; 0 on padding. It may change between save and restore.
+            as_dict: Have batches be dictionaries of arrays: True for all fields under their own names; ``"maxtext"``,
+                ``"flax"`` or ``"huggingface"`` for the names that these trainers know; or by key the name of a field.
+                Beside the fields of the batch there are ``"weights"`` (float32, the loss mask), ``"labels"``
+                (targets, and -100 where they do not count), ``"attention_mask"`` (1 where there is a token) and
+                ``"document_borders"``. For ``"huggingface"`` rows are not shifted, since models of ``transformers``
+                do it themselves. It may change between save and restore.
+
+        >>> import resumable_data as rd
+        >>> rows = rd.Dataset.from_source(rd.InMemorySource([[5, 6], [7]])).pack(4, eod_id=0)
+        >>> (batch,) = rows.batch(1, as_dict="huggingface")
+        >>> {name: array.tolist()[0] for name, array in batch.items()}  # doctest: +NORMALIZE_WHITESPACE
+        {'input_ids': [5, 6, 7, 0], 'labels': [-100, 6, -100, -100], 'position_ids': [0, 1, 0, 0],
+         'attention_mask': [1, 1, 1, 0]}
         """
         schedule = size if isinstance(size, BatchSchedule) else BatchSchedule(as_integer("batch: size", size))
         rows = self._rows("batch")
+        if as_dict == HUGGING_FACE and rows.format.shift != "none":
+            rows = Shift(rows, "none")
         if shards is not None:
             shards = as_integer("batch: shards", shards)
         elif is_stream(rows):
             shards = 1
         drop_remainder = as_bool("batch: drop_remainder", drop_remainder)
-        return Dataset(Batch(rows, schedule, drop_remainder, batch_type, shards, as_bool("batch: sources", sources)))
+        sources = as_bool("batch: sources", sources)
+        return Dataset(Batch(rows, schedule, drop_remainder, batch_type, shards, sources, as_dict))
+
+    def map_batches(self, function: Callable[[Any], Any]) -> Dataset[Any]:
+        """A pure function applied to every batch, as this process is handed it: placed, or its rows.
+
+        It decides no order, and may change between save and restore.
+
+        Args:
+            function: From a batch to any pytree of arrays. ``jax.jit`` of one works too. Where batches are prefetched
+                it runs in the thread that loads them.
+
+        >>> import resumable_data as rd
+        >>> rows = rd.Dataset.from_source(rd.InMemorySource([[5, 6], [7]])).pack(4, eod_id=0)
+        >>> [batch.tolist() for batch in rows.batch(1).map_batches(lambda batch: batch.targets)]
+        [[[5, 6, 7, 0]]]
+        """
+        if isinstance(self.node, Prefetch):
+            raise PipelineError("map_batches comes before prefetch")
+        batch = self._batch("map_batches")
+        return Dataset(replace(batch, functions=(*batch.functions, function)))
 
     def shard(self, process_index: int, process_count: int) -> Dataset[LLMBatch]:
         """The rows of one process, in NumPy: ``[i * G / n, (i + 1) * G / n)`` of every batch of G rows.
@@ -625,7 +662,7 @@ class Dataset(Generic[ElementT]):
             raise PipelineError("prefetch: this pipeline prefetches already")
         return Dataset(Prefetch(self.node, buffer_size))
 
-    def batch_struct(self, step: int = 0) -> LLMBatch:
+    def batch_struct(self, step: int = 0) -> Any:
         """Shapes and dtypes of a step's batch, as ``jax.ShapeDtypeStruct``, to compile ahead of time."""
         return self._batch("batch_struct").struct(step)
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from resumable_data.arrays import BoolArray, Int32Array, Int64Array
+from resumable_data.assembly.as_dict import DictForm
 from resumable_data.assembly.make_batch import make_batch
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.batch import LLMBatch
@@ -83,6 +84,8 @@ class BatchEngine:
         drop_remainder: Whether rows that do not fill the last batch are left out.
         row_format: How rows become arrays.
         delivered_type: The type of the batches.
+        form: The dictionary that is made of each, before it is placed; None where it stays as it is.
+        functions: What is done to each batch last, in this order.
         view: What this process sees of a batch.
         lengths_known: Whether token counts are known without reading.
         source_numbers: int32[n_readers], the number of each component for batches that say which component a token
@@ -102,6 +105,8 @@ class BatchEngine:
     source_numbers: Int32Array | None = None
     shards: int = 1
     measuring: Measuring | None = None
+    form: DictForm | None = None
+    functions: Sequence[Callable[[Any], Any]] = ()
 
     @property
     def spans_at_once(self) -> int:
@@ -127,7 +132,7 @@ class BatchEngine:
             return None
         return self._planned(rows, size, BatchCursor(cursor.rows + len(rows), parent, cursor.skips))
 
-    def load(self, plans: Sequence[BatchPlan]) -> Iterator[LLMBatch]:
+    def load(self, plans: Sequence[BatchPlan]) -> Iterator[Any]:
         """Reads the documents of all plans at once; then assembles one batch after the other."""
         together = concatenate([plan.rows for plan in plans])
         needed = np.concatenate([plan.needed for plan in plans])
@@ -241,14 +246,17 @@ class BatchEngine:
                 rows, parent = rows + len(taken), after
         return BatchCursor(rows, parent, tuple(skip for skip in cursor.skips if skip[0] != step)), complete
 
-    def _assembled(self, plans: Sequence[BatchPlan], spans: Spans) -> Iterator[LLMBatch]:
+    def _assembled(self, plans: Sequence[BatchPlan], spans: Spans) -> Iterator[Any]:
         first = 0
         for plan in plans:
             last = first + len(plan.rows.record)
             own = spans._replace(starts=spans.starts[first:last])
             batch = make_batch(self.delivered_type, plan.rows, own, self.row_format, self.source_numbers)
             first = last
-            yield self.view.finish(batch, plan.n_rows)
+            finished: Any = self.view.finish(batch if self.form is None else self.form.of(batch), plan.n_rows)
+            for function in self.functions:
+                finished = function(finished)
+            yield finished
 
 
 def _rows_of_steps(schedule: BatchSchedule, edits: Sequence[Edit]) -> Callable[[int], int]:

@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 
 from resumable_data.arrays import BoolArray, Int64Array, offsets_of
-from resumable_data.batch import LLMBatch
+from resumable_data.batch import BatchT
 from resumable_data.packing.plan import RowPlan
 from resumable_data.placement.sharding import Cells, cells_needed, for_rank, rows_of, spans_in, to_global
 
@@ -56,7 +56,7 @@ class PlacedRows:
             self._needed[n_rows] = cells, rows_of(cells, n_rows)
         return self._needed[n_rows]
 
-    def finish(self, batch: LLMBatch, n_rows: int) -> LLMBatch:
+    def finish(self, batch: BatchT, n_rows: int) -> BatchT:
         """The global batch, of which this process has these rows."""
         rows = self.rows(n_rows)
 
@@ -65,7 +65,7 @@ class PlacedRows:
 
         return jax.tree.map(placed, batch)
 
-    def struct(self, batch: LLMBatch) -> LLMBatch:
+    def struct(self, batch: BatchT) -> BatchT:
         """The global shapes, with their shardings."""
 
         def placed(leaf: Any) -> jax.ShapeDtypeStruct:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from resumable_data.arrays import BoolArray, Int64Array
-from resumable_data.batch import LLMBatch
+from resumable_data.batch import BatchT
 from resumable_data.errors import PipelineError
 from resumable_data.packing.plan import RowPlan
 
@@ -67,11 +67,11 @@ class ProcessRows:
         """All spans of these rows."""
         return None
 
-    def finish(self, batch: LLMBatch, n_rows: int) -> LLMBatch:
+    def finish(self, batch: BatchT, n_rows: int) -> BatchT:
         """The batch of these rows."""
         return batch
 
-    def struct(self, batch: LLMBatch) -> LLMBatch:
+    def struct(self, batch: BatchT) -> BatchT:
         """The shapes with this process's number of rows."""
 
         def shared(leaf: Any) -> jax.ShapeDtypeStruct:

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from resumable_data.arrays import BoolArray, Int64Array
-from resumable_data.batch import LLMBatch
+from resumable_data.batch import BatchT
 from resumable_data.packing.plan import RowPlan
 
 
@@ -24,11 +24,11 @@ class View(Protocol):
         """Which spans of these rows it needs the tokens of, bool[n_spans], or None for all."""
         ...
 
-    def finish(self, batch: LLMBatch, n_rows: int) -> LLMBatch:
+    def finish(self, batch: BatchT, n_rows: int) -> BatchT:
         """What is handed over, made of a batch of these rows."""
         ...
 
-    def struct(self, batch: LLMBatch) -> LLMBatch:
+    def struct(self, batch: BatchT) -> BatchT:
         """Shapes and dtypes of what is handed over, from those of the global batch."""
         ...
 
@@ -64,11 +64,11 @@ class WholeBatch:
         """All of them."""
         return None
 
-    def finish(self, batch: LLMBatch, n_rows: int) -> LLMBatch:
+    def finish(self, batch: BatchT, n_rows: int) -> BatchT:
         """The batch as it is."""
         return batch
 
-    def struct(self, batch: LLMBatch) -> LLMBatch:
+    def struct(self, batch: BatchT) -> BatchT:
         """The global shapes."""
         return batch
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import jax
 import numpy as np
 
 from resumable_data.arrays import Int32Array
+from resumable_data.assembly.as_dict import DictForm, Names, dict_form
 from resumable_data.assembly.make_batch import type_with_fields
 from resumable_data.batch import LLMBatch, LLMFieldsBatch, LLMIndexedBatch
 from resumable_data.engines.batches import BatchEngine
@@ -38,6 +40,9 @@ class Batch:
         batch_type: ``LLMBatch`` or ``LLMIndexedBatch``.
         shards: Number of logical shards, or None for the default, which a run that goes on keeps.
         sources: Whether batches say which component each token is of. It is no setting: the order is the same.
+        as_dict: Whether batches are dictionaries: True, the name of a preset, or for each key the name of a field. It
+            is not a setting either.
+        functions: What is done to each batch, in this order. They are no settings either.
         view: What this process sees of a batch.
         sharing: How processes measure documents whose lengths are not known. It is no setting either.
     """
@@ -48,16 +53,22 @@ class Batch:
     batch_type: type[LLMBatch]
     shards: int | None = None
     sources: bool = False
+    as_dict: bool | str | Names = False
+    functions: tuple[Callable[[Any], Any], ...] = ()
     view: View = field(default_factory=WholeBatch)
     sharing: Sharing = field(default_factory=Sharing)
 
     def __post_init__(self) -> None:
+        if not issubclass(cast(type, self.batch_type), LLMBatch):
+            name = self.batch_type.__name__
+            raise PipelineError(f"batch: batch_type={name} is not an LLMBatch; for dictionaries pass as_dict=True")
         if issubclass(self.batch_type, LLMIndexedBatch) and not self.parent.one_document_a_row:
             raise PipelineError("batch: an LLMIndexedBatch has one document a row; use pad(…) instead of pack(…)")
         if self.dtypes:
             type_with_fields(self.batch_type)
         if self.sources and SOURCE in dict(self.parent.format.fields):
             raise PipelineError(f"batch: sources=True gives a field {SOURCE!r}, as the documents do; rename theirs")
+        _ = self.form  # refuses what cannot be
         if self.shards is not None and self.shards < 1:
             raise PipelineError(f"batch: shards={self.shards} must be at least 1")
 
@@ -76,20 +87,28 @@ class Batch:
         """The type that was asked for, with room for fields if there are any."""
         return type_with_fields(self.batch_type) if self.dtypes else self.batch_type
 
+    @property
+    def form(self) -> DictForm | None:
+        """The dictionary that is made of a batch; None where it stays as it is."""
+        return dict_form(self.as_dict, self.delivered_type, self.dtypes, self.parent.format.shift)
+
     def settings(self) -> Settings:
         """Sizes by the step from which they apply, and the remainder."""
         stretches = self.schedule.stretches
         size = stretches[0].size if len(stretches) == 1 else [[s.step, s.size] for s in stretches]
         return {"size": size, "drop_remainder": self.drop_remainder}
 
-    def struct(self, step: int) -> LLMBatch:
+    def struct(self, step: int) -> Any:
         """Shapes and dtypes of the batch of a step that this process is handed."""
         size, length = self.schedule.size(step), self.parent.format.length
         struct = self.delivered_type.get_dtype_struct(size, length)
         if isinstance(struct, LLMFieldsBatch):
             fields = {name: jax.ShapeDtypeStruct((size, length), dtype) for name, dtype in self.dtypes.items()}
             struct = struct.replace(fields=fields)
-        return self.view.struct(struct)
+        delivered: Any = self.view.struct(struct if self.form is None else self.form.struct(struct))
+        for function in self.functions:
+            delivered = mapped_struct(function, delivered)
+        return delivered
 
     def shards_of(self, saved: int | None) -> int:
         """Logical shards of a run.
@@ -126,6 +145,8 @@ class Batch:
             drop_remainder=self.drop_remainder,
             row_format=self.parent.format,
             delivered_type=self.delivered_type,
+            form=self.form,
+            functions=self.functions,
             view=self.view,
             lengths_known=self.parent.lengths_known,
             source_numbers=source_numbers(catalog.numbers) if self.sources else None,
@@ -143,3 +164,29 @@ def source_numbers(readers: Mapping[str, int]) -> Int32Array:
     numbers = np.zeros(len(readers), np.int32)
     numbers[[readers[path] for path in sorted(readers)]] = np.arange(1, len(readers) + 1)
     return numbers
+
+
+def mapped_struct(function: Callable[[Any], Any], struct: Any) -> Any:
+    """Shapes and dtypes of what a function makes of a batch.
+
+    Args:
+        function: One that JAX can trace, or else one for NumPy, which is called with zeros.
+        struct: Shapes and dtypes of the batch.
+
+    >>> struct = jax.ShapeDtypeStruct((2, 3), np.int32)
+    >>> mapped_struct(lambda batch: batch.astype("float32").sum(-1), struct).shape
+    (2,)
+    """
+
+    def zeros(leaf: Any) -> Any:
+        return np.zeros(leaf.shape, leaf.dtype)
+
+    def shaped(leaf: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
+
+    made: Any
+    try:
+        made = jax.eval_shape(function, struct)
+    except (jax.errors.JAXTypeError, TypeError):
+        made = jax.tree.map(np.asarray, function(jax.tree.map(zeros, struct)))
+    return jax.tree.map(shaped, made)

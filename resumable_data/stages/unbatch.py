@@ -28,6 +28,10 @@ class Unbatch:
     def __post_init__(self) -> None:
         if len(self.parent.schedule.sizes) > 1:
             raise PipelineError(f"unbatch: batches have to be of one size, not of {self.parent.schedule.sizes}")
+        if self.parent.functions:
+            raise PipelineError(
+                "unbatch: map_batches makes of a batch what may have no rows; unbatch comes before it"
+            )
         if isinstance(self.parent.view, PlacedRows):
             raise PipelineError("unbatch: placed batches are arrays on devices; use shard, or neither")
         if self.parent.view.processes:
