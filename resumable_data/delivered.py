@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
+from resumable_data.state_form import is_natural
+
 COUNTED = ("truncated", "scored")
 """What is counted of each document, and delivered with its first token: names that ``Documents`` and others have."""
 
@@ -55,7 +57,7 @@ class Delivered(NamedTuple):
         Delivered(rows=20, documents=20, tokens=160, truncated=0, scored=0, dropped=0)
         """
         values = list(cast(Sequence[object], given)) if isinstance(given, list | tuple) else []
-        counts = [value for value in values if type(value) is int and value >= 0]
+        counts = [value for value in values if is_natural(value)]
         if len(values) not in (3, 6) or len(counts) != len(values):
             raise ValueError(f"{given!r} is not a list of three or six natural numbers")
         return cls(*counts)

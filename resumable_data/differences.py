@@ -98,14 +98,18 @@ def _of_stages(
     for name in [*saved, *(name for name in now if name not in saved)]:
         kind = re.split("[ #]", name)[0]
         edit = _EDIT_OF_STAGE.get(kind)
+        # Batches may have other sizes, but what had none cannot have them, or the other way round.
+        edit_of_all = None if kind == "batch" else edit
         if name not in now:
-            yield Difference(kind="stage_removed", component=component, stage=name, edit=edit)
+            yield Difference(kind="stage_removed", component=component, stage=name, edit=edit_of_all)
         elif name not in saved:
-            yield Difference(kind="stage_added", component=component, stage=name, edit=edit)
+            yield Difference(kind="stage_added", component=component, stage=name, edit=edit_of_all)
         else:
             was, is_now = saved[name], now[name]
             for setting in sorted(was.keys() | is_now.keys()):
-                if was.get(setting) != is_now.get(setting):
+                # A run gets its shards with the first component whose documents are measured.
+                begun = (kind, setting) == ("batch", "shards") and was.get(setting) is None
+                if was.get(setting) != is_now.get(setting) and not begun:
                     # Neither the name of a mix nor the shards are settings that a running job could change.
                     fixed = (kind == "mix" and setting != "weights") or (kind, setting) == ("batch", "shards")
                     yield Difference(

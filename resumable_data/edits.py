@@ -10,11 +10,16 @@ from typing import Any, Literal, cast
 from resumable_data.delivered import Delivered
 from resumable_data.digest import Json, canonical_json
 from resumable_data.errors import StateError
+from resumable_data.state_form import is_natural, is_weights
 
 ChangeKind = Literal["setting", "stage_added", "stage_removed", "component_added", "component_removed"]
 EditKind = ChangeKind | Literal["skip"]
 
 _KEYS = ("step", "rows", "kind", "component", "stage", "setting", "before", "after", "counts")
+
+
+MOST_SKIPPED = 10**6
+"""One skip leaves out at most so many batches: they are planned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,15 +123,17 @@ class Edit(Change):
         values: dict[str, Any] = json.loads(canonical_json(cast(Mapping[str, Json], given)))
         if values.keys() != set(_KEYS):
             raise ValueError(f"its keys are not {', '.join(_KEYS)}")
-        if not (_is_natural(values["step"]) and _is_natural(values["rows"])):
+        if not (is_natural(values["step"]) and is_natural(values["rows"])):
             raise ValueError("step and rows are not natural numbers")
         texts = tuple(values[key] for key in ("component", "stage", "setting"))
         if not all(text is None or isinstance(text, str) for text in texts):
             raise ValueError("component, stage and setting are not texts")
         if not _goes_with(values["kind"], *texts):
             raise ValueError("its kind does not go with its component, stage and setting")
-        if values["kind"] == "skip" and not (_is_natural(values["after"]) and values["after"] > 0):
-            raise ValueError("after is not a number of batches")
+        if values["kind"] == "skip" and not (is_natural(values["after"]) and 0 < values["after"] <= MOST_SKIPPED):
+            raise ValueError(f"after is not a number of batches from 1 to {MOST_SKIPPED}")
+        if values["setting"] == "weights" and not (is_weights(values["before"]) and is_weights(values["after"])):
+            raise ValueError("before and after are not the weights of a mix")
         counts = values["counts"]
         if counts is not None:
             if not isinstance(counts, dict):
@@ -151,13 +158,9 @@ def _goes_with(kind: object, component: str | None, stage: str | None, setting: 
             return False
 
 
-def _is_natural(value: object) -> bool:
-    return type(value) is int and value >= 0
-
-
 def _readable(value: Json) -> str:
     """A setting's value; weights as ``web=3 code=1``, each after the point from which they hold."""
-    if isinstance(value, Mapping) and "points" in value:
+    if is_weights(value):
         points = cast(Mapping[str, Any], value)["points"]
         texts = [" ".join(f"{name}={weight}" for name, weight in weights.items()) for _, weights in points]
         if len(points) == 1:

@@ -51,7 +51,7 @@ def _open(node: Node, worker: Worker, shards: int | None) -> Opened[Any]:
         engine = RowEngine(planner, catalog.readers, rows.format, measuring, rows.lengths_known)
     if worker.count > 1:
         engine = WorkerEngine(engine, worker)
-    shards = node.shards_of(shards) if isinstance(node, Batch | Unbatch) else 1
+    shards = node.shards_of(shards) if isinstance(node, Batch | Unbatch) else None
     return Opened(engine, catalog.description, shards, tuple(catalog.resources), catalog.left_out)
 
 

@@ -17,6 +17,7 @@ from resumable_data.differences import EDITS, Difference, differences, stages_by
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.edits import Edit
 from resumable_data.errors import PipelineError, PipelineMismatchError, StateError
+from resumable_data.state_form import check_form
 
 FORMAT = "resumable_data"
 VERSION = 1
@@ -145,15 +146,15 @@ def _with_positions(stages: Mapping[str, list[int]], at: Mapping[str, At]) -> di
     return {path: [list(stages.get(path, ())), list(at[path])] for path in sorted(at)}
 
 
-def shards_of(state: object) -> int:
-    """The number of logical shards of the run that a state is of.
+def shards_of(state: object) -> int | None:
+    """The number of logical shards of the run that a state is of; None where it has measured no document.
 
     Raises:
         StateError: The state is damaged or incomplete, or another release's.
     """
     header, _ = split(state)
     batch = stages_by_name(header["stages"], header["shared"]).get("batch", {})
-    return cast(int, batch.get("shards", 1))
+    return cast("int | None", batch.get("shards"))
 
 
 def decode(
@@ -228,6 +229,7 @@ def split(state: object) -> tuple[dict[str, Any], Position]:
     missing, unknown = sorted(_KEYS - given.keys()), sorted(given.keys() - _KEYS)
     if missing or unknown:
         raise StateError(f"the state is damaged: keys missing {missing}, unknown {unknown}")
+    check_form(given)
     try:
         stages = {path: numbers for path, (numbers, _) in given["components"].items()}
         at: dict[str, At] = {path: tuple(integers) for path, (_, integers) in given["components"].items()}
@@ -236,14 +238,10 @@ def split(state: object) -> tuple[dict[str, Any], Position]:
         header["components"] = {path: numbers for path, numbers in stages.items() if numbers}
         where = _where(given["step"], given["rows"], at, given["edits"])
         checksum = digest(canonical_json(header), canonical_json(where))
-    except (AttributeError, TypeError, ValueError) as error:
+    except (RecursionError, TypeError, ValueError) as error:
+        # What is within the settings of stages need not be JSON, where a state did not come from a file.
         raise StateError(f"the state is damaged: {error}. Restore an earlier checkpoint") from error
     if checksum != given["checksum"]:
         raise StateError("the state is damaged: its checksum is wrong. Restore an earlier checkpoint")
-    for key in ("step", "rows"):
-        if type(given[key]) is not int or given[key] < 0:
-            raise StateError(f"the state is damaged: {key} is {given[key]!r}. Restore an earlier checkpoint")
-    if not isinstance(given["edits"], list | tuple):
-        raise StateError("the state is damaged: edits are not a list. Restore an earlier checkpoint")
     edits = tuple(Edit.from_json(edit) for edit in cast(Sequence[object], given["edits"]))
     return header, Position(given["step"], given["rows"], at, edits)

@@ -26,8 +26,8 @@ WEB = ["source", {"name": "web"}]
         ("mix", {"stop": "renormalise"}, {"stop": "all"}, (None, "mix.stop was 'renormalise', is 'all'")),
         (
             "mix",
-            {"weights": {"points": [[0, {"a": 1, "b": 2}]]}},
-            {"weights": {"points": [[0, {"a": 1, "b": 2}], [9, {"a": 1, "b": 0}]]}},
+            {"weights": {"between": "constant", "points": [[0, {"a": 1, "b": 2}]]}},
+            {"weights": {"between": "constant", "points": [[0, {"a": 1, "b": 2}], [9, {"a": 1, "b": 0}]]}},
             ("weights", "mix.weights was a=1 b=2, is from 0: a=1 b=2, from 9: a=1 b=0"),
         ),
         ("mix x", {"weights": 1}, {"weights": 2}, ("weights", "mix x.weights was 1, is 2")),

@@ -183,7 +183,7 @@ def read_json(path: epath.Path) -> Any:
         ) from error
     except OSError as error:
         raise _unreadable(path, error) from error
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise StateError(f"{path} is damaged: {error}. Restore an earlier checkpoint") from error
 
 

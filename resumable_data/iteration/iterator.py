@@ -12,7 +12,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from resumable_data.delivered import Delivered
 from resumable_data.differences import Difference
-from resumable_data.edits import Edit
+from resumable_data.edits import MOST_SKIPPED, Edit
 from resumable_data.engines.engine import Resumed
 from resumable_data.errors import PipelineError, PipelineMismatchError
 from resumable_data.iteration.agreed_start import AgreedStart
@@ -151,6 +151,8 @@ class DataIterator(Generic[ElementT]):
         Raises:
             StateError: The state is damaged, or of a version that this release cannot read.
             PipelineMismatchError: It belongs to another pipeline or to other data.
+            PipelineError: ``allow`` names what can never be changed, or the position lies beyond what ``random_map``
+                can tell apart.
         """
         self.check_state(state, allow)()
 
@@ -163,6 +165,7 @@ class DataIterator(Generic[ElementT]):
         Raises:
             StateError: The state is damaged, or of a version that this release cannot read.
             PipelineMismatchError: It belongs to another pipeline or to other data.
+            PipelineError: As ``set_state``.
         """
         shards = shards_of(state)
         present = self._place.opened
@@ -196,8 +199,8 @@ class DataIterator(Generic[ElementT]):
             at: Before the batch of which step; by default the next.
 
         Raises:
-            PipelineError: ``count`` is below 1, step ``at`` is delivered or has a skip of another count already, or
-                this is not an iterator of batches.
+            PipelineError: ``count`` is below 1 or above a million, step ``at`` is delivered or has a skip of another
+                count already, or this is not an iterator of batches.
         """
         place = self._place
         step = place.step if at is None else at
@@ -209,7 +212,9 @@ class DataIterator(Generic[ElementT]):
                 f"skip: {count} batches before step {step}, but a skip of {recorded[0]} is recorded there. Skip "
                 "more before a later step"
             )
-        if count < 1 or step < place.step:
+        if not 1 <= count <= MOST_SKIPPED:
+            raise PipelineError(f"skip: {count} batches; one skip leaves out 1 to {MOST_SKIPPED}")
+        if step < place.step:
             raise PipelineError(f"skip: {count} batches before step {step}, but {place.step} are delivered")
         cursor = place.opened.engine.skipping(place.cursor, step, count)
         rows, _ = place.opened.engine.encode(place.cursor)

@@ -21,14 +21,14 @@ class Opened(Generic[ElementT]):
     Attributes:
         engine: What plans and loads its elements.
         description: What decides its data.
-        shards: The logical shards of the run.
+        shards: The logical shards of the run; None where it measures no document.
         resources: What it has open, to be closed after the engine.
         left_out: Gives the bad records that were left out so far.
     """
 
     engine: Engine[Any, Any, ElementT]
     description: Description
-    shards: int = 1
+    shards: int | None = None
     resources: Sequence[Resource] = ()
     left_out: Callable[[], list[LeftOut]] = list
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from resumable_data.errors import PipelineMismatchError, StateError
+from resumable_data.state_form import is_natural
 
 LENGTH = "iterator_length"
 
@@ -62,11 +63,10 @@ class EpochState:
                 f"the state lacks {', '.join(missing)}: it is damaged, or not a state of a MultiHostDataLoadIterator"
             )
         step, length, ended = given["step"], given[LENGTH], given.get("ended", False)
-        typed = type(step) is int and (length is None or type(length) is int) and type(ended) is bool
-        if not typed or step < 0 or (length is not None and step > length):
+        typed = is_natural(step) and (length is None or is_natural(length)) and type(ended) is bool
+        if not typed or (length is not None and step > length):
             raise StateError(f"the state is damaged: step={step!r}, {LENGTH}={length!r}, ended={ended!r}")
-        process = given.get("process")
-        return cls(step, length, _decode(given["iterator"]), ended, None if process is None else tuple(process))
+        return cls(step, length, _decode(given["iterator"]), ended, _process(given.get("process")))
 
     def check(self, length: int | None, process: tuple[int, int] | None, allow: Collection[str]) -> None:
         """Checks that the position belongs to such an epoch and to this process.
@@ -91,6 +91,16 @@ class EpochState:
             )
 
 
+def _process(given: Any) -> tuple[int, int] | None:
+    """The index and the number of processes, where a position belongs to one of several."""
+    if given is None:
+        return None
+    found = tuple(cast(Any, given)) if isinstance(given, list | tuple) else ()
+    if len(found) != 2 or not all(map(is_natural, found)):
+        raise StateError(f"the state is damaged: process={given!r}")
+    return found
+
+
 def _describe(process: tuple[int, ...] | None) -> str:
     return "the only one" if process is None else f"{process[0]} of {process[-1]}"
 
@@ -110,5 +120,8 @@ def _encode(state: Any) -> Any:
 
 def _decode(state: Any) -> Any:
     if isinstance(state, Mapping) and list(cast(Mapping[str, Any], state)) == ["utf8"]:
-        return str(cast(Mapping[str, Any], state)["utf8"]).encode()
+        try:
+            return str(cast(Mapping[str, Any], state)["utf8"]).encode()
+        except UnicodeEncodeError as error:
+            raise StateError(f"the state is damaged: {error}") from error
     return cast(Any, state)

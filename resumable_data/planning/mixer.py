@@ -186,6 +186,10 @@ class Mixer(Generic[PlanT]):
         schedules = self._schedules(saved)
         names = schedules[-1].names
         pending, origin, exhausted, *counts = named_integers(saved.at, self._path, MIX + names)
+        if exhausted >> len(names):
+            raise StateError(
+                f"mix {self._path!r}: of {len(names)} components those of bits {exhausted:b} are exhausted"
+            )
         if pending >= len(schedules):
             raise StateError(f"mix {self._path!r}: {pending} changes of its weights wait, but they are not recorded")
         known = {name: (count, exhausted >> i & 1) for i, (name, count) in enumerate(zip(names, counts, strict=True))}
@@ -265,9 +269,15 @@ class Mixer(Generic[PlanT]):
         given: list[Any] = [
             edit.before for edit in saved.edits if edit.stage == self._stage and edit.setting == "weights"
         ]
-        given.append(saved.settings[self._stage]["weights"])
+        settings = saved.settings.get(self._stage)
+        if settings is None:
+            raise StateError(f"mix {self._path!r}: the state holds its position, but not its weights")
+        given.append(settings["weights"])
         to_samples = saved.rows_before if self._by_step else int
-        return [WeightSchedule.from_json(weights).moved(to_samples) for weights in given]
+        try:
+            return [WeightSchedule.from_json(weights).moved(to_samples) for weights in given]
+        except (ValueError, ZeroDivisionError) as error:
+            raise StateError(f"mix {self._path!r}: the state holds weights that cannot be: {error}") from error
 
     def _exhausted(self, cursor: MixCursor) -> tuple[str, ...]:
         """Components that are exhausted, whose shares the others take."""

@@ -21,8 +21,6 @@ from resumable_data.planning.packed_group import GroupPacker, LengthSource, Pack
 from resumable_data.planning.planner import Counts, Extent, RowPlanner, Saved
 from resumable_data.state import At
 
-_MOST_SHARDS = 2**20
-
 
 @dataclass(frozen=True)
 class PackingReport:
@@ -235,7 +233,8 @@ class PackedRows(RowPlanner[RowCursor]):
     def _check_row(self, cursor: RowCursor, saved: Saved) -> Sequence[Delivered]:
         """What the rows of the group before the cursor deliver; raises unless there are more rows than these."""
         shards, size = cursor.kept
-        if shards > _MOST_SHARDS or (is_mix(self._path) and not (shards and size)):
+        of_run = saved.settings.get("batch", {}).get("shards", 1)
+        if shards not in (0, 1, of_run) or (is_mix(self._path) and not (shards and size)):
             raise StateError(f"component {self._path!r}: there is no group of {size} documents in {shards} shards")
         group = self._group(cursor)
         if group is not None and not self._documents.continues(group.after, saved):

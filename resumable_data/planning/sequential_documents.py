@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from resumable_data.digest import canonical_json
 from resumable_data.errors import StateError
 from resumable_data.packing.plan import DocumentPlan
 from resumable_data.planning.planner import MOST_DROPPED, Counts, DocumentPlanner, Extent, Saved
-from resumable_data.sources.tape import Tape
+from resumable_data.sources.tape import BEGINNING, Tape
 from resumable_data.state import At
-
-_BEGINNING = "null"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class SequentialDocuments(DocumentPlanner[SequentialCursor]):
 
     def start(self) -> SequentialCursor:
         """The cursor before the first document."""
-        return SequentialCursor(0, _BEGINNING)
+        return SequentialCursor(0, BEGINNING)
 
     def renewed(self, cursor: SequentialCursor) -> SequentialCursor:
         """The same cursor: nothing waits."""
@@ -102,4 +102,14 @@ class SequentialDocuments(DocumentPlanner[SequentialCursor]):
         found = saved.at.get(self.path, ())
         if len(found) != 2 or type(found[0]) is not int or found[0] < 0 or not isinstance(found[1], str):
             raise StateError(f"component {self.path!r}: {found} is not a position of a stream")
+        if not _is_state(found[0], found[1]):
+            raise StateError(f"component {self.path!r}: {found[1]!r} is not a state of its source at {found[0]}")
         return SequentialCursor(found[0], found[1])
+
+
+def _is_state(position: int, state: str) -> bool:
+    """Whether a text can be the state of a source after so many records."""
+    try:
+        return state == canonical_json(json.loads(state)) and (position == 0 or state != BEGINNING)
+    except (RecursionError, ValueError):
+        return False

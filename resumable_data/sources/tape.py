@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from resumable_data.digest import canonical_json
-from resumable_data.errors import RecordError, SourceError
+from resumable_data.errors import RecordError, ResumableDataError, SourceError, StateError
 from resumable_data.locks import ForkLock
 from resumable_data.sources.record_memory import memory_of
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialReader, SequentialSource
+
+BEGINNING = "null"
+"""The state before the first record, as text."""
 
 _KEPT_BYTES = 2**24
 _STRETCHES_BYTES = 2**24
@@ -114,7 +117,7 @@ class Tape:
         """Reads forward."""
         head = self._head
         if head is None or (head.position, head.state) != (start, state):
-            reader = self._source.open_at(json.loads(state))
+            reader = self._opened(state)
             head = _Head(start, state, reader, iter(reader))
             self._planned.clear()  # another place was left
         self._head = None  # an error in the middle leaves no reader at a place that nobody knows
@@ -123,6 +126,17 @@ class Tape:
         self._planned.update(records)
         self._head = _Head(start + len(records), after, head.reader, head.records)
         return _Stretch(len(records), state, after)
+
+    def _opened(self, state: str) -> SequentialReader:
+        """A reader at a state of the source, as text."""
+        try:
+            return self._source.open_at(json.loads(state))
+        except ResumableDataError:
+            raise
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            if state == BEGINNING:
+                raise
+            raise StateError(f"{self._source!r} cannot go to its saved state {state}: {error!r}") from error
 
     def _next(self, records: Iterator[Any], start: int, count: int) -> dict[int, Any]:
         """The next ``count`` records by their number, or what is left."""

@@ -26,6 +26,7 @@ from resumable_data.stages.measure import Sharing
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.stage import RowStage
 from resumable_data.state import Settings
+from resumable_data.state_form import MOST_SHARDS
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ class Batch:
         if self.sources and SOURCE in dict(self.parent.format.fields):
             raise PipelineError(f"batch: sources=True gives a field {SOURCE!r}, as the documents do; rename theirs")
         _ = self.form  # refuses what cannot be
-        if self.shards is not None and self.shards < 1:
-            raise PipelineError(f"batch: shards={self.shards} must be at least 1")
+        if self.shards is not None and not 1 <= self.shards <= MOST_SHARDS:
+            raise PipelineError(f"batch: shards={self.shards} must be from 1 to {MOST_SHARDS}")
 
     @property
     def name(self) -> str:
@@ -110,16 +111,16 @@ class Batch:
             delivered = mapped_struct(function, delivered)
         return delivered
 
-    def shards_of(self, saved: int | None) -> int:
-        """Logical shards of a run.
+    def shards_of(self, saved: int | None) -> int | None:
+        """Logical shards of a run; None for one that measures no document, and never has.
 
         Args:
-            saved: Those of a run that goes on here; None for a run that begins. A number that was given to this stage
-                stays, unless the lengths of all documents are known.
+            saved: Those of a run that goes on here; None for a run that begins, or that has measured none. A number
+                that was given to this stage stays, unless the lengths of all documents are known.
         """
         if self.parent.lengths_known:
             # A run keeps its number when the last component whose documents are measured is removed.
-            return 1 if saved is None else saved
+            return saved
         if self.shards is not None:
             return self.shards
         return default_shards(max(self.schedule.sizes)) if saved is None else saved
@@ -132,12 +133,13 @@ class Batch:
             shards: Logical shards of the run that goes on here; None for a run that begins.
             worker: The worker of this process that drives it.
         """
-        shards = self.shards_of(shards)
+        of_run = self.shards_of(shards)
+        shards = of_run or 1
         exchange = self.sharing.exchange(self.view, max(self.schedule.sizes), shards, worker)
         measuring = Measuring(exchange, self.sharing.kept_bytes)
         context = OpenContext(measuring, shards, first_row=self.schedule.first_row)
         rows = self.parent.open(context, catalog, self.parent.component)
-        catalog.describe("*", self.name, {**self.settings(), "shards": shards if shards > 1 else None})
+        catalog.describe("*", self.name, {**self.settings(), "shards": of_run})
         return BatchEngine(
             rows=rows,
             readers=catalog.readers,

@@ -53,7 +53,7 @@ class Unbatch:
         """Rows of a batch, and the limit."""
         return {"rows": self.rows, "steps": self.steps}
 
-    def shards_of(self, saved: int | None) -> int:
+    def shards_of(self, saved: int | None) -> int | None:
         """Logical shards of a run; see ``Batch.shards_of``."""
         return self.parent.shards_of(saved)
 

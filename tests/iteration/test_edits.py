@@ -311,6 +311,26 @@ def test_a_run_keeps_its_shards_when_its_batch_changes_and_says_nothing_of_them(
     assert list(map(str, new.edits)) == ["batch.size was 64, is 32"]
 
 
+def test_a_run_gets_its_shards_with_the_first_component_that_is_measured() -> None:
+    """Text that joins tokens is measured by all processes, as it would be in a run that begins with it."""
+
+    def mixed(*names: str) -> rd.Dataset[Any]:
+        both = {"tokens": component(100), "text": component(200)}
+        text = rd.Dataset.from_source(rd.InMemorySource([[7] * (number % 9 + 1) for number in range(99)])).repeat()
+        both["text"] = text.map(list, name="as a list").pack(4, eod_id=0, window=6)
+        return rd.mix({name: both[name] for name in names}).batch(32)
+
+    old, new, later = after(mixed("tokens"), 2), iter(mixed("tokens", "text")), iter(mixed("tokens"))
+    assert shards_of(old.get_state()) is None
+    new.set_state(json.loads(json.dumps(old.get_state())), allow={"sources"})
+    assert shards_of(new.get_state()) == shards_of(iter(mixed("tokens", "text")).get_state()) == 32
+    assert {edit.kind for edit in new.edits} == {"component_added", "setting"}
+    assert all(edit.setting != "shards" for edit in new.edits)
+    tokens(new, 3)
+    later.set_state(json.loads(json.dumps(new.get_state())), allow={"sources"})
+    assert shards_of(later.get_state()) == 32
+
+
 def test_an_iterator_that_went_to_another_run_can_come_back() -> None:
     own, other = iter(read_rows(32)), after(read_rows(64), 2)
     begin, first = own.get_state(), tokens(own, 3)

@@ -202,9 +202,9 @@ class OracleRun:
 
     def __init__(self, run: Run) -> None:
         self.run, self.step, self.rows, self.shift = run, 0, 0, 0
-        # The logical shards of a run are those of its first batch size, whatever is edited.
-        self.shards = run.shards or default_shards(max(size for _, size in run.sizes))
+        self.shards = _shards(run)
         self.mix = MixFeed(run.root, "", run.level == "rows", False, self.shards, self.to_samples(0))
+        self.known = run.known
         self.feed: Any = PackFeed(self.mix, run, self.shards) if run.level == "documents" else self.mix
 
     def to_samples(self, shift: int) -> Callable[[int], int]:
@@ -215,11 +215,15 @@ class OracleRun:
 
     def edit(self, run: Run) -> None:
         sizes_before, self.run = self.run.sizes, run
+        # The logical shards of a run are those of when it first had to measure documents, whatever is edited then.
+        if self.known:
+            self.shards = self.mix.shards = _shards(run)
+            self.known = run.known
         if run.sizes != sizes_before:
             self.shift = self.rows - sum(run.size(step) for step in range(self.step))
         self.mix.update(run.root, self.to_samples(self.shift))
         if run.level == "documents":
-            self.feed.run = run
+            self.feed.run, self.feed.shards = run, 1 if run.known else self.shards
         else:
             self.mix.renew()
 
@@ -245,6 +249,10 @@ class OracleRun:
 
     def fields(self, rows: list[Row]) -> Fields:
         return RowFormat(LENGTH).batch(rows)
+
+
+def _shards(run: Run) -> int:
+    return run.shards or default_shards(max(size for _, size in run.sizes))
 
 
 def moved(mix: Mixed, to_samples: Callable[[int], int]) -> tuple[Points, str]:
