@@ -71,6 +71,10 @@ def test_a_state_is_refused_in_words_or_a_position_that_exists(name: str, seed: 
     expected_state, moved = json.dumps(iterator.get_state()), False
     for number, state in enumerate(hostile_states(name, seed)):
         allow = all_edits() if number % 3 == 0 else ()
+        if name == "stream":
+            # A record number says where a stream is; no two sound states have one number and two places.
+            iterator = iter(data)
+            expected_state, moved = json.dumps(iterator.get_state()), True
         Counting.asked = 0
         try:
             iterator.set_state(state, allow)

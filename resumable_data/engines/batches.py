@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ from resumable_data.reading.measuring import Measuring
 from resumable_data.reading.read import Spans, read_spans
 from resumable_data.reading.reader import Reader
 from resumable_data.state import At
+from resumable_data.waits import Doing
 
 _STEPS_BETWEEN_LOOKS = 16
 _ROWS_AT_ONCE = 256
@@ -251,12 +253,18 @@ class BatchEngine:
         for plan in plans:
             last = first + len(plan.rows.record)
             own = spans._replace(starts=spans.starts[first:last])
-            batch = make_batch(self.delivered_type, plan.rows, own, self.row_format, self.source_numbers)
-            first = last
-            finished: Any = self.view.finish(batch if self.form is None else self.form.of(batch), plan.n_rows)
+            with Doing(_assembling):
+                batch = make_batch(self.delivered_type, plan.rows, own, self.row_format, self.source_numbers)
+                finished: Any = self.view.finish(batch if self.form is None else self.form.of(batch), plan.n_rows)
             for function in self.functions:
-                finished = function(finished)
+                with Doing(partial("map_batches: {!r}".format, function)):
+                    finished = function(finished)
+            first = last
             yield finished
+
+
+def _assembling() -> str:
+    return "assembling and placing a batch"
 
 
 def _rows_of_steps(schedule: BatchSchedule, edits: Sequence[Edit]) -> Callable[[int], int]:

@@ -23,6 +23,7 @@ from resumable_data.iteration.progress import Progress
 from resumable_data.planning.integers import delivered_of, is_mix
 from resumable_data.reading.bad_records import LeftOut
 from resumable_data.state import Position, State, decode, encode, shards_of
+from resumable_data.waits import Waiting
 
 ElementT = TypeVar("ElementT")
 
@@ -154,7 +155,8 @@ class DataIterator(Generic[ElementT]):
             PipelineError: ``allow`` names what can never be changed, or the position lies beyond what ``random_map``
                 can tell apart.
         """
-        self.check_state(state, allow)()
+        with Waiting(lambda: "a position to go to"):
+            self.check_state(state, allow)()
 
     def check_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> Callable[[], None]:
         """Reads and checks a saved position without moving, as ``set_state`` does before it moves.
@@ -291,8 +293,9 @@ class DataIterator(Generic[ElementT]):
         if self._ended:
             raise StopIteration
         try:
-            self._start.agree(self.get_state)
-            following = self._load()
+            with Waiting(lambda: f"element {self.step}"):
+                self._start.agree(self.get_state)
+                following = self._load()
         except BaseException:
             # What follows starts again from the position, which has not moved.
             self._drop_ready()

@@ -11,6 +11,7 @@ from resumable_data.engines.engine import Engine, Planned
 from resumable_data.errors import ResumableDataError
 from resumable_data.iteration.background import Background
 from resumable_data.threads import join_all
+from resumable_data.waits import Doing
 
 ElementT = TypeVar("ElementT")
 
@@ -84,7 +85,8 @@ def plan_ahead(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterato
         spans = tokens = 0
         while len(planned) < elements and spans < most_spans and tokens < _TOKENS_AT_ONCE:
             try:
-                following = engine.plan(cursor, step)
+                with Doing(_planning):
+                    following = engine.plan(cursor, step)
             except ResumableDataError as error:
                 # What is planned already is delivered first.
                 failure = error
@@ -101,6 +103,10 @@ def plan_ahead(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterato
         if not planned:
             return
         elements *= 2
+
+
+def _planning() -> str:
+    return "planning"
 
 
 def load(engine: Engine[Any, Any, ElementT], planned: Iterator[list[Planned[Any, Any]]]) -> Iterator[Chunk[ElementT]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.step import Guard, Step
 from resumable_data.reading.token_ids import ANY_TOKEN, TokenIds
+from resumable_data.waits import Doing
 
 _TRUNCATED = COUNTED.index("truncated")
 
@@ -166,7 +168,8 @@ class DocumentReader:
         for step in steps[last + 1 :]:
             occurring = occurring or step.epoch_dependent
             own = indices if occurring else self._records(indices)
-            documents = step.apply(documents, own, self._naming(indices, occurring))
+            with Doing(partial(self._working, step, indices, occurring)):
+                documents = step.apply(documents, own, self._naming(indices, occurring))
         return documents
 
     def _guarded(self, guard: Guard, steps: tuple[Step, ...], indices: Int64Array) -> Documents:
@@ -193,6 +196,10 @@ class DocumentReader:
 
     def _records(self, indices: Int64Array) -> Int64Array:
         return records_of(indices) if self._occurring else indices
+
+    def _working(self, step: Step, indices: Int64Array, occurring: bool) -> str:
+        first = f", from {self._name(int(indices[0]), occurring)} on" if len(indices) else ""
+        return f"{step.name} of {len(indices)} documents{first}"
 
     def _naming(self, indices: Int64Array, occurring: bool) -> NameOf:
         return lambda place: self._name(int(indices[place]), occurring)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from resumable_data.arrays import Int64Array
@@ -13,6 +14,7 @@ from resumable_data.sources.retries import Retries
 from resumable_data.sources.source import Source, SourceWithColumns, SourceWithLengths
 from resumable_data.stages.stage import check_component_name
 from resumable_data.state import Settings
+from resumable_data.waits import Doing
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ class SourceStage:
         Raises:
             SourceError: Storage fails however often it is asked.
         """
-        found = self.retries.read(lambda: self.source.read(records), repr(self.source))
+        with Doing(partial(self._reading, len(records))):
+            found = self.retries.read(lambda: self.source.read(records), repr(self.source))
         return found if isinstance(found, Documents) else Documents(found)
 
     def read_columns(self, records: Int64Array, fields: TokenFields) -> Documents | None:
@@ -116,9 +119,13 @@ class SourceStage:
         source = self.source
         if not isinstance(source, SourceWithColumns):
             return None
-        columns = self.retries.read(lambda: source.read_columns(records, fields.keys), repr(source))
+        with Doing(partial(self._reading, len(records))):
+            columns = self.retries.read(lambda: source.read_columns(records, fields.keys), repr(source))
         found = None if columns is None else fields.of_columns(columns)
         return None if found is None else Documents(found)
+
+    def _reading(self, count: int) -> str:
+        return f"reading {count} records of component {self.component!r} from {self.source!r}"
 
     def name_of(self, record: int) -> str:
         """Source and index."""

@@ -1,0 +1,126 @@
+"""Long waits explained in the log: who waits for how long, and what the threads of this process do meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Event, Lock, Thread, get_ident
+from types import TracebackType
+
+FIRST_SECONDS = 10.0
+"""After so long a wait is logged for the first time, …"""
+
+AGAIN_SECONDS = 60.0
+"""… and after so long again."""
+
+_IDLE_SECONDS = 5.0
+
+_LOG = logging.getLogger(__name__)
+
+About = Callable[[], str]
+"""What an activity or a wait is called; asked for only where it is logged."""
+
+_activities: dict[int, list[About]] = {}  # by thread, the innermost last
+_waits: dict[int, Waiting] = {}  # by thread
+
+
+class Doing:
+    """While the block runs, a log of waits says that the present thread does this.
+
+    Args:
+        about: What it does, as in ``"reading 12 records of …"``.
+
+    >>> with Doing(lambda: "planning"):
+    ...     activities()
+    ['planning']
+    """
+
+    __slots__ = ("_about",)
+
+    def __init__(self, about: About) -> None:
+        self._about = about
+
+    def __enter__(self) -> None:
+        _activities.setdefault(get_ident(), []).append(self._about)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        stack = _activities[get_ident()]
+        stack.pop()
+        if not stack:
+            del _activities[get_ident()]
+
+
+class Waiting:
+    """While the block runs, the present thread waits for something: after some seconds the log says so.
+
+    Args:
+        about: What it waits for, as in ``"element 12"``.
+    """
+
+    __slots__ = ("_outer", "about", "due", "logged", "since")
+
+    def __init__(self, about: About) -> None:
+        self.about = about
+        self.since = time.monotonic()
+        self.due = self.since + FIRST_SECONDS
+        self.logged = False
+        self._outer: Waiting | None = None
+
+    def __enter__(self) -> None:
+        self._outer = _waits.get(get_ident())
+        _waits[get_ident()] = self
+        if not _watcher.runs:
+            _watcher.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._outer is None:
+            del _waits[get_ident()]
+        else:
+            _waits[get_ident()] = self._outer
+        if self.logged:
+            _LOG.warning("%s: the wait is over after %.0f s", self.about(), time.monotonic() - self.since)
+
+
+def activities() -> list[str]:
+    """What the threads of this process do, the innermost activity of each."""
+    return [stack[-1]() for stack in list(_activities.values()) if stack]
+
+
+class _Watcher:
+    """A thread that looks at the waits once a second, and ends soon after the last of them."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._thread: Thread | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is such a thread; after a fork there is none."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Starts the thread."""
+        with self._lock:
+            if not self.runs:
+                self._thread = Thread(target=self._watch, name="resumable_data watch", daemon=True)
+                self._thread.start()
+
+    def _watch(self) -> None:
+        busy = time.monotonic()
+        while _waits or time.monotonic() - busy < _IDLE_SECONDS:
+            Event().wait(min(1.0, FIRST_SECONDS / 4))
+            now = time.monotonic()
+            busy = now if _waits else busy
+            for wait in list(_waits.values()):
+                if now >= wait.due:
+                    wait.logged, wait.due = True, now + AGAIN_SECONDS
+                    doing = "; ".join(activities()) or "nothing that this library knows of"
+                    _LOG.warning("%s: waiting for %.0f s; in progress: %s", wait.about(), now - wait.since, doing)
+
+
+_watcher = _Watcher()
