@@ -114,13 +114,19 @@ class _Watcher:
         busy = time.monotonic()
         while _waits or time.monotonic() - busy < _IDLE_SECONDS:
             Event().wait(min(1.0, FIRST_SECONDS / 4))
-            now = time.monotonic()
-            busy = now if _waits else busy
-            for wait in list(_waits.values()):
-                if now >= wait.due:
-                    wait.logged, wait.due = True, now + AGAIN_SECONDS
-                    doing = "; ".join(activities()) or "nothing that this library knows of"
-                    _LOG.warning("%s: waiting for %.0f s; in progress: %s", wait.about(), now - wait.since, doing)
+            if _waits:
+                busy = time.monotonic()
+                _look()
+
+
+def _look() -> None:
+    """Logs the waits that are due. It keeps no reference to them, or they would keep what they are about."""
+    now = time.monotonic()
+    for wait in list(_waits.values()):
+        if now >= wait.due:
+            wait.logged, wait.due = True, now + AGAIN_SECONDS
+            doing = "; ".join(activities()) or "nothing that this library knows of"
+            _LOG.warning("%s: waiting for %.0f s; in progress: %s", wait.about(), now - wait.since, doing)
 
 
 _watcher = _Watcher()

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from property_tests.testing.threads import threads
 from resumable_data.iteration.background import Background
 
 PATIENCE = 20  # seconds after which a test that hangs fails
@@ -37,9 +38,9 @@ def test_nothing_is_produced_before_the_first_next() -> None:
         asked.set()
         yield 1
 
-    before = threading.active_count()
+    before = threads()
     produced = Background(elements(), ahead=1)
-    assert threading.active_count() == before
+    assert threads() == before
     assert not asked.is_set()
 
     next(produced)
@@ -68,10 +69,10 @@ def test_no_more_than_asked_for_waits(ahead: int) -> None:
 
 
 def test_closing_ends_the_thread_wherever_it_is() -> None:
-    before = set(threading.enumerate())
+    before = threads()
     produced = Background(iter(range(10**9)), ahead=2)
     next(produced)
-    (thread,) = set(threading.enumerate()) - before
+    (thread,) = threads() - before
     produced.close()
     produced.close()
 

@@ -16,6 +16,7 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from jax.sharding import Mesh
 
 import resumable_data as rd
+from property_tests.testing.threads import threads
 
 PATIENCE = 20  # seconds after which a test that hangs fails
 KINDS = ("documents", "rows", "measured rows", "batches", "placed")
@@ -61,8 +62,8 @@ def open_files(folder: Path) -> list[str]:
 
 @pytest.fixture
 def new_threads() -> Iterator[Callable[[], object]]:
-    before = set(threading.enumerate())
-    return lambda: set(threading.enumerate()) - before
+    before = threads()
+    return lambda: threads() - before
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.threads import threads
 
 PATIENCE = 20  # seconds after which a test that hangs fails
 
@@ -44,8 +45,8 @@ def batches(source: Watched, buffer_size: int = 2) -> rd.Dataset[rd.LLMBatch]:
 
 @pytest.fixture
 def new_threads():
-    before = set(threading.enumerate())
-    return lambda: set(threading.enumerate()) - before
+    before = threads()
+    return lambda: threads() - before
 
 
 @pytest.mark.parametrize("buffer_size", [1, 2, 100])
