@@ -68,11 +68,17 @@ def name_component(at: At) -> Mapping[str, int | str]:
 def delivered_of(at: At) -> Delivered:
     """What a component of a state has delivered.
 
+    Raises:
+        StateError: A text stands in the place of a number.
+
     >>> delivered_of((0, 64, 2, 20, 20, 160, 0, 0, 0))
     Delivered(rows=20, documents=20, tokens=160, truncated=0, scored=0, dropped=0)
     """
     named = name_component(at)
-    return Delivered(*(int(named.get(name, 0)) for name in Delivered._fields))
+    counts = [value for name in Delivered._fields if not isinstance(value := named.get(name, 0), str)]
+    if len(counts) != len(Delivered._fields):
+        raise StateError(f"the state is damaged: it holds {list(at)} where {', '.join(named)} belong")
+    return Delivered(*counts)
 
 
 def named_integers(at: Mapping[str, At], path: str, names: Names) -> tuple[int, ...]:

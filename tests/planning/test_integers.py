@@ -80,6 +80,11 @@ def test_what_a_component_delivered_is_found_by_name() -> None:
     assert delivered_of((3, 5)) == Delivered()
 
 
+def test_a_text_is_not_a_count() -> None:
+    with pytest.raises(rd.StateError, match="where position, state, row, rows, documents"):
+        delivered_of((300, 7, 5, 200, "many", 4000, 50, 7, 6))
+
+
 def test_a_mix_has_no_names_here() -> None:
     assert name_component((0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)) == {}
 
