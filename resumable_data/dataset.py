@@ -317,6 +317,8 @@ class Dataset(Generic[ElementT]):
         add_eos: bool = False,
         add_eod: bool = True,
         eod_id: int | None = None,
+        bos_id: int | None = None,
+        eos_id: int | None = None,
         max_length: int | None = None,
         truncate: Literal["left", "right"] = "right",
     ) -> Dataset[Any]:
@@ -335,6 +337,8 @@ class Dataset(Generic[ElementT]):
             add_eod: Close every document with ``eod_id``, but not one that is cut, or that fills ``max_length``
                 without it: whoever sees the token knows that the document was whole.
             eod_id: The end-of-document token, the tokenizer's EOS by default. ``pack`` and ``pad`` take it over.
+            bos_id: The BOS token, where it is not the tokenizer's own: a ``tokenizer.json`` names none.
+            eos_id: The EOS token, in the same way.
             max_length: Cut what is longer, all added tokens counted. By default nothing is: ``pack`` splits or
                 truncates what is longer than a row. What is cut here counts in ``progress().truncated`` of rows, like
                 what ``pack`` truncates and together with it: the tokens of the text alone, with the row in which
@@ -365,6 +369,8 @@ class Dataset(Generic[ElementT]):
             eod_id=None if eod_id is None else as_integer("tokenize: eod_id", eod_id),
             max_length=None if max_length is None else as_integer("tokenize: max_length", max_length),
             side=_side_of_tokenize(truncate),
+            bos_id=None if bos_id is None else as_integer("tokenize: bos_id", bos_id),
+            eos_id=None if eos_id is None else as_integer("tokenize: eos_id", eos_id),
         )
         return Dataset(documents.then(step))
 

@@ -44,8 +44,10 @@ class Tokenize(Step):
     side: str = RIGHT
 
     def __post_init__(self) -> None:
-        if self.eod_id is not None:
-            check_token(self.name, "eod_id", self.eod_id)
+        for token_name in ("bos_id", "eos_id", "eod_id"):
+            token = getattr(self, token_name)
+            if token is not None:
+                check_token(self.name, token_name, token)
         if self._room is not None and self._room < 1:
             raise PipelineError(f"tokenize: max_length={self.max_length} leaves no room for a token of the text")
 
@@ -61,18 +63,22 @@ class Tokenize(Step):
         eod_id: int | None,
         max_length: int | None,
         side: str = RIGHT,
+        bos_id: int | None = None,
+        eos_id: int | None = None,
     ) -> Tokenize:
-        """The stage of a tokenizer, with the tokenizer's own tokens for what is to be added.
+        """The stage of a tokenizer, with the tokenizer's own tokens for what is to be added and not given.
 
         Raises:
             PipelineError: The tokenizer cannot be used, or lacks a token that is asked for.
         """
         fast = FastTokenizer.of(tokenizer)
+        bos_id = fast.bos_id if bos_id is None else bos_id
+        eos_id = fast.eos_id if eos_id is None else eos_id
         if eod_id is None:
-            eod_id = fast.eos_id
+            eod_id = eos_id
         for asked, token, what, instead in (
-            (add_bos, fast.bos_id, "BOS", "add_bos=False"),
-            (add_eos, fast.eos_id, "EOS", "add_eos=False"),
+            (add_bos, bos_id, "BOS", "bos_id=…, or add_bos=False"),
+            (add_eos, eos_id, "EOS", "eos_id=…, or add_eos=False"),
             (add_eod, eod_id, "EOS", "eod_id=…, the end-of-document token, or add_eod=False"),
         ):
             if asked and token is None:
@@ -81,7 +87,7 @@ class Tokenize(Step):
                     "tokenizer.json names none at all; transformers.PreTrainedTokenizerFast(tokenizer_object=…, "
                     "bos_token=…, eos_token=…) does"
                 )
-        bos_id, eos_id = fast.bos_id if add_bos else None, fast.eos_id if add_eos else None
+        bos_id, eos_id = bos_id if add_bos else None, eos_id if add_eos else None
         return cls(fast, column, bos_id, eos_id, eod_id, add_eod, max_length, side)
 
     @property

@@ -80,6 +80,18 @@ def test_a_document_that_is_cut_on_the_left_is_closed(more: int) -> None:
     assert truncated([TEXT[0]], **given) == max(0, 1 - more)
 
 
+def test_tokens_that_the_tokenizer_does_not_name_may_be_given() -> None:
+    nameless = documents(["one two"]).tokenize(words(), add_bos=True, bos_id=7, add_eos=True, eos_id=8)
+    (found,) = tokens(nameless)
+
+    assert (found[0], found[-1]) == (7, 8)
+    assert tokenised(TEXT[0], add_bos=True, bos_id=7)[0][0] == 7
+    with pytest.raises(rd.PipelineError, match="names no BOS token: pass bos_id=…, or add_bos=False"):
+        documents(["one"]).tokenize(words(), add_bos=True, eod_id=9)
+    with pytest.raises(rd.PipelineError, match="bos_id=-1 is no token"):
+        documents(["one"]).tokenize(words(), add_bos=True, bos_id=-1, eod_id=9)
+
+
 def test_the_side_counts_and_is_a_side() -> None:
     right, left = (documents(["a"]).tokenize(shared(), max_length=5, truncate=side) for side in ("right", "left"))
 
@@ -253,8 +265,8 @@ def test_a_limit_leaves_room_for_text(settings: dict[str, Any]) -> None:
     ("settings", "message"),
     [
         ({}, r"no EOS token: pass eod_id=…, the end-of-document token, or add_eod=False"),
-        ({"eod_id": 1, "add_eos": True}, "no EOS token: pass add_eos=False"),
-        ({"eod_id": 1, "add_bos": True}, "no BOS token: pass add_bos=False"),
+        ({"eod_id": 1, "add_eos": True}, "no EOS token: pass eos_id=…, or add_eos=False"),
+        ({"eod_id": 1, "add_bos": True}, "no BOS token: pass bos_id=…, or add_bos=False"),
     ],
 )
 def test_a_token_that_the_tokenizer_does_not_name_is_asked_for(settings: dict[str, Any], message: str) -> None:
