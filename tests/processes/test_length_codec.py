@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resumable_data.delivered import COUNTED
 from resumable_data.processes.length_codec import decode_lengths, encode_lengths
 
 LARGEST = 2**63 - 2
@@ -16,19 +17,19 @@ lengths = st.lists(st.one_of(st.integers(-1, 4000), edges, st.integers(-1, LARGE
 
 
 @given(lengths, st.booleans())
-def test_what_is_encoded_comes_back(values: list[int], truncates: bool) -> None:
-    truncated = [abs(value) for value in reversed(values)] if truncates else None
-    column = None if truncated is None else np.array(truncated, np.int64).reshape(-1, 1)
-    body = encode_lengths(np.array(values, np.int64), column)
+def test_what_is_encoded_comes_back(values: list[int], counted: bool) -> None:
+    numbers = [[abs(value) // place for place in range(1, len(COUNTED) + 1)] for value in reversed(values)]
+    given = np.array(numbers, np.int64).reshape(-1, len(COUNTED)) if counted else None
+    body = encode_lengths(np.array(values, np.int64), given)
     found, counts = decode_lengths(body, len(values))
 
     assert found.dtype == np.int64
     assert found.tolist() == values
-    if truncated is None or not any(truncated):
+    if given is None or not given.any():
         assert counts is None
     else:
         assert counts is not None
-        assert counts[:, 0].tolist() == truncated
+        assert counts.tolist() == numbers
 
 
 def test_a_document_takes_a_byte_or_two() -> None:
@@ -50,7 +51,7 @@ def test_the_bytes_stay_the_same_in_later_releases() -> None:
         (b"\x02\x01", 1, "not lengths of documents of version 1"),
         (b"\x01\x01\x80", 1, "end in the middle of a number"),
         (b"\x01\x80", 1, "end in the middle of a number"),
-        (b"\x01\x01\x01\x01", 2, "2 documents have 2 or 4 numbers, but these bytes hold 3"),
+        (b"\x01\x01\x01\x01", 2, "2 documents have 2 or 6 numbers, but these bytes hold 3"),
         (b"\x01\x01", 0, "these bytes hold 1"),
         (b"\x01" + b"\xff" * 9 + b"\x01", 1, "a length takes 10 bytes"),
     ],

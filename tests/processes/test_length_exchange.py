@@ -19,6 +19,7 @@ import resumable_data as rd
 from property_tests.testing.coordination import outcomes
 from property_tests.testing.memory_carrier import Board, MemoryCarrier
 from resumable_data.arrays import Int64Array
+from resumable_data.delivered import COUNTED
 from resumable_data.processes.carriers import Carrier
 from resumable_data.processes.directory_carrier import DirectoryCarrier
 from resumable_data.processes.failures import encode_failure
@@ -31,9 +32,9 @@ WHAT = "web"
 
 
 def window(group: int, place: int) -> Lengths:
-    """What a window holds, of which every other truncates something."""
+    """What a window holds, of which something is counted in every other."""
     lengths = np.arange(-1, 3 + place, dtype=np.int64) + 100 * group
-    return lengths, (lengths + 1).reshape(-1, 1) if place % 2 else None
+    return lengths, np.repeat(lengths[:, None] + 1, len(COUNTED), axis=1) if place % 2 else None
 
 
 @dataclass
