@@ -27,16 +27,17 @@ def encode_lengths(lengths: Int64Array, counts: Int64Array | None = None) -> byt
         counts: int64[n, n_counted], what is counted of each document, or None.
 
     Raises:
-        ValueError: A length is below -1, a count below 0, or there are not as many of each.
+        ValueError: A length is below -1, a count below 0, or the counts are not of that shape.
 
     >>> encode_lengths(np.array([3, -1, 200])).hex(" ")
     '01 04 00 c9 01'
     """
     numbers = lengths + 1
-    if counts is not None and counts.any():
-        if len(counts) != len(lengths):
-            raise ValueError(f"there are lengths of {len(lengths)} documents, but counts of {len(counts)}")
-        numbers = np.concatenate([numbers, counts.ravel()])
+    if counts is not None:
+        if counts.shape != (expected := (len(lengths), len(COUNTED))):
+            raise ValueError(f"the counts of {len(lengths)} documents have the shape {expected}, not {counts.shape}")
+        if counts.any():
+            numbers = np.concatenate([numbers, counts.ravel()])
     if numbers.min(initial=0) < 0:
         raise ValueError("a length is at least -1, and a count at least 0")
     return bytes([_VERSION]) + _varints(numbers)

@@ -36,12 +36,12 @@ def test_a_document_takes_a_byte_or_two() -> None:
     assert len(encode_lengths(np.full(256, 126))) == 1 + 256
     assert len(encode_lengths(np.full(256, 127))) == 1 + 2 * 256
     assert len(encode_lengths(np.full(256, 16382))) == 1 + 2 * 256
-    assert len(encode_lengths(np.full(256, 2048), np.zeros(256, np.int64))) == 1 + 2 * 256
+    assert len(encode_lengths(np.full(256, 2048), np.zeros((256, 2), np.int64))) == 1 + 2 * 256
 
 
 def test_the_bytes_stay_the_same_in_later_releases() -> None:
-    body = encode_lengths(np.array([-1, 0, 126, 127, 16383]), np.array([0, 0, 0, 5, 300]))
-    assert body.hex(" ") == "01 00 01 7f 80 01 80 80 01 00 00 00 05 ac 02"
+    body = encode_lengths(np.array([-1, 0, 126, 127, 16383]), np.array([[0, 0, 0, 5, 300], [0, 2, 0, 0, 1]]).T)
+    assert body.hex(" ") == "01 00 01 7f 80 01 80 80 01 00 00 00 02 00 00 05 00 ac 02 01"
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,15 @@ def test_any_bytes_are_lengths_or_refused(body: bytes, n: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "truncated", "words"),
+    ("values", "counts", "words"),
     [
         ([-2], None, "at least -1"),
-        ([1], [-1], "at least -1"),
-        ([1], [1, 2], "lengths of 1 documents, but counts of 2"),
+        ([1], [[-1, 0]], "at least -1"),
+        ([1], [[1, 2], [3, 4]], r"the counts of 1 documents have the shape \(1, 2\), not \(2, 2\)"),
+        ([1], [[1]], r"the counts of 1 documents have the shape \(1, 2\), not \(1, 1\)"),
+        ([1, 1], [[0], [0]], r"the counts of 2 documents have the shape \(2, 2\), not \(2, 1\)"),
     ],
 )
-def test_what_is_not_a_length_is_not_encoded(values: list[int], truncated: list[int] | None, words: str) -> None:
+def test_what_is_not_a_length_is_not_encoded(values: list[int], counts: list[list[int]] | None, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        encode_lengths(np.array(values), None if truncated is None else np.array([truncated]).T)
+        encode_lengths(np.array(values), None if counts is None else np.array(counts))

@@ -13,6 +13,7 @@ import numpy as np
 import resumable_data as rd
 from property_tests.testing.processes import join_run, report
 from resumable_data.arrays import Int64Array
+from resumable_data.delivered import COUNTED
 from resumable_data.processes.directory_carrier import DirectoryCarrier
 from resumable_data.processes.length_codec import Lengths
 from resumable_data.processes.length_exchange import LengthExchange
@@ -23,10 +24,12 @@ DOCUMENTS = 256
 
 
 def window(group: int, place: int) -> Lengths:
-    """Pseudo-random lengths, of which every other window truncates some."""
+    """Pseudo-random lengths, of which every other window counts something."""
     random = np.random.default_rng([group, place])
     lengths = random.integers(-1, 3000, DOCUMENTS)
-    return lengths, np.maximum(lengths - 2048, 0).reshape(-1, 1) if place % 2 else None
+    # counts: int64[n_documents, n_counted]
+    counts = np.maximum(lengths - 2048, 0)[:, None] + np.arange(len(COUNTED))
+    return lengths, counts if place % 2 else None
 
 
 def lengths_of(group: int) -> list[Any]:
