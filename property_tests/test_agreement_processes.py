@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import orbax.checkpoint as ocp
-from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
+from array_record.python.array_record_module import ArrayRecordReader
 
 import resumable_data as rd
+from property_tests.testing.array_record_shards import write_records
 from property_tests.testing.elastic_pipelines import digest_at, write_corpus
 from property_tests.testing.processes import completed
 from property_tests.testing.programs.disagreeing import pipeline
@@ -53,10 +54,7 @@ def write_other_corpus(corpus: Path, other: Path) -> None:
     shutil.copytree(corpus, other)
     records = ArrayRecordReader(str(corpus / "web_0.arecord")).read_all()
     records[40] = records[40][:-1] + b"\x01"
-    writer = ArrayRecordWriter(str(other / "web_0.arecord"), "group_size:1")
-    for record in records:
-        writer.write(record)
-    writer.close()
+    write_records(other / "web_0.arecord", records)
 
 
 def write_copies(corpus: Path, copies: Path) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-from array_record.python.array_record_module import ArrayRecordWriter
 from jax.sharding import Mesh
 
 import resumable_data as rd
 from property_tests.testing import toy_tokenizer
+from property_tests.testing.array_record_shards import to_bytes, write_records
 from property_tests.testing.processes import ROOT, completed
 from property_tests.testing.programs.grain_iterator import KINDS, epochs, iterator
 
@@ -25,14 +25,10 @@ def write_corpus(folder: Path) -> None:
     toy_tokenizer.with_names().save_pretrained(folder / "tokenizer")
     words = " ".join(toy_tokenizer.TEXT).split()
     texts = [" ".join(words[place % 40 : place % 40 + 1 + place % 3]) for place in range(90)]
-    tokens = [np.array(toy_tokenizer.alone(text), "<i4").tobytes() for text in texts]
+    tokens = [to_bytes(toy_tokenizer.alone(text)) for text in texts]
     for name, records in (("text", [text.encode() for text in texts]), ("tokens", tokens)):
-        (folder / name / "train").mkdir(parents=True)
         for shard in range(3):
-            writer = ArrayRecordWriter(str(folder / name / "train" / f"train_{shard:06d}.arecord"), "group_size:1")
-            for record in records[shard::3]:
-                writer.write(record)
-            writer.close()
+            write_records(folder / name / "train" / f"train_{shard:06d}.arecord", records[shard::3])
 
 
 def run(action: str, corpus: Path, directory: Path, count: int) -> list[dict[str, Any]]:

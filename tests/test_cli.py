@@ -10,19 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordWriter
 from click.testing import CliRunner
 
 import resumable_data as rd
+from property_tests.testing.array_record_shards import write_documents
 from resumable_data.cli import main
 
 
 @pytest.fixture
 def shards(tmp_path: Path) -> Path:
     for shard in range(2):
-        writer = ArrayRecordWriter(str(tmp_path / f"train_{shard}.arecord"), "group_size:1")
-        writer.write(np.arange(3, dtype="<i4").tobytes())
-        writer.close()
+        write_documents(tmp_path / f"train_{shard}.arecord", [range(3)])
     return tmp_path
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordWriter
 from jax.sharding import Mesh
+
+from property_tests.testing.array_record_shards import write_documents
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -37,13 +38,10 @@ def trained(code: str, steps: int) -> list[bytes]:
 
 def test_the_loop_of_the_readme_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("corpus").mkdir()
     draw = np.random.default_rng(0)
     for shard in range(2):
-        writer = ArrayRecordWriter(f"corpus/train_{shard}.arecord", "group_size:1")
-        for length in draw.integers(1, 900, 100):
-            writer.write(draw.integers(1, 100, length).astype("<i4").tobytes())
-        writer.close()
+        documents = [draw.integers(1, 100, length) for length in draw.integers(1, 900, 100)]
+        write_documents(Path(f"corpus/train_{shard}.arecord"), documents)
     code = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)[1]  # type: ignore[index]
     assert "/checkpoints/run" in code
     assert "% 1000" in code

@@ -11,13 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orbax.checkpoint as ocp
 import pytest
-from array_record.python.array_record_module import ArrayRecordWriter
 from etils import epath
 
 import resumable_data as rd
+from property_tests.testing.array_record_shards import to_bytes, write_records
 from property_tests.testing.fault_table import Fault, Scenario
 from property_tests.testing.processes import ROOT
 from property_tests.testing.programs import faults
@@ -147,14 +146,9 @@ def full_disk(directory: Path) -> list[str]:
 
 def write_corpus(directory: Path, first: int = 0) -> Path:
     """A file of records, one of which cannot be parsed by who is told so."""
-    path = directory / "corpus.arecord"
-    writer = ArrayRecordWriter(str(path), "group_size:1")
-    for number in range(64):
-        tokens = np.arange(number % 7 + 1, dtype="<i4")
-        tokens[0] = first
-        writer.write(faults.BAD_RECORD if number == 46 else tokens.tobytes())
-    writer.close()
-    return path
+    records = [to_bytes([first, *range(1, number % 7 + 1)]) for number in range(64)]
+    records[46] = faults.BAD_RECORD
+    return write_records(directory / "corpus.arecord", records)
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from typing import Any
 import datasets
 import jax
 import numpy as np
-from array_record.python.array_record_module import ArrayRecordWriter
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import resumable_data as rd
 from property_tests.testing import toy_tokenizer
+from property_tests.testing.array_record_shards import write_documents
 from property_tests.testing.running import FIELDS
 
 STEP = 3
@@ -31,13 +31,9 @@ Shards = list[tuple[Place, str]]
 
 def write_corpus(folder: Path) -> None:
     """Real ArrayRecord shards with their lengths indexes, which runs of several processes do not build."""
-    folder.mkdir()
     for shard, count in {"web_0": 170, "web_1": 130, "code_0": 60}.items():
-        writer = ArrayRecordWriter(str(folder / f"{shard}.arecord"), "group_size:1")
-        for record in range(count):
-            tokens = np.arange(1 + record * 37 % 83, dtype="<i4") * (record + 3) % 997 + 1
-            writer.write(tokens.tobytes())
-        writer.close()
+        documents = [np.arange(1 + record * 37 % 83) * (record + 3) % 997 + 1 for record in range(count)]
+        write_documents(folder / f"{shard}.arecord", documents)
     for kind in ("web", "code"):
         source_of(folder, kind).build_index()
     for kind, count in {"books": 200, "notes": 90}.items():

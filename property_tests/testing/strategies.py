@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from array_record.python.array_record_module import ArrayRecordWriter
 from hypothesis import strategies as st
 
 import resumable_data as rd
+from property_tests.testing.array_record_shards import write_documents
 from property_tests.testing.oracle.batches import default_shards
 from property_tests.testing.oracle.pipeline import Oracle
 
@@ -296,10 +296,7 @@ def _array_record_source(documents: list[list[int]]) -> rd.ArrayRecordSource:
     folder = Path(tempfile.mkdtemp(dir=_directory().name))
     per_shard = -(-len(documents) // 2)
     for number, first in enumerate(range(0, len(documents), per_shard)):
-        writer = ArrayRecordWriter(str(folder / f"tokens_{number}.arecord"), "group_size:1")
-        for document in documents[first : first + per_shard]:
-            writer.write(np.array(document, "<i4").tobytes())
-        writer.close()
+        write_documents(folder / f"tokens_{number}.arecord", documents[first : first + per_shard])
     return rd.ArrayRecordSource(f"{folder}/*.arecord", parse=rd.parse_int32_tokens, progress=False)
 
 

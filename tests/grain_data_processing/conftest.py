@@ -11,10 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordWriter
 from jax.sharding import Mesh
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
+
+from property_tests.testing.array_record_shards import write_records
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
@@ -45,12 +46,8 @@ class Corpus:
 
 
 def write_shards(folder: Path, records: Sequence[bytes], shards: int = 3) -> None:
-    folder.mkdir(parents=True)
     for shard, part in enumerate(np.array_split(np.arange(len(records)), shards)):
-        writer = ArrayRecordWriter(str(folder / f"{folder.name}_{shard:06d}.arecord"), "group_size:1")
-        for place in part.tolist():
-            writer.write(records[place])
-        writer.close()
+        write_records(folder / f"{folder.name}_{shard:06d}.arecord", [records[place] for place in part.tolist()])
 
 
 @pytest.fixture(scope="session")

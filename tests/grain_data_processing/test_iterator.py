@@ -10,10 +10,10 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordWriter
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import resumable_data as rd
+from property_tests.testing.array_record_shards import write_documents
 from resumable_data.grain_data_processing import (
     DataConfig,
     GrainArrayRecordsDataConfig,
@@ -61,11 +61,7 @@ def hugging_face(corpus: Any, cache: Path, **settings: Any) -> HFHubDataConfig:
 
 def constant(folder: Path, token: int, count: int, length: int = 3) -> Path:
     """An ArrayRecord data set whose documents are all of one token."""
-    (folder / "train").mkdir(parents=True)
-    writer = ArrayRecordWriter(str(folder / "train" / "train_0.arecord"), "group_size:1")
-    for _ in range(count):
-        writer.write(np.full(length, token, "<i4").tobytes())
-    writer.close()
+    write_documents(folder / "train" / "train_0.arecord", [[token] * length] * count)
     return folder
 
 

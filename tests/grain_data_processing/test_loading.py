@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordWriter
 
 import resumable_data as rd
+from property_tests.testing.array_record_shards import write_records
 from resumable_data.grain_data_processing import (
     HFHubDataConfig,
     load_array_record_dataset,
@@ -19,19 +19,12 @@ from resumable_data.grain_data_processing import (
 )
 
 
-def write(path: Path, *records: bytes) -> None:
-    writer = ArrayRecordWriter(str(path), "group_size:1")
-    for record in records:
-        writer.write(record)
-    writer.close()
-
-
 def test_shards_come_in_the_order_of_their_numbers_and_gaps_are_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write(tmp_path / "train_10.arecord", b"e")
-    write(tmp_path / "train_000002.arecord", b"c", b"d")
-    write(tmp_path / "train_1.arecord", b"a", b"b")
+    write_records(tmp_path / "train_10.arecord", [b"e"])
+    write_records(tmp_path / "train_000002.arecord", [b"c", b"d"])
+    write_records(tmp_path / "train_1.arecord", [b"a", b"b"])
     with caplog.at_level(logging.WARNING):
         dataset = load_array_record_dataset(tmp_path)
     assert [dataset[index] for index in range(len(dataset))] == [b"a", b"b", b"c", b"d", b"e"]
@@ -41,8 +34,8 @@ def test_shards_come_in_the_order_of_their_numbers_and_gaps_are_said(
 def test_a_folder_without_gaps_is_quiet_and_other_files_are_left_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write(tmp_path / "a_0.records", b"x")
-    write(tmp_path / "b_1.records", b"y")
+    write_records(tmp_path / "a_0.records", [b"x"])
+    write_records(tmp_path / "b_1.records", [b"y"])
     (tmp_path / "readme.txt").write_text("no data")
     dataset = load_array_record_dataset(tmp_path, file_extension=".records")
     assert list(dataset.read(np.array([1, 0]))) == [b"y", b"x"]
@@ -59,8 +52,8 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "train_0.arecord").write_bytes(b"")
     with pytest.raises(rd.SourceError, match="is empty"):
         load_array_record_dataset(tmp_path)
-    write(tmp_path / "train_0.arecord", b"x")
-    write(tmp_path / "other_000.arecord", b"x")
+    write_records(tmp_path / "train_0.arecord", [b"x"])
+    write_records(tmp_path / "other_000.arecord", [b"x"])
     with pytest.raises(rd.SourceError, match="have the same shard number 0"):
         load_array_record_dataset(tmp_path)
     (tmp_path / "other_000.arecord").rename(tmp_path / "train.arecord")

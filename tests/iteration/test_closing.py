@@ -12,10 +12,10 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordWriter
 from jax.sharding import Mesh
 
 import resumable_data as rd
+from property_tests.testing.array_record_shards import write_documents
 from property_tests.testing.threads import threads
 
 PATIENCE = 20  # seconds after which a test that hangs fails
@@ -27,10 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
     draw = np.random.default_rng(0)
     for shard in range(3):
-        writer = ArrayRecordWriter(str(folder / f"{shard}.arecord"), "group_size:1")
-        for length in draw.integers(1, 90, 300):
-            writer.write(draw.integers(1, 100, length).astype("<i4").tobytes())
-        writer.close()
+        documents = [draw.integers(1, 100, length) for length in draw.integers(1, 90, 300)]
+        write_documents(folder / f"{shard}.arecord", documents)
     return folder
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 from absl import flags
-from array_record.python.array_record_module import ArrayRecordWriter
 from jax.sharding import Mesh
 
 import resumable_data as rd
+from property_tests.testing.array_record_shards import write_documents
 
 SOURCE = rd.SyntheticSource(60, lengths=[3, 5, 9, 17], vocabulary=50)
 SCHEDULE = rd.BatchSchedule(2, factors={3: 2})
@@ -224,11 +224,8 @@ def test_placed_batches_cannot_go_to_workers() -> None:
 
 def test_worker_processes_deliver_in_the_same_order_and_resume(tmp_path: Path) -> None:
     flags.FLAGS(["test"], known_only=True)
-    writer = ArrayRecordWriter(str(tmp_path / "a.arecord"), "group_size:1")
-    for number in range(60):
-        writer.write(np.full(1 + number % 9, number, np.int32).tobytes())
-    writer.close()
-    source = rd.ArrayRecordSource(tmp_path / "a.arecord", rd.parse_int32_tokens, progress=False)
+    path = write_documents(tmp_path / "a.arecord", [[number] * (1 + number % 9) for number in range(60)])
+    source = rd.ArrayRecordSource(path, rd.parse_int32_tokens, progress=False)
     batches = rows(source).batch(2)
     expected = [leaves(batch) for batch in batches]
     dataset = batches.to_grain().mp_prefetch(grain.MultiprocessingOptions(num_workers=2))

@@ -2,14 +2,25 @@ import errno
 import os
 import pickle
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordWriter
 
+from property_tests.testing.array_record_shards import (
+    DOCUMENTS,
+    LENGTHS,
+    SHARDS,
+    manifests,
+    open_tokens,
+    read,
+    to_bytes,
+    write_documents,
+    write_records,
+    write_shards,
+)
 from resumable_data.arrays import Ragged
 from resumable_data.errors import PipelineError, RecordError, SourceError
 from resumable_data.sources import open_shards
@@ -17,55 +28,10 @@ from resumable_data.sources.array_record import ArrayRecordSource
 from resumable_data.sources.parse import parse_int32_tokens, raw_bytes
 from resumable_data.sources.shards import find_shards
 
-Documents = list[list[int]]
-
-SHARDS: dict[str, Documents] = {
-    "shard_1.arecord": [[1, 2, 3], [4]],
-    "shard_2.arecord": [[], [5, 6]],
-    "shard_10.arecord": [[7], [8, 9, 10, 11], [12]],
-}
-DOCUMENTS = [document for documents in SHARDS.values() for document in documents]
-LENGTHS = [len(document) for document in DOCUMENTS]
-
-
-def to_bytes(document: Sequence[int]) -> bytes:
-    return np.array(document, "<i4").tobytes()
-
-
-def write_records(path: Path, records: Sequence[bytes], options: str = "group_size:1") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = ArrayRecordWriter(str(path), options)
-    for record in records:
-        writer.write(record)
-    writer.close()
-    return path
-
-
-def write_documents(path: Path, documents: Documents) -> Path:
-    return write_records(path, [to_bytes(document) for document in documents])
-
-
-def write_shards(folder: Path) -> Path:
-    for name, documents in SHARDS.items():
-        write_documents(folder / name, documents)
-    return folder
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return write_shards(tmp_path / "corpus")
-
-
-def open_tokens(paths: object, **settings: object) -> ArrayRecordSource:
-    return ArrayRecordSource(paths, parse_int32_tokens, progress=False, **settings)
-
-
-def read(source: ArrayRecordSource, indices: Sequence[int]) -> Documents:
-    return [[int(token) for token in document] for document in source.read(np.array(indices, np.int64))]
-
-
-def manifests(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*lengths.manifest"))
 
 
 def parse_text(record: bytes) -> list[int]:

@@ -2,20 +2,15 @@
 
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordWriter
 
+from property_tests.testing.array_record_shards import to_bytes, write_records
 from resumable_data.errors import RecordError, SourceError
 from resumable_data.sources.array_record import ArrayRecordSource
 from resumable_data.sources.parse import parse_int32_tokens
 
 
 def write(path, documents, options="group_size:1"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = ArrayRecordWriter(str(path), options)
-    for document in documents:
-        writer.write(np.array(document, "<i4").tobytes())
-    writer.close()
-    return path
+    return write_records(path, map(to_bytes, documents), options)
 
 
 def tokens(paths, **settings):

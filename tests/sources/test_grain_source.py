@@ -10,9 +10,9 @@ from typing import Any
 import grain
 import numpy as np
 import pytest
-from array_record.python import array_record_module
 
 import resumable_data as rd
+from property_tests.testing.array_record_shards import write_records
 from resumable_data.sources.grain_source import GrainSource
 from resumable_data.sources.source import SourceWithLengths
 
@@ -111,11 +111,8 @@ def test_records_are_read_together_where_the_source_can(kind: type[Shelf]) -> No
 
 
 def test_array_records_are_read_as_grain_reads_them(tmp_path: Path) -> None:
-    writer = array_record_module.ArrayRecordWriter(str(tmp_path / "a.arecord"), "group_size:1")
     records = [bytes([number]) * 3 for number in range(20)]
-    for record in records:
-        writer.write(record)
-    writer.close()
+    write_records(tmp_path / "a.arecord", records)
 
     source = GrainSource(grain.sources.ArrayRecordDataSource([str(tmp_path / "a.arecord")]))
 

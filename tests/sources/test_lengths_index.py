@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordWriter
 from etils import epath
 
+from property_tests.testing.array_record_shards import write_documents
 from resumable_data.digest import digest
 from resumable_data.errors import SourceError
 from resumable_data.sources import lengths_index
@@ -120,10 +120,7 @@ def test_one_process_may_build() -> None:
 
 def test_many_processes_are_told_the_command_instead(tmp_path: Path) -> None:
     """Two real processes, joined by jax.distributed."""
-    shard = tmp_path / "shard.arecord"
-    writer = ArrayRecordWriter(str(shard), "group_size:1")
-    writer.write(np.arange(3, dtype="<i4").tobytes())
-    writer.close()
+    shard = write_documents(tmp_path / "shard.arecord", [range(3)])
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordWriter
 from etils import epath
 
+from property_tests.testing.array_record_shards import write_documents
 from resumable_data.errors import SourceError
 from resumable_data.sources.array_record import ArrayRecordSource
 from resumable_data.sources.open_shards import OpenShards
@@ -28,9 +28,7 @@ N_SHARDS = 300
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
     for number in range(N_SHARDS):
-        writer = ArrayRecordWriter(f"{folder}/c-{number:05d}.arecord", "group_size:1")
-        writer.write(np.full(5, number, "<i4").tobytes())
-        writer.close()
+        write_documents(folder / f"c-{number:05d}.arecord", [[number] * 5])
     return folder
 
 

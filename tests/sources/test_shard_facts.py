@@ -7,20 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordWriter
 from etils import epath
 
+from property_tests.testing.array_record_shards import write_records
 from resumable_data.errors import SourceError
 from resumable_data.sources.shard_facts import is_unchanged, measure_shard, sample_of
 
 
 def shard(path: Path, records: int = 300, tokens: int = 1000, seed: int = 1) -> epath.Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = ArrayRecordWriter(str(path), "group_size:1,uncompressed")
-    for record in np.random.default_rng(seed).integers(0, 256, (records, 4 * tokens), np.uint8):
-        writer.write(record.tobytes())
-    writer.close()
-    return epath.Path(path)
+    drawn = np.random.default_rng(seed).integers(0, 256, (records, 4 * tokens), np.uint8)
+    return epath.Path(write_records(path, [record.tobytes() for record in drawn], "group_size:1,uncompressed"))
 
 
 def test_neither_folder_nor_time_counts(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 import resumable_data as rd
+from property_tests.testing.array_record_shards import write_records
 from property_tests.testing.toy_tokenizer import BOS_ID, EOS_ID, TEXT, alone, shared, trained
 from resumable_data.stages import fast_tokenizer
 
@@ -435,13 +436,8 @@ def test_threads_that_tokenise_warn_of_no_fork() -> None:
 
 
 def test_array_records_of_text_are_tokenised(tmp_path: Path) -> None:
-    from array_record.python.array_record_module import ArrayRecordWriter
-
-    writer = ArrayRecordWriter(str(tmp_path / "text.arecord"), "group_size:1")
-    for record in [TEXT[0].encode(), b"\xc3", TEXT[1].encode()]:
-        writer.write(record)
-    writer.close()
-    source = rd.ArrayRecordSource(str(tmp_path / "text.arecord"), parse=bytes)
+    path = write_records(tmp_path / "text.arecord", [TEXT[0].encode(), b"\xc3", TEXT[1].encode()])
+    source = rd.ArrayRecordSource(str(path), parse=bytes)
     iterator = iter(rd.Dataset.from_source(source).tokenize(shared()))
 
     assert next(iterator).tolist() == [*alone(TEXT[0]), EOS_ID]

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from property_tests.testing.array_record_shards import write_records
 from property_tests.testing.processes import ROOT, join_run
 
 sys.path.insert(0, str(ROOT / "examples"))
 
 import corpus
 import trainer
-from array_record.python.array_record_module import ArrayRecordWriter
 from model import ModelConfig
 
 import resumable_data as rd
@@ -47,10 +47,7 @@ def is_wanted(text: str) -> bool:
 def write_corpus(folder: Path) -> None:
     """A few hundred documents, and the lengths index, which many processes never build."""
     corpus.write_corpus(folder, shards=3, max_bytes=MAX_BYTES)
-    writer = ArrayRecordWriter(str(folder / "text_0.arecord"), "group_size:1")
-    for text in corpus.read_documents(MAX_BYTES):
-        writer.write(text.encode())
-    writer.close()
+    write_records(folder / "text_0.arecord", [text.encode() for text in corpus.read_documents(MAX_BYTES)])
     with iter(build_pipeline(folder)) as batches:
         next(batches)
 
