@@ -1,16 +1,12 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from property_tests.testing.packing_windows import pieces_of, windows
 from resumable_data.packing.concat_split import concat_split
-
-windows = st.integers(1, 12).flatmap(
-    lambda row: st.tuples(
-        st.lists(st.integers(0, 3 * row + 1) | st.sampled_from([0, row, row + 1, 2 * row]), max_size=40),
-        st.just(row),
-    )
-)
 
 
 def slow_concat_split(lengths: list[int], row_length: int) -> list[tuple[int, int, int, int]]:
@@ -46,13 +42,7 @@ def slow_concat_split_of_few(lengths: list[int], row_length: int, most: int) -> 
     return pieces
 
 
-def fast(
-    lengths: list[int], row_length: int, same: list[int] | None = None, most: int | None = None
-) -> list[tuple[int, int, int, int]]:
-    copies = None if same is None else np.array(same, np.int64)
-    pieces = concat_split(np.array(lengths, np.int64), row_length, copies, most)
-    columns = (pieces.document, pieces.offset, pieces.length, pieces.row)
-    return list(zip(*(column.tolist() for column in columns), strict=True))
+fast = partial(pieces_of, concat_split)
 
 
 @given(windows)

@@ -1,35 +1,13 @@
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from property_tests.testing.packing_windows import pieces_of, web_text_with_copies, windows, windows_with_copies
 from resumable_data.packing.first_fit import first_fit
-
-windows = st.integers(1, 12).flatmap(
-    lambda row: st.tuples(
-        st.lists(st.integers(0, 3 * row + 1) | st.sampled_from([0, row, row + 1, 2 * row]), max_size=40),
-        st.just(row),
-    )
-)
-
-
-@st.composite
-def windows_with_copies(draw: st.DrawFn) -> tuple[list[int], int, list[int]]:
-    """Lengths, the row length and the first copy of each document, of few documents that occur often."""
-    row_length = draw(st.integers(1, 12))
-    lengths = draw(st.lists(st.integers(0, 2 * row_length + 1) | st.integers(1, 3), min_size=1, max_size=8))
-    records = draw(st.lists(st.integers(0, len(lengths) - 1), max_size=40))
-    return [lengths[record] for record in records], row_length, [records.index(record) for record in records]
-
-
-def web_text_with_copies(n: int) -> tuple[list[int], int, list[int]]:
-    """A window of web text in which every other document is one of ten."""
-    rng = np.random.default_rng(1)
-    records = np.where(np.arange(n) % 2, rng.integers(0, 10, n), np.arange(n) + 10).tolist()
-    lengths = rng.lognormal(5.8, 1, n + 10).astype(int).tolist()
-    return [lengths[record] for record in records], 2048, [records.index(record) for record in records]
 
 
 def slow_first_fit(
@@ -57,13 +35,7 @@ def slow_first_fit(
     return pieces
 
 
-def fast(
-    lengths: list[int], row_length: int, same: list[int] | None = None, most: int | None = None
-) -> list[tuple[int, int, int, int]]:
-    copies = None if same is None else np.array(same, np.int64)
-    pieces = first_fit(np.array(lengths, np.int64), row_length, copies, most)
-    columns = (pieces.document, pieces.offset, pieces.length, pieces.row)
-    return list(zip(*(column.tolist() for column in columns), strict=True))
+fast = partial(pieces_of, first_fit)
 
 
 @given(windows)

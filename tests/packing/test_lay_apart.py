@@ -5,16 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from property_tests.testing.packing_windows import windows_with_copies
 from resumable_data.packing.lay_apart import lay_apart
-
-
-@st.composite
-def windows(draw: st.DrawFn) -> tuple[list[int], int, list[int]]:
-    """Lengths, the row length and the first copy of each document, of few documents that occur often."""
-    row_length = draw(st.integers(1, 12))
-    lengths = draw(st.lists(st.integers(0, 2 * row_length + 1) | st.integers(1, 3), min_size=1, max_size=8))
-    records = draw(st.lists(st.integers(0, len(lengths) - 1), max_size=30))
-    return [lengths[record] for record in records], row_length, [records.index(record) for record in records]
 
 
 def lie(
@@ -64,17 +56,17 @@ def fast(
     return order.tolist(), starts.tolist()
 
 
-@given(windows())
+@given(windows_with_copies(most=30))
 def test_documents_lie_as_by_hand(window: tuple[list[int], int, list[int]]) -> None:
     assert fast(*window) == slow_lay_apart(*window)
 
 
-@given(windows(), st.integers(1, 5))
+@given(windows_with_copies(most=30), st.integers(1, 5))
 def test_documents_lie_as_by_hand_where_a_row_has_few(window: tuple[list[int], int, list[int]], most: int) -> None:
     assert fast(*window, most) == slow_lay_apart(*window, most)
 
 
-@given(windows())
+@given(windows_with_copies(most=30))
 def test_no_row_holds_one_document_twice(window: tuple[list[int], int, list[int]]) -> None:
     lengths, row_length, same = window
     held: dict[tuple[int, int], int] = {}
@@ -83,7 +75,7 @@ def test_no_row_holds_one_document_twice(window: tuple[list[int], int, list[int]
             assert held.setdefault((row, same[number]), number) == number
 
 
-@given(windows())
+@given(windows_with_copies(most=30))
 def test_fewer_rows_are_closed_than_a_document_has_copies(window: tuple[list[int], int, list[int]]) -> None:
     lengths, _, same = window
     order, starts = fast(*window)
