@@ -7,37 +7,17 @@ import gzip
 import json
 import os
 import resource
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pyarrow
-import pyarrow.parquet
 import pytest
 
 import resumable_data as rd
-from resumable_data.sources.hugging_face import HuggingFaceSource
-
-
-def read(source: HuggingFaceSource, indices: Sequence[int] | None = None) -> list[Any]:
-    wanted = range(len(source)) if indices is None else indices
-    records = source.read(np.array(wanted, np.int64))
-    return [record.tolist() if isinstance(record, np.ndarray) else record for record in records]
-
-
-def write_parquet(path: Path, texts: Sequence[str]) -> Path:
-    pyarrow.parquet.write_table(pyarrow.table({"text": pyarrow.array(texts, pyarrow.string())}), path)
-    return path
-
-
-def write_lines(path: Path, lines: Sequence[Any]) -> Path:
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return path
-
-
-def open_column(paths: object, tmp_path: Path, column: str = "text") -> HuggingFaceSource:
-    return HuggingFaceSource.from_files(paths, column, cache_dir=tmp_path / "cache")
+from property_tests.testing.hugging_face_data import (
+    open_files,
+    read,
+    write_lines,
+    write_parquet,
+)
 
 
 @pytest.mark.parametrize("column", ["text", None])
@@ -47,7 +27,7 @@ def open_column(paths: object, tmp_path: Path, column: str = "text") -> HuggingF
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path, column: str | None, name: str, body: str) -> None:
     for number in range(2):
         (tmp_path / f"{number}{name}").write_bytes(codecs.BOM_UTF8 + body.encode())
-    source = HuggingFaceSource.from_files(f"{tmp_path}/?{name}", column, cache_dir=tmp_path / "cache")
+    source = open_files(f"{tmp_path}/?{name}", tmp_path, column)
     texts = ["one", "two"] * 2
     assert read(source) == (texts if column else [{"text": text} for text in texts])
 
@@ -74,7 +54,7 @@ def test_a_file_replaced_with_the_same_size_and_time_gives_its_own_data(
         return path
 
     def texts() -> list[str]:
-        source = HuggingFaceSource.from_files(tmp_path / f"a.{kind}", column, cache_dir=tmp_path / "cache")
+        source = open_files(tmp_path / f"a.{kind}", tmp_path, column)
         return [record if column else record["text"] for record in read(source)]
 
     body = write("new").read_bytes()
@@ -89,7 +69,7 @@ def test_a_cache_that_cannot_be_written_is_not_called_a_bad_file(tmp_path: Path,
     path = write_lines(tmp_path / "a.jsonl", [{"text": "a"}])
     (tmp_path / "cache").touch()
     with pytest.raises(rd.SourceError, match=r"the cache .* cannot be written: .*(ENOTDIR|EEXIST).*cache_dir="):
-        HuggingFaceSource.from_files(path, column, cache_dir=tmp_path / "cache")
+        open_files(path, tmp_path, column)
 
 
 def test_a_full_disk_is_not_called_a_bad_file_and_leaves_nothing(tmp_path: Path) -> None:
@@ -98,8 +78,8 @@ def test_a_full_disk_is_not_called_a_bad_file_and_leaves_nothing(tmp_path: Path)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(rd.SourceError, match=r"the cache .* cannot be written: File too large \(EFBIG\)"):
-            open_column(path, tmp_path)
+            open_files(path, tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list((tmp_path / "cache").rglob("*.arrow*"))
-    assert len(open_column(path, tmp_path)) == 20_000
+    assert len(open_files(path, tmp_path)) == 20_000

@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
 from etils import epath
 
 import resumable_data as rd
+from property_tests.testing.hugging_face_data import (
+    open_files,
+    read,
+    write_lines,
+    write_parquet,
+)
 from resumable_data.sources import column_files
 from resumable_data.sources.column_files import ColumnFiles
-from resumable_data.sources.hugging_face import HuggingFaceSource
-
-
-def read(source: HuggingFaceSource, indices: Sequence[int] | None = None) -> list[Any]:
-    wanted = range(len(source)) if indices is None else indices
-    records = source.read(np.array(wanted, np.int64))
-    return [record.tolist() if isinstance(record, np.ndarray) else record for record in records]
-
-
-def write_parquet(path: Path, texts: Sequence[str]) -> Path:
-    pyarrow.parquet.write_table(pyarrow.table({"text": pyarrow.array(texts, pyarrow.string())}), path)
-    return path
-
-
-def write_lines(path: Path, lines: Sequence[Any]) -> Path:
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return path
-
-
-def open_column(paths: object, tmp_path: Path, column: str = "text") -> HuggingFaceSource:
-    return HuggingFaceSource.from_files(paths, column, cache_dir=tmp_path / "cache")
 
 
 @pytest.mark.parametrize(
@@ -53,27 +36,27 @@ def open_column(paths: object, tmp_path: Path, column: str = "text") -> HuggingF
 def test_other_columns_of_json_lines_do_not_count(tmp_path: Path, shards: tuple[list[Any], ...]) -> None:
     for number, lines in enumerate(shards):
         write_lines(tmp_path / f"{number}.jsonl", lines)
-    assert read(open_column(f"{tmp_path}/*.jsonl", tmp_path)) == ["a", "b"]
+    assert read(open_files(f"{tmp_path}/*.jsonl", tmp_path)) == ["a", "b"]
 
 
 def test_other_columns_of_parquet_do_not_count(tmp_path: Path) -> None:
     for number, other in enumerate(([1], ["x"], None)):
         columns = {"text": [str(number)]} if other is None else {"other": other, "text": [str(number)]}
         pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / f"{number}.parquet")
-    assert read(open_column(f"{tmp_path}/*.parquet", tmp_path)) == ["0", "1", "2"]
+    assert read(open_files(f"{tmp_path}/*.parquet", tmp_path)) == ["0", "1", "2"]
 
 
 def test_texts_that_look_like_dates_stay_texts(tmp_path: Path) -> None:
     texts = ["2020-01-01", "2020-01-01 00:00:00", "unknown"]
     write_lines(tmp_path / "a.jsonl", [{"text": text} for text in texts])
-    assert read(open_column(tmp_path / "a.jsonl", tmp_path)) == texts
+    assert read(open_files(tmp_path / "a.jsonl", tmp_path)) == texts
 
 
 @pytest.mark.parametrize("counts", [(1, 0, 1), (0, 1), (0, 0, 2)])
 def test_a_parquet_shard_may_have_no_rows(tmp_path: Path, counts: tuple[int, ...]) -> None:
     for number, count in enumerate(counts):
         write_parquet(tmp_path / f"{number}.parquet", ["t"] * count)
-    assert read(open_column(f"{tmp_path}/*.parquet", tmp_path)) == ["t", "t"][: sum(counts)]
+    assert read(open_files(f"{tmp_path}/*.parquet", tmp_path)) == ["t", "t"][: sum(counts)]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +79,7 @@ def test_shards_may_keep_a_column_in_different_types(tmp_path: Path, types: tupl
             else {"it": pyarrow.array([values], arrow_type)}
         )
         pyarrow.parquet.write_table(table, tmp_path / f"{number}.parquet")
-    source = open_column(f"{tmp_path}/*.parquet", tmp_path, "it")
+    source = open_files(f"{tmp_path}/*.parquet", tmp_path, "it")
     if values is None:
         with pytest.raises(rd.RecordError, match="record 0 is null"):
             read(source)
@@ -107,7 +90,7 @@ def test_shards_may_keep_a_column_in_different_types(tmp_path: Path, types: tupl
 def test_a_json_file_may_hold_one_list_and_nulls_and_blank_lines(tmp_path: Path) -> None:
     (tmp_path / "0.json").write_text(json.dumps([{"id": 1, "text": "a"}, {"text": "b"}], indent=1))
     (tmp_path / "1.json").write_text('{"text": null}\n\n{"text": "c"}\n')
-    source = open_column(f"{tmp_path}/*.json", tmp_path)
+    source = open_files(f"{tmp_path}/*.json", tmp_path)
     assert read(source, [0, 1, 3]) == ["a", "b", "c"]
     with pytest.raises(rd.RecordError, match="record 2 is null"):
         read(source)
@@ -117,7 +100,7 @@ def test_json_lines_longer_than_what_is_read_at_once(tmp_path: Path, monkeypatch
     monkeypatch.setattr(column_files, "_CHUNK_BYTES", 64)
     documents = [list(range(length)) for length in (0, 1, 200, 3, 0, 50)]
     write_lines(tmp_path / "a.jsonl", [{"tokens": document} for document in documents])
-    assert read(open_column(tmp_path / "a.jsonl", tmp_path, "tokens")) == documents
+    assert read(open_files(tmp_path / "a.jsonl", tmp_path, "tokens")) == documents
 
 
 @pytest.mark.parametrize(
@@ -138,7 +121,7 @@ def test_the_bad_file_among_many_is_named(tmp_path: Path, lines: str, message: s
 def test_a_value_of_another_type_leaves_nothing_in_the_cache(tmp_path: Path) -> None:
     write_lines(tmp_path / "a.jsonl", [{"text": "a"}, {"text": 5}])
     with pytest.raises(rd.SourceError, match=r"a\.jsonl cannot be read: .*\(column 'text'\)"):
-        open_column(tmp_path / "a.jsonl", tmp_path)
+        open_files(tmp_path / "a.jsonl", tmp_path)
     assert not list((tmp_path / "cache").rglob("*.arrow*"))
 
 
@@ -149,4 +132,4 @@ def test_a_column_that_is_not_there_is_named_with_its_file(tmp_path: Path, colum
     write_lines(tmp_path / "a.jsonl", [{"text": "a"}])
     (tmp_path / "a.txt").write_text("a")
     with pytest.raises(rd.SourceError, match=rf"a\.{kind} has no column '{column}'.*text"):
-        open_column(tmp_path / f"a.{kind}", tmp_path, column)
+        open_files(tmp_path / f"a.{kind}", tmp_path, column)

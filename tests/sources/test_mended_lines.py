@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import pickle
 import resource
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.hugging_face_data import (
+    open_files,
+)
 from resumable_data.sources.hugging_face import HuggingFaceSource
 
 
@@ -95,3 +101,138 @@ def test_a_full_disk_is_named_while_lines_are_copied_and_leaves_nothing(tmp_path
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list((tmp_path / "cache").rglob("*.tmp"))
     assert len(opened(tmp_path)) == 500
+
+
+def lines_of(*bad: tuple[int, str], count: int = 500) -> str:
+    lines = [json.dumps({"text": f"line {number}", "other": number}) for number in range(count)]
+    for number, line in bad:
+        lines[number] = line
+    return "".join(f"{line}\n" for line in lines)
+
+
+BAD_FILES: dict[str, tuple[dict[str, bytes], list[int], list[str]]] = {
+    "a line that is cut": (
+        {"a.jsonl": lines_of((31, '{"text": "li')).encode()},
+        [31],
+        ["a.jsonl, line 32: Unterminated string"],
+    ),
+    "lines of other kinds": (
+        {"a.jsonl": lines_of((0, "5"), (7, "[1]"), (9, "null"), (499, "{}{}")).encode()},
+        [0, 7, 9, 499],
+        [
+            "line 1: it is not a JSON object",
+            "line 8: it is",
+            "line 10: it is",
+            "line 500: Extra data, at character 3",
+        ],
+    ),
+    "half a character": (
+        {"a.jsonl": lines_of((3, '{"text": "\\ud800"}'), (8, "{")).encode()},
+        [3, 8],
+        ["line 4: it is JSON that Arrow cannot read", "line 9: Expecting property name"],
+    ),
+    "empty lines count as lines": (
+        {"a.jsonl": b"\n\n" + lines_of((2, "oops")).encode()},
+        [2],
+        ["a.jsonl, line 5: Expecting value"],
+    ),
+    "the second of two files": (
+        {"a.jsonl": lines_of(count=40).encode(), "b.jsonl": lines_of((1, "oops"), count=40).encode()},
+        [41],
+        ["b.jsonl, line 2: Expecting value"],
+    ),
+    "an empty file": (
+        {"a.jsonl": lines_of(count=3).encode(), "b.jsonl": b"", "c.jsonl": lines_of(count=4).encode()},
+        [3],
+        ["b.jsonl is empty (0 bytes), after line 0"],
+    ),
+    "text that is no UTF-8": (
+        {"a.txt": b"one\ntwo \xff\n\nthree"},
+        [1],
+        ["a.txt, line 2: 'utf-8' codec can't decode byte 0xff"],
+    ),
+}
+
+
+@pytest.mark.parametrize("column", ["text", None])
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_a_bad_line_is_a_bad_record_in_its_place(
+    kind: str, column: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files, bad, reasons = BAD_FILES[kind]
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    open_ = lambda: HuggingFaceSource.from_files(  # noqa: E731
+        [tmp_path / name for name in files], column, cache_dir=tmp_path / "cache"
+    )
+    source = open_()
+    assert f"{len(bad)} of {len(source)} records are bad, the first is" in caplog.messages[-1]
+
+    iterator = iter(rd.Dataset.from_source(source).skip_bad_records(at_most=len(bad)))
+    texts = list(iterator)
+    assert iterator.progress().dropped == len(bad)
+    assert len(texts) == len(source) - len(bad)
+    assert [left_out.record for left_out in iterator.bad_records] == bad
+    for left_out, reason in zip(iterator.bad_records, reasons, strict=True):
+        assert reason in left_out.reason
+    places = [record for record in range(len(source)) if record not in bad]
+    assert source.read(np.array(places)) == texts
+    # It is the same when it is opened again, from the copies, and when it is sent to another process.
+    for other in (open_(), pickle.loads(pickle.dumps(source))):
+        assert other.fingerprint() == source.fingerprint()
+        with pytest.raises(rd.RecordError, match=f"record {bad[0]} is bad: "):
+            other.read(np.array([bad[0]]))
+
+
+def test_whole_records_of_bad_lines_are_bad(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(
+        '{"tokens": [1, 2], "loss_mask": [0, 1]}\noops\n{"tokens": [3], "loss_mask": [1]}\n'
+    )
+    source = open_files(tmp_path / "a.jsonl", tmp_path, None)
+    rows = rd.Dataset.from_source(source).skip_bad_records(at_most=1).pad(2, eod_id=0, fields=["loss_mask"])
+
+    assert [row.targets.tolist() for row in rows] == [[1, 2], [3, 0]]
+
+
+def test_tokens_of_bad_lines_are_bad(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"tokens": [1, 2]}\noops\n{"tokens": [3]}\n')
+    source = open_files(tmp_path / "a.jsonl", tmp_path, "tokens")
+
+    assert [row.targets.tolist() for row in rd.Dataset.from_source(source).skip_bad_records(1).pad(2, eod_id=0)] == [
+        [1, 2],
+        [3, 0],
+    ]
+    with pytest.raises(rd.RecordError, match=r"a\.jsonl, line 2"):
+        list(rd.Dataset.from_source(source).pad(2, eod_id=0))
+
+
+def test_what_stands_before_the_cut_of_a_file_is_read_and_the_rest_is_one_bad_record(tmp_path: Path) -> None:
+    whole = lines_of(count=4000)
+    packed = gzip.compress(whole.encode())
+    (tmp_path / "a.jsonl.gz").write_bytes(packed[: len(packed) * 2 // 3])
+    (tmp_path / "b.jsonl").write_text(lines_of(count=2))
+
+    def source() -> HuggingFaceSource:
+        files = [tmp_path / "a.jsonl.gz", tmp_path / "b.jsonl"]
+        return open_files(files, tmp_path)
+
+    iterator = iter(rd.Dataset.from_source(source()).skip_bad_records(at_most=1))
+    texts = list(iterator)
+    before = len(texts) - 2
+    assert 1000 < before < 4000
+    assert texts == [f"line {number}" for number in [*range(before), 0, 1]]
+    assert [left_out.record for left_out in iterator.bad_records] == [before]
+    assert iterator.bad_records[0].reason.endswith(f"what follows is lost, after line {before}")
+
+    strict = iter(rd.Dataset.from_source(source()))
+    assert [next(strict) for _ in range(before)] == texts[:before]
+    with pytest.raises(rd.RecordError, match=rf"a\.jsonl\.gz is cut short or damaged .*after line {before}$"):
+        next(strict)
+
+
+def test_sound_files_are_not_copied(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.jsonl").write_text(lines_of())
+    open_files(tmp_path / "a.jsonl", tmp_path)
+
+    assert not list((tmp_path / "cache").rglob("lines_of_*"))
+    assert caplog.messages == []
