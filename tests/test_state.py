@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 from resumable_data.planning.integers import DELIVERED, EPOCH_WINDOW, GROUP, name_component
 from resumable_data.state import shards_of
 
@@ -53,7 +54,7 @@ def saved(data: rd.Dataset[Any] | None = None, steps: int = 3) -> dict[str, Any]
     iterator = iter(pipeline() if data is None else data)
     for _ in range(steps):
         next(iterator)
-    return json.loads(json.dumps(iterator.get_state()))
+    return through_json(iterator.get_state())
 
 
 def refusal(state: Any, data: rd.Dataset[Any] | None = None) -> Exception:
@@ -74,7 +75,7 @@ def refusal(state: Any, data: rd.Dataset[Any] | None = None) -> Exception:
 def test_a_state_is_plain_json() -> None:
     state = iter(pipeline()).get_state()
 
-    assert json.loads(json.dumps(state)) == state
+    assert through_json(state) == state
     assert state["step"] == 0
 
 

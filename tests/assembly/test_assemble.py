@@ -1,20 +1,13 @@
 import numpy as np
 import pytest
 
+from property_tests.testing.running import FIELDS
 from resumable_data.assembly.assemble import assemble
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.packing.plan import RowPlan
 
 FORMAT = RowFormat(length=4, eod_id=90, pad_id=80)
 DOCUMENTS = np.arange(20, dtype=np.int32)  # the tokens of the documents that were read, one after the other
-FIELDS = (
-    "inputs",
-    "targets",
-    "inputs_position",
-    "inputs_segmentation",
-    "targets_position",
-    "targets_segmentation",
-)
 
 
 def plan(*rows: list[tuple[int, int, int]]) -> tuple[RowPlan, np.ndarray]:

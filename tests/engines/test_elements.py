@@ -1,9 +1,8 @@
-import json
-
 import numpy as np
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 
 
 def documents() -> rd.Dataset[object]:
@@ -24,7 +23,7 @@ def test_every_position_can_be_resumed(level: str) -> None:
     iterator = iter(dataset)
     for step in range(len(whole) + 1):
         resumed = iter(dataset)
-        resumed.set_state(json.loads(json.dumps(iterator.get_state())))
+        resumed.set_state(through_json(iterator.get_state()))
         rest = [np.asarray(getattr(element, "inputs", element)).tolist() for element in resumed]
         assert rest == whole[step:]
         next(iterator, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import jax
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 
 
 def batches(*, known: bool = True, epochs: int | None = None, **settings: Any) -> rd.Dataset[rd.LLMBatch]:
@@ -49,7 +49,7 @@ def test_a_position_within_a_batch_is_resumed(known: bool, taken: int) -> None:
     iterator = iter(dataset)
     for _ in range(taken):
         next(iterator)
-    state = json.loads(json.dumps(iterator.get_state()))
+    state = through_json(iterator.get_state())
     used = iter(dataset.prefetch(3))
     next(used)
     expected = [content(next(iterator)) for _ in range(10)]

@@ -1,9 +1,9 @@
-import json
 from typing import Any
 
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 from resumable_data.engines.worker import Worker
 from resumable_data.graph import open_iterator
 
@@ -43,7 +43,7 @@ def test_a_worker_goes_on_from_a_state_of_the_pipeline() -> None:
     own = iter(batches())
     for _ in range(4):
         next(own)
-    state = json.loads(json.dumps(own.get_state()))
+    state = through_json(own.get_state())
     expected = texts(own)
 
     worker = iterator_of(Worker(0, 2), batches())

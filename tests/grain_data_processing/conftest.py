@@ -84,8 +84,3 @@ def mesh() -> Mesh:
 def content() -> Callable[[Any], list[bytes]]:
     """The bytes of every field of a batch."""
     return lambda batch: [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(batch)]
-
-
-@pytest.fixture(scope="session")
-def through_json() -> Callable[[Any], Any]:
-    return lambda state: json.loads(json.dumps(state))

@@ -14,6 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import resumable_data as rd
 from property_tests.testing.array_record_shards import write_documents
+from property_tests.testing.running import through_json
 from resumable_data.grain_data_processing import (
     DataConfig,
     GrainArrayRecordsDataConfig,
@@ -229,7 +230,7 @@ def test_workers_change_no_byte(workers: tuple[int, int], corpus: Any, mesh: Mes
 @pytest.mark.parametrize("kind", ["tokens", "text", "mix", "evaluation"])
 @pytest.mark.parametrize("packing", [True, False])
 def test_it_resumes_in_the_middle_and_at_the_end_of_an_epoch(
-    kind: str, packing: bool, corpus: Any, mesh: Mesh, content: Any, through_json: Any
+    kind: str, packing: bool, corpus: Any, mesh: Mesh, content: Any
 ) -> None:
     settings = {"grain_packing": packing, "batch_rampup_factors": {2: 2}}
     configs = {

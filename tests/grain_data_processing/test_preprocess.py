@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 from resumable_data.grain_data_processing import (
     PaddedDataset,
     load_array_record_dataset,
@@ -231,7 +232,7 @@ def test_more_packing_bins_leave_less_padding() -> None:
 
 @pytest.mark.parametrize("text", [True, False])
 @pytest.mark.parametrize("packing", [True, False])
-def test_it_resumes_at_every_row(text: bool, packing: bool, corpus: Any, content: Any, through_json: Any) -> None:
+def test_it_resumes_at_every_row(text: bool, packing: bool, corpus: Any, content: Any) -> None:
     folder = corpus.text if text else corpus.pretokenised
     settings = {"tokenize": text, "tokenizer_path": str(corpus.tokenizer), "eod_token_id": None, "shuffle": True}
     settings |= {"grain_packing": packing, "num_epochs": None, "global_batch_size": 4}

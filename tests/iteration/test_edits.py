@@ -1,10 +1,10 @@
-import json
 from itertools import islice
 from typing import Any
 
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 from resumable_data.delivered import Delivered
 from resumable_data.state import shards_of
 
@@ -66,7 +66,7 @@ def test_edits_are_recorded_in_order_with_the_counts() -> None:
     second.set_state(first.get_state(), allow={"batch"})
     tokens(second, 2)
     third = iter(of_rows("ab", 4, a=3, b=1))
-    third.set_state(json.loads(json.dumps(second.get_state())), allow={"weights"})
+    third.set_state(through_json(second.get_state()), allow={"weights"})
 
     batch, weights = third.get_state()["edits"]
     assert batch == {
@@ -182,14 +182,14 @@ def totals(iterator: Any) -> list[float]:
 @pytest.mark.parametrize(("level", "steps"), [(of_rows, 3), (of_documents, 6)])
 def test_what_a_removed_component_delivered_stays_in_the_totals(level: Any, steps: int) -> None:
     old, new, later = after(level("ab"), steps), iter(level("a")), iter(level("a"))
-    new.set_state(json.loads(json.dumps(old.get_state())), allow={"sources"})
+    new.set_state(through_json(old.get_state()), allow={"sources"})
 
     assert totals(new) == totals(old)
     assert new.progress().components.keys() == {"a"}
     removed = next(edit for edit in new.edits if edit.kind == "component_removed")
     assert removed.counts == {path: delivered(counts) for path, counts in old.progress().components.items()}
     tokens(new, 2)
-    later.set_state(json.loads(json.dumps(new.get_state())))
+    later.set_state(through_json(new.get_state()))
     assert totals(later) == totals(new)
     assert new.progress().documents > old.progress().documents
 
@@ -203,7 +203,7 @@ def cut_and_filtered(names: str) -> rd.Dataset[Any]:
 
 def test_what_was_cut_off_and_left_out_stays_in_the_totals() -> None:
     old, new = after(cut_and_filtered("ab"), 9), iter(cut_and_filtered("a"))
-    new.set_state(json.loads(json.dumps(old.get_state())), allow={"sources"})
+    new.set_state(through_json(old.get_state()), allow={"sources"})
 
     assert totals(new) == totals(old)
     assert min(old.progress().truncated, old.progress().dropped) > 0
@@ -254,7 +254,7 @@ def test_a_skip_that_is_said_at_every_start_skips_once(restart: int) -> None:
     iterator, again = iter(of_rows("ab")), iter(of_rows("ab"))
     iterator.skip(3, at=4)
     found = tokens(iterator, restart)
-    again.set_state(json.loads(json.dumps(iterator.get_state())))
+    again.set_state(through_json(iterator.get_state()))
     again.skip(3, at=4)
 
     assert found + tokens(again, 8 - restart) == whole[:4] + whole[7:11]
@@ -288,9 +288,9 @@ def test_the_batch_may_change_to_any_size_at_any_step_and_every_row_still_comes_
     # With one row a batch there are no slots, so that rows come in their order.
     rows = tokens(iter(read_rows(1, shards=shards)), steps * before + 2 * size + 2 * last)
     old, new, third = after(read_rows(before), steps), iter(read_rows(size)), iter(read_rows(last))
-    new.set_state(json.loads(json.dumps(old.get_state())), allow={"batch"})
+    new.set_state(through_json(old.get_state()), allow={"batch"})
     found = tokens(new, 2)
-    third.set_state(json.loads(json.dumps(new.get_state())), allow={"batch"})
+    third.set_state(through_json(new.get_state()), allow={"batch"})
     found += tokens(third, 2)
 
     first = steps * before
@@ -322,12 +322,12 @@ def test_a_run_gets_its_shards_with_the_first_component_that_is_measured() -> No
 
     old, new, later = after(mixed("tokens"), 2), iter(mixed("tokens", "text")), iter(mixed("tokens"))
     assert shards_of(old.get_state()) is None
-    new.set_state(json.loads(json.dumps(old.get_state())), allow={"sources"})
+    new.set_state(through_json(old.get_state()), allow={"sources"})
     assert shards_of(new.get_state()) == shards_of(iter(mixed("tokens", "text")).get_state()) == 32
     assert {edit.kind for edit in new.edits} == {"component_added", "setting"}
     assert all(edit.setting != "shards" for edit in new.edits)
     tokens(new, 3)
-    later.set_state(json.loads(json.dumps(new.get_state())), allow={"sources"})
+    later.set_state(through_json(new.get_state()), allow={"sources"})
     assert shards_of(later.get_state()) == 32
 
 
@@ -366,7 +366,7 @@ def whole_rows(batches: list[Any]) -> list[Any]:
 def test_more_epochs_go_on_from_any_step_up_to_the_end(epochs: int | None) -> None:
     old, states = iter(few_documents(2)), list[Any]()
     for _ in old:
-        states.append(json.loads(json.dumps(old.get_state())))
+        states.append(through_json(old.get_state()))
     whole = whole_rows(tokens(iter(few_documents(3, size=1)), 100))
     delivered = 0
     for step, state in enumerate(states, start=1):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 
 
 def batches(epochs: int | None = 3, *, known: bool = True, size: int = 2) -> rd.Dataset[rd.LLMBatch]:
@@ -40,7 +40,7 @@ def test_an_epoch_goes_on_after_a_resume_and_after_a_loop_that_was_left() -> Non
         next(epoch)
         break
     resumed = iter(batches())
-    resumed.set_state(json.loads(json.dumps(iterator.get_state())))
+    resumed.set_state(through_json(iterator.get_state()))
     for one in (iterator, resumed):
         assert [(epoch.number, first_tokens(epoch)) for epoch in one.epochs()] == [
             (0, [3, 5]),

@@ -1,4 +1,3 @@
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -15,6 +14,7 @@ from jax.sharding import Mesh
 
 import resumable_data as rd
 from property_tests.testing.array_record_shards import write_documents
+from property_tests.testing.running import through_json
 
 SOURCE = rd.SyntheticSource(60, lengths=[3, 5, 9, 17], vocabulary=50)
 SCHEDULE = rd.BatchSchedule(2, factors={3: 2})
@@ -57,7 +57,7 @@ def as_dictionary(batch: rd.LLMBatch) -> dict[str, np.ndarray]:
 
 
 def saved(iterator: Any) -> dict[str, Any]:
-    return json.loads(json.dumps(iterator.get_state()))
+    return through_json(iterator.get_state())
 
 
 def in_threads(workers: int) -> Callable[[grain.IterDataset], grain.IterDataset]:
@@ -158,7 +158,7 @@ def test_the_states_of_grains_transformations_survive_json_on_used_iterators(nam
     for _ in range(3):
         next(used)
     for other in (fresh, used, used):
-        other.set_state(json.loads(json.dumps(state)))
+        other.set_state(through_json(state))
         assert [leaves(element) for element in other] == expected
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 
 RECORDS = [[10 * number + place for place in range(3)] for number in range(1, 21)]
 
@@ -110,7 +111,7 @@ def test_the_state_at_the_end_can_be_restored(window: int) -> None:
     iterator = iter(batches(window=window))
     list(iterator)
     resumed = iter(batches(window=window))
-    resumed.set_state(json.loads(json.dumps(iterator.get_state())))
+    resumed.set_state(through_json(iterator.get_state()))
 
     assert list(resumed) == []
     assert resumed.step == 10

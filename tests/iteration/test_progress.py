@@ -1,10 +1,10 @@
 import itertools
-import json
 from typing import Any
 
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 
 
 def batches(name: str = "data", **settings: object) -> rd.Dataset[rd.LLMBatch]:
@@ -115,7 +115,7 @@ def test_at_every_border_of_epochs_all_of_them_is_counted_and_nothing_else(
             continue
         epoch = iterator.epoch
         if resume:
-            state = json.loads(json.dumps(iterator.get_state()))
+            state = through_json(iterator.get_state())
             iterator = iter(data)
             iterator.set_state(state)
         progress = iterator.progress()

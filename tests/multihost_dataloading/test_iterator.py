@@ -14,6 +14,7 @@ import pytest
 from jax.sharding import Mesh
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 from resumable_data.multihost_dataloading import MultiHostDataLoadIterator
 
 DEVICES = np.array(jax.devices())
@@ -73,10 +74,6 @@ def some(batches: Iterator[Any]) -> list[list[bytes]]:
     """The next two batches, or what is left of the epoch; without ``iter``."""
     found = [next(batches, None), next(batches, None)]
     return [content(batch) for batch in found if batch is not None]
-
-
-def through_json(state: Any) -> Any:
-    return json.loads(json.dumps(state))
 
 
 def test_a_pad_value_that_the_dtype_cannot_hold_is_refused_even_where_nothing_is_padded() -> None:

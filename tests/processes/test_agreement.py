@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 import resumable_data as rd
 from property_tests.testing.coordination import outcomes
+from property_tests.testing.running import through_json
 from resumable_data.processes.agreement import PositionReport, agree, agree_at, report_of, report_of_failure
 from resumable_data.processes.rendezvous import Rendezvous
 
@@ -19,7 +19,7 @@ def state(steps: int, seed: int = 7) -> Any:
     iterator = iter(rd.Dataset.from_source(source).shuffle(seed).repeat().pad(9, eod_id=0).batch(2))
     for _ in range(steps):
         next(iterator)
-    return json.loads(json.dumps(iterator.get_state()))
+    return through_json(iterator.get_state())
 
 
 HERE = report_of(state(5))

@@ -12,6 +12,7 @@ import pytest
 from jax.sharding import Mesh, PartitionSpec
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 from resumable_data.arrays import Ragged
 from resumable_data.reading.documents import Documents
 from resumable_data.reading.fields import TokenFields, field_dtypes
@@ -254,7 +255,7 @@ def test_fields_are_settings_of_the_rows() -> None:
     def rows(**options: Any) -> rd.Dataset[Any]:
         return documents(*[document([n], weight=[n]) for n in range(1, 9)]).pad(2, eod_id=0, **options).batch(2)
 
-    state = json.loads(json.dumps(iter(rows(fields=["loss_mask"])).get_state()))
+    state = through_json(iter(rows(fields=["loss_mask"])).get_state())
 
     for options, message in [
         ({"tokens": "tokens"}, "pad.fields"),

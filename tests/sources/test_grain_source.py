@@ -1,5 +1,4 @@
 import gzip
-import json
 import pickle
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 
 import resumable_data as rd
 from property_tests.testing.array_record_shards import write_records
+from property_tests.testing.running import through_json
 from resumable_data.sources.grain_source import GrainSource
 from resumable_data.sources.source import SourceWithLengths
 
@@ -97,7 +97,7 @@ def test_a_pipeline_over_grain_is_packed_and_resumed() -> None:
     iterator = iter(batches)
     found = [next(iterator).targets.tobytes() for _ in range(2)]
     resumed = iter(batches)
-    resumed.set_state(json.loads(json.dumps(iterator.get_state())))
+    resumed.set_state(through_json(iterator.get_state()))
     found += [batch.targets.tobytes() for batch in resumed]
 
     assert found == expected

@@ -1,6 +1,5 @@
 """Datasets made in any way: their records, what is refused, and what becomes of them in a program."""
 
-import json
 import pickle
 import re
 import shutil
@@ -23,6 +22,7 @@ from hypothesis import strategies as st
 
 import resumable_data as rd
 from property_tests.testing.hugging_face_data import DOCUMENTS, TEXTS, dataset_of, read
+from property_tests.testing.running import through_json
 from resumable_data.sources.hugging_face import HuggingFaceSource
 from resumable_data.sources.source import SourceWithLengths
 
@@ -227,7 +227,7 @@ def test_a_pipeline_resumes_and_equals_the_one_over_the_same_records_in_memory()
     used = iter(packed(source))
     next(used)
     for taken in range(len(expected)):
-        state = json.loads(json.dumps(first.get_state()))
+        state = through_json(first.get_state())
         fresh = iter(packed(pickle.loads(pickle.dumps(source))))
         for iterator in (fresh, used):
             iterator.set_state(state)

@@ -1,10 +1,10 @@
-import json
 from typing import Any
 
 import numpy as np
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 
 RECORDS = [
     {"tokens": [1, 2, 3, 4], "loss_mask": [0, 0, 1, 1]},
@@ -94,7 +94,7 @@ def test_counts_survive_a_restore_and_removed_components_stay_counted() -> None:
     with iter(both) as iterator:
         for _ in range(4):
             next(iterator)
-        state, scored = json.loads(json.dumps(iterator.get_state())), iterator.progress().scored
+        state, scored = through_json(iterator.get_state()), iterator.progress().scored
     with iter(both) as fresh:
         fresh.set_state(state)
         assert fresh.progress().scored == scored == 6

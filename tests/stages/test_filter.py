@@ -1,4 +1,3 @@
-import json
 from itertools import islice
 from typing import Any
 
@@ -7,6 +6,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 
 RECORDS = [[1, 2], [3], [], [4, 5, 6], [7], [8, 9]]
 
@@ -37,10 +37,6 @@ def picky(document: list[int]) -> bool:
 
 def tokens(dataset: Any) -> list[list[int]]:
     return [np.asarray(document).tolist() for document in dataset]
-
-
-def through_json(state: Any) -> Any:
-    return json.loads(json.dumps(state))
 
 
 def integers_of(state: Any) -> list[int]:

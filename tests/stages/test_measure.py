@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from itertools import islice
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 import resumable_data as rd
 from property_tests.testing.memory_carrier import Board, MemoryCarrier
+from property_tests.testing.running import through_json
 from resumable_data.engines.worker import Worker
 from resumable_data.placement.process_rows_view import ProcessRows
 from resumable_data.placement.views import WholeBatch
@@ -157,7 +157,7 @@ def test_nothing_is_kept_where_nothing_may_be() -> None:
 def test_a_directory_makes_a_resume_read_nothing_but_what_it_delivers(tmp_path: Path) -> None:
     first = iter(batches(Books()).measure(tmp_path))
     expected = texts(first, 2)
-    state = json.loads(json.dumps(first.get_state()))
+    state = through_json(first.get_state())
     expected = texts(first)
     first.close()
     source = Books()

@@ -1,4 +1,3 @@
-import json
 from itertools import islice
 from typing import Any
 
@@ -7,6 +6,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 from resumable_data.stages.component import require_documents
 from resumable_data.stages.random_map import generator
 
@@ -42,10 +42,6 @@ def tokens(dataset: Any, count: int | None = None) -> list[list[int]]:
 
 def rows(dataset: Any, count: int = 40) -> list[Any]:
     return [batch.targets.tolist() for batch in islice(iter(dataset), count)]
-
-
-def through_json(state: Any) -> Any:
-    return json.loads(json.dumps(state))
 
 
 def test_a_record_is_drawn_for_anew_in_every_epoch_wherever_it_stands() -> None:

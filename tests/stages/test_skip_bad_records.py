@@ -1,4 +1,3 @@
-import json
 import logging
 import pickle
 from typing import Any
@@ -7,6 +6,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 from resumable_data.reading.bad_records import BadRecords
 
 BAD = (3, 17)
@@ -100,7 +100,7 @@ def test_bad_records_keep_their_positions_and_are_counted() -> None:
 
     assert [row.targets.tolist() for row in iterator] == expected
     resumed = iter(dataset)
-    resumed.set_state(json.loads(json.dumps(iterator.get_state())))
+    resumed.set_state(through_json(iterator.get_state()))
     assert iterator.progress().dropped == resumed.progress().dropped == 4
     assert iterator.progress().documents == 76
 
@@ -121,7 +121,7 @@ def test_one_more_than_may_be_is_an_error_that_says_so() -> None:
 def test_a_record_counts_once_however_often_it_is_read() -> None:
     iterator = iter(documents(bad=(3,)).skip_bad_records(at_most=1).repeat(3).pack(4, window=5, eod_id=0).batch(1))
     for _ in iterator:
-        iterator.set_state(json.loads(json.dumps(iterator.get_state())))
+        iterator.set_state(through_json(iterator.get_state()))
 
     assert iterator.progress().dropped == 3
 
@@ -223,7 +223,7 @@ def test_a_position_before_and_behind_a_record_with_bad_fields_resumes() -> None
     iterator = iter(rows())
     for taken in range(len(expected)):
         resumed = iter(rows())
-        resumed.set_state(json.loads(json.dumps(iterator.get_state())))
+        resumed.set_state(through_json(iterator.get_state()))
         assert [batch.targets.tolist() for batch in resumed] == expected[taken:]
         next(iterator)
 

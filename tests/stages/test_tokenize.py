@@ -15,6 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 import resumable_data as rd
 from property_tests.testing.array_record_shards import write_records
+from property_tests.testing.running import through_json
 from property_tests.testing.toy_tokenizer import BOS_ID, EOS_ID, TEXT, alone, shared, trained
 from resumable_data.stages import fast_tokenizer
 
@@ -229,7 +230,7 @@ def test_each_component_of_a_mix_of_documents_counts_what_is_cut_of_its_own(shar
             else:
                 expected["cut"] += max(0, 1 + first % 7 - 3)
         resumed = iter(data)
-        resumed.set_state(json.loads(json.dumps(iterator.get_state())))
+        resumed.set_state(through_json(iterator.get_state()))
         for progress in (iterator.progress(), resumed.progress()):
             assert {path: counts.truncated for path, counts in progress.components.items()} == expected
             assert progress.truncated == sum(expected.values())
@@ -386,7 +387,7 @@ def test_the_state_tells_tokenizers_and_rules_apart() -> None:
     other.add_tokens(["pipeline"])
 
     same = text.tokenize(trained(), eod_id=EOS_ID).pack(16).batch(2)
-    iter(same).set_state(json.loads(json.dumps(state)))
+    iter(same).set_state(through_json(state))
     for change, difference in (
         (text.tokenize(other, eod_id=EOS_ID), r"tokenize\.tokenizer was '?[0-9a-f]{16}'?, is"),
         (text.tokenize(shared(), max_length=9), r"tokenize\.max_length was None, is 9"),

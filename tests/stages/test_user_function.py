@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.running import through_json
 
 
 def documents() -> rd.Dataset[Any]:
@@ -86,7 +87,7 @@ def test_a_transformation_counts_by_its_class_and_settings(mapped: rd.Dataset[An
 
 
 def test_a_state_of_other_settings_is_refused_with_the_difference() -> None:
-    state = json.loads(json.dumps(iter(documents().map(Scale(3))).get_state()))
+    state = through_json(iter(documents().map(Scale(3))).get_state())
     with pytest.raises(rd.PipelineMismatchError, match=r'map.function was .*Scale\{"by":3\}.*, is .*\{"by":4\}'):
         iter(documents().map(Scale(4))).set_state(state)
 
