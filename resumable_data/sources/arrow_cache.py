@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -14,15 +15,20 @@ from etils import epath
 from resumable_data.digest import digest
 from resumable_data.errors import SourceError
 from resumable_data.sources.column_files import ColumnFiles
+from resumable_data.sources.file_places import FilePlaces
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.shard_facts import sample_of
 from resumable_data.system_errors import explain
 
-_VERSION = "1"
+_VERSION = "2"
+_PLACES_FILE = "places.json"
 
 
-def convert_column(files: ColumnFiles, cache_dir: epath.PathLike | None) -> Any:
+def convert_column(files: ColumnFiles, cache_dir: epath.PathLike | None) -> tuple[Any, FilePlaces]:
     """A ``datasets.Dataset`` of one column, mapped from the cache, where it is put if it is not there.
+
+    Returns:
+        The dataset, and where its records stand in the files.
 
     Raises:
         SourceError: A file cannot be read, or the cache cannot be written.
@@ -32,7 +38,8 @@ def convert_column(files: ColumnFiles, cache_dir: epath.PathLike | None) -> Any:
     with _locked(folder):
         if not path.exists():
             _convert(files, path)
-    return import_module("datasets").Dataset.from_file(os.fspath(path))
+    places = FilePlaces(files.files, **json.loads((folder / _PLACES_FILE).read_text()))
+    return import_module("datasets").Dataset.from_file(os.fspath(path)), places
 
 
 def convert_whole(files: Sequence[epath.Path], kind: str, cache_dir: epath.PathLike | None) -> Any:
@@ -86,11 +93,16 @@ def _convert(files: ColumnFiles, path: epath.Path) -> None:
     pa: Any = import_module("pyarrow")
     target = files.type()
     schema = pa.schema({files.column: target})
+    records = [0] * len(files.files)
+    blanks: list[bool | None] = [None] * len(files.files)
     temporary = path.parent / f"{path.name}.{os.getpid()}.tmp"
     try:
         with cast(BinaryIO, temporary.open("wb")) as opened, pa.ipc.new_stream(opened, schema) as writer:
-            for array in files.arrays(target):
-                writer.write_batch(pa.record_batch([array], schema=schema))
+            for file, piece in files.pieces(target):
+                writer.write_table(pa.table([piece.values], schema=schema))
+                records[file] += len(piece.values)
+                blanks[file] = blanks[file] or piece.blanks
+        (path.parent / _PLACES_FILE).write_text(json.dumps({"records": records, "blanks": blanks}))
         temporary.replace(path)
     except SourceError:
         temporary.unlink(missing_ok=True)

@@ -9,21 +9,45 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
 from etils import epath
 
 from resumable_data.errors import SourceError
 from resumable_data.sources.arrow_column import plain_type, to_plain
 from resumable_data.sources.compressed_files import open_file
+from resumable_data.sources.file_lines import first_type
 from resumable_data.system_errors import explain
 
 _CHUNK_BYTES = 10 << 20
 
 ResultT = TypeVar("ResultT")
+
+
+class Piece(NamedTuple):
+    """Some records of a file.
+
+    Attributes:
+        values: Their column, as an Arrow array, in chunks or not.
+        blanks: Whether blank lines stand among them, which are not records; None where records are not lines.
+    """
+
+    values: Any
+    blanks: bool | None
+
+
+class _Chunk(NamedTuple):
+    """Some lines of a JSON file.
+
+    Attributes:
+        lines: The lines.
+        made: Whether they are made of the items of a list.
+    """
+
+    lines: bytes
+    made: bool
 
 
 @dataclass(frozen=True)
@@ -48,17 +72,20 @@ class ColumnFiles:
         """
         return {"parquet": self._parquet_type, "json": self._json_type, "text": self._text_type}[self.kind]()
 
-    def arrays(self, target: Any) -> Iterator[Any]:
-        """The column as Arrow arrays of one type.
+    def pieces(self, target: Any) -> Iterator[tuple[int, Piece]]:
+        """The column in pieces, each with the number of its file.
+
+        Args:
+            target: The Arrow type that it gets.
 
         Raises:
             SourceError: A file cannot be read, or holds values that are not of the type.
         """
-        read = {"parquet": _parquet_arrays, "json": _json_arrays, "text": _text_arrays}[self.kind]
-        for file in self.files:
-            arrays = read(file, self.column, target)
-            while (array := self._reading(file, lambda arrays=arrays: next(arrays, None))) is not None:
-                yield array
+        read = {"parquet": _parquet_pieces, "json": _json_pieces, "text": _text_pieces}[self.kind]
+        for number, file in enumerate(self.files):
+            pieces = read(file, self.column, target)
+            while (piece := self._reading(file, lambda pieces=pieces: next(pieces, None))) is not None:
+                yield number, piece
 
     def _text_type(self) -> Any:
         if self.column != "text":
@@ -83,22 +110,22 @@ class ColumnFiles:
         return together.types[0]
 
     def _json_type(self) -> Any:
-        """The type of the first values that are not null: text, or lists of integers."""
+        """The type of the first value that is text, or a list of integers."""
         pa: Any = import_module("pyarrow")
         for file in self.files:
             chunks = _json_chunks(file)
             while (chunk := self._reading(file, lambda chunks=chunks: next(chunks, None))) is not None:
-                for target in (pa.string(), pa.list_(pa.int64())):
-                    with suppress(pa.ArrowInvalid):
-                        found = _json_array(chunk, self.column, target)
-                        if found.null_count < len(found):
-                            return target
-                        break
-                else:
-                    self._reading(file, lambda chunk=chunk: _json_array(chunk, self.column, pa.string()))
+                if (found := first_type(io.BytesIO(chunk.lines), self.column)) is not None:
+                    return pa.list_(pa.int64()) if found == "tokens" else pa.string()
         keys = self._reading(self.files[0], lambda: _json_keys(self.files[0]))
+        if self.column in keys:
+            # What they hold instead is an error that names a file.
+            for _ in self.pieces(pa.string()):
+                pass
+            raise SourceError(f"{self.files[0].name}: column {self.column!r} is null in every record of every file")
+        columns = ", ".join(keys)
         raise SourceError(
-            f"{self.files[0].name} has no column {self.column!r}, nor has any other file; its columns are {keys}"
+            f"{self.files[0].name} has no column {self.column!r}; the columns of its first record are {columns}"
         )
 
     def _reading(self, file: epath.Path, read: Callable[[], ResultT]) -> ResultT:
@@ -116,16 +143,18 @@ def _parquet_schema(file: epath.Path) -> Any:
         return import_module("pyarrow.parquet").read_schema(opened)
 
 
-def _parquet_arrays(file: epath.Path, column: str, target: Any) -> Iterator[Any]:
+def _parquet_pieces(file: epath.Path, column: str, target: Any) -> Iterator[Piece]:
     with cast(BinaryIO, file.open("rb")) as opened:
         parquet: Any = import_module("pyarrow.parquet").ParquetFile(opened)
         for batch in parquet.iter_batches(columns=[column]):
-            yield to_plain(batch.column(column)).cast(target)
+            yield Piece(to_plain(batch.column(column)).cast(target), blanks=None)
 
 
-def _json_arrays(file: epath.Path, column: str, target: Any) -> Iterator[Any]:
-    for chunk in _json_chunks(file):
-        yield from _json_array(chunk, column, target).chunks
+def _json_pieces(file: epath.Path, column: str, target: Any) -> Iterator[Piece]:
+    for lines, made in _json_chunks(file):
+        values = _json_array(lines, column, target)
+        count = lines.count(b"\n") + (not lines.endswith(b"\n"))
+        yield Piece(values, blanks=None if made else len(values) < count)
 
 
 def _json_array(lines: bytes, column: str, target: Any) -> Any:
@@ -140,28 +169,28 @@ def _json_array(lines: bytes, column: str, target: Any) -> Any:
     ).column(column)
 
 
-def _json_chunks(file: epath.Path) -> Iterator[bytes]:
-    """Whole lines of a file; those of one that holds a list are made of its items."""
+def _json_chunks(file: epath.Path) -> Iterator[_Chunk]:
+    """Whole lines of a file."""
     with open_file(file) as opened:
         chunk = opened.read(_CHUNK_BYTES)
         if chunk.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
             items = json.loads((chunk + opened.read()).decode("utf-8-sig"))
-            yield "\n".join(map(json.dumps, items)).encode()
+            yield _Chunk("\n".join(map(json.dumps, items)).encode(), made=True)
             return
         while chunk:
-            yield chunk + opened.readline()
+            yield _Chunk(chunk + opened.readline(), made=False)
             chunk = opened.read(_CHUNK_BYTES)
 
 
-def _json_keys(file: epath.Path) -> str:
-    """The keys of the first record, for an error."""
-    chunk = next(_json_chunks(file), b"{}")
-    return ", ".join(json.loads(chunk.decode("utf-8-sig").splitlines()[0]))
+def _json_keys(file: epath.Path) -> list[str]:
+    """The keys of the first record."""
+    lines = next((chunk.lines for chunk in _json_chunks(file)), b"{}")
+    return list(json.loads(lines.decode("utf-8-sig").lstrip().splitlines()[0]))
 
 
-def _text_arrays(file: epath.Path, column: str, target: Any) -> Iterator[Any]:
+def _text_pieces(file: epath.Path, column: str, target: Any) -> Iterator[Piece]:
     pa: Any = import_module("pyarrow")
     # A byte order mark at the beginning is no part of the text.
     with open_file(file) as opened, io.TextIOWrapper(opened, encoding="utf-8-sig") as text:
         while lines := text.readlines(_CHUNK_BYTES):
-            yield pa.array([line.removesuffix("\n") for line in lines], target)
+            yield Piece(pa.array([line.removesuffix("\n") for line in lines], target), blanks=False)

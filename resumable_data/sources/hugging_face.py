@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from pathlib import PurePath
 from typing import Any, cast
 
 import numpy as np
@@ -15,13 +14,11 @@ from etils import epath
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
-from resumable_data.sources.arrow_cache import convert_column, convert_whole
 from resumable_data.sources.arrow_column import ArrowColumn, layout_of
-from resumable_data.sources.column_files import ColumnFiles
+from resumable_data.sources.file_places import FilePlaces
 from resumable_data.sources.hugging_face_columns import NumberColumns
+from resumable_data.sources.hugging_face_files import FileRecords, open_files
 from resumable_data.sources.hugging_face_records import Records, TokenRecords, WholeRecords, records_of
-from resumable_data.sources.mended_lines import LineKind, mended
-from resumable_data.sources.retries import is_of_storage
 from resumable_data.sources.shards import find_shards
 from resumable_data.sources.source import Column, check_indices, digests_or_bad, evenly_spaced
 from resumable_data.system_errors import explain
@@ -30,8 +27,6 @@ _LOG = logging.getLogger(__name__)
 
 _SAMPLED_RECORDS = 1024
 _LENGTHS_AT_ONCE = 1 << 20
-_KINDS = {".parquet": "parquet", ".jsonl": "json", ".ndjson": "json", ".json": "json", ".txt": "text"}
-_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
 
 class HuggingFaceSource:
@@ -68,6 +63,7 @@ class HuggingFaceSource:
         self._column = column
         self._name = name
         self._bad: Mapping[int, str] = {}  # what is wrong with lines of files, by record
+        self._places: FilePlaces | None = None  # in files, if it is over files and that is known
         self._records: Records = records_of(dataset, column, name)
         self._rows = _row_mapping(dataset, name)
         # Stages look for these methods: only a source that knows lengths has the one, and only one whose records
@@ -97,9 +93,10 @@ class HuggingFaceSource:
             column: As in the class.
             cache_dir: Where the Arrow files lie; in the cache of ``datasets`` by default.
 
-        A line that does not parse is a bad record, and so is what is lost where a compressed file is cut short, or a
-        file is empty among others: a warning counts them, and each is an error when it is read, unless
-        ``skip_bad_records`` leaves it out.
+        A line that does not parse, or has no text or list of integers in the column, is a bad record, and so is what
+        is lost where a compressed file is cut short, or a file is empty among others: a warning counts them, and each
+        is an error when it is read, unless ``skip_bad_records`` leaves it out. So is a null. The first text or list
+        in the column decides which of them all have to be.
 
         Raises:
             SourceError: A file is missing, damaged, or of another kind, none has a record, or the cache cannot be
@@ -107,13 +104,12 @@ class HuggingFaceSource:
         """
         _import_datasets()
         files = find_shards(paths)
-        kind = _kind_of(files)
+        found = open_files(files, column, cache_dir)
         name = f"{files[0].name}{' …' if len(files) > 1 else ''}"
-        dataset, bad = _converted(files, kind, column, cache_dir)
-        if bad:
+        if bad := found.bad:
             first = bad[min(bad)]
-            _LOG.warning("%s: %d of %d records are bad, the first is %s", name, len(bad), len(dataset), first)
-        return cls._with_bad(dataset, column, name, bad)
+            _LOG.warning("%s: %d of %d records are bad, the first is %s", name, len(bad), len(found.dataset), first)
+        return cls._of_files(found, column, name)
 
     @classmethod
     def from_disk(cls, path: epath.PathLike, column: str | None = None) -> HuggingFaceSource:
@@ -140,9 +136,9 @@ class HuggingFaceSource:
         return cls(dataset, column, name=epath.Path(folder).name)
 
     @classmethod
-    def _with_bad(cls, dataset: Any, column: str | None, name: str, bad: Mapping[int, str]) -> HuggingFaceSource:
-        source = cls(dataset, column, name=name)
-        source._bad = bad
+    def _of_files(cls, records: FileRecords, column: str | None, name: str) -> HuggingFaceSource:
+        source = cls(records.dataset, column, name=name)
+        source._bad, source._places = records.bad, records.places
         return source
 
     def __len__(self) -> int:
@@ -154,7 +150,8 @@ class HuggingFaceSource:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What is known of the memory holds in this process alone.
-        return HuggingFaceSource._with_bad, (self._dataset, self._column, self._name, self._bad)
+        records = FileRecords(self._dataset, self._bad, self._places)
+        return HuggingFaceSource._of_files, (records, self._column, self._name)
 
     def read(self, indices: Int64Array) -> Sequence[Any]:
         """Records at int64[n] indices: a ``Ragged`` of tokens, or a list of texts or dictionaries.
@@ -203,10 +200,11 @@ class HuggingFaceSource:
         """Raises RecordError where one of the records stands for a line that is bad."""
         for index in indices.tolist() if self._bad else ():
             if index in self._bad:
-                raise RecordError(f"{self._name_of(index)} is bad: {self._bad[index]}")
+                raise RecordError(f"{self!r}, record {index} is bad: {self._bad[index]}")
 
     def _name_of(self, index: int) -> str:
-        return f"{self!r}, record {index}"
+        place = "" if self._places is None else f" ({self._places.name(index)})"
+        return f"{self!r}, record {index}{place}"
 
     def _total_length(self) -> int:
         """Tokens or bytes of all records; 0 for whole records."""
@@ -222,33 +220,6 @@ class HuggingFaceSource:
         return sum(int(column.extents(self._rows_at(block)).lengths.sum()) for block in blocks)
 
 
-def _converted(
-    files: Sequence[epath.Path], kind: str, column: str | None, cache_dir: epath.PathLike | None
-) -> tuple[Any, Mapping[int, str]]:
-    """The ``datasets.Dataset`` of files, and what is wrong with those of its records that are bad."""
-
-    def convert(files: Sequence[epath.Path]) -> Any:
-        if column is None:
-            return convert_whole(files, kind, cache_dir)
-        return convert_column(ColumnFiles(files, column, kind), cache_dir)
-
-    empty = _empty_among(files, kind)
-    try:
-        if not empty:
-            return convert(files), {}
-        failure = SourceError(f"{', '.join(map(str, empty))}: empty (0 bytes, no records), and no other file has any")
-    except SourceError as error:
-        if kind == "parquet" or error.__cause__ is None or is_of_storage(error.__cause__):
-            raise
-        failure = error
-    found = mended(files, LineKind(json=kind == "json", whole=column is None), cache_dir)
-    if not 0 < len(found.bad) < found.records:
-        raise failure
-    dataset = convert(found.files)
-    assert len(dataset) == found.records
-    return dataset, found.bad
-
-
 def _row_mapping(dataset: Any, name: str) -> ArrowColumn | None:
     """Rows of the table at the dataset's indices, where they differ, as ``select`` and ``shuffle`` leave them."""
     mapping = dataset._indices
@@ -258,43 +229,6 @@ def _row_mapping(dataset: Any, name: str) -> ArrowColumn | None:
     layout = layout_of(column.type)
     assert layout is not None
     return ArrowColumn(column, layout, f"{name}, indices mapping")
-
-
-def _kind_of(files: Sequence[epath.Path]) -> str:
-    """What all the files are: ``parquet``, ``json`` or ``text``."""
-    suffixes = {_suffix_of(file) for file in files}
-    kinds = {_KINDS.get(suffix) for suffix in suffixes}
-    if len(kinds) > 1 or None in kinds:
-        found = ", ".join(sorted(suffix or "without a suffix" for suffix in suffixes))
-        raise SourceError(f"files of one kind are read, out of {', '.join(_KINDS)}; these are {found}")
-    return cast(str, kinds.pop())
-
-
-def _empty_among(files: Sequence[epath.Path], kind: str) -> list[epath.Path]:
-    """Files of lines that have no bytes.
-
-    Raises:
-        SourceError: A file cannot be found, or it is empty and there is no other, or of a kind that is never empty.
-    """
-    empty: list[epath.Path] = []
-    for file in files:
-        try:
-            size = file.stat().length
-        except OSError as error:
-            raise SourceError(f"{file} cannot be read: {explain(error)}") from error
-        if size == 0:
-            empty.append(file)
-    if empty and (len(files) == 1 or kind == "parquet"):
-        raise SourceError(f"{empty[0]} is empty (0 bytes, no records); write or copy it again, or leave it out")
-    return empty
-
-
-def _suffix_of(file: epath.Path) -> str:
-    """What says the kind of a file, under that of a compression."""
-    name = file.name.lower()
-    for compressed in _COMPRESSED:
-        name = name.removesuffix(compressed)
-    return PurePath(name).suffix
 
 
 def _require_dataset(dataset: Any, name: str) -> None:

@@ -183,8 +183,8 @@ def _valid_extents(column: ArrowColumn, rows: Int64Array, name: NameOf) -> Exten
     null = np.flatnonzero(column.invalid(rows))
     if null.size:
         raise RecordError(
-            f"{name(int(null[0]))} is null, or holds a null. Leave such records out before the source is built, "
-            "with dataset.filter"
+            f"{name(int(null[0]))} is null, or holds a null. Leave such records out with skip_bad_records, or before "
+            "the source is built"
         )
     return column.extents(rows)
 

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
-import lzma
 import os
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from etils import epath
 
 from resumable_data.errors import SourceError
 from resumable_data.sources.arrow_cache import cache_folder
-from resumable_data.sources.compressed_files import open_file
+from resumable_data.sources.file_lines import items_of, lines_of
+from resumable_data.sources.file_places import FilePlaces
 from resumable_data.system_errors import explain
 
-_READ_AT_ONCE = 2**20
-_BEGIN_BYTES = 64
 _BAD_FILE = "bad.json"
-_CUT = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 
 
 @dataclass(frozen=True)
@@ -33,12 +29,12 @@ class Mended:
     Attributes:
         files: Copies with one line for each record: an empty one, or an empty object, in the place of a bad one.
         bad: What is wrong with the bad records, by their number over all files.
-        records: How many records there are, the bad ones included.
+        places: Where the records stand in the files themselves.
     """
 
     files: Sequence[epath.Path]
     bad: Mapping[int, str]
-    records: int
+    places: FilePlaces
 
 
 @dataclass(frozen=True)
@@ -47,12 +43,13 @@ class LineKind:
 
     Attributes:
         json: Whether each line is a JSON object, and empty ones are not; otherwise each is a text.
-        whole: Whether all that a JSON object holds is read; otherwise one column, so that the types of others do not
-            count.
+        column: The key of the objects that is read, so that the types of others do not count; None for all.
+        tokens: Whether what it holds are lists of integers; otherwise it is text.
     """
 
     json: bool
-    whole: bool
+    column: str | None = None
+    tokens: bool = False
 
     @property
     def instead(self) -> bytes:
@@ -70,13 +67,25 @@ class LineKind:
     def _reason(self, line: bytes) -> str | None:
         try:
             text = line.decode()
-            if self.json and not isinstance(json.loads(text.rstrip()), dict):
-                return "it is not a JSON object"
+            return self._reason_of_record(json.loads(text.rstrip())) if self.json else None
         except json.JSONDecodeError as error:
             return f"{error.msg}, at character {error.pos + 1}"
         except ValueError as error:
             return str(error)
-        return None
+
+    def _reason_of_record(self, record: Any) -> str | None:
+        if not isinstance(record, dict):
+            return "it is not a JSON object"
+        if self.column is None:
+            return None
+        if self.column not in record:
+            return f"it has no {self.column!r}"
+        value = cast(dict[str, Any], record)[self.column]
+        wanted = "a list of integers" if self.tokens else "text"
+        if not isinstance(value, list if self.tokens else str):
+            return f"{self.column!r} is {_shown(value)}, not {wanted}"
+        wrong = [item for item in cast(list[Any], value) if type(item) is not int] if self.tokens else []
+        return f"{self.column!r} holds {_shown(wrong[0])}, and is not {wanted}" if wrong else None
 
     def _refused(self, lines: Sequence[bytes], first: int = 0) -> list[int]:
         """Places of JSON objects that what reads the copy cannot read, such as those with half of a character."""
@@ -86,15 +95,23 @@ class LineKind:
         pa: Any = import_module("pyarrow")
         arrow: Any = import_module("pyarrow.json")
         at_once = arrow.ReadOptions(use_threads=False, block_size=len(text) + 1)
-        nothing = arrow.ParseOptions(explicit_schema=pa.schema([]), unexpected_field_behavior="ignore")
+        column = None
+        if self.column is not None:
+            target = pa.list_(pa.int64()) if self.tokens else pa.string()
+            schema = pa.schema({self.column: target})
+            column = arrow.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
         try:
-            arrow.read_json(io.BytesIO(text), at_once, None if self.whole else nothing)
+            arrow.read_json(io.BytesIO(text), at_once, column)
         except ValueError:
             if len(lines) == 1:
                 return [first]
             half = len(lines) // 2
             return self._refused(lines[:half], first) + self._refused(lines[half:], first + half)
         return []
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else reprlib.repr(value)
 
 
 def mended(files: Sequence[epath.Path], kind: LineKind, cache_dir: epath.PathLike | None) -> Mended:
@@ -113,7 +130,8 @@ def mended(files: Sequence[epath.Path], kind: LineKind, cache_dir: epath.PathLik
     """
     copies: list[epath.Path] = []
     bad: dict[int, str] = {}
-    records = 0
+    records: list[int] = []
+    blanks: list[bool | None] = []
     for file in files:
         folder = cache_folder([file], cache_dir, "lines", str(kind))
         try:
@@ -122,9 +140,24 @@ def mended(files: Sequence[epath.Path], kind: LineKind, cache_dir: epath.PathLik
             at = error.filename or f"{file} or its copy in {folder}"
             raise SourceError(f"{at} cannot be read or written: {explain(error)}") from error
         copies.append(copy)
-        bad |= {records + int(place): reason for place, reason in found["bad"].items()}
-        records += found["records"]
-    return Mended(copies, bad, records)
+        bad |= {sum(records) + int(place): reason for place, reason in found["bad"].items()}
+        records.append(found["records"])
+        blanks.append(found["blanks"])
+    return Mended(copies, bad, FilePlaces(files, records, blanks))
+
+
+class _Part(NamedTuple):
+    """Some records of a file.
+
+    Attributes:
+        lines: Each as a line with its end.
+        reasons: What is wrong with each; None where it is sound.
+        blanks: Whether blank lines stand among them; None where they are the items of a list.
+    """
+
+    lines: list[bytes]
+    reasons: list[str | None]
+    blanks: bool | None
 
 
 def _copy(file: epath.Path, kind: LineKind, folder: epath.Path) -> tuple[epath.Path, dict[str, Any]]:
@@ -135,27 +168,32 @@ def _copy(file: epath.Path, kind: LineKind, folder: epath.Path) -> tuple[epath.P
         # Several processes may do this at once; each renames a whole file, and all write the same.
         own = folder / f"{os.getpid()}.tmp"
         bad: dict[str, str] = {}
-        records = 0
+        records, blanks = 0, None
         try:
             with cast(BinaryIO, own.open("wb")) as target:
-                for lines, reasons in _checked(file, kind):
-                    for line, reason in zip(lines, reasons, strict=True):
+                for part in _checked(file, kind):
+                    for line, reason in zip(part.lines, part.reasons, strict=True):
                         if reason is not None:
                             bad[str(records)] = reason
                         target.write(kind.instead if reason is not None else line)
                         records += 1
+                    blanks = blanks or part.blanks
             own.replace(copy)
-            own.write_text(json.dumps({"records": records, "bad": bad}))
+            own.write_text(json.dumps({"records": records, "blanks": blanks, "bad": bad}))
             own.replace(notes)
         finally:
             own.unlink(missing_ok=True)
     return copy, json.loads(notes.read_text())
 
 
-def _checked(file: epath.Path, kind: LineKind) -> Iterator[tuple[list[bytes], list[str | None]]]:
-    """The records of a file, many at a time, each as a line with its end, and what is wrong with each."""
+def _checked(file: epath.Path, kind: LineKind) -> Iterator[_Part]:
+    """The records of a file, many at a time, and what is wrong with each."""
+    if kind.json and (items := items_of(file)) is not None:
+        places = (f"{file}, record {number}" for number in range(len(items)))
+        yield _Part(items, _placed(kind.check(items), places), blanks=None)
+        return
     number = 0
-    for lines, lost in _lines(file, kind):
+    for lines, lost in lines_of(file, kind.json):
         numbered = [
             (place, line.rstrip(b"\r\n") + b"\n")
             for place, line in enumerate(lines, start=number + 1)
@@ -163,59 +201,11 @@ def _checked(file: epath.Path, kind: LineKind) -> Iterator[tuple[list[bytes], li
         ]
         number += len(lines)
         own = [line for _, line in numbered]
-        reasons = [
-            None if reason is None else f"{file}, line {place}: {reason}"
-            for (place, _), reason in zip(numbered, kind.check(own), strict=True)
-        ]
-        yield own, reasons
+        places = (f"{file}, line {place}" for place, _ in numbered)
+        yield _Part(own, _placed(kind.check(own), places), blanks=len(own) < len(lines))
         if lost is not None:
-            yield [kind.instead], [f"{file} {lost}, after line {number}"]
+            yield _Part([kind.instead], [f"{file} {lost}, after line {number}"], blanks=False)
 
 
-def _lines(file: epath.Path, kind: LineKind) -> Iterator[tuple[list[bytes], str | None]]:
-    """Lines of a file, many at a time; at a cut the whole lines before it, and what is wrong."""
-    if file.stat().length == 0:
-        yield [], "is empty (0 bytes)"
-        return
-    if kind.json and (items := _items(file)) is not None:
-        yield items, None
-        return
-    rest, first = b"", True
-    with open_file(file) as source:
-        # Gives what there is before a cut; ``read`` would lose it.
-        read = getattr(source, "read1", source.read)
-        while True:
-            try:
-                block = read(_READ_AT_ONCE)
-            except _CUT as error:
-                yield [], f"is cut short or damaged ({error}), and what follows is lost"
-                return
-            if not block:
-                break
-            if first:
-                block = block.removeprefix(b"\xef\xbb\xbf")
-            first = False
-            block = rest + block
-            # The second half of a line's end may come with the next block.
-            held = b"\r" if block.endswith(b"\r") and not kind.json else b""
-            block = block.removesuffix(held)
-            if not kind.json:
-                block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-            lines = block.split(b"\n")
-            rest = lines.pop() + held
-            yield [line + b"\n" for line in lines], None
-    if rest:
-        yield [rest], None
-
-
-def _items(file: epath.Path) -> list[bytes] | None:
-    """The items of a JSON file that holds one list, each as a line; None for other files."""
-    try:
-        with open_file(file) as source:
-            begin = source.read(_BEGIN_BYTES)
-            if not begin.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-                return None
-            items = json.loads((begin + source.read()).decode("utf-8-sig"))
-    except (*_CUT, ValueError):
-        return None
-    return [json.dumps(item).encode() + b"\n" for item in items] if any(isinstance(i, dict) for i in items) else None
+def _placed(reasons: Sequence[str | None], places: Iterable[str]) -> list[str | None]:
+    return [reason and f"{place}: {reason}" for reason, place in zip(reasons, places, strict=True)]

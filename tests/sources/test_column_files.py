@@ -81,7 +81,7 @@ def test_shards_may_keep_a_column_in_different_types(tmp_path: Path, types: tupl
         pyarrow.parquet.write_table(table, tmp_path / f"{number}.parquet")
     source = open_files(f"{tmp_path}/*.parquet", tmp_path, "it")
     if values is None:
-        with pytest.raises(rd.RecordError, match="record 0 is null"):
+        with pytest.raises(rd.RecordError, match=r"record 0 \(.*/0\.parquet, record 0\) is null"):
             read(source)
     else:
         assert read(source) == [values] * len(types)
@@ -92,7 +92,7 @@ def test_a_json_file_may_hold_one_list_and_nulls_and_blank_lines(tmp_path: Path)
     (tmp_path / "1.json").write_text('{"text": null}\n\n{"text": "c"}\n')
     source = open_files(f"{tmp_path}/*.json", tmp_path)
     assert read(source, [0, 1, 3]) == ["a", "b", "c"]
-    with pytest.raises(rd.RecordError, match="record 2 is null"):
+    with pytest.raises(rd.RecordError, match=r"record 2 \(.*/1\.json, line 1\) is null"):
         read(source)
 
 
@@ -115,14 +115,34 @@ def test_the_bad_file_among_many_is_named(tmp_path: Path, lines: str, message: s
     paths[2].write_text(lines)
     files = ColumnFiles(list(map(epath.Path, paths)), "text", "json")
     with pytest.raises(rd.SourceError, match=message):
-        list(files.arrays(files.type()))
+        list(files.pieces(files.type()))
 
 
-def test_a_value_of_another_type_leaves_nothing_in_the_cache(tmp_path: Path) -> None:
-    write_lines(tmp_path / "a.jsonl", [{"text": "a"}, {"text": 5}])
-    with pytest.raises(rd.SourceError, match=r"a\.jsonl cannot be read: .*\(column 'text'\)"):
+def test_what_cannot_be_converted_leaves_nothing_in_the_cache(tmp_path: Path) -> None:
+    write_lines(tmp_path / "a.jsonl", [{"text": 4}, {"text": 5}])
+    with pytest.raises(rd.SourceError, match=r"a\.jsonl cannot be read: .*from string to number.*\(column 'text'\)"):
         open_files(tmp_path / "a.jsonl", tmp_path)
     assert not list((tmp_path / "cache").rglob("*.arrow*"))
+
+
+def test_a_column_of_nulls_is_named(tmp_path: Path) -> None:
+    write_lines(tmp_path / "a.jsonl", [{"text": None}, {}])
+    with pytest.raises(rd.SourceError, match=r"a\.jsonl: column 'text' is null in every record"):
+        open_files(tmp_path / "a.jsonl", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("first", "values"),
+    [
+        ([None, 5, "one"], "text"),
+        ([None, 1.5, [1, 2]], "tokens"),
+        ([["one"], {"x": 1}, []], "tokens"),
+    ],
+)
+def test_the_first_text_or_list_of_integers_decides(tmp_path: Path, first: list[Any], values: str) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [{"it": value} for value in first])
+    found = ColumnFiles([epath.Path(path)], "it", "json").type()
+    assert found == (pyarrow.string() if values == "text" else pyarrow.list_(pyarrow.int64()))
 
 
 @pytest.mark.parametrize("column", ["absent", "title"])

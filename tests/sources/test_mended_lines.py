@@ -16,6 +16,8 @@ import pytest
 import resumable_data as rd
 from property_tests.testing.hugging_face_data import (
     open_files,
+    read,
+    write_lines,
 )
 from resumable_data.sources.hugging_face import HuggingFaceSource
 
@@ -58,13 +60,6 @@ def test_all_ends_of_lines_count_where_a_text_is_bad(tmp_path: Path, column: str
     assert sound_records(source) == (texts if column else [{"text": text} for text in texts])
 
 
-def test_values_of_another_type_are_named_with_their_file_where_a_line_is_bad_too(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text('{"text": "a"}\noops\n')
-    (tmp_path / "b.jsonl").write_text('{"text": 5}\n')
-    with pytest.raises(rd.SourceError, match=r"lines_of_b\.jsonl cannot be read: .*from string to number"):
-        opened(tmp_path)
-
-
 @pytest.mark.parametrize("column", ["text", None])
 def test_a_file_of_which_a_line_was_mended_is_converted_anew(tmp_path: Path, column: str | None) -> None:
     path = tmp_path / "a.jsonl"
@@ -78,7 +73,9 @@ def test_a_file_of_which_a_line_was_mended_is_converted_anew(tmp_path: Path, col
 
 def test_a_missing_column_is_named_where_a_line_is_bad(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "a"}\noops\n')
-    with pytest.raises(rd.SourceError, match=r"a\.jsonl has no column 'title'.*its columns are text"):
+    with pytest.raises(
+        rd.SourceError, match=r"a\.jsonl has no column 'title'.*the columns of its first record are text"
+    ):
         opened(tmp_path, "title")
 
 
@@ -182,6 +179,88 @@ def test_a_bad_line_is_a_bad_record_in_its_place(
         assert other.fingerprint() == source.fingerprint()
         with pytest.raises(rd.RecordError, match=f"record {bad[0]} is bad: "):
             other.read(np.array([bad[0]]))
+
+
+# The column's lines, which of its values are bad, and what is said of each.
+BAD_VALUES: dict[str, tuple[list[str], list[int], list[str]]] = {
+    "text": (
+        [
+            '{"it": "a"}',
+            '{"it": 5}',
+            "",
+            '{"it": true}',
+            '{"it": null}',
+            '{"other": 1}',
+            "oops",
+            '{"it": ["b"]}',
+            '{"it": "c", "other": [1, "x"]}',
+            '{"it": "d", "it": 5}',
+        ],
+        [1, 2, 3, 4, 5, 6, 8],
+        [
+            "a.jsonl, line 2: 'it' is 5, not text",
+            "a.jsonl, line 4: 'it' is True, not text",
+            "a.jsonl, line 5: 'it' is null, not text",
+            "a.jsonl, line 6: it has no 'it'",
+            "a.jsonl, line 7: Expecting value, at character 1",
+            "a.jsonl, line 8: 'it' is ['b'], not text",
+            "a.jsonl, line 10: 'it' is 5, not text",
+        ],
+    ),
+    "tokens": (
+        ['{"it": "a"}', '{"it": [1.5]}', '{"it": [1, null]}', '{"it": [true]}', '{"it": [36893488147419103232]}'],
+        [0, 1, 2, 3, 4],
+        [
+            "line 3: 'it' is 'a', not a list of integers",
+            "line 4: 'it' holds 1.5, and is not a list of integers",
+            "line 5: 'it' holds null, and is not a list of integers",
+            "line 6: 'it' holds True, and is not a list of integers",
+            "line 7: it is JSON that Arrow cannot read",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_VALUES)
+def test_a_value_of_another_type_is_a_bad_record_in_its_place(tmp_path: Path, kind: str) -> None:
+    lines, bad, reasons = BAD_VALUES[kind]
+    if kind == "tokens":
+        lines = ['{"it": [1, 2]}', '{"it": []}', *lines]
+        bad = [place + 2 for place in bad]
+    (tmp_path / "a.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    source = opened(tmp_path, "it")
+    iterator = iter(rd.Dataset.from_source(source).skip_bad_records(at_most=len(bad)))
+
+    sound = [np.asarray(document).tolist() for document in iterator]
+
+    assert sound == (["a", "c"] if kind == "text" else [[1, 2], []])
+    assert len(source) == len(sound) + len(bad)
+    assert iterator.progress().dropped == len(bad)
+    assert [left_out.record for left_out in iterator.bad_records] == bad
+    for left_out, reason in zip(iterator.bad_records, reasons, strict=True):
+        assert reason in left_out.reason
+
+
+def test_a_value_of_another_type_is_an_error_that_names_file_and_line_without_the_policy(tmp_path: Path) -> None:
+    write_lines(tmp_path / "a.jsonl", [{"text": "one"}])
+    write_lines(tmp_path / "b.jsonl", [{"text": "two"}, {"text": 5}])
+    documents = iter(rd.Dataset.from_source(opened(tmp_path)))
+
+    assert [next(documents), next(documents)] == ["one", "two"]
+    with pytest.raises(rd.RecordError, match=r"record 2 is bad: .*/b\.jsonl, line 2: 'text' is 5, not text"):
+        next(documents)
+
+
+def test_the_items_of_a_list_have_no_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps([{"text": "one"}, {"text": 5}], indent=1))
+    with pytest.raises(rd.RecordError, match=r"a\.json, record 1: 'text' is 5"):
+        read(opened(tmp_path))
+
+
+def test_a_token_that_int32_cannot_hold_is_named_with_its_line_where_another_is_bad(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('\noops\n\n{"text": [1]}\n{"text": [4294967296]}\n')
+    with pytest.raises(rd.RecordError, match=r"record 2 \(.*/a\.jsonl, line 5\) holds the token 4294967296"):
+        opened(tmp_path).read(np.array([1, 2]))
 
 
 def test_whole_records_of_bad_lines_are_bad(tmp_path: Path) -> None:

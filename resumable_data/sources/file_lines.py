@@ -1,0 +1,106 @@
+"""Lines of files of text or JSON, the last of which may be lost."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import lzma
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any, Literal, cast
+
+from etils import epath
+
+from resumable_data.sources.compressed_files import open_file
+
+_READ_AT_ONCE = 2**20
+_BEGIN_BYTES = 64
+_CUT = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+
+
+def lines_of(file: epath.Path, json_lines: bool) -> Iterator[tuple[list[bytes], str | None]]:
+    """Lines of a file with their ends, many at a time; at a cut the whole lines before it, and what is wrong.
+
+    Args:
+        file: The file, compressed or not.
+        json_lines: Whether they are JSON, and so end with a line feed alone, or of text, with any end of a line.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if file.stat().length == 0:
+        yield [], "is empty (0 bytes)"
+        return
+    rest, first = b"", True
+    with open_file(file) as source:
+        # Gives what there is before a cut; ``read`` would lose it.
+        read = getattr(source, "read1", source.read)
+        while True:
+            try:
+                block = read(_READ_AT_ONCE)
+            except _CUT as error:
+                yield [], f"is cut short or damaged ({error}), and what follows is lost"
+                return
+            if not block:
+                break
+            if first:
+                block = block.removeprefix(b"\xef\xbb\xbf")
+            first = False
+            block = rest + block
+            # The second half of a line's end may come with the next block.
+            held = b"\r" if block.endswith(b"\r") and not json_lines else b""
+            block = block.removesuffix(held)
+            if not json_lines:
+                block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            lines = block.split(b"\n")
+            rest = lines.pop() + held
+            yield [line + b"\n" for line in lines], None
+    if rest:
+        yield [rest], None
+
+
+def items_of(file: epath.Path) -> list[bytes] | None:
+    """The items of a JSON file that holds one list, each as a line; None for other files.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        with open_file(file) as source:
+            begin = source.read(_BEGIN_BYTES)
+            if not begin.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+                return None
+            items = json.loads((begin + source.read()).decode("utf-8-sig"))
+    except (*_CUT, ValueError):
+        return None
+    return [json.dumps(item).encode() + b"\n" for item in items] if any(isinstance(i, dict) for i in items) else None
+
+
+def json_lines(file: epath.Path) -> Iterator[list[bytes]]:
+    """Lines of a JSON file, or the items of its list, many at a time, up to a cut.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if (items := items_of(file)) is not None:
+        yield items
+        return
+    for lines, _ in lines_of(file, json_lines=True):
+        yield lines
+
+
+def first_type(lines: Iterable[bytes], column: str) -> Literal["text", "tokens"] | None:
+    """What the first value among lines of JSON is that is text or a list of integers, whatever the others are.
+
+    >>> first_type([b'{"text": 5}', b"oops", b'{"text": "one"}', b'{"text": [1]}'], "text")
+    'text'
+    """
+    for line in lines:
+        with suppress(ValueError, AttributeError):
+            value = json.loads(line.decode("utf-8-sig")).get(column)
+            if isinstance(value, str):
+                return "text"
+            if isinstance(value, list) and all(type(item) is int for item in cast(list[Any], value)):
+                return "tokens"
+    return None

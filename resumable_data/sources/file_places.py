@@ -1,0 +1,61 @@
+"""Where the records of files stand."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+
+import numpy as np
+import numpy.typing as npt
+from etils import epath
+
+from resumable_data.sources.file_lines import lines_of
+
+
+@dataclass(frozen=True)
+class FilePlaces:
+    """Where each record of files stands.
+
+    Attributes:
+        files: The files, in the order of their records.
+        records: How many records each has.
+        blanks: Whether each has blank lines, which are not records; None where records are not lines.
+    """
+
+    files: Sequence[epath.Path]
+    records: Sequence[int]
+    blanks: Sequence[bool | None]
+
+    def name(self, record: int) -> str:
+        """The file of a record, and its line, or where it has none its number in the file, from 0.
+
+        >>> places = FilePlaces([epath.Path("a.txt"), epath.Path("b.parquet")], [2, 5], [False, None])
+        >>> places.name(1), places.name(4)
+        ('a.txt, line 2', 'b.parquet, record 2')
+        """
+        ends = list(accumulate(self.records))
+        number = bisect_right(ends, record)
+        within = record - ends[number] + self.records[number]
+        line = self._line(number, within)
+        return f"{self.files[number]}, {f'record {within}' if line is None else f'line {line}'}"
+
+    def _line(self, number: int, within: int) -> int | None:
+        blanks = self.blanks[number]
+        if not blanks:
+            return within + 1 if blanks is False else None
+        try:
+            numbers = _numbers_of_lines(self.files[number])
+        except OSError:
+            return None
+        # The file may have changed since it was converted.
+        return int(numbers[within]) if within < len(numbers) else None
+
+
+@lru_cache(maxsize=8)
+def _numbers_of_lines(file: epath.Path) -> npt.NDArray[np.uint32]:
+    """The numbers, from 1, of the lines of JSON that are not blank."""
+    filled = [bool(line.strip()) for lines, _ in lines_of(file, json_lines=True) for line in lines]
+    return (np.flatnonzero(filled) + 1).astype(np.uint32)
