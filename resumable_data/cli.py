@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import click
@@ -48,6 +50,8 @@ def index(
 
 def _parser(name: str) -> Any:
     module, _, attribute = name.partition(":")
+    # An installed command does not look for modules in the working folder, as ``python`` does.
+    sys.path.insert(0, str(Path.cwd()))
     try:
         return attrgetter(attribute)(import_module(module))
     except (ImportError, AttributeError) as error:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
+from itertools import takewhile
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -40,7 +43,31 @@ def digest(*parts: bytes | str, size: int = 8) -> str:
 
 def type_digest(record: object) -> str:
     """Digest of the name of an object's type."""
-    return digest("object", type(record).__module__, type(record).__qualname__)
+    return digest("object", module_name(type(record).__module__), type(record).__qualname__)
+
+
+def module_name(module: str) -> str:
+    """The name by which a module counts, which is the same however the module was started.
+
+    The module of a script counts as it would if it were imported: ``train`` for ``python train.py``, ``jobs.train``
+    for ``python -m jobs.train`` and for a script in the package ``jobs``. What is defined in a notebook or at a
+    prompt has no file, and counts as ``__main__``.
+
+    >>> module_name("json.decoder")
+    'json.decoder'
+    """
+    # Processes that are spawned call it __mp_main__.
+    if module not in ("__main__", "__mp_main__") or (main := sys.modules.get(module)) is None:
+        return module
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:
+        return spec.name
+    file = getattr(main, "__file__", None)
+    if file is None:
+        return "__main__"
+    path = Path(file).resolve()
+    packages = takewhile(lambda folder: (folder / "__init__.py").is_file(), path.parents)
+    return ".".join([*(folder.name for folder in reversed(list(packages))), path.stem])
 
 
 def content_digest(record: object, other: Callable[[object], str] = type_digest) -> str:
@@ -88,6 +115,7 @@ def content_digest(record: object, other: Callable[[object], str] = type_digest)
 def callable_name(function: object, name: str | None, version: str | None) -> str:
     """How a callable counts in a fingerprint: by its qualified name, or ``name``, and a version.
 
+    The module is that of ``module_name``.
     What a closure or an object holds cannot be seen; give a ``version``, and change it with them.
 
     Raises:
@@ -100,7 +128,7 @@ def callable_name(function: object, name: str | None, version: str | None) -> st
         if isinstance(function, functools.partial):
             raise ValueError(f"{function!r} has no lasting name: pass name='…', and a version='…'")
         named = function if hasattr(function, "__qualname__") else type(function)
-        name = f"{named.__module__}.{named.__qualname__}"  # pyright: ignore
+        name = f"{module_name(named.__module__)}.{named.__qualname__}"  # pyright: ignore
         if "<lambda>" in name:
             raise ValueError("a lambda has no lasting name: pass name='…', and a version='…' when it changes")
     return name if version is None else f"{name}@{version}"

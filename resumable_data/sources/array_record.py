@@ -14,7 +14,7 @@ import numpy as np
 from etils import epath
 
 from resumable_data.arrays import Int64Array, Ragged, offsets_of
-from resumable_data.digest import callable_name, digest
+from resumable_data.digest import callable_name, digest, module_name
 from resumable_data.errors import PipelineError, RecordError, SourceError
 from resumable_data.sources.lengths_index import (
     LengthsIndex,
@@ -219,7 +219,7 @@ class ArrayRecordSource:
 
     def _advice(self) -> str:
         """How the index of this source is built."""
-        parse, module = self._parse, getattr(self._parse, "__module__", "__main__")
+        parse, module = self._parse, module_name(getattr(self._parse, "__module__", "__main__"))
         options: list[str] = []
         if parse is not parse_int32_tokens:
             name = getattr(parse, "__qualname__", None)

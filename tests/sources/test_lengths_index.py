@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shlex
 import socket
 import subprocess
 import sys
@@ -118,27 +119,41 @@ def test_one_process_may_build() -> None:
     require_single_process("Run once: command")
 
 
-def test_many_processes_are_told_the_command_instead(tmp_path: Path) -> None:
-    """Two real processes, joined by jax.distributed."""
-    shard = write_documents(tmp_path / "shard.arecord", [range(3)])
+TRAINER = """
+import sys
+
+import jax
+import numpy as np
+
+import resumable_data as rd
+
+
+def parse(record):
+    return rd.parse_int32_tokens(record)[1:]
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_platforms", "cpu")
+    address, number, shard = sys.argv[1:]
+    jax.distributed.initialize(address, 2, int(number))
+    source = rd.ArrayRecordSource(shard, parse, version="7")
+    print(source.read(np.array([0]))[0].tolist())
+    try:
+        print(source.lengths(np.array([0])))
+    except rd.SourceError as error:
+        print(error)
+"""
+
+
+def run_two(folder: Path, shard: Path) -> list[list[str]]:
+    """What two real processes print that run the trainer, joined by jax.distributed."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
-    program = (
-        "import jax, sys, numpy as np, resumable_data as rd\n"
-        "jax.config.update('jax_platforms', 'cpu')\n"
-        "jax.distributed.initialize(sys.argv[1], 2, int(sys.argv[2]))\n"
-        "try:\n"
-        "    source = rd.ArrayRecordSource(sys.argv[3], rd.parse_int32_tokens, version='7')\n"
-        "    print(source.read(np.array([0]))[0].tolist())\n"
-        "    source.lengths(np.array([0]))\n"
-        "except rd.SourceError as error:\n"
-        "    print(error)\n"
-    )
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", program, address, str(number), str(shard)],
-            cwd=tmp_path,
+            [sys.executable, "train.py", address, str(number), str(shard)],
+            cwd=folder,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdout=subprocess.PIPE,
             text=True,
@@ -146,12 +161,25 @@ def test_many_processes_are_told_the_command_instead(tmp_path: Path) -> None:
         for number in range(2)
     ]
     try:
-        for process in processes:
-            printed, _ = process.communicate(timeout=300)
-            assert process.returncode == 0
-            assert printed.startswith("[0, 1, 2]\n")
-            assert f"Run once: resumable-data index {shard} --version 7" in printed
+        printed = [process.communicate(timeout=300)[0].splitlines() for process in processes]
+        assert [process.returncode for process in processes] == [0, 0]
     finally:
         for process in processes:
             process.kill()
-    assert [path.name for path in tmp_path.iterdir()] == [shard.name]
+    return printed
+
+
+def test_many_processes_are_told_the_command_instead_and_it_works(tmp_path: Path) -> None:
+    shard = write_documents(tmp_path / "shard.arecord", [range(3)])
+    (tmp_path / "train.py").write_text(TRAINER)
+    command = f"resumable-data index {shard} --parse train:parse --version 7"
+    for first, second in run_two(tmp_path, shard):
+        assert first == "[1, 2]"
+        assert second.endswith(f"Run once: {command}")
+    assert {path.name for path in tmp_path.iterdir()} == {shard.name, "train.py"}
+
+    # The command that belongs to this Python; the working folder alone makes train.py importable.
+    arguments = shlex.split(command)
+    tool = Path(sys.executable).with_name(arguments[0])
+    subprocess.run([tool, *arguments[1:]], cwd=tmp_path, check=True, capture_output=True, timeout=300)
+    assert run_two(tmp_path, shard) == [["[1, 2]", "[2]"]] * 2
