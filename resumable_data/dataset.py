@@ -23,6 +23,7 @@ from resumable_data.errors import PipelineError
 from resumable_data.graph import DocumentNode, Node, Rows, is_stream, open_iterator
 from resumable_data.iteration.iterator import DataIterator
 from resumable_data.order.schedule import BatchSchedule
+from resumable_data.parts import Parts
 from resumable_data.placement.placed_rows import PlacedRows
 from resumable_data.placement.process_rows_view import ProcessRows
 from resumable_data.placement.sharding import as_sharding, check_shape
@@ -51,6 +52,7 @@ from resumable_data.stages.prefetch import Prefetch
 from resumable_data.stages.random_map import RandomMap
 from resumable_data.stages.repeat import Repeat
 from resumable_data.stages.row_settings import RowSettings
+from resumable_data.stages.select import Selection, Slice, parts_of_split
 from resumable_data.stages.sequential import SequentialStage
 from resumable_data.stages.shift import Shift
 from resumable_data.stages.shuffle import Shuffle
@@ -137,6 +139,92 @@ class Dataset(Generic[ElementT]):
         """
         epochs = None if epochs is None else as_integer("repeat: epochs", epochs)
         return Dataset(self._random_access("repeat").then(Repeat(epochs)))
+
+    def __getitem__(self, records: slice) -> Dataset[ElementT]:
+        """Some records of the source, as Python slices a sequence: ``documents[:1000]``, ``documents[-100:]``.
+
+        It counts records before ``shuffle`` and ``repeat``, whether a ``filter`` leaves them out later or not, and
+        reads nothing.
+
+        Raises:
+            PipelineError: It is not a slice, leaves no record, or comes too late.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.InMemorySource([[1], [2], [3], [4]]))
+        >>> list(documents[1:3]), len(documents[::2])
+        ([[2], [3]], 2)
+        """
+        return self._select(Slice.of(records))
+
+    def take(self, count: int) -> Dataset[ElementT]:
+        """The first ``count`` records, as ``documents[:count]``.
+
+        Raises:
+            PipelineError: ``count`` is below 1, or it comes after ``shuffle``, ``repeat`` or ``filter``.
+        """
+        return self._select(Slice(0, _natural("take: count", count), None))
+
+    def skip(self, count: int) -> Dataset[ElementT]:
+        """All but the first ``count`` records, as ``documents[count:]``.
+
+        Raises:
+            PipelineError: ``count`` is below 1, no record is left, or it comes after ``shuffle``, ``repeat`` or
+                ``filter``.
+        """
+        return self._select(Slice(_natural("skip: count", count), None, None))
+
+    def split(self, shares: Mapping[str, float], *, seed: int) -> Parts[Dataset[ElementT]]:
+        """Parts with these shares of the records, such as one to train on and one to evaluate on.
+
+        Each record is in exactly one part. Of every block of neighbours, as many as the shares' common denominator
+        (100 for 0.99 and 0.01), each part has exactly its share, chosen at random. Where a record belongs depends on
+        its index alone, so that a corpus can grow at its end. Nothing is read.
+
+        Args:
+            shares: Positive numbers by name; a float is the decimal that it is printed as.
+            seed: Any integer.
+
+        Returns:
+            The parts in the order given, to unpack; ``parts["eval"]`` is one of them.
+
+        Raises:
+            PipelineError: A share is not a positive number, a part has no record, or it comes after ``shuffle``,
+                ``repeat`` or ``filter``.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.InMemorySource([[token] for token in range(10)]))
+        >>> train, held_out = documents.split({"train": 0.8, "eval": 0.2}, seed=1)
+        >>> list(held_out), len(train)
+        ([[2], [6]], 8)
+        """
+        parts = parts_of_split(shares, as_integer("split: seed", seed))
+        return Parts({part.part: self._select(part) for part in parts})
+
+    def __len__(self) -> int:
+        """Documents, or global batches, where that is known without reading; batches of up to a million documents.
+
+        Raises:
+            TypeError: It is not known without reading, there is no end, or planning would take more than a second.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.SyntheticSource(1000, lengths=[5, 9])).repeat(3)
+        >>> len(documents), len(documents.pack(16, eod_id=0).batch(8))
+        (3000, 185)
+        """
+        node = self.node.parent if isinstance(self.node, Prefetch) else self.node
+        if isinstance(node, Component) and node.random_access and node.epochs and not node.drops:
+            return node.epochs * node.epoch_size
+        if isinstance(node, Batch) and node.parent.lengths_known:
+            length = self.length()
+            if length.exact and length.steps is not None:
+                return length.steps
+        raise TypeError(
+            f"the number of elements after {node.name} is not known without reading, there is no end, or they are "
+            "too many to plan in passing: length(at_most=…) of batches counts or estimates them"
+        )
+
+    def __bool__(self) -> bool:
+        return True
 
     def filter(
         self,
@@ -729,6 +817,9 @@ class Dataset(Generic[ElementT]):
     def __iter__(self) -> DataIterator[ElementT]:
         return open_iterator(self.node, Worker(0, 1))
 
+    def _select(self, selection: Selection) -> Dataset[ElementT]:
+        return Dataset(self._random_access(selection.name).then(selection))
+
     def _random_access(self, method: str) -> Component:
         documents = require_documents(self.node, method)
         if is_stream(documents):
@@ -787,6 +878,12 @@ def _row_format(
         fields=dtypes if learnt is None else with_field(dtypes, learnt.field),
         learnt=learnt,
     )
+
+
+def _natural(what: str, value: int) -> int:
+    if (number := as_integer(what, value)) < 1:
+        raise PipelineError(f"{what}={number} must be at least 1")
+    return number
 
 
 def _side_of_tokenize(truncate: object) -> str:

@@ -66,6 +66,7 @@ class DataIterator(Generic[ElementT]):
         self._open = open_
         opened = open_(None)
         self._place = _Place(opened, 0, opened.engine.start())
+        self._shards_at_first = opened.shards
         self._prefetch = prefetch
         self._start = start or AgreedStart(())
         self._ended = False
@@ -158,6 +159,26 @@ class DataIterator(Generic[ElementT]):
         with Waiting(lambda: "a position to go to"):
             self.check_state(state, allow)()
 
+    def reset(self) -> None:
+        """Goes back to the beginning, as if the iterator were new; edits are forgotten.
+
+        >>> import resumable_data as rd
+        >>> batches = iter(rd.Dataset.from_source(rd.SyntheticSource(4, [3])).pad(3, eod_id=0).batch(2))
+        >>> len(list(batches)), batches.reset(), len(list(batches))
+        (2, None, 2)
+        """
+        before = self._place.opened
+        opened = before if before.shards == self._shards_at_first else self._open(None)
+        self._go_to(_Place(opened, 0, opened.engine.start()))
+
+    def state_dict(self) -> State:
+        """``get_state`` under the name that trainers of PyTorch call, such as torchtitan's."""
+        return self.get_state()
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """``set_state`` under the name that trainers of PyTorch call."""
+        self.set_state(state_dict)
+
     def check_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> Callable[[], None]:
         """Reads and checks a saved position without moving, as ``set_state`` does before it moves.
 
@@ -179,14 +200,8 @@ class DataIterator(Generic[ElementT]):
         counts = {path: delivered_of(at) for path, at in position.at.items() if not is_mix(path)}
         changes = tuple(replace(change, counts=counts) for change in changes)
 
-        def move() -> None:
-            self._drop_ready()
-            before, self._place = self._place, _Place(opened, position.step, cursor, (*position.edits, *changes))
-            if opened is not before.opened:
-                before.opened.close()
-            self._begin()
-
-        return move
+        place = _Place(opened, position.step, cursor, (*position.edits, *changes))
+        return lambda: self._go_to(place)
 
     def skip(self, count: int, at: int | None = None) -> None:
         """Leaves out batches, as after a loss spike; recorded in the state as an edit.
@@ -340,6 +355,13 @@ class DataIterator(Generic[ElementT]):
             place = self._place
             self._ready = Ready(place.opened.engine, place.cursor, place.step, self._prefetch)
         return next(self._ready, None)
+
+    def _go_to(self, place: _Place[ElementT]) -> None:
+        self._drop_ready()
+        before, self._place = self._place, place
+        if place.opened is not before.opened:
+            before.opened.close()
+        self._begin()
 
     def _begin(self) -> None:
         """What follows starts at a new position."""

@@ -28,7 +28,9 @@ VERSION = 1
 MOST_UNITS = 2**40
 
 
-def exact_weights(points: Sequence[Mapping[str, float]], names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+def exact_weights(
+    points: Sequence[Mapping[str, float]], names: Sequence[str], most_units: int = MOST_UNITS
+) -> tuple[tuple[int, ...], ...]:
     """Weights as integers of one sum: what users wrote, over the common denominator of all points.
 
     A float is the decimal that it is printed as: 0.1 is a tenth. Where the sum would exceed 2**40 it is 2**40, and
@@ -38,6 +40,7 @@ def exact_weights(points: Sequence[Mapping[str, float]], names: Sequence[str]) -
     Args:
         points: For each point of a schedule, non-negative numbers by component name.
         names: The components, sorted; those without a weight are an error.
+        most_units: Another bound on the sum than 2**40.
 
     Returns:
         The weights of each point, in the order of the names. They sum to the same for every point.
@@ -52,7 +55,7 @@ def exact_weights(points: Sequence[Mapping[str, float]], names: Sequence[str]) -
     ((2, 4), (3, 3))
     """
     shares = [_shares(weights, names) for weights in points]
-    unit = min(lcm(*(share.denominator for of_point in shares for share in of_point)), MOST_UNITS)
+    unit = min(lcm(*(share.denominator for of_point in shares for share in of_point)), most_units)
     return tuple(_rounded(of_point, unit, names) for of_point in shares)
 
 

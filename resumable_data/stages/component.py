@@ -20,6 +20,7 @@ from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.random_map import RandomMap
 from resumable_data.stages.repeat import Repeat
+from resumable_data.stages.select import Selection
 from resumable_data.stages.sequential import SequentialStage, TapeRecords
 from resumable_data.stages.shuffle import Shuffle
 from resumable_data.stages.skip_bad_records import SkipBadRecords
@@ -27,7 +28,7 @@ from resumable_data.stages.source import SourceStage
 from resumable_data.stages.stage import Named
 from resumable_data.stages.tokenize import Tokenize
 
-StageT = TypeVar("StageT", Shuffle, Repeat, Step)
+StageT = TypeVar("StageT", Shuffle, Repeat)
 
 
 @runtime_checkable
@@ -46,18 +47,21 @@ class Component:
 
     Attributes:
         source: The records.
-        stages: What follows: ``shuffle`` and ``repeat`` decide order and epochs, steps what becomes of a document.
+        stages: What follows: selections decide which records there are, ``shuffle`` and ``repeat`` order and epochs,
+            steps what becomes of a document.
     """
 
     source: SourceStage | SequentialStage
-    stages: tuple[Shuffle | Repeat | Step, ...] = ()
+    stages: tuple[Selection | Shuffle | Repeat | Step, ...] = ()
 
-    def then(self, stage: Shuffle | Repeat | Step) -> Component:
+    def then(self, stage: Selection | Shuffle | Repeat | Step) -> Component:
         """The component with one more stage.
 
         Raises:
             PipelineError: The stage cannot stand here.
         """
+        if isinstance(stage, Selection):
+            self._check_selection(stage)
         if isinstance(stage, Shuffle):
             if self.shuffle_seed is not None:
                 raise PipelineError("shuffle: these documents are shuffled already")
@@ -65,8 +69,8 @@ class Component:
                 raise PipelineError("shuffle goes before repeat, which then shuffles every epoch anew")
         if isinstance(stage, Repeat) and self.epochs != 1:
             raise PipelineError("repeat: these documents repeat already")
-        if isinstance(stage, RandomMap) and self.random_access and self.epoch_size > MOST_RECORDS:
-            raise PipelineError(f"random_map: {self.epoch_size} records an epoch; it can number {MOST_RECORDS}")
+        if isinstance(stage, RandomMap) and self.random_access and self.source.epoch_size > MOST_RECORDS:
+            raise PipelineError(f"random_map: {self.source.epoch_size} records; it can number {MOST_RECORDS}")
         return replace(self, stages=(*self.stages, stage))
 
     @property
@@ -87,7 +91,10 @@ class Component:
     @property
     def epoch_size(self) -> int:
         """Documents an epoch."""
-        return self.source.epoch_size
+        size = self.source.epoch_size
+        for selection in self._selections:
+            size = selection.count(size)
+        return size
 
     @property
     def epochs(self) -> int | None:
@@ -157,7 +164,8 @@ class Component:
         epoch_size, epoch_dependent, shuffle = self.epoch_size, self.epoch_dependent, self._only(Shuffle)
 
         def order(epoch: int, positions: Int64Array) -> Int64Array:
-            records = positions if shuffle is None else shuffle.records(epoch_size, path, epoch, positions)
+            places = positions if shuffle is None else shuffle.records(epoch_size, path, epoch, positions)
+            records = self._records_at(places)
             return occurrences(epoch, records) if epoch_dependent else records
 
         return DocumentStream(
@@ -184,6 +192,37 @@ class Component:
         # A document with an id beyond them is left out, or is an error.
         of_ids: list[Json] = [] if ids.size is None else [["ids", ids.size]]
         return [None if fields is None else fields.tokens, *stages, *of_ids]
+
+    @property
+    def _selections(self) -> tuple[Selection, ...]:
+        return tuple(stage for stage in self.stages if isinstance(stage, Selection))
+
+    def _check_selection(self, selection: Selection) -> None:
+        """Raises PipelineError where a selection cannot stand, or leaves no record."""
+        if self.shuffle_seed is not None or self.epochs != 1:
+            raise PipelineError(
+                f"{selection.name}: choose records before shuffle and repeat, which use what it leaves"
+            )
+        if self.drops:
+            raise PipelineError(
+                f"{selection.name}: choose records before filter and skip_bad_records: it counts records, whether "
+                "they are left out later or not"
+            )
+        if not selection.count(self.epoch_size):
+            raise PipelineError(
+                f"{selection.name}: {selection.settings()} leaves none of the {self.epoch_size} records of component "
+                f"{self.component!r}"
+            )
+
+    def _records_at(self, places: Int64Array) -> Int64Array:
+        """The source's records at int64[n] places among those that are selected."""
+        # sizes: how many records each selection has to choose from
+        sizes = [self.source.epoch_size]
+        for selection in self._selections:
+            sizes.append(selection.count(sizes[-1]))
+        for selection, size in zip(reversed(self._selections), reversed(sizes[:-1]), strict=True):
+            places = selection.select(places, size)
+        return places
 
     def _only(self, kind: type[StageT]) -> StageT | None:
         """The stage of a kind of which there is at most one."""

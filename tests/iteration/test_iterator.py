@@ -224,3 +224,39 @@ def test_data_that_ends_before_the_first_batch_is_worth_a_warning(known: bool) -
         warnings.simplefilter("error")
         assert len(list(rows.batch(16, drop_remainder=False))) == 1
         assert len(list(rows.batch(8))) == 1
+
+
+def test_a_reset_begins_anew_in_any_place() -> None:
+    expected = [first_tokens(batch) for batch in batches()]
+    with iter(batches().prefetch(2)) as iterator:
+        for taken in (0, 1, 4, 10):
+            for _ in range(taken):
+                next(iterator)
+            iterator.peek() if taken == 4 else None
+            iterator.reset()
+            assert (iterator.step, iterator.edits) == (0, ())
+        iterator.skip(2)
+        iterator.reset()
+        assert iterator.get_state() == iter(batches()).get_state()
+        assert [first_tokens(batch) for batch in iterator] == expected
+
+
+def test_a_reset_forgets_the_shards_of_a_run_that_went_on() -> None:
+    def text(shards: int | None) -> rd.Dataset[rd.LLMBatch]:
+        documents = rd.Dataset.from_source(rd.InMemorySource(RECORDS)).filter(len)
+        return documents.pack(3, window=4, eod_id=0).batch(2, shards=shards)
+
+    iterator = iter(text(None))
+    iterator.set_state(through_json(iter(text(1)).get_state()))
+    iterator.reset()
+    assert iterator.get_state() == iter(text(None)).get_state()
+
+
+def test_trainers_of_pytorch_find_their_names() -> None:
+    iterator = iter(batches())
+    next(iterator)
+    state = through_json(iterator.state_dict())
+    expected = [first_tokens(batch) for batch in iterator]
+    fresh = iter(batches())
+    fresh.load_state_dict(state)
+    assert [first_tokens(batch) for batch in fresh] == expected

@@ -442,7 +442,8 @@ def test_who_closes_while_it_measures_publishes_nothing() -> None:
 def test_what_one_process_moves_does_not_grow_with_the_others(count: int) -> None:
     shards = 64
     run = [
-        Process(LengthExchange(MemoryCarrier(board), range(shards), process, LONG, published=published))
+        # A warning looks once more.
+        Process(LengthExchange(MemoryCarrier(board), range(shards), process, LONG, LONG, published=published))
         for board, published in [(Board(), Published())]
         for process in range(count)
     ]
