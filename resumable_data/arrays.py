@@ -9,6 +9,7 @@ from typing import Any, cast, overload
 import numpy as np
 import numpy.typing as npt
 
+from resumable_data.arguments import shown
 from resumable_data.errors import RecordError
 
 Int32Array = npt.NDArray[np.int32]
@@ -200,12 +201,20 @@ def as_tokens(record: Any, place: int, name: Callable[[int], str]) -> Int32Array
             f"{name(place)} is a mapping with the keys {keys}, not an array of tokens: say which of them are the "
             "tokens, as in pack(…, tokens='input_ids'), pad and append_eod alike"
         )
+    if isinstance(record, str | bytes | bytearray):
+        raise RecordError(
+            f"{name(place)} is text ({type(record).__name__}), not an array of tokens: put tokenize(tokenizer) "
+            "before pack, pad and append_eod"
+        )
     try:
         array = np.asarray(record)
     except ValueError as error:
-        raise RecordError(f"{name(place)} is no array of tokens: {error}") from error
+        raise RecordError(f"{name(place)} is not an array of tokens: {error}") from error
     if array.ndim != 1:
-        raise RecordError(f"{name(place)} has shape {array.shape}; a document is a one-dimensional array of tokens")
+        raise RecordError(
+            f"{name(place)} is {shown(record)}: it has shape {array.shape}, but a document is a one-dimensional "
+            "array of tokens"
+        )
     if array.dtype == np.int32:
         return array
     if array.size == 0:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 import jax
 import numpy as np
 from etils import epath
 from jax.sharding import Mesh, NamedSharding
 
+from resumable_data.arguments import (
+    as_bool,
+    as_function,
+    as_integer,
+    as_number,
+    as_text,
+    kind_of,
+    optional,
+    shown,
+)
 from resumable_data.arrays import BoolArray, Int64Array
 from resumable_data.assembly.as_dict import HUGGING_FACE
 from resumable_data.assembly.row_format import RowFormat
@@ -36,7 +47,7 @@ from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialSource
 from resumable_data.sources.source import Source
 from resumable_data.stages.append_eod import AppendEod
-from resumable_data.stages.append_eod_fields import AppendEodFields
+from resumable_data.stages.append_eod_fields import AppendEodFields, appended_values
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.component import Component, require_documents
@@ -58,8 +69,7 @@ from resumable_data.stages.shift import Shift
 from resumable_data.stages.shuffle import Shuffle
 from resumable_data.stages.skip_bad_records import SkipBadRecords
 from resumable_data.stages.source import SourceStage
-from resumable_data.stages.stage import as_bool, as_integer
-from resumable_data.stages.supplied_eod import supplied_eod
+from resumable_data.stages.supplied_eod import supplied_eod, warn_of_padding, warn_of_two_tokens
 from resumable_data.stages.tokenize import Tokenize
 from resumable_data.stages.truncate import as_side
 from resumable_data.stages.unbatch import Unbatch
@@ -111,7 +121,9 @@ class Dataset(Generic[ElementT]):
             PipelineError: ``source`` is no source, or ``name`` is empty.
             SourceError: The source has no records.
         """
-        retries = retries or Retries()
+        retries = Retries() if retries is None else retries
+        if not isinstance(cast(object, retries), Retries):
+            raise PipelineError(f"from_source: retries={shown(retries)} must be Retries(attempts=…, longest_wait=…)")
         if isinstance(source, SequentialSource):
             return Dataset(Component(SequentialStage.of(source, name, retries)))
         return Dataset(Component(SourceStage.of(source, name, retries)))
@@ -128,7 +140,7 @@ class Dataset(Generic[ElementT]):
             PipelineError: The documents are shuffled or repeated already.
         """
         seed = as_integer("shuffle: seed", seed)
-        block = None if block is None else as_integer("shuffle: block", block)
+        block = optional(as_integer, "shuffle: block", block)
         return Dataset(self._random_access("shuffle").then(Shuffle(seed, block)))
 
     def repeat(self, epochs: int | None = None) -> Dataset[ElementT]:
@@ -137,7 +149,7 @@ class Dataset(Generic[ElementT]):
         Args:
             epochs: How many; None repeats for ever.
         """
-        epochs = None if epochs is None else as_integer("repeat: epochs", epochs)
+        epochs = optional(as_integer, "repeat: epochs", epochs)
         return Dataset(self._random_access("repeat").then(Repeat(epochs)))
 
     def __getitem__(self, records: slice) -> Dataset[ElementT]:
@@ -261,6 +273,7 @@ class Dataset(Generic[ElementT]):
         """
         if (predicate is None) == (on_lengths is None):
             raise PipelineError("filter takes one of predicate and on_lengths=")
+        tokens = optional(as_text, "filter: tokens", tokens)
         documents = require_documents(self.node, "filter")
         if on_lengths is not None:
             keeps, function_name = user_function(FILTER, on_lengths, name, version)
@@ -391,9 +404,11 @@ class Dataset(Generic[ElementT]):
         """
         eod_id = as_integer("append_eod: eod_id", eod_id)
         documents = require_documents(self.node, "append_eod")
+        tokens = optional(as_text, "append_eod: tokens", tokens)
+        values = appended_values(fields)
+        warn_of_two_tokens(documents)
         if fields is None and tokens is None:
             return Dataset(documents.then(AppendEod(eod_id)))
-        values = tuple(sorted((fields or {}).items()))
         return Dataset(documents.then(AppendEodFields(eod_id, TOKENS if tokens is None else tokens, values)))
 
     def tokenize(
@@ -450,15 +465,15 @@ class Dataset(Generic[ElementT]):
         documents = require_documents(self.node, "tokenize")
         step = Tokenize.of(
             tokenizer,
-            column,
+            optional(as_text, "tokenize: column", column),
             add_bos=as_bool("tokenize: add_bos", add_bos),
             add_eos=as_bool("tokenize: add_eos", add_eos),
             add_eod=as_bool("tokenize: add_eod", add_eod),
-            eod_id=None if eod_id is None else as_integer("tokenize: eod_id", eod_id),
-            max_length=None if max_length is None else as_integer("tokenize: max_length", max_length),
+            eod_id=optional(as_integer, "tokenize: eod_id", eod_id),
+            max_length=optional(as_integer, "tokenize: max_length", max_length),
             side=_side_of_tokenize(truncate),
-            bos_id=None if bos_id is None else as_integer("tokenize: bos_id", bos_id),
-            eos_id=None if eos_id is None else as_integer("tokenize: eos_id", eos_id),
+            bos_id=optional(as_integer, "tokenize: bos_id", bos_id),
+            eos_id=optional(as_integer, "tokenize: eos_id", eos_id),
         )
         return Dataset(documents.then(step))
 
@@ -518,7 +533,7 @@ class Dataset(Generic[ElementT]):
         if window is None:
             window = _WINDOW if documents.lengths_known and not rows.reads_documents else _WINDOW_TO_READ
         window = as_integer("pack: window", window)
-        most = None if max_documents is None else as_integer("pack: max_documents", max_documents)
+        most = optional(as_integer, "pack: max_documents", max_documents)
         return Dataset(Pack(documents, rows, strategy, window, most))
 
     def pad(
@@ -643,6 +658,7 @@ class Dataset(Generic[ElementT]):
         if isinstance(self.node, Prefetch):
             raise PipelineError("map_batches comes before prefetch")
         batch = self._batch("map_batches")
+        function = as_function("map_batches: function", function)
         return Dataset(replace(batch, functions=(*batch.functions, function)))
 
     def shard(self, process_index: int, process_count: int) -> Dataset[LLMBatch]:
@@ -654,7 +670,11 @@ class Dataset(Generic[ElementT]):
         Raises:
             PipelineError: The batch cannot be divided; the message lists the counts that would work.
         """
-        return self._sharded("shard", ProcessRows(process_index, process_count))
+        index, count = (
+            as_integer(f"shard: {name}", given)
+            for name, given in (("process_index", process_index), ("process_count", process_count))
+        )
+        return self._sharded("shard", ProcessRows(index, count))
 
     def shard_by_jax_process(self, processes: Sequence[int] | None = None) -> Dataset[LLMBatch]:
         """The rows of this one of JAX's processes, in NumPy, as ``shard`` gives them.
@@ -675,7 +695,7 @@ class Dataset(Generic[ElementT]):
         >>> [batch.targets.tolist() for batch in documents.pad(2, eod_id=0).batch(2).shard_by_jax_process()]
         [[[1, 0], [2, 0]]]
         """
-        together = tuple(sorted(range(jax.process_count()) if processes is None else set(processes)))
+        together = _processes("shard_by_jax_process: processes", processes)
         if jax.process_index() not in together:
             raise PipelineError(f"shard_by_jax_process: process {jax.process_index()} is not among {list(together)}")
         view = ProcessRows(together.index(jax.process_index()), len(together), together if len(together) > 1 else ())
@@ -724,7 +744,13 @@ class Dataset(Generic[ElementT]):
         """
         if isinstance(self.node, Prefetch):
             raise PipelineError("measure comes before prefetch")
-        sharing = Sharing(directory, as_integer("measure: kept_bytes", kept_bytes), timeout_seconds)
+        if directory is not None and not isinstance(cast(object, directory), str | os.PathLike):
+            raise PipelineError(f"measure: directory={shown(directory)} must be a path, not {kind_of(directory)}")
+        sharing = Sharing(
+            directory,
+            as_integer("measure: kept_bytes", kept_bytes),
+            as_number("measure: timeout_seconds", timeout_seconds),
+        )
         return Dataset(replace(self._batch("measure"), sharing=sharing))
 
     def unbatch(self, steps: int | None = None) -> Dataset[LLMBatch]:
@@ -745,7 +771,7 @@ class Dataset(Generic[ElementT]):
         >>> [row.targets.tolist() for row in batches.shard(1, 2).unbatch()]
         [[3, 0], [4, 0]]
         """
-        steps = None if steps is None else as_integer("unbatch: steps", steps)
+        steps = optional(as_integer, "unbatch: steps", steps)
         if isinstance(self.node, Prefetch):
             raise PipelineError("unbatch comes before prefetch")
         return Dataset(Unbatch(self._batch("unbatch"), steps))
@@ -754,11 +780,11 @@ class Dataset(Generic[ElementT]):
         """Loads up to ``buffer_size`` elements ahead in a thread, from the first ``next`` on."""
         if isinstance(self.node, Prefetch):
             raise PipelineError("prefetch: this pipeline prefetches already")
-        return Dataset(Prefetch(self.node, buffer_size))
+        return Dataset(Prefetch(self.node, as_integer("prefetch: buffer_size", buffer_size)))
 
     def batch_struct(self, step: int = 0) -> Any:
         """Shapes and dtypes of a step's batch, as ``jax.ShapeDtypeStruct``, to compile ahead of time."""
-        return self._batch("batch_struct").struct(step)
+        return self._batch("batch_struct").struct(as_integer("batch_struct: step", step))
 
     def packing(self, windows: int = 8) -> PackingReport:
         """How the first windows fill their rows: a dry run of ``pack`` or ``pad``.
@@ -774,6 +800,9 @@ class Dataset(Generic[ElementT]):
         """
         if not isinstance(self.node, Pack | Pad):
             raise PipelineError(f"packing reports on pack or pad, not on {self.node.name}")
+        windows = as_integer("packing: windows", windows)
+        if windows < 1:
+            raise PipelineError(f"packing: windows={windows} must be at least 1")
         context = OpenContext(Measuring.alone(), reads_counts=self.node.format.learnt is not None)
         return self.node.open(context, Catalog(), self.node.component).report(windows)
 
@@ -789,6 +818,9 @@ class Dataset(Generic[ElementT]):
         >>> documents.pack(16, eod_id=0).batch(8).length()
         Length(steps=185, exact=True)
         """
+        at_most = as_integer("length: at_most", at_most)
+        if at_most < 1:
+            raise PipelineError(f"length: at_most={at_most} must be at least 1 document")
         with closing(replace(self._batch("length"), view=WholeBatch()).open_engine(Catalog())) as engine:
             return engine.length(at_most)
 
@@ -859,6 +891,15 @@ class Dataset(Generic[ElementT]):
         return Dataset(replace(batch, view=view))
 
 
+def _processes(what: str, given: object) -> tuple[int, ...]:
+    """Processes of JAX that take part, ascending; by default all."""
+    if given is None:
+        return tuple(range(jax.process_count()))
+    if not isinstance(given, Iterable):
+        raise PipelineError(f"{what}={shown(given)} must be a list of process indices, not {kind_of(given)}")
+    return tuple(sorted({as_integer(what, process) for process in cast(Iterable[object], given)}))
+
+
 def _row_format(
     stage: str,
     documents: DocumentNode,
@@ -870,11 +911,16 @@ def _row_format(
     labels: str | None,
 ) -> RowFormat:
     dtypes = field_dtypes(stage, fields)
+    loss_mask, labels = (
+        optional(as_text, f"{stage}: {name}", given) for name, given in (("loss_mask", loss_mask), ("labels", labels))
+    )
     learnt = learnt_from(stage, dtypes, loss_mask, labels)
+    pad_id = as_integer(f"{stage}: pad_id", pad_id)
+    warn_of_padding(documents, stage, pad_id)
     return RowFormat(
         as_integer(f"{stage}: length", length),
         supplied_eod(documents, stage) if eod_id is None else as_integer(f"{stage}: eod_id", eod_id),
-        as_integer(f"{stage}: pad_id", pad_id),
+        pad_id,
         fields=dtypes if learnt is None else with_field(dtypes, learnt.field),
         learnt=learnt,
     )
@@ -906,6 +952,6 @@ def _row_settings(
         row_format,
         as_side(f"{stage}: truncate", truncate),
         as_bool(f"{stage}: drop_unscored", drop_unscored),
-        tokens,
-        None if vocab_size is None else as_integer(f"{stage}: vocab_size", vocab_size),
+        optional(as_text, f"{stage}: tokens", tokens),
+        optional(as_integer, f"{stage}: vocab_size", vocab_size),
     )

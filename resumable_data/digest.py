@@ -126,9 +126,9 @@ def callable_name(function: object, name: str | None, version: str | None) -> st
     """
     if name is None:
         if isinstance(function, functools.partial):
-            raise ValueError(f"{function!r} has no lasting name: pass name='…', and a version='…'")
+            raise ValueError(f"{function!r} has no lasting name")
         named = function if hasattr(function, "__qualname__") else type(function)
         name = f"{module_name(named.__module__)}.{named.__qualname__}"  # pyright: ignore
         if "<lambda>" in name:
-            raise ValueError("a lambda has no lasting name: pass name='…', and a version='…' when it changes")
+            raise ValueError("a lambda has no lasting name")
     return name if version is None else f"{name}@{version}"

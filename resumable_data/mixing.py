@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar, cast
 
+from resumable_data.arguments import as_text, kind_of
 from resumable_data.dataset import Dataset
 from resumable_data.errors import PipelineError
 from resumable_data.graph import DocumentNode, Rows, is_stream
+from resumable_data.iteration.iterator import DataIterator
 from resumable_data.planning.weights import Weights, WeightSchedule
 from resumable_data.stages.component import Component
 from resumable_data.stages.mix import MixDocuments, MixRows, MixSettings
@@ -16,6 +18,8 @@ from resumable_data.stages.pad import Pad
 from resumable_data.stages.shift import Shift
 
 ElementT = TypeVar("ElementT")
+_FROM_SOURCE = "make one of a source with Dataset.from_source(source, name=…)"
+_EXAMPLE = "mix({'web': web, 'code': code}, {'web': 3, 'code': 1})"
 
 
 def mix(
@@ -44,10 +48,11 @@ def mix(
     >>> [int(document[0]) for document in rd.mix({"ones": ones, "twos": twos}, {"ones": 3, "twos": 1})]
     [1, 1, 1, 2, 1]
     """
-    names = tuple(sorted(datasets))
+    names = _names(datasets)
     schedule = weights if isinstance(weights, WeightSchedule) else None
     if schedule is None:
-        schedule = WeightSchedule({0: cast(Weights | None, weights) or dict.fromkeys(names, 1)})
+        given = cast(Weights | None, weights)
+        schedule = WeightSchedule({0: dict.fromkeys(names, 1) if given is None else given})
     settings = MixSettings(names, schedule, stop)
     nodes = tuple(datasets[name].node for name in names)
     for name, node in zip(names, nodes, strict=True):
@@ -62,3 +67,24 @@ def mix(
         return Dataset(MixRows(cast(tuple[Rows, ...], nodes), settings))
     kinds = {name: node.name for name, node in zip(names, nodes, strict=True)}
     raise PipelineError(f"mix: components are all documents, or all rows, not the results of {kinds}")
+
+
+def _names(datasets: object) -> tuple[str, ...]:
+    """The names of the components, sorted.
+
+    Raises:
+        PipelineError: They are not datasets by name.
+    """
+    if not isinstance(datasets, Mapping):
+        raise PipelineError(f"mix takes datasets by name, as {_EXAMPLE}, not {kind_of(datasets)}")
+    given = cast(Mapping[object, object], datasets)
+    if not given:
+        raise PipelineError(f"mix: there are no components; give datasets by name, as {_EXAMPLE}")
+    for name, dataset in given.items():
+        as_text("mix: the name of a component", name)
+        if not isinstance(dataset, Dataset):
+            advice = "give the dataset itself" if isinstance(dataset, DataIterator) else _FROM_SOURCE
+            raise PipelineError(
+                f"mix: component {name!r} is {kind_of(cast(object, dataset))}, not a Dataset: {advice}"
+            )
+    return tuple(sorted(cast(Mapping[str, object], given)))

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
+from resumable_data.arguments import as_names
 from resumable_data.differences import EDITS, Difference, differences, stages_by_name
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.edits import Edit
-from resumable_data.errors import PipelineError, PipelineMismatchError, StateError
+from resumable_data.errors import PipelineMismatchError, StateError
 from resumable_data.state_form import check_form
 
 FORMAT = "resumable_data"
@@ -167,15 +168,13 @@ def decode(
         PipelineMismatchError: It belongs to another pipeline or to other data, beyond what is allowed.
         PipelineError: ``allow`` names what can never be changed.
     """
-    unknown = sorted(set(allow) - set(EDITS))
-    if unknown:
-        raise PipelineError(f"allow={unknown}: there are {', '.join(EDITS)}")
+    allowed = as_names("allow", allow, EDITS)
     header, position = split(state)
     shared = stages_by_name(header["stages"], header["shared"])
     if header == description.header:
         return position, shared, []
     found = differences(header, description.header)
-    refused = [difference for difference in found if difference.edit not in allow]
+    refused = [difference for difference in found if difference.edit not in allowed]
     if refused or not found:
         raise _mismatch(refused)
     return position, shared, found

@@ -138,11 +138,12 @@ def test_integers_of_any_type_that_fit_are_tokens(record: object) -> None:
 @pytest.mark.parametrize(
     ("record", "problem"),
     [
-        (5, r"has shape \(\)"),
-        (None, r"has shape \(\)"),
-        ("text", r"has shape \(\)"),
-        ([[1, 2]], r"has shape \(1, 2\)"),
-        ([[1], [2, 3]], "is no array of tokens"),
+        (5, r"is 5: it has shape \(\)"),
+        (None, r"is None: it has shape \(\)"),
+        ("text", r"is text \(str\), not an array of tokens: put tokenize"),
+        (b"text", "is text"),
+        ([[1, 2]], r"is \[\[1, 2\]\]: it has shape \(1, 2\)"),
+        ([[1], [2, 3]], "is not an array of tokens"),
         ([1.0, 2.0], "holds float64; tokens are integers"),
         ([True], "holds bool; tokens are integers"),
         ([None], "holds object; tokens are integers"),

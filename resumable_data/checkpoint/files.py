@@ -8,8 +8,9 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from etils import epath
 
+from resumable_data.arguments import kind_of
 from resumable_data.edits import Edit
-from resumable_data.errors import StateError
+from resumable_data.errors import PipelineError, StateError
 from resumable_data.reading.bad_records import LeftOut
 from resumable_data.state import State
 from resumable_data.system_errors import explain
@@ -67,6 +68,15 @@ class LeavingOut(Protocol):
     def bad_records(self) -> Sequence[LeftOut]:
         """Those that were left out so far."""
         ...
+
+
+def check_item(what: str, item: object) -> None:
+    """Raises PipelineError, naming who was given it, unless an item is an iterator of this library."""
+    if not all(hasattr(item, name) for name in ("get_state", "set_state", "description", "edits", "step")):
+        raise PipelineError(
+            f"{what} takes the iterator of a pipeline, the one that the training loop reads, not {kind_of(item)}: "
+            "pass iter(data), made once"
+        )
 
 
 def texts_of(item: SavedIterator, state: State, expect_step: int | None = None) -> Texts:

@@ -11,8 +11,17 @@ import orbax.checkpoint as ocp
 from etils import epath
 from orbax.checkpoint.future import CommitFutureAwaitingContractedSignals, Future
 
-from resumable_data.checkpoint.files import PIPELINE_FILE, SavedIterator, check_complete, read_json, read_state
+from resumable_data.arguments import as_integer, as_names, optional
+from resumable_data.checkpoint.files import (
+    PIPELINE_FILE,
+    SavedIterator,
+    check_complete,
+    check_item,
+    read_json,
+    read_state,
+)
 from resumable_data.checkpoint.group import Group, Snapshot
+from resumable_data.differences import EDITS
 from resumable_data.processes.agreement import TIMEOUT_SECONDS
 
 _LOG = logging.getLogger(__name__)
@@ -98,6 +107,10 @@ class DataSave(ocp.args.CheckpointArgs):
     item: SavedIterator
     expect_step: int | None = None
 
+    def __post_init__(self) -> None:
+        check_item("DataSave", self.item)
+        self.expect_step = optional(as_integer, "DataSave: expect_step", self.expect_step)
+
 
 @ocp.args.register_with_handler(DataCheckpointHandler, for_restore=True)
 @dataclass
@@ -112,6 +125,11 @@ class DataRestore(ocp.args.CheckpointArgs):
 
     item: SavedIterator | None = None
     allow: Collection[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.item is not None:
+            check_item("DataRestore", self.item)
+        self.allow = as_names("allow", self.allow, EDITS)
 
 
 async def _save(group: Group, directory: epath.Path, snapshot: Snapshot) -> None:

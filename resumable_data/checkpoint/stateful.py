@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Awaitable, Collection
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,8 +12,10 @@ from etils import epath
 # Orbax offers no public name for the context in force, whose options say who writes.
 from orbax.checkpoint.experimental.v1._src.context.context import get_context
 
-from resumable_data.checkpoint.files import SavedIterator
+from resumable_data.arguments import as_integer, as_names, optional
+from resumable_data.checkpoint.files import SavedIterator, check_item
 from resumable_data.checkpoint.group import Group, Snapshot
+from resumable_data.differences import EDITS
 from resumable_data.iteration.iterator import DataIterator
 
 if TYPE_CHECKING:
@@ -34,15 +37,18 @@ class Checkpointable:
     """
 
     def __init__(self, item: SavedIterator, allow: Collection[str] = (), expect_step: int | None = None) -> None:
+        check_item("Checkpointable", item)
         self._item = item
-        self._allow = allow
-        self._expect_step = expect_step
+        self._allow = as_names("allow", allow, EDITS)
+        self._expect_step = optional(as_integer, "Checkpointable: expect_step", expect_step)
 
     async def save(self, directory: v1.path.PathAwaitingCreation) -> Awaitable[None]:
         """Takes the position now; what is returned writes it."""
         context = get_context()
         group = Group.of(context.multiprocessing_options, context.async_options.timeout_secs)
         snapshot = group.snapshot(self._item, self._expect_step)
+        if self._expect_step is None:
+            _warn_of_step(directory.path.parent.name, self._item.step)
         return _save(group, directory, snapshot)
 
     async def load(self, directory: v1.path.Path) -> Awaitable[None]:
@@ -81,6 +87,26 @@ class CheckpointableIterator(DataIterator[ElementT]):
     async def load(self, directory: v1.path.Path) -> Awaitable[None]:
         """Checks the saved position now, on all processes; what is returned goes there."""
         return await Checkpointable(self).load(directory)
+
+
+def _warn_of_step(directory: str, step: int) -> None:
+    """Warns where a checkpoint is saved under a step that is not the number of batches that the iterator delivered.
+
+    Args:
+        directory: What the checkpoint's directory is called: as its step, where Orbax's ``Checkpointer`` names it.
+        step: Batches delivered.
+    """
+    saved = directory.partition(".")[0]  # Orbax adds a suffix until it is complete.
+    if not saved.isdecimal() or int(saved) == step:
+        return
+    more = step - int(saved)
+    # One text for a whole run, so that it is shown once.
+    warnings.warn(
+        f"the checkpoint's step is {abs(more)} {'less' if more > 0 else 'more'} than the number of batches that its "
+        "data iterator delivered. If the model has seen all of these and no other, save under "
+        "iterator.step, or say what is expected: Checkpointable(iterator, expect_step=…)",
+        stacklevel=2,
+    )
 
 
 async def _save(group: Group, directory: v1.path.PathAwaitingCreation, snapshot: Snapshot) -> None:

@@ -10,6 +10,7 @@ from threading import RLock
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from resumable_data.arguments import as_integer, optional
 from resumable_data.delivered import Delivered
 from resumable_data.differences import Difference
 from resumable_data.edits import MOST_SKIPPED, Edit
@@ -190,6 +191,7 @@ class DataIterator(Generic[ElementT]):
             PipelineMismatchError: It belongs to another pipeline or to other data.
             PipelineError: As ``set_state``.
         """
+        self._check_process()
         shards = shards_of(state)
         present = self._place.opened
         opened = present if shards == present.shards else self._open(shards)
@@ -219,6 +221,8 @@ class DataIterator(Generic[ElementT]):
             PipelineError: ``count`` is below 1 or above a million, step ``at`` is delivered or has a skip of another
                 count already, or this is not an iterator of batches.
         """
+        self._check_process()
+        count, at = as_integer("skip: count", count), optional(as_integer, "skip: at", at)
         place = self._place
         step = place.step if at is None else at
         recorded = [edit.after for edit in place.edits if edit.kind == "skip" and edit.step == step]
@@ -273,6 +277,8 @@ class DataIterator(Generic[ElementT]):
         A thread that does not end, since storage does not answer, is left behind with a warning.
         """
         self._closed = True
+        if self._process != os.getpid():
+            return  # The threads and files are those of the process that this one is a fork of.
         # It ends waits for other processes, in which the threads that load ahead may be.
         self._place.opened.engine.close()
         self._drop_ready()

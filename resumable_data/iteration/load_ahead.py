@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class Ready(Generic[ElementT]):
         stages = [assembling, reading, planning]
         self._elements = self._waiting = assembling
         # The threads know nothing of this object, so that dropping it, or exiting, ends them.
-        self._end = weakref.finalize(self, _close, stages)
+        self._end = weakref.finalize(self, _close, stages, os.getpid())
 
     def __next__(self) -> tuple[ElementT, Any]:
         return next(self._elements)
@@ -52,7 +53,9 @@ class Ready(Generic[ElementT]):
         self._end()
 
 
-def _close(stages: list[Background[Any]]) -> None:
+def _close(stages: list[Background[Any]], process: int) -> None:
+    if os.getpid() != process:
+        return  # A fork has not these threads, and nobody would give back the locks that they held.
     for stage in stages:
         stage.stop()
     join_all([stage.thread for stage in stages if stage.thread is not None])

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import Any, cast
 
+from resumable_data.arguments import as_choice, as_integer, optional, shown
 from resumable_data.errors import PipelineError
 
 
@@ -64,13 +66,14 @@ class BatchSchedule:
         by: str = "steps",
         length: int | None = None,
     ) -> None:
-        sizes = {boundary: _scaled(size, boundary, factor) for boundary, factor in _sorted(factors or {})}
+        as_choice("BatchSchedule: by", by, ("steps", "rows", "tokens"))
+        size = as_integer("BatchSchedule: size", size)
+        length = optional(as_integer, "BatchSchedule: length", length)
+        sizes = {boundary: _scaled(size, boundary, factor) for boundary, factor in _sorted(factors)}
         if by == "tokens":
             if length is None or length < 1:
                 raise PipelineError("BatchSchedule: boundaries by tokens need length=, the tokens a row")
             sizes = {-(-boundary // length): value for boundary, value in sizes.items()}
-        elif by not in ("steps", "rows"):
-            raise PipelineError(f"BatchSchedule: by={by!r}; there are 'steps', 'rows' and 'tokens'")
         object.__setattr__(self, "stretches", _stretches(size, sizes, in_rows=by != "steps"))
 
     @classmethod
@@ -80,6 +83,10 @@ class BatchSchedule:
         >>> BatchSchedule.linear(8, 24, steps=100, multiple_of=8).stretches
         (Stretch(step=0, row=0, size=8), Stretch(step=50, row=400, size=16), Stretch(step=100, row=1200, size=24))
         """
+        start, stop, steps, multiple_of = (
+            as_integer(f"BatchSchedule.linear: {name}", given)
+            for name, given in (("start", start), ("stop", stop), ("steps", steps), ("multiple_of", multiple_of))
+        )
         if min(start, stop, steps, multiple_of) < 1 or start % multiple_of or stop % multiple_of:
             raise PipelineError(
                 f"BatchSchedule.linear: start={start} and stop={stop} are multiples of "
@@ -141,19 +148,27 @@ class BatchSchedule:
         return [stretch.row for stretch in self.stretches]
 
 
-def _sorted(factors: Mapping[int, float]) -> list[tuple[int, float]]:
+def _sorted(factors: object) -> list[tuple[int, Any]]:
     """The factors by boundary, ascending, so that of two that fall together the later holds."""
-    for boundary in factors:
-        if type(boundary) is not int or boundary < 0:
-            raise PipelineError(f"BatchSchedule: boundary {boundary!r} is no natural number")
-    return sorted(factors.items())
+    if factors is None:
+        return []
+    if not isinstance(factors, Mapping):
+        raise PipelineError(
+            f"BatchSchedule: factors={shown(factors)} must be a mapping from boundaries to factors, as {{1000: 2}}"
+        )
+    given = {as_integer("BatchSchedule: boundary", at): factor for at, factor in cast(Any, factors).items()}
+    if given and min(given) < 0:
+        raise PipelineError(f"BatchSchedule: boundary {min(given)} is not a natural number")
+    return sorted(given.items())
 
 
-def _scaled(size: int, boundary: int, factor: float) -> int:
+def _scaled(size: int, boundary: int, factor: object) -> int:
+    if isinstance(factor, str | bool):
+        raise PipelineError(f"BatchSchedule: the factor of boundary {boundary} is {factor!r}, not a number")
     try:
         return int(size * Fraction(str(factor)))
     except (ValueError, ZeroDivisionError) as error:
-        raise PipelineError(f"BatchSchedule: the factor {factor!r} of boundary {boundary} is no number") from error
+        raise PipelineError(f"BatchSchedule: the factor {factor!r} of boundary {boundary} is not a number") from error
 
 
 def _stretches(size: int, sizes: Mapping[int, int], *, in_rows: bool) -> tuple[Stretch, ...]:

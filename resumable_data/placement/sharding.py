@@ -9,14 +9,24 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from resumable_data.arguments import kind_of, shown
 from resumable_data.arrays import BoolArray, Int64Array
 from resumable_data.errors import PipelineError
 
 
 def as_sharding(where: Mesh | NamedSharding) -> NamedSharding:
-    """The sharding itself, or the rows over all axes of a mesh."""
+    """The sharding itself, or the rows over all axes of a mesh.
+
+    Raises:
+        PipelineError: It is neither.
+    """
     if isinstance(where, Mesh):
         return NamedSharding(where, PartitionSpec(where.axis_names))
+    if not isinstance(cast(object, where), NamedSharding) or not isinstance(cast(object, where.mesh), Mesh):
+        raise PipelineError(
+            f"place takes a Mesh, or a NamedSharding on one, not {kind_of(where)} ({shown(where)}): as in "
+            "place(Mesh(np.array(jax.devices()), ('data',))), or place(NamedSharding(mesh, PartitionSpec('data')))"
+        )
     return where
 
 

@@ -72,12 +72,14 @@ class PackedGroup:
     Attributes:
         packed: Its rows.
         windows: How many windows it has.
-        after: Where the next begins.
+        end: Where its documents end.
+        after: Where the next begins: the same, with weights in force that waited for it.
         readers: The components' readers.
     """
 
     packed: PackedWindow
     windows: int
+    end: Any
     after: Any
     readers: Sequence[int]
 
@@ -133,7 +135,7 @@ class GroupPacker:
         packed = [self._pack(at, shard) for shard in shards.values()]
         dealt = deal_windows(packed, tuple(shards), self._documents.shards)
         self._lengths.expect(dealt.plan)
-        return PackedGroup(dealt, windows, self._documents.renewed(after), tuple(self._documents.components))
+        return PackedGroup(dealt, windows, after, self._documents.renewed(after), tuple(self._documents.components))
 
     def _pack(self, at: Any, shard: _ShardDocuments) -> PackedWindow:
         """The rows of one shard."""

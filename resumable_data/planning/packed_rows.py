@@ -208,7 +208,7 @@ class PackedRows(RowPlanner[RowCursor]):
         group = self._current(cursor)
         share = cursor.row / group.rows if group else 0.0
         at_start = self._documents.counts(cursor.at)
-        at_end = self._documents.counts(group.after) if group else at_start
+        at_end = self._documents.counts(group.end) if group else at_start
         counted: dict[str, Counts] = {}
         components = self._documents.components.values()
         for path, delivered in zip(components, self._delivered(cursor), strict=True):

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from numbers import Real
+from typing import Any, cast
 
+import numpy as np
+
+from resumable_data.arguments import as_choice, as_integer, as_text, is_bool, kind_of, shown
 from resumable_data.digest import Json
 from resumable_data.errors import PipelineError
 from resumable_data.order.mixture import Segment, exact_weights
@@ -39,11 +44,18 @@ class WeightSchedule:
     between: str
 
     def __init__(self, points: Mapping[int, Weights], between: str = "constant") -> None:
-        if between not in ("constant", "linear"):
-            raise PipelineError(f"WeightSchedule: between={between!r}; there are 'constant' and 'linear'")
-        if 0 not in points or not all(type(point) is int and point >= 0 for point in points):
-            raise PipelineError(f"WeightSchedule: points {sorted(points)} are natural numbers, the first of them 0")
-        ordered = tuple((point, tuple(sorted(points[point].items()))) for point in sorted(points))
+        as_choice("WeightSchedule: between", between, ("constant", "linear"))
+        if not isinstance(cast(object, points), Mapping):
+            raise PipelineError(
+                f"WeightSchedule: points={shown(points)} must be a mapping from boundaries to weights, as "
+                "{0: {'web': 3, 'code': 1}, 1000: {'web': 1, 'code': 1}}"
+            )
+        by_boundary = {as_integer("WeightSchedule: boundary", at): points[at] for at in points}
+        if 0 not in by_boundary or min(by_boundary) < 0:
+            raise PipelineError(
+                f"WeightSchedule: points {sorted(by_boundary)} are natural numbers, the first of them 0"
+            )
+        ordered = tuple((at, _sorted(weights)) for at, weights in sorted(by_boundary.items()))
         object.__setattr__(self, "points", ordered)
         object.__setattr__(self, "between", between)
         self.segments(self.names, ())
@@ -104,6 +116,27 @@ def _segments(schedule: WeightSchedule, names: tuple[str, ...], gone: tuple[str,
         for i, (start, weights, slope) in enumerate(zip(starts, exact, towards, strict=True))
         if i + 1 == len(starts) or starts[i + 1] > start
     )
+
+
+def _sorted(weights: object) -> tuple[tuple[str, float], ...]:
+    """Weights by name, ascending; those of NumPy as Python's, so that a state is the same with either."""
+    if not isinstance(weights, Mapping):
+        raise PipelineError(
+            f"mix: weights are numbers by the name of a component, as {{'web': 3, 'code': 1}}, not {kind_of(weights)}"
+        )
+    given = cast(Mapping[object, Any], weights)
+    names = sorted(as_text("mix: the name of a weight", name) for name in given)
+    return tuple((name, _as_weight(name, given[name])) for name in names)
+
+
+def _as_weight(name: str, weight: object) -> Any:
+    if is_bool(weight) or not isinstance(weight, Real | Decimal):
+        raise PipelineError(
+            f"mix: the weight of {name!r} is {shown(weight)}: it must be a number, not {kind_of(weight)}"
+        )
+    if isinstance(weight, np.floating):
+        return float(str(weight))  # the decimal that it is printed as, like one of Python
+    return int(weight) if isinstance(weight, np.integer) else weight
 
 
 def _number(weight: object) -> Json:

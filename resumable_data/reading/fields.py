@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from resumable_data.arguments import as_text, shown
 from resumable_data.arrays import AnyArray, Ragged, as_tokens, offsets_of
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.sources.source import Column
@@ -202,6 +203,11 @@ def field_dtypes(stage: str, fields: Fields) -> FieldDtypes:
         raise PipelineError(
             f"{stage}: fields={fields!r} is one text; give a list of names, as in fields=[{fields!r}]"
         )
+    if not isinstance(cast(object, fields), Iterable):
+        raise PipelineError(f"{stage}: fields={shown(fields)} must be a list of names, or their dtypes by name")
+    fields = fields if isinstance(fields, Mapping) else list(fields)
+    for name in fields:
+        as_text(f"{stage}: the name of a field", name)
     given = fields if isinstance(fields, Mapping) else dict.fromkeys(fields, "int32")
     if len(given) != len(fields):
         raise PipelineError(f"{stage}: fields={list(fields)!r} names a field twice")
@@ -222,9 +228,7 @@ def token_fields(stage: str, tokens: str | None, dtypes: FieldDtypes) -> TokenFi
     return found
 
 
-def _dtype_name(stage: str, name: object, given: npt.DTypeLike) -> str:
-    if not isinstance(name, str) or not name:
-        raise PipelineError(f"{stage}: fields has the name {name!r}; names are texts, and not empty")
+def _dtype_name(stage: str, name: str, given: npt.DTypeLike) -> str:
     try:
         found = np.dtype(given).name
     except TypeError as error:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from resumable_data.arguments import as_function, as_text, optional
 from resumable_data.arrays import Int64Array, Ragged, offsets_of
 from resumable_data.digest import callable_name, digest, module_name
 from resumable_data.errors import PipelineError, RecordError, SourceError
@@ -168,10 +169,14 @@ class ArrayRecordSource:
         self.__dict__.pop("_lengths", None)
 
     def _set_parser(self, parse: Callable[[bytes], Any], version: str | None) -> None:
+        as_function("ArrayRecordSource: parse", parse)
+        version = optional(as_text, "ArrayRecordSource: version", version)
         try:
             self._parser_name = callable_name(parse, None, version)
         except ValueError as error:
-            raise PipelineError(f"parse=: {error}") from error
+            raise PipelineError(
+                f"ArrayRecordSource: parse: {error}: write it as a function of a module, with def, and pass that"
+            ) from error
         self._parse = parse
         self._version = version
         self._batch_parser = parse if isinstance(parse, BatchParser) else None

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from resumable_data.arguments import as_text, kind_of, optional, shown
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import content_digest, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
 from resumable_data.sources.retries import is_of_storage
-from resumable_data.sources.source import check_indices, digests_or_bad, evenly_spaced
+from resumable_data.sources.source import RandomAccess, check_indices, digests_or_bad, evenly_spaced
 
 _SAMPLED_RECORDS = 1024
 # Grain gives what repeats for ever a length of about 2**63; stages after the repeat divide it.
 _ENDLESS = 2**48
 _BATCHED_READS = ("__getitems__", "_getitems")
-
-
-@runtime_checkable
-class RandomAccess(Protocol):
-    """What Grain calls a data source: a length and records by index."""
-
-    def __len__(self) -> int:
-        """Number of records."""
-        ...
-
-    def __getitem__(self, index: int, /) -> Any:
-        """The record at an index."""
-        ...
 
 
 class GrainSource:
@@ -63,14 +51,16 @@ class GrainSource:
         fingerprint: str | None = None,
         name: str | None = None,
     ) -> None:
-        if not isinstance(cast(object, source), RandomAccess):
+        given = cast(object, source)
+        if isinstance(given, type | str | bytes | dict) or not isinstance(given, RandomAccess):
             raise PipelineError(
-                f"{type(source).__name__} has no random access: GrainSource needs len(source) and source[index]. "
+                f"GrainSource: {shown(source)} ({kind_of(source)}) has no random access: it needs "
+                "len(source) and source[index]. "
                 "A grain.IterDataset has none; give the MapDataset that it is made from"
             )
         self._source = source
-        self._name = name or f"Grain source {type(source).__name__}"
-        self._given_fingerprint = fingerprint
+        self._name = optional(as_text, "GrainSource: name", name) or f"Grain source {type(source).__name__}"
+        self._given_fingerprint = optional(as_text, "GrainSource: fingerprint", fingerprint)
         self._count = len(source)
         if self._count == 0:
             raise SourceError(f"{self._name} has no records")

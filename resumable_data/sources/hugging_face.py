@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 from etils import epath
 
+from resumable_data.arguments import as_text, kind_of, optional, shown
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
@@ -58,6 +59,8 @@ class HuggingFaceSource:
     """
 
     def __init__(self, dataset: Any, column: str | None = None, *, name: str = "Hugging Face dataset") -> None:
+        as_text("HuggingFaceSource: name", name)
+        column = optional(as_text, "HuggingFaceSource: column", column)
         _require_dataset(dataset, name)
         self._dataset = dataset
         self._column = column
@@ -238,10 +241,17 @@ def _require_dataset(dataset: Any, name: str) -> None:
         raise PipelineError(
             f"{name} has the splits {', '.join(cast(dict[str, Any], dataset))}: pass one, as dataset['train'] is"
         )
+    if isinstance(dataset, str | os.PathLike):
+        raise PipelineError(
+            f"HuggingFaceSource: {shown(cast(object, dataset))} is a path or a name, not a datasets.Dataset: open "
+            "files with HuggingFaceSource.from_files(paths, column), a folder of save_to_disk with "
+            "HuggingFaceSource.from_disk(path, column), what is on the Hub with "
+            "datasets.load_dataset(name, split='train')"
+        )
     if not isinstance(dataset, datasets.Dataset):
         raise PipelineError(
-            f"{type(dataset).__name__} is no datasets.Dataset. One that streams (IterableDataset) has no random "
-            "access: load it without streaming=True, or use HuggingFaceStream"
+            f"HuggingFaceSource: {kind_of(dataset)} is not a datasets.Dataset. One that streams (IterableDataset) "
+            "has no random access: load it without streaming=True, or use HuggingFaceStream"
         )
     if dataset.format["type"] == "custom":
         raise PipelineError(

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
+from resumable_data.arguments import as_text, kind_of, optional, shown
 from resumable_data.digest import Json, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError, StateError
 from resumable_data.sources.hugging_face_copy import own_copy
@@ -42,8 +43,13 @@ class HuggingFaceStream:
     """
 
     def __init__(self, dataset: Any, column: str | None = None, *, name: str = "Hugging Face stream") -> None:
+        as_text("HuggingFaceStream: name", name)
+        column = optional(as_text, "HuggingFaceStream: column", column)
         if not all(hasattr(dataset, method) for method in ("state_dict", "load_state_dict", "__iter__")):
-            raise PipelineError(f"{name}: {type(dataset).__name__} is no datasets.IterableDataset")
+            raise PipelineError(
+                f"{name}: {shown(dataset)} ({kind_of(dataset)}) is not a datasets.IterableDataset, as datasets."
+                "load_dataset(…, split='train', streaming=True) gives it; HuggingFaceSource takes a datasets.Dataset"
+            )
         buffered = _buffered_shuffle(getattr(dataset, "_ex_iterable", None))
         if buffered:
             raise PipelineError(

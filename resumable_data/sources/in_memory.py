@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, cast
 
 import numpy as np
 
+from resumable_data.arguments import as_text, kind_of, shown
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import content_digest, digest
-from resumable_data.errors import RecordError, SourceError
-from resumable_data.sources.source import check_indices, evenly_spaced
+from resumable_data.errors import PipelineError, RecordError, SourceError
+from resumable_data.sources.source import RandomAccess, check_indices, evenly_spaced
 
 _SAMPLED_RECORDS = 1024
 
@@ -25,6 +26,7 @@ class InMemorySource:
 
     Raises:
         SourceError: There are no records.
+        PipelineError: They are not a list, or anything like one.
 
     >>> source = InMemorySource([[1, 2, 3], [4, 5]])
     >>> source.read(np.array([1, 0])), source.lengths(np.array([1, 0])).tolist()
@@ -32,6 +34,12 @@ class InMemorySource:
     """
 
     def __init__(self, records: Sequence[Any], name: str = "in-memory source") -> None:
+        if isinstance(records, str | bytes | Mapping | Set) or not isinstance(cast(object, records), RandomAccess):
+            raise PipelineError(
+                f"InMemorySource: records={shown(records)} must be a list of records, not {kind_of(records)}: pass "
+                "list(records), or [record] for one alone"
+            )
+        as_text("InMemorySource: name", name)
         if len(records) == 0:
             raise SourceError(f"{name} has no records")
         self._records = records

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import tenacity
 
+from resumable_data.arguments import as_integer, as_number
 from resumable_data.errors import PipelineError, SourceError
 from resumable_data.system_errors import can_pass, explain
 
@@ -55,6 +56,8 @@ class Retries:
     longest_wait: float = 10.0
 
     def __post_init__(self) -> None:
+        as_integer("Retries: attempts", self.attempts)
+        as_number("Retries: longest_wait", self.longest_wait)
         if self.attempts < 1 or self.longest_wait < 0:
             raise PipelineError(f"{self}: there is at least one attempt, and no wait is negative")
 

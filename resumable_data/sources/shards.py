@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence, Set
 from dataclasses import dataclass
+from typing import cast
 
 from etils import epath
 
-from resumable_data.errors import SourceError
+from resumable_data.arguments import kind_of, shown
+from resumable_data.errors import PipelineError, SourceError
 from resumable_data.system_errors import explain
 
 MANIFEST_SUFFIX = "lengths.manifest"
@@ -39,8 +41,10 @@ class Listed:
         found = [path for path in self.paths if path in known or _is_file(path)]
         if not found and self.is_pattern:
             raise SourceError(f"no file matches {self.given}")
+        if not found and self.paths[0].is_dir():
+            raise SourceError(f"{self.given} is a folder: give a pattern of the files in it, as {self.given}/*")
         if not found:
-            raise SourceError(f"{self.given} does not exist or is no file")
+            raise SourceError(f"{self.given} does not exist or is not a file")
         return found
 
 
@@ -58,11 +62,20 @@ def list_shards(paths: epath.PathLike | Sequence[epath.PathLike]) -> list[Listed
 
     Raises:
         SourceError: A pattern matches nothing or is recursive, or the list is empty.
+        PipelineError: They are not paths.
     """
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    if not given:
-        raise SourceError("no files were given")
-    return [_listed(os.fspath(pattern)) for pattern in given]
+    given = [paths] if isinstance(paths, str | os.PathLike) else cast(object, paths)
+    if isinstance(given, bytes | Set) or not isinstance(given, Iterable):
+        raise PipelineError(
+            f"paths={shown(paths)} must be a path, a pattern, or a list of these in their order, not {kind_of(paths)}"
+        )
+    patterns = list(cast(Iterable[object], given))
+    if not patterns:
+        raise SourceError("no files were given: the list of paths is empty")
+    for pattern in patterns:
+        if not isinstance(pattern, str | os.PathLike) or not os.fspath(cast(str, pattern)):
+            raise PipelineError(f"paths: {shown(cast(object, pattern))} is not a path or a pattern")
+    return [_listed(os.fspath(cast(str, pattern))) for pattern in patterns]
 
 
 def _listed(pattern: str) -> Listed:

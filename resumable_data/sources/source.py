@@ -54,6 +54,19 @@ class SourceWithLengths(Source, Protocol):
         ...
 
 
+@runtime_checkable
+class RandomAccess(Protocol):
+    """What Grain calls a data source: a length and records by index."""
+
+    def __len__(self) -> int:
+        """Number of records."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Any:
+        """The record at an index."""
+        ...
+
+
 class Column(NamedTuple):
     """What several records have in a column that holds an array of numbers for each.
 

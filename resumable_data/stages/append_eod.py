@@ -33,6 +33,11 @@ class AppendEod(Step):
         """The stage's name."""
         return "append_eod"
 
+    @property
+    def appended(self) -> int | None:
+        """The token."""
+        return self.eod_id
+
     def settings(self) -> Settings:
         """The token."""
         return {"eod_id": self.eod_id}

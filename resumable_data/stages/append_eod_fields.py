@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from numbers import Real
+from typing import Any, cast
 
 import numpy as np
 
+from resumable_data.arguments import as_text, shown
 from resumable_data.arrays import AnyArray, Int64Array, Ragged, as_tokens
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.reading.documents import Documents, NameOf
@@ -76,6 +79,30 @@ class AppendEodFields(AppendEod):
         for key, value in self.fields:
             found[key] = _appended(value_of(document, key, name), value, f"{name}: field {key!r}")
         return found
+
+
+def appended_values(fields: object) -> tuple[tuple[str, float], ...]:
+    """What ``append_eod(fields=…)`` names: by key, ascending, the value that is appended; nothing where it is None.
+
+    Raises:
+        PipelineError: It is not a mapping of names to numbers.
+
+    >>> appended_values({"loss_mask": 1})
+    (('loss_mask', 1),)
+    """
+    if fields is None:
+        return ()
+    if not isinstance(fields, Mapping):
+        raise PipelineError(
+            f"append_eod: fields={shown(fields)} must be a mapping from the name of a field to what is appended to "
+            "it, as {'loss_mask': 1}"
+        )
+    given = cast(Mapping[object, Any], fields)
+    names = sorted(as_text("append_eod: the name of a field", name) for name in given)
+    for name in names:
+        if not isinstance(given[name], Real | np.bool_):
+            raise PipelineError(f"append_eod: fields={{{name!r}: {shown(given[name])}}}: it must be a number")
+    return tuple((name, given[name]) for name in names)
 
 
 def _appended(given: Any, value: float, name: str) -> AnyArray:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import jax
 import numpy as np
 
+from resumable_data.arguments import shown
 from resumable_data.arrays import Int32Array
 from resumable_data.assembly.as_dict import DictForm, Names, dict_form
 from resumable_data.assembly.make_batch import type_with_fields
@@ -60,8 +61,9 @@ class Batch:
     sharing: Sharing = field(default_factory=Sharing)
 
     def __post_init__(self) -> None:
-        if not issubclass(cast(type, self.batch_type), LLMBatch):
-            name = self.batch_type.__name__
+        given = cast(object, self.batch_type)
+        if not (isinstance(given, type) and issubclass(given, LLMBatch)):
+            name = given.__name__ if isinstance(given, type) else shown(given)
             raise PipelineError(f"batch: batch_type={name} is not an LLMBatch; for dictionaries pass as_dict=True")
         if issubclass(self.batch_type, LLMIndexedBatch) and not self.parent.one_document_a_row:
             raise PipelineError("batch: an LLMIndexedBatch has one document a row; use pad(…) instead of pack(…)")

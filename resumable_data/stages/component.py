@@ -17,6 +17,8 @@ from resumable_data.reading.reader import DocumentReader, Reader
 from resumable_data.reading.step import Step
 from resumable_data.reading.token_ids import ANY_TOKEN, TokenIds
 from resumable_data.stages.catalog import Catalog
+from resumable_data.stages.map import Map
+from resumable_data.stages.mix import MixDocuments
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.random_map import RandomMap
 from resumable_data.stages.repeat import Repeat
@@ -38,6 +40,16 @@ class ClosingStage(Protocol):
     @property
     def eod_id(self) -> int | None:
         """The end-of-document token, or None where it is not known."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What errors call the stage."""
+        ...
+
+    @property
+    def appended(self) -> int | None:
+        """The token that is put after every document, or None where there is none."""
         ...
 
 
@@ -139,6 +151,16 @@ class Component:
         closing = [stage.eod_id for stage in self.stages if isinstance(stage, ClosingStage)]
         return closing[-1] if closing else None
 
+    @property
+    def closed_by(self) -> ClosingStage | None:
+        """The last stage that puts a token after every document, or None; a map after it may take it off again."""
+        for stage in reversed(self.stages):
+            if isinstance(stage, Map):
+                return None
+            if isinstance(stage, ClosingStage) and stage.appended is not None:
+                return stage
+        return None
+
     def reader(self, fields: TokenFields | None = None) -> DocumentReader:
         """What reads the documents, and takes these fields of them for rows."""
         return DocumentReader(self.source.records(), self.steps, fields)
@@ -235,6 +257,11 @@ def require_documents(stage: Named, method: str) -> Component:
     Raises:
         PipelineError: It is none; the message says where ``method`` belongs.
     """
+    if isinstance(stage, MixDocuments):
+        raise PipelineError(
+            f"{method} works on the documents of one component: {method} each of them before mix, as in "
+            f"mix({{'web': web.{method}(…), 'code': code.{method}(…)}})"
+        )
     if not isinstance(stage, Component):
         raise PipelineError(f"{method} works on documents and comes before pack and batch, not after {stage.name}")
     return stage

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from typing import Any, cast
 
-from etils import epath
-
+from resumable_data.arguments import kind_of
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.errors import PipelineError
+from resumable_data.stages.load_tokenizer import load_tokenizer, text_package
 
 # What a tokenizer keeps of a text until its tokens are taken is a hundred bytes a token.
 _CHARACTERS_AT_ONCE = 2**22
@@ -35,7 +34,7 @@ class FastTokenizer:
     """
 
     def __init__(self, definition: str, splits_special: bool, bos_id: int | None, eos_id: int | None) -> None:
-        backend = _import("tokenizers").Tokenizer.from_str(definition)
+        backend = text_package("tokenizers").Tokenizer.from_str(definition)
         backend.no_truncation()
         backend.no_padding()
         backend.post_processor = None
@@ -70,8 +69,8 @@ class FastTokenizer:
             PipelineError: It is none of these, cannot be loaded or copied, or its package is not installed.
         """
         if isinstance(tokenizer, str | os.PathLike):
-            tokenizer = _load(os.fspath(cast(str, tokenizer)))
-        if isinstance(tokenizer, _import("tokenizers").Tokenizer):
+            tokenizer = load_tokenizer(os.fspath(cast(str, tokenizer)))
+        if isinstance(tokenizer, text_package("tokenizers").Tokenizer):
             return cls(_definition(tokenizer), tokenizer.encode_special_tokens, None, None)
         kind = type(tokenizer).__name__
         if not getattr(tokenizer, "is_fast", False):
@@ -81,7 +80,7 @@ class FastTokenizer:
                     f"tokenize takes {advice}; {kind} is a slow one, written in Python. Load its fast version "
                     "with AutoTokenizer.from_pretrained, or pass its call to map"
                 )
-            raise PipelineError(f"tokenize takes {advice}; {kind} is none of them")
+            raise PipelineError(f"tokenize takes {advice}, not {kind_of(tokenizer)}")
         definition = _definition(tokenizer.backend_tokenizer)
         return cls(definition, tokenizer.split_special_tokens, tokenizer.bos_token_id, tokenizer.eos_token_id)
 
@@ -127,28 +126,6 @@ def _definition(backend: Any) -> str:
             f"tokenize: the tokenizer cannot be copied: {error}. One with parts written in Python can be "
             "called in a map"
         ) from error
-
-
-def _load(name: str) -> Any:
-    """The tokenizer at a path, or of a name."""
-    path = epath.Path(name)
-    try:
-        if path.is_file():
-            return _import("tokenizers").Tokenizer.from_str(path.read_text())
-        if path.suffix != ".json":
-            return _import("transformers").AutoTokenizer.from_pretrained(name)
-    except PipelineError:
-        raise
-    except Exception as error:
-        raise PipelineError(f"tokenize: the tokenizer {name} cannot be loaded: {error}") from error
-    raise PipelineError(f"tokenize: there is no file {name}")
-
-
-def _import(package: str) -> Any:
-    try:
-        return import_module(package)
-    except ModuleNotFoundError as error:
-        raise PipelineError(f"tokenize needs the package {package}: pip install 'resumable_data[text]'") from error
 
 
 def canonical_definition(definition: str) -> str:

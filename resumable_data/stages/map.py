@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
 from typing import Any
 
+from resumable_data.arguments import shown
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import RecordError
 from resumable_data.reading.documents import Documents, NameOf
@@ -54,6 +55,16 @@ class Map(Step):
             mapped = self.function(document, *more)
         except Exception as error:
             raise RecordError(f"{self.name}: {self.function_name} fails on {name()}: {error!r}") from error
+        if mapped is None:
+            raise RecordError(
+                f"{self.name}: {self.function_name} returns None for {name()}: it returns the document; to leave one "
+                "out, use filter"
+            )
+        if self.preserves_length and not isinstance(mapped, Sized):
+            raise RecordError(
+                f"{self.name}: {self.function_name} makes {shown(mapped)} of {name()}, which has no length, but is "
+                "declared with preserves_length=True"
+            )
         if self.preserves_length and len(mapped) != len(document):
             raise RecordError(
                 f"{self.name}: {self.function_name} makes {len(mapped)} tokens of the {len(document)} of "

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from resumable_data.arguments import as_choice, as_text
 from resumable_data.arrays import Int64Array
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
@@ -41,10 +42,9 @@ class MixSettings:
     def __post_init__(self) -> None:
         if not self.names:
             raise PipelineError("mix: there are no components")
-        if self.stop not in STOPS:
-            raise PipelineError(f"mix: stop={self.stop!r}; there are {', '.join(map(repr, STOPS))}")
+        as_choice("mix: stop", self.stop, STOPS)
         for name in self.names:
-            if not name or "/" in name or "*" in name:
+            if not as_text("mix: the name of a component", name) or "/" in name or "*" in name:
                 raise PipelineError(f"mix: a component is called {name!r}; names are not empty, without / and *")
         mixture.exact_weights([dict(weights) for _, weights in self.weights.points], self.names)
 

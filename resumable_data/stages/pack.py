@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from resumable_data.arguments import as_choice
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
 from resumable_data.order import permutation
@@ -41,8 +42,7 @@ class Pack:
     max_documents: int | None = None
 
     def __post_init__(self) -> None:
-        if self.strategy not in ("best_fit", "first_fit", "concat_split"):
-            raise PipelineError(f"pack: strategy={self.strategy!r}; there are best_fit, first_fit and concat_split")
+        as_choice("pack: strategy", self.strategy, ("best_fit", "first_fit", "concat_split"))
         if self.window < 1:
             raise PipelineError(f"pack: window={self.window} must be at least 1 document")
         if self.max_documents is not None and self.max_documents < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from resumable_data.arguments import kind_of
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.planning.sequential_documents import SequentialDocuments
@@ -39,6 +40,8 @@ class SequentialStage:
         Raises:
             PipelineError: No component can have this name.
         """
+        if isinstance(source, type):
+            raise PipelineError(f"from_source: {kind_of(source)} is not a source: give an object of the class")
         check_component_name(name)
         return cls(name, source.fingerprint(), source, retries)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from resumable_data.arguments import as_choice
 from resumable_data.assembly.row_format import RowFormat
-from resumable_data.errors import PipelineError
 from resumable_data.planning.planner import RowPlanner
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
@@ -32,8 +32,7 @@ class Shift:
     what: str
 
     def __post_init__(self) -> None:
-        if self.what not in SHIFTS:
-            raise PipelineError(f"shift({self.what!r}): there are {', '.join(map(repr, SHIFTS))}")
+        as_choice("shift: what", self.what, SHIFTS)
 
     @property
     def name(self) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
+from resumable_data.arguments import kind_of, shown
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError, SourceError
 from resumable_data.reading.documents import Documents
@@ -15,6 +18,15 @@ from resumable_data.sources.source import Source, SourceWithColumns, SourceWithL
 from resumable_data.stages.stage import check_component_name
 from resumable_data.state import Settings
 from resumable_data.waits import Doing
+
+# By the package and the name of a class, so that none of these packages is imported.
+_WRAPPED = {
+    ("datasets", "Dataset"): "give HuggingFaceSource(dataset, column)",
+    ("datasets", "DatasetDict"): "give HuggingFaceSource(dataset['train'], column), of one split",
+    ("datasets", "IterableDataset"): "give HuggingFaceStream(dataset, column)",
+    ("datasets", "IterableDatasetDict"): "give HuggingFaceStream(dataset['train'], column), of one split",
+    ("resumable_data", "Dataset"): "it is a pipeline already; call its methods",
+}
 
 
 @dataclass(frozen=True)
@@ -43,11 +55,9 @@ class SourceStage:
             PipelineError: It is no source, or the name is empty.
             SourceError: It has no records.
         """
-        if not isinstance(cast(object, source), Source):
-            raise PipelineError(
-                f"{type(source).__name__} is no source: it needs __len__, read(indices) and fingerprint(). "
-                "Wrap a list in InMemorySource"
-            )
+        given = cast(object, source)
+        if isinstance(given, type) or not isinstance(given, Source):
+            raise PipelineError(f"from_source: {shown(given)} ({kind_of(given)}) is not a source: {_advice(given)}")
         check_component_name(name)
         size = len(source)
         if size == 0:
@@ -130,3 +140,22 @@ class SourceStage:
     def name_of(self, record: int) -> str:
         """Source and index."""
         return f"{self.source!r}, record {record}"
+
+
+def _advice(given: object) -> str:
+    """Which source is meant by what is not one."""
+    if isinstance(given, str | os.PathLike):
+        return (
+            "give ArrayRecordSource(path, parse=…) for ArrayRecord files, HuggingFaceSource.from_files(path, column) "
+            "for Parquet, JSON Lines or text files, HuggingFaceSource.from_disk(path, column) for a saved dataset"
+        )
+    if isinstance(given, type):
+        return "give an object of the class"
+    package, name = type(given).__module__.partition(".")[0], type(given).__name__
+    if (package, name) in _WRAPPED:
+        return _WRAPPED[package, name]
+    if package == "grain":
+        return "give GrainSource(dataset) of a MapDataset or a data source"
+    if isinstance(given, Sequence):
+        return "give InMemorySource(records)"
+    return "it needs __len__, read(indices) and fingerprint(). InMemorySource wraps a list"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import operator
-from typing import Any, Protocol, SupportsIndex
+from typing import Any, Protocol
 
-import numpy as np
-
+from resumable_data.arguments import as_text
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
 from resumable_data.planning.planner import DocumentPlanner, RowPlanner
@@ -83,38 +81,14 @@ class RowStage(Stage, Protocol):
         ...
 
 
-def as_integer(what: str, value: SupportsIndex) -> int:
-    """A setting as a Python integer, whatever kind of integer it is.
-
-    Raises:
-        PipelineError: It is none.
-    """
-    try:
-        return operator.index(value)
-    except TypeError as error:
-        raise PipelineError(f"{what}={value!r} must be an integer") from error
-
-
-def as_bool(what: str, value: object) -> bool:
-    """A setting that is yes or no as a Python bool; NumPy's is one too.
-
-    Raises:
-        PipelineError: It is another value, which would count as yes most of the time.
-    """
-    if value is True or value is False:
-        return value
-    if not isinstance(value, np.bool_):
-        raise PipelineError(f"{what}={value!r} must be True or False")
-    return bool(value == np.True_)
-
-
 def check_token(stage: str, name: str, token: int) -> None:
     """Raises PipelineError, naming the stage and the argument, unless int32 can hold a token."""
     if not 0 <= token < 2**31:
-        raise PipelineError(f"{stage}: {name}={token} is no token that int32 can hold")
+        raise PipelineError(f"{stage}: {name}={token} is not a token that int32 can hold")
 
 
 def check_component_name(name: str) -> None:
     """Raises PipelineError unless a component can have this name."""
-    if not name or "/" in name or "*" in name:
+    as_text("from_source: name", name)
+    if "/" in name or "*" in name:
         raise PipelineError(f"a component needs a name without / and *: from_source(source, name={name!r})")

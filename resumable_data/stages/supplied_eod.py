@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 from resumable_data.errors import PipelineError
@@ -20,7 +21,7 @@ def supplied_eod(documents: DocumentStage, method: str) -> int:
     Raises:
         PipelineError: There is none, or the components of a mix have different ones.
     """
-    found = dict(_eod_ids(documents, ""))
+    found = {path: component.eod_id for path, component in _components(documents, "")}
     tokens = set(found.values())
     if len(tokens) > 1:
         differing = ", ".join(f"{path or 'all'}: {token}" for path, token in found.items())
@@ -33,10 +34,34 @@ def supplied_eod(documents: DocumentStage, method: str) -> int:
     return token
 
 
-def _eod_ids(documents: DocumentStage, path: str) -> Iterator[tuple[str, int | None]]:
-    """The token of each component, by its path below a mix."""
+def warn_of_two_tokens(documents: Component) -> None:
+    """Warns where documents are closed already that ``append_eod`` is to close."""
+    closing = documents.closed_by
+    if closing is None:
+        return
+    advice = "" if closing.name == "append_eod" else f", or pass add_eod=False to {closing.name}"
+    warnings.warn(
+        f"append_eod: {closing.name} puts the token {closing.appended} after every document already, which then has "
+        f"two. Leave append_eod out{advice}",
+        stacklevel=3,
+    )
+
+
+def warn_of_padding(documents: DocumentStage, method: str, pad_id: int) -> None:
+    """Warns where the token that closes documents is also what rows are filled up with."""
+    closing = [component.closed_by for _, component in _components(documents, "")]
+    if any(stage is not None and stage.appended == pad_id for stage in closing):
+        warnings.warn(
+            f"{method}: pad_id={pad_id} is the end-of-document token too. A trainer that masks by targets != "
+            f"{pad_id} never learns where a document ends: pass another pad_id=…, or mask by batch.weights",
+            stacklevel=4,
+        )
+
+
+def _components(documents: DocumentStage, path: str) -> Iterator[tuple[str, Component]]:
+    """Each component, with its path below a mix."""
     if isinstance(documents, MixDocuments):
         for name, parent in zip(documents.mix.names, documents.parents, strict=True):
-            yield from _eod_ids(parent, f"{path}/{name}" if path else name)
+            yield from _components(parent, f"{path}/{name}" if path else name)
     elif isinstance(documents, Component):
-        yield path, documents.eod_id
+        yield path, documents

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from resumable_data.arguments import kind_of
 from resumable_data.arrays import Int64Array, Ragged, offsets_of
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.reading.documents import Documents, NameOf
@@ -95,6 +96,11 @@ class Tokenize(Step):
         """The stage's name."""
         return "tokenize"
 
+    @property
+    def appended(self) -> int | None:
+        """The token that closes the documents which are not cut, or None."""
+        return self.eod_id if self.add_eod else None
+
     def settings(self) -> Settings:
         """Fingerprint of the tokenizer, the column, and what is added and cut."""
         return {
@@ -102,7 +108,7 @@ class Tokenize(Step):
             "column": self.column,
             "bos_id": self.bos_id,
             "eos_id": self.eos_id,
-            "eod_id": self.eod_id if self.add_eod else None,
+            "eod_id": self.appended,
             "max_length": self.max_length,
             "truncate": LEFT if self.side == LEFT else None,
         }
@@ -127,7 +133,7 @@ class Tokenize(Step):
         """The documents' tokens, tokenised in one call.
 
         Raises:
-            RecordError: A record has no text, or text that is no Unicode.
+            RecordError: A record has no text, or text that is not Unicode.
         """
         kept = documents.kept
         places = np.flatnonzero(kept).tolist()
@@ -153,7 +159,7 @@ class Tokenize(Step):
                 try:
                     text.encode()
                 except UnicodeEncodeError as error:
-                    raise RecordError(f"tokenize: {name(number)} is no Unicode text: {error}") from error
+                    raise RecordError(f"tokenize: {name(number)} is not Unicode text: {error}") from error
             raise
         return np.concatenate(whole), np.concatenate(lengths), np.concatenate(values)
 
@@ -192,20 +198,20 @@ class Tokenize(Step):
         if not isinstance(document, bytes | bytearray):
             where = "" if self.column is None else f", column {self.column!r},"
             raise RecordError(
-                f"tokenize: {name(place)}{where} is a {type(document).__name__}, neither text (str) nor UTF-8 (bytes)"
+                f"tokenize: {name(place)}{where} is {kind_of(document)}, neither text (str) nor UTF-8 (bytes)"
             )
         try:
             return str(document, "utf-8")
         except UnicodeDecodeError as error:
             raise RecordError(
-                f"tokenize: {name(place)} is no UTF-8 text: {error.reason} {error.object[error.start]:#04x} "
+                f"tokenize: {name(place)} is not UTF-8 text: {error.reason} {error.object[error.start]:#04x} "
                 f"at byte {error.start} of {len(error.object)}. Repair it, or decode it as you see fit in a map below"
             ) from error
 
     def _column(self, document: Any, place: int, name: NameOf) -> Any:
         if not isinstance(document, Mapping):
             raise RecordError(
-                f"tokenize: {name(place)} is a {type(document).__name__}, which has no column "
+                f"tokenize: {name(place)} is {kind_of(document)}, which has no column "
                 f"{self.column!r}: leave column= out where records are the text themselves"
             )
         columns = cast(Mapping[str, Any], document)

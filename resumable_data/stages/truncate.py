@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from typing_extensions import override
 
+from resumable_data.arguments import as_bool
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError
 from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.step import Step
-from resumable_data.stages.stage import as_bool
 
 LEFT, RIGHT = "left", "right"
 
@@ -83,8 +83,8 @@ def as_side(what: str, value: object) -> str | None:
     >>> as_side("pack: truncate", True), as_side("pack: truncate", False), as_side("pack: truncate", "left")
     ('right', None, 'left')
     """
-    if value in (LEFT, RIGHT):
-        return str(value)
     if isinstance(value, str):
+        if value in (LEFT, RIGHT):
+            return value
         raise PipelineError(f"{what}={value!r}; there are 'left', 'right', True (which is 'right') and False")
     return RIGHT if as_bool(what, value) else None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, cast
 
+from resumable_data.arguments import as_text, kind_of, optional, shown
 from resumable_data.digest import Json, callable_name, canonical_json, content_digest
 from resumable_data.errors import PipelineError
 
@@ -58,6 +59,8 @@ def user_function(kind: Kind, given: object, name: str | None, version: str | No
         PipelineError: It is neither, another of Grain's transformations, or has no lasting name.
     """
     grain: Any = sys.modules.get("grain")
+    name = optional(as_text, f"{kind.stage}: name", name)
+    version = optional(as_text, f"{kind.stage}: version", version)
     if is_transform(kind, given):
         name = name or callable_name(given, None, None) + _settings_text(kind, given, version is not None)
         return getattr(given, kind.method), callable_name(given, name, version)
@@ -65,12 +68,13 @@ def user_function(kind: Kind, given: object, name: str | None, version: str | No
         raise PipelineError(_refusal(kind, given))
     if not callable(given):
         raise PipelineError(
-            f"{kind.stage}: {type(given).__name__} is neither a function nor a grain.transforms.{kind.transform}"
+            f"{kind.stage}: {shown(given)} ({kind_of(given)}) is neither a function nor a "
+            f"grain.transforms.{kind.transform}"
         )
     try:
         return given, callable_name(given, name, version)
     except ValueError as error:
-        raise PipelineError(f"{kind.stage}: {error}") from error
+        raise PipelineError(f"{kind.stage}: {error}: pass name='…', and a version='…' to change with it") from error
 
 
 def _refusal(kind: Kind, given: object) -> str:

@@ -68,11 +68,11 @@ def test_a_schedule_survives_json(weight: float) -> None:
 @pytest.mark.parametrize(
     ("points", "between", "message"),
     [
-        ({0: {"a": 1}}, "cubic", "between='cubic'; there are 'constant' and 'linear'"),
+        ({0: {"a": 1}}, "cubic", "between='cubic'; there are 'constant', 'linear'"),
         ({}, "constant", "natural numbers, the first of them 0"),
         ({5: {"a": 1}}, "constant", "natural numbers, the first of them 0"),
         ({0: {"a": 1}, -5: {"a": 1}}, "constant", "natural numbers, the first of them 0"),
-        ({0: {"a": 1}, 1.5: {"a": 1}}, "constant", "natural numbers, the first of them 0"),
+        ({0: {"a": 1}, 1.5: {"a": 1}}, "constant", "boundary=1.5 must be an integer"),
         ({0: {"a": 0}}, "constant", "all weights are 0"),
         ({0: {"a": 1}, 5: {"a": 0}}, "constant", "all weights are 0"),
         ({0: {"a": 1, "b": 1}, 5: {"a": -1, "b": 1}}, "constant", "weights are not negative"),

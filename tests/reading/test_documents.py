@@ -65,7 +65,7 @@ def test_nothing_is_copied_where_documents_are_tokens_already() -> None:
 def test_a_bad_document_beside_a_dropped_one_has_its_own_name() -> None:
     documents = Documents([None, [[1]]], np.array([True, False]))
 
-    with pytest.raises(rd.RecordError, match="document 1 has shape"):
+    with pytest.raises(rd.RecordError, match=r"document 1 is \[\[1\]\]: it has shape"):
         documents.as_tokens(None, "document {}".format)
     with pytest.raises(rd.RecordError, match="document 1 is a list, not a mapping"):
         documents.as_tokens(MASK, "document {}".format)

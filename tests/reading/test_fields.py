@@ -231,7 +231,7 @@ def test_no_value_is_changed_by_its_dtype(dtype: str, values: list[float], messa
         (lambda: field_dtypes("pad", ["a", "a"]), "pad: .* names a field twice"),
         (lambda: field_dtypes("pack", {"a": "int64"}), "'a' is int64; a field is one of"),
         (lambda: field_dtypes("pack", {"a": "integer?"}), "'a' has no dtype"),
-        (lambda: field_dtypes("pack", [""]), "names are texts, and not empty"),
+        (lambda: field_dtypes("pack", [""]), "a name that is not empty"),
         (lambda: documents(*THREE).pack(4, eod_id=0, fields=["tokens"]), "'tokens' are the tokens themselves"),
         (lambda: documents(*THREE).append_eod(9, fields={"tokens": 1}), "'tokens' are the tokens"),
     ],

@@ -83,7 +83,7 @@ def test_a_relative_pattern_starts_at_the_working_folder(folder: Path, monkeypat
         ("{}/absent.arecord", "{}/absent.arecord does not exist"),
         ("{}/absent_*.arecord", "no file matches {}/absent_*.arecord"),
         (["{}/shard_1.arecord", "{}/absent.arecord"], "{}/absent.arecord does not exist"),
-        ("{}", "{} does not exist or is no file"),
+        ("{}", "{} does not exist or is not a file"),
         ([], "no files were given"),
     ],
 )
@@ -221,7 +221,7 @@ def test_any_named_callable_parses(tmp_path: Path, parse: Callable[[bytes], list
 
 @pytest.mark.parametrize("parse", [lambda record: list(record), partial(np.frombuffer, dtype="<i4")])
 def test_a_parser_without_a_lasting_name_is_refused(folder: Path, parse: Callable[[bytes], object]) -> None:
-    with pytest.raises(PipelineError, match=r"parse=: .* has no lasting name"):
+    with pytest.raises(PipelineError, match=r"ArrayRecordSource: parse: .* has no lasting name"):
         ArrayRecordSource(f"{folder}/*.arecord", parse)
 
 

@@ -116,8 +116,8 @@ def test_the_format_of_the_dataset_changes_nothing(kind: str, column: str | None
     ("dataset", "message"),
     [
         (datasets.DatasetDict(train=dataset_of(), test=dataset_of()), "toy has the splits train, test: pass one"),
-        (dataset_of().to_iterable_dataset(), "IterableDataset is no datasets.Dataset. One that streams"),
-        ([[1, 2]], "list is no datasets.Dataset"),
+        (dataset_of().to_iterable_dataset(), "an IterableDataset is not a datasets.Dataset. One that streams"),
+        ([[1, 2]], "a list is not a datasets.Dataset"),
         (dataset_of().with_transform(lambda batch: batch), "toy has a transform (with_transform)"),
     ],
 )

@@ -126,7 +126,7 @@ def test_renormalising_raises_nothing_where_only_later_a_component_has_a_weight(
     ("components", "arguments", "message"),
     [
         ({}, {}, "mix: "),
-        ({"": documents(1)}, {}, "a component is called ''"),
+        ({"": documents(1)}, {}, "must be a name that is not empty"),
         ({"a/b": documents(1)}, {}, "a component is called 'a/b'"),
         ({"*": documents(1)}, {}, r"a component is called '\*'"),
         ({"a": documents(1), "b": rows(5)}, {}, "components are all documents, or all rows"),

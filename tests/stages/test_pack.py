@@ -159,12 +159,12 @@ def test_padding_is_what_one_asks_for() -> None:
         ({"length": 0}, "length=0 must be at least 1"),
         ({"length": -3}, "length=-3 must be at least 1"),
         ({"window": 0}, "window=0 must be at least 1"),
-        ({"eod_id": -1}, "eod_id=-1 is no token"),
-        ({"eod_id": 2**31}, "eod_id=2147483648 is no token"),
-        ({"pad_id": -1}, "pad_id=-1 is no token"),
-        ({"pad_id": 2**31}, "pad_id=2147483648 is no token"),
-        ({"strategy": "worst_fit"}, "'worst_fit'; there are best_fit, first_fit and concat_split"),
-        ({"strategy": "one_a_row"}, "'one_a_row'; there are best_fit, first_fit and concat_split"),
+        ({"eod_id": -1}, "eod_id=-1 is not a token"),
+        ({"eod_id": 2**31}, "eod_id=2147483648 is not a token"),
+        ({"pad_id": -1}, "pad_id=-1 is not a token"),
+        ({"pad_id": 2**31}, "pad_id=2147483648 is not a token"),
+        ({"strategy": "worst_fit"}, "'worst_fit'; there are 'best_fit', 'first_fit', 'concat_split'"),
+        ({"strategy": "one_a_row"}, "'one_a_row'; there are 'best_fit', 'first_fit', 'concat_split'"),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, object], message: str) -> None:

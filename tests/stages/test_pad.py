@@ -72,8 +72,8 @@ def test_packed_rows_have_no_one_document() -> None:
     ("settings", "message"),
     [
         ({"length": 0}, "length=0 must be at least 1"),
-        ({"eod_id": -1}, "eod_id=-1 is no token"),
-        ({"pad_id": 2**31}, "pad_id=2147483648 is no token"),
+        ({"eod_id": -1}, "eod_id=-1 is not a token"),
+        ({"pad_id": 2**31}, "pad_id=2147483648 is not a token"),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, int], message: str) -> None:

@@ -75,5 +75,5 @@ def test_inputs_and_targets_share_no_memory() -> None:
 
 
 def test_an_unknown_shift_is_refused() -> None:
-    with pytest.raises(rd.PipelineError, match=r"shift\('left'\): there are 'inputs', 'targets', 'none'"):
+    with pytest.raises(rd.PipelineError, match=r"shift: what='left'; there are 'inputs', 'targets', 'none'"):
         rows([[1]]).shift("left")

@@ -43,12 +43,12 @@ def test_documents_may_be_anything_where_nothing_is_packed(records: list[object]
 
 
 def test_a_list_is_no_source() -> None:
-    with pytest.raises(rd.PipelineError, match=r"list is no source.*Wrap a list in InMemorySource"):
+    with pytest.raises(rd.PipelineError, match=r"a list\) is not a source: give InMemorySource"):
         rd.Dataset.from_source([[1, 2]])  # type: ignore[arg-type]
 
 
 def test_a_component_has_a_name() -> None:
-    with pytest.raises(rd.PipelineError, match="needs a name"):
+    with pytest.raises(rd.PipelineError, match="must be a name that is not empty"):
         rd.Dataset.from_source(Squares(), name="")
 
 

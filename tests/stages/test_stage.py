@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
-from resumable_data.stages.stage import as_bool
 
 
 def documents() -> rd.Dataset[Any]:
@@ -33,8 +32,3 @@ def keep(document: Any, draw: np.random.Generator) -> Any:
 def test_what_is_neither_yes_nor_no_is_refused(setting: str, value: object) -> None:
     with pytest.raises(rd.PipelineError, match=f"{setting}=.* must be True or False"):
         SETTINGS[setting](value)
-
-
-@pytest.mark.parametrize("value", [True, False, np.True_, np.False_])
-def test_yes_and_no_are_taken(value: object) -> None:
-    assert as_bool("pack: truncate", value) is bool(value)

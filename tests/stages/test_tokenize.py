@@ -89,7 +89,7 @@ def test_tokens_that_the_tokenizer_does_not_name_may_be_given() -> None:
     assert tokenised(TEXT[0], add_bos=True, bos_id=7)[0][0] == 7
     with pytest.raises(rd.PipelineError, match="names no BOS token: pass bos_id=…, or add_bos=False"):
         documents(["one"]).tokenize(words(), add_bos=True, eod_id=9)
-    with pytest.raises(rd.PipelineError, match="bos_id=-1 is no token"):
+    with pytest.raises(rd.PipelineError, match="bos_id=-1 is not a token"):
         documents(["one"]).tokenize(words(), add_bos=True, bos_id=-1, eod_id=9)
 
 
@@ -294,15 +294,15 @@ def test_text_is_str_or_utf8_and_may_stand_in_a_column() -> None:
 @pytest.mark.parametrize(
     ("record", "column", "message"),
     [
-        (b"gr\xfcn", None, r"no UTF-8 text: invalid start byte 0xfc at byte 2 of 4"),
-        ({"a": b"\xff"}, "a", r"no UTF-8 text: invalid start byte 0xff at byte 0 of 1"),
-        ("a\ud800", None, r"no Unicode text: .*surrogates not allowed"),
-        (5, None, r"is a int, neither text \(str\) nor UTF-8 \(bytes\)"),
-        (None, None, "is a NoneType, neither text"),
+        (b"gr\xfcn", None, r"not UTF-8 text: invalid start byte 0xfc at byte 2 of 4"),
+        ({"a": b"\xff"}, "a", r"not UTF-8 text: invalid start byte 0xff at byte 0 of 1"),
+        ("a\ud800", None, r"not Unicode text: .*surrogates not allowed"),
+        (5, None, r"is an int, neither text \(str\) nor UTF-8 \(bytes\)"),
+        (None, None, "is None, neither text"),
         ([1, 2], None, "is a list, neither text"),
         ({"a": "x", "b": "y"}, None, r"has the columns 'a', 'b': pass column="),
         ({"a": "x", "b": "y"}, "text", r"has no column 'text', only 'a', 'b'"),
-        ({"text": 5}, "text", r"column 'text', is a int, neither text"),
+        ({"text": 5}, "text", r"column 'text', is an int, neither text"),
         ("x", "text", "is a str, which has no column 'text': leave column= out"),
     ],
 )
@@ -443,6 +443,6 @@ def test_array_records_of_text_are_tokenised(tmp_path: Path) -> None:
 
     assert next(iterator).tolist() == [*alone(TEXT[0]), EOS_ID]
     with pytest.raises(
-        rd.RecordError, match=r"text\.arecord.*record 1 is no UTF-8 text: unexpected end of data 0xc3"
+        rd.RecordError, match=r"text\.arecord.*record 1 is not UTF-8 text: unexpected end of data 0xc3"
     ):
         next(iterator)

@@ -114,7 +114,7 @@ def test_a_setting_that_cannot_be_seen_needs_a_version() -> None:
         (Numbered(), "Numbered is a MapWithIndex of Grain; map takes a function or a grain.transforms.Map"),
         (Short(), r"Short is a Filter of Grain; .*Use filter\(…\)"),
         (grain.transforms.Batch(2), "Batch is a Batch of Grain"),
-        (3, "int is neither a function nor a grain.transforms.Map"),
+        (3, r"3 \(an int\) is neither a function nor a grain.transforms.Map"),
     ],
 )
 def test_other_transformations_are_refused(transformation: Any, message: str) -> None:
