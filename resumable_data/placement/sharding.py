@@ -39,7 +39,7 @@ def check_shape(sharding: NamedSharding, shape: tuple[int, ...]) -> None:
     """Raises PipelineError unless a global array of this shape can be laid out."""
     try:
         sharding.shard_shape(shape)
-    except ValueError as error:
+    except (IndexError, ValueError) as error:
         sizes = dict(sharding.mesh.shape)
         raise PipelineError(
             f"place: a batch of shape {shape} cannot be laid out as {sharding.spec} on a mesh of {sizes}: {error}"

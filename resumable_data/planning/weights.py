@@ -125,6 +125,8 @@ def _sorted(weights: object) -> tuple[tuple[str, float], ...]:
             f"mix: weights are numbers by the name of a component, as {{'web': 3, 'code': 1}}, not {kind_of(weights)}"
         )
     given = cast(Mapping[object, Any], weights)
+    if not given:
+        raise PipelineError("mix: there are no weights; give a number for each component, or leave them out")
     names = sorted(as_text("mix: the name of a weight", name) for name in given)
     return tuple((name, _as_weight(name, given[name])) for name in names)
 

@@ -83,7 +83,7 @@ def test_a_relative_pattern_starts_at_the_working_folder(folder: Path, monkeypat
         ("{}/absent.arecord", "{}/absent.arecord does not exist"),
         ("{}/absent_*.arecord", "no file matches {}/absent_*.arecord"),
         (["{}/shard_1.arecord", "{}/absent.arecord"], "{}/absent.arecord does not exist"),
-        ("{}", "{} does not exist or is not a file"),
+        ("{}", "{} is a folder: give a pattern of the files in it"),
         ([], "no files were given"),
     ],
 )

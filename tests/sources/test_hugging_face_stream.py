@@ -137,7 +137,7 @@ def test_a_state_of_another_stream_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["", "a/b", "*"])
 def test_its_component_has_a_name_as_any_other(name: str) -> None:
-    with pytest.raises(rd.PipelineError, match="a name (that is not empty|without)"):
+    with pytest.raises(rd.PipelineError, match=r"a name (that is not empty|without)"):
         rd.Dataset.from_source(rd.HuggingFaceStream(stream(), "tokens"), name=name)
 
 
