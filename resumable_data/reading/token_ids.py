@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from resumable_data.errors import PipelineError, RecordError
 from resumable_data.reading.documents import NameOf
 
 _MOST = 2**31
+_LARGE = 2**20  # more than any vocabulary has
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,13 @@ class TokenIds:
         """
         most = _MOST if self.size is None else self.size
         values = tokens.values.view(np.uint32)  # negative ids are the largest so
-        if not len(values) or int(np.max(values)) < most:
+        if not len(values) or int(np.max(values)) < (_LARGE if self.size is None else self.size):
             return
         own = values[ranges(tokens.starts, tokens.lengths)]  # without cells that are no document's
         wrong = np.flatnonzero(own >= most)
         if not wrong.size:
+            if self.size is None and int(np.max(own, initial=0)) >= _LARGE:
+                _warn_of_large_ids()
             return
         first = offsets_of(tokens.lengths)
         document = int(np.searchsorted(first, wrong[:1], side="right")[0]) - 1
@@ -57,6 +61,16 @@ class TokenIds:
         else:
             known = f"ids are 0 to {most - 1} ({self.whose or f'vocab_size={self.size}'})"
         raise RecordError(f"{name(document)} holds the id {found} at place {place}: {known}")
+
+
+def _warn_of_large_ids() -> None:
+    # One text for all documents, so that it is shown once.
+    warnings.warn(
+        f"documents have ids of {_LARGE} and more, and no vocabulary is known that has so many tokens. If these are "
+        "tokens of another size, pass the parse= they were written for, as parse_uint16_tokens. To have ids checked, "
+        "or if there are so many, say how many: vocab_size=… of pack or pad",
+        stacklevel=2,
+    )
 
 
 ANY_TOKEN = TokenIds()

@@ -22,19 +22,17 @@ def load_tokenizer(name: str) -> Any:
         PipelineError: There is no such file or folder, nor such a name on the Hub, the Hub cannot be reached and the
             cache does not have it, or what is there cannot be loaded.
     """
-    path = epath.Path(name)
-    if not name or (_is_path(name) and not path.exists()):
-        raise PipelineError(f"tokenize: there is no such file or folder: {name!r}")
     try:
-        if path.is_file():
-            return text_package("tokenizers").Tokenizer.from_str(path.read_text())
-        if path.is_dir():
-            return _from_pretrained(name)
-        return _from_hub(name)
+        found = _from_path(name) if name else None
+        if found is not None:
+            return found
+        if name and not _is_path(name):
+            return _from_hub(name)
     except PipelineError:
         raise
     except Exception as error:
         raise PipelineError(f"tokenize: the tokenizer {name} cannot be loaded: {error}") from error
+    raise PipelineError(f"tokenize: there is no such file or folder: {name!r}")
 
 
 def text_package(package: str) -> Any:
@@ -51,7 +49,15 @@ def text_package(package: str) -> Any:
 
 def _is_path(name: str) -> bool:
     """Whether nothing on the Hub can have this name: those are ``name`` or ``owner/name``."""
-    return name[0] in "./~\\" or name.count("/") > 1 or name.endswith((".json", "/"))
+    return name[0] in "./~\\" or "://" in name or name.count("/") > 1 or name.endswith((".json", "/"))
+
+
+def _from_path(name: str) -> Any:
+    """The tokenizer of a file or a folder; None where there is neither."""
+    path = epath.Path(name)
+    if path.is_file():
+        return text_package("tokenizers").Tokenizer.from_str(path.read_text())
+    return _from_pretrained(name) if path.is_dir() else None
 
 
 def _from_pretrained(name: str, **more: Any) -> Any:

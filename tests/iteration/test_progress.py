@@ -132,3 +132,31 @@ def test_epochs_never_go_back(shards: int) -> None:
 
     assert epochs == sorted(epochs)
     assert all(0 < later - earlier < 0.5 for earlier, later in itertools.pairwise(epochs))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_mix_of_documents_has_its_shares_while_changed_weights_wait(nested: bool) -> None:
+    def mixed(weights: dict[str, int]) -> rd.Dataset[Any]:
+        one, two = (
+            rd.Dataset.from_source(rd.InMemorySource([[token] * 20] * 50)).repeat().append_eod(9) for token in (2, 3)
+        )
+        inner = rd.mix({"one": one, "two": two}, weights)
+        outer = rd.mix({"inner": inner, "other": one}, {"inner": 1, "other": 1}) if nested else inner
+        return outer.pack(64, window=40).batch(2)
+
+    def shares(iterator: Any) -> list[tuple[float, float]]:
+        paths = [f"inner/{name}" if nested else name for name in ("one", "two")]
+        counts = [iterator.progress().components[path] for path in paths]
+        return [(round(one.share, 3), round(one.target, 3)) for one in counts]
+
+    before, changed = iter(mixed({"one": 1, "two": 1})), iter(mixed({"one": 1, "two": 3}))
+    next(before)
+    changed.set_state(through_json(before.get_state()), allow={"weights"})
+    whole = 0.5 if nested else 1.0
+
+    assert shares(before) == shares(changed) == [(whole / 2, whole / 2)] * 2
+    next(changed)
+    assert shares(changed) == [(whole / 2, whole / 2)] * 2
+    for _ in range(60):
+        next(changed)
+    assert shares(changed)[1][1] == round(whole * 3 / 4, 3)

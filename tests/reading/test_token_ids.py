@@ -48,6 +48,7 @@ def test_an_id_that_no_token_has_is_named(kind: str, bad: int, size: int | None,
 
 
 @pytest.mark.parametrize("kind", ROWS)
+@pytest.mark.filterwarnings("ignore:documents have ids of 1048576 and more")
 def test_the_largest_id_is_a_token(kind: str) -> None:
     assert delivered(ROWS[kind](in_memory(10), 11)) == {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
     assert max(delivered(ROWS[kind](in_memory(2**31 - 1), None))) == 2**31 - 1
@@ -120,3 +121,21 @@ def test_cells_that_are_no_documents_are_not_looked_at() -> None:
     ANY_TOKEN.check(tokens, str)
     with pytest.raises(rd.RecordError, match=r"^1 holds the id 2 at place 0"):
         TokenIds(2).check(tokens, str)
+
+
+def test_ids_of_which_no_vocabulary_has_so_many_are_warned_of() -> None:
+    uint16 = np.arange(1, 41, dtype=np.uint16) * 99
+    documents = Ragged.from_records([uint16.view(np.int32)])
+
+    with pytest.warns(UserWarning, match=r"pass the parse= they were written for, as parse_uint16_tokens"):
+        TokenIds().check(documents, "document {}".format)
+    with pytest.raises(rd.RecordError, match=r"holds the id \d+ at place 0: ids are 0 to 49999"):
+        TokenIds(50_000).check(documents, "document {}".format)
+
+
+@pytest.mark.filterwarnings("error")
+def test_ids_of_which_there_are_known_to_be_so_many_are_not() -> None:
+    documents = Ragged.from_records([[2**20, 2**21]])
+
+    TokenIds(2**22).check(documents, "document {}".format)
+    TokenIds().check(Ragged.from_records([[2**20 - 1, 0]]), "document {}".format)
