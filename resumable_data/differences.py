@@ -91,6 +91,30 @@ def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[Differ
     return found
 
 
+def renamed(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names before and now of components that are gone or new, but have the same data and stages.
+
+    Args:
+        saved: The header of the state.
+        now: The header of the pipeline.
+
+    >>> stages = [["source", {"content": "1f"}], ["repeat", {"epochs": None}]]
+    >>> before = {"components": {"web": [0, 1]}, "stages": stages}
+    >>> renamed(before, {"components": {"crawl": [0, 1]}, "stages": stages})
+    [('web', 'crawl')]
+    """
+    before, after = saved["components"], now["components"]
+    new = {path: stages_by_name(now["stages"], after[path]) for path in sorted(after.keys() - before.keys())}
+    found: list[tuple[str, str]] = []
+    for path in sorted(before.keys() - after.keys()):
+        stages = stages_by_name(saved["stages"], before[path])
+        name = next((name for name, of_new in new.items() if of_new == stages), None)
+        if name is not None:
+            del new[name]
+            found.append((path, name))
+    return found
+
+
 def _of_stages(
     component: str | None, saved: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Difference]:

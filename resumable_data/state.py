@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, cast
 
 from resumable_data.arguments import as_names
-from resumable_data.differences import EDITS, Difference, differences, stages_by_name
+from resumable_data.differences import EDITS, Difference, differences, renamed, stages_by_name
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.edits import Edit
 from resumable_data.errors import PipelineMismatchError, StateError
@@ -176,17 +176,22 @@ def decode(
     found = differences(header, description.header)
     refused = [difference for difference in found if difference.edit not in allowed]
     if refused or not found:
-        raise _mismatch(refused)
+        raise _mismatch(refused, renamed(header, description.header))
     return position, shared, found
 
 
-def _mismatch(refused: Sequence[Difference]) -> PipelineMismatchError:
+def _mismatch(refused: Sequence[Difference], new_names: Sequence[tuple[str, str]]) -> PipelineMismatchError:
     """The error that lists what differs, and what of it could be allowed."""
     lines = tuple(map(str, refused)) or ("the pipeline's digest",)
     advice = "Restore it into the pipeline that it was saved from, or start anew."
     if refused and all(difference.edit for difference in refused):
         edits = sorted({str(difference.edit) for difference in refused})
         advice = f"If the change is meant, say so: allow={{{', '.join(map(repr, edits))}}}."
+    for before, now in new_names:
+        advice = (
+            f"Component {now!r} has the data that {before!r} had: call it {before!r} again, for a name decides the "
+            f"order, and a new one begins its data anew. {advice}"
+        )
     return PipelineMismatchError(
         "the state belongs to another pipeline or to other data:\n"
         + "\n".join(f"  {line}" for line in lines)

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from resumable_data.differences import Difference, differences, stages_by_name
+from resumable_data.differences import Difference, differences, renamed, stages_by_name
 from resumable_data.edits import Edit
 
 
@@ -119,3 +119,17 @@ def test_the_second_stage_of_a_name_has_a_number() -> None:
 def test_a_line_is_readable() -> None:
     difference = Difference(kind="setting", stage="pack", setting="strategy", before="best_fit")
     assert str(difference) == "pack.strategy was 'best_fit', is None"
+
+
+def test_a_component_that_was_renamed_is_known_by_its_data() -> None:
+    code, shuffled = ["source", {"name": "code"}], ["shuffle", {"seed": 1}]
+    before = header({"a": [0, 1], "b": [2], "c": [2]}, [WEB, shuffled, code])
+    now = header({"x": [1], "y": [2, 0], "c": [1]}, [shuffled, code, WEB])
+
+    assert renamed(before, now) == [("a", "y"), ("b", "x")]
+    assert renamed(before, header({"a": [0], "b": [2], "c": [2], "d": [0, 1]}, [WEB, shuffled, code])) == []
+    assert renamed(before, header({"y": [0, 1], "z": [2], "x": [2]}, [WEB, shuffled, code])) == [
+        ("a", "y"),
+        ("b", "x"),
+        ("c", "z"),
+    ]

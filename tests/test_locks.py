@@ -25,6 +25,7 @@ def test_a_lock_excludes_other_threads_and_not_its_own() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:.*fork.*:RuntimeWarning")
 def test_a_lock_that_is_held_is_open_in_a_fork() -> None:
     lock = ForkLock()
 

@@ -166,6 +166,7 @@ def test_an_error_leaves_nothing_in_progress() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:.*fork.*:RuntimeWarning")
 def test_a_forked_child_has_a_watcher_of_its_own(released: Any) -> None:
     with waits.Waiting(lambda: "outer"):
         pass

@@ -95,6 +95,13 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
         "batch.size was 4, is 8",
         "allow={'batch'}",
     ),
+    "a state of a component of another name": (
+        lambda: iter(rd.mix({"crawl": DOCUMENTS.repeat()}).pack(8, eod_id=0).batch(4)).set_state(
+            iter(rd.mix({"web": DOCUMENTS.repeat()}).pack(8, eod_id=0).batch(4)).get_state()
+        ),
+        "Component 'crawl' has the data that 'web' had",
+        "call it 'web' again",
+    ),
     "allow what there is not": (lambda: restored(state(), allow={"batches"}), "allow=['batches']", "there are batch"),
     "allow a stage": (lambda: restored(state(), allow=["pack"]), "allow=['pack']", "there are batch"),
     "allow a text": (lambda: restored(state(), allow="all"), "allow=['all']", "there are batch"),
