@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Callable, Collection, Iterable
 from numbers import Real
 from typing import Any, TypeVar, cast
@@ -11,6 +12,9 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from resumable_data.errors import PipelineError
+
+MOST = 2**48
+"""What counts records, tokens or steps is at most so large, and so are their sums within int64."""
 
 _LONGEST_SHOWN = 80
 
@@ -55,15 +59,16 @@ def optional(check: Callable[[str, Any], GivenT], what: str, value: object) -> G
     return None if value is None else check(what, value)
 
 
-def as_integer(what: str, value: object) -> int:
+def as_integer(what: str, value: object, *, most: int | None = MOST) -> int:
     """An argument as a Python integer, whatever kind of integer it is; True and False are not meant as such.
 
     Args:
         what: What an error calls it, as ``"pack: length"``.
         value: What was given.
+        most: What it is at most; None for a seed, which is any integer.
 
     Raises:
-        PipelineError: It is not an integer.
+        PipelineError: It is not an integer, or too large to count anything.
 
     >>> as_integer("pack: length", np.int32(8))
     8
@@ -74,9 +79,13 @@ def as_integer(what: str, value: object) -> int:
     """
     if not is_bool(value):
         try:
-            return operator.index(cast(Any, value))
+            integer = operator.index(cast(Any, value))
         except TypeError:
             pass
+        else:
+            if most is not None and integer > most:
+                raise PipelineError(f"{what}={shown(integer)} must be at most {most}")
+            return integer
     raise PipelineError(f"{what}={shown(value)} must be an integer, not {kind_of(value)}")
 
 
@@ -125,6 +134,22 @@ def as_text(what: str, value: object) -> str:
     if not value:
         raise PipelineError(f"{what}='' must be a name that is not empty")
     return value
+
+
+def as_path(what: str, value: object) -> str | os.PathLike[str]:
+    """An argument that is a path.
+
+    Raises:
+        PipelineError: It is not a str or an ``os.PathLike``, or empty.
+
+    >>> as_path("index_dir", 5)
+    Traceback (most recent call last):
+      ...
+    resumable_data.errors.PipelineError: index_dir=5 must be a path, not an int
+    """
+    if not isinstance(value, str | os.PathLike) or not os.fspath(cast(str, value)):
+        raise PipelineError(f"{what}={shown(cast(object, value))} must be a path, not {kind_of(cast(object, value))}")
+    return cast(str, value)
 
 
 def as_choice(what: str, value: object, choices: Collection[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from resumable_data.arguments import (
     as_function,
     as_integer,
     as_number,
+    as_path,
     as_text,
     kind_of,
     optional,
@@ -139,7 +139,7 @@ class Dataset(Generic[ElementT]):
         Raises:
             PipelineError: The documents are shuffled or repeated already.
         """
-        seed = as_integer("shuffle: seed", seed)
+        seed = as_integer("shuffle: seed", seed, most=None)
         block = optional(as_integer, "shuffle: block", block)
         return Dataset(self._random_access("shuffle").then(Shuffle(seed, block)))
 
@@ -316,7 +316,7 @@ class Dataset(Generic[ElementT]):
         """
         applied, function_name = user_function(RANDOM_MAP, function, name, version)
         documents = require_documents(self.node, "random_map")
-        seed = as_integer("random_map: seed", seed)
+        seed = as_integer("random_map: seed", seed, most=None)
         step = RandomMap(
             applied,
             function_name,
@@ -631,7 +631,7 @@ class Dataset(Generic[ElementT]):
         """
         schedule = size if isinstance(size, BatchSchedule) else BatchSchedule(as_integer("batch: size", size))
         rows = self._rows("batch")
-        if as_dict == HUGGING_FACE and rows.format.shift != "none":
+        if isinstance(as_dict, str) and as_dict == HUGGING_FACE and rows.format.shift != "none":
             rows = Shift(rows, "none")
         if shards is not None:
             shards = as_integer("batch: shards", shards)
@@ -744,10 +744,8 @@ class Dataset(Generic[ElementT]):
         """
         if isinstance(self.node, Prefetch):
             raise PipelineError("measure comes before prefetch")
-        if directory is not None and not isinstance(cast(object, directory), str | os.PathLike):
-            raise PipelineError(f"measure: directory={shown(directory)} must be a path, not {kind_of(directory)}")
         sharing = Sharing(
-            directory,
+            optional(as_path, "measure: directory", directory),
             as_integer("measure: kept_bytes", kept_bytes),
             as_number("measure: timeout_seconds", timeout_seconds),
         )

@@ -12,6 +12,8 @@ from typing import Any, cast
 from resumable_data.arguments import as_choice, as_integer, optional, shown
 from resumable_data.errors import PipelineError
 
+_MOST_SIZES = 2**16
+
 
 @dataclass(frozen=True)
 class Stretch:
@@ -91,6 +93,11 @@ class BatchSchedule:
             raise PipelineError(
                 f"BatchSchedule.linear: start={start} and stop={stop} are multiples of "
                 f"multiple_of={multiple_of}, and steps={steps} is positive"
+            )
+        if abs(stop - start) // multiple_of > _MOST_SIZES:
+            raise PipelineError(
+                f"BatchSchedule.linear: from {start} to {stop} there are more than {_MOST_SIZES} sizes, and each is "
+                "compiled once: give multiple_of="
             )
         direction = 1 if stop >= start else -1
         boundaries = {

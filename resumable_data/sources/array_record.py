@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from resumable_data.arguments import as_function, as_text, optional
+from resumable_data.arguments import as_function, as_path, as_text, optional
 from resumable_data.arrays import Int64Array, Ragged, offsets_of
 from resumable_data.digest import callable_name, digest, module_name
 from resumable_data.errors import PipelineError, RecordError, SourceError
@@ -71,6 +71,7 @@ class ArrayRecordSource:
         progress: bool = True,
     ) -> None:
         self._set_parser(parse, version)
+        index_dir = optional(as_path, "ArrayRecordSource: index_dir", index_dir)
         self._index_dir = None if index_dir is None else epath.Path(index_dir)
         self._progress = progress
         listed = list_shards(paths)

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from etils import epath
 
-from resumable_data.arguments import as_text, kind_of, optional, shown
+from resumable_data.arguments import as_path, as_text, kind_of, optional, shown
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
@@ -106,6 +106,8 @@ class HuggingFaceSource:
                 written.
         """
         _import_datasets()
+        column = optional(as_text, "HuggingFaceSource.from_files: column", column)
+        cache_dir = optional(as_path, "HuggingFaceSource.from_files: cache_dir", cache_dir)
         files = find_shards(paths)
         found = open_files(files, column, cache_dir)
         name = f"{files[0].name}{' …' if len(files) > 1 else ''}"
@@ -125,7 +127,7 @@ class HuggingFaceSource:
         Raises:
             SourceError: There is no such dataset.
         """
-        datasets, folder = _import_datasets(), os.fspath(path)
+        datasets, folder = _import_datasets(), os.fspath(as_path("HuggingFaceSource.from_disk: path", path))
         try:
             dataset = datasets.load_from_disk(folder)
         except Exception as error:

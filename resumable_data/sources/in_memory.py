@@ -34,7 +34,9 @@ class InMemorySource:
     """
 
     def __init__(self, records: Sequence[Any], name: str = "in-memory source") -> None:
-        if isinstance(records, str | bytes | Mapping | Set) or not isinstance(cast(object, records), RandomAccess):
+        if isinstance(records, type | str | bytes | Mapping | Set) or not isinstance(
+            cast(object, records), RandomAccess
+        ):
             raise PipelineError(
                 f"InMemorySource: records={shown(records)} must be a list of records, not {kind_of(records)}: pass "
                 "list(records), or [record] for one alone"

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from resumable_data.arguments import as_integer, shown
+from resumable_data.arguments import as_integer, as_number, shown
 from resumable_data.arrays import Int64Array, Ragged, offsets_of, ranges
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, SourceError
@@ -45,7 +45,7 @@ class SyntheticSource:
     def __init__(self, size: int, lengths: Sequence[int], vocabulary: int = 32_000, seed: int = 0) -> None:
         size = as_integer("SyntheticSource: size", size)
         vocabulary = as_integer("SyntheticSource: vocabulary", vocabulary)
-        seed = as_integer("SyntheticSource: seed", seed)
+        seed = as_integer("SyntheticSource: seed", seed, most=None)
         if size < 1:
             raise SourceError(f"a synthetic source needs at least one document, got size={size}")
         self._quantiles = _as_lengths(lengths)
@@ -103,10 +103,19 @@ def log_normal_lengths(mean: float, sigma: float = 1.0, longest: int = 20_000) -
     Returns:
         4,096 lengths, ascending.
 
+    Raises:
+        PipelineError: A number is not possible.
+
     >>> lengths = log_normal_lengths(540)
     >>> lengths[0], lengths[2048], lengths[-1]
     (8, 328, 12835)
     """
+    mean, sigma = as_number("log_normal_lengths: mean", mean), as_number("log_normal_lengths: sigma", sigma)
+    longest = as_integer("log_normal_lengths: longest", longest)
+    if mean <= 0 or sigma <= 0 or longest < 1:
+        raise PipelineError(
+            f"log_normal_lengths: mean={mean} and sigma={sigma} must be positive, and longest={longest} at least 1"
+        )
     normal = NormalDist(math.log(mean) - sigma**2 / 2, sigma)
     quantiles = (math.exp(normal.inv_cdf((i + 0.5) / _QUANTILES)) for i in range(_QUANTILES))
     return [min(max(round(length), 1), longest) for length in quantiles]

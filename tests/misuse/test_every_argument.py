@@ -1,0 +1,143 @@
+"""Every argument of everything public, given values of every type: it is taken, or refused by an error of ours."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import Mesh
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+import resumable_data as rd
+from resumable_data.checkpoint.stateful import Checkpointable
+
+WORDS = Tokenizer(models.WordLevel({"?": 0, "one": 1, "two": 2}, unk_token="?"))
+WORDS.pre_tokenizer = pre_tokenizers.Whitespace()
+SOURCE = rd.InMemorySource([[1, 2, 3], [4, 5], [6]])
+TEXT = rd.Dataset.from_source(rd.InMemorySource(["one two", "two"]))
+DOCUMENTS = rd.Dataset.from_source(SOURCE)
+ROWS = DOCUMENTS.repeat(4).pack(4, eod_id=0)
+BATCHES = ROWS.batch(2)
+ITERATOR = iter(BATCHES)
+
+
+def same(value: Any, *more: Any) -> Any:
+    return value
+
+
+def keep(document: Any) -> bool:
+    return True
+
+
+CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "from_source": (rd.Dataset.from_source, {"source": SOURCE, "name": "toy"}),
+    "shuffle": (DOCUMENTS.shuffle, {"seed": 1}),
+    "repeat": (DOCUMENTS.repeat, {}),
+    "filter": (DOCUMENTS.filter, {"predicate": keep}),
+    "random_map": (DOCUMENTS.random_map, {"function": same, "seed": 1}),
+    "skip_bad_records": (DOCUMENTS.skip_bad_records, {"at_most": 1}),
+    "map": (DOCUMENTS.map, {"function": same}),
+    "append_eod": (DOCUMENTS.append_eod, {"eod_id": 9}),
+    "tokenize": (TEXT.tokenize, {"tokenizer": WORDS, "eod_id": 2}),
+    "pack": (DOCUMENTS.pack, {"length": 8, "eod_id": 9}),
+    "pad": (DOCUMENTS.pad, {"length": 8, "eod_id": 9}),
+    "shift": (ROWS.shift, {}),
+    "batch": (ROWS.batch, {"size": 2}),
+    "map_batches": (BATCHES.map_batches, {"function": same}),
+    "shard": (BATCHES.shard, {"process_index": 0, "process_count": 2}),
+    "shard_by_jax_process": (BATCHES.shard_by_jax_process, {}),
+    "place": (BATCHES.place, {"where": Mesh(np.array(jax.devices()[:2]), ("data",))}),
+    "measure": (BATCHES.measure, {}),
+    "unbatch": (BATCHES.unbatch, {}),
+    "prefetch": (BATCHES.prefetch, {}),
+    "batch_struct": (BATCHES.batch_struct, {}),
+    "packing": (ROWS.packing, {}),
+    "length": (BATCHES.length, {}),
+    "mix": (rd.mix, {"datasets": {"a": DOCUMENTS, "b": DOCUMENTS}}),
+    "WeightSchedule": (rd.WeightSchedule, {"points": {0: {"a": 1}}}),
+    "BatchSchedule": (rd.BatchSchedule, {"size": 2}),
+    "BatchSchedule.linear": (rd.BatchSchedule.linear, {"start": 2, "stop": 8, "steps": 10}),
+    "Retries": (rd.Retries, {}),
+    "InMemorySource": (rd.InMemorySource, {"records": [[1]]}),
+    "SyntheticSource": (rd.SyntheticSource, {"size": 4, "lengths": [3]}),
+    "log_normal_lengths": (rd.log_normal_lengths, {"mean": 540}),
+    "GrainSource": (rd.GrainSource, {"source": [[1], [2]]}),
+    "ArrayRecordSource": (rd.ArrayRecordSource, {"paths": "missing", "parse": rd.parse_int32_tokens}),
+    "HuggingFaceSource": (rd.HuggingFaceSource, {"dataset": "missing"}),
+    "from_files": (rd.HuggingFaceSource.from_files, {"paths": "missing"}),
+    "from_disk": (rd.HuggingFaceSource.from_disk, {"path": "missing"}),
+    "HuggingFaceStream": (rd.HuggingFaceStream, {"dataset": "missing"}),
+    "skip": (ITERATOR.skip, {"count": 1}),
+    "set_state": (ITERATOR.set_state, {"state": ITERATOR.get_state()}),
+    "DataSave": (rd.checkpoint.DataSave, {"item": ITERATOR}),
+    "DataRestore": (rd.checkpoint.DataRestore, {"item": ITERATOR}),
+    "Checkpointable": (Checkpointable, {"item": ITERATOR}),
+}
+
+VALUES: dict[str, Any] = {
+    "None": None,
+    "True": True,
+    "0": 0,
+    "a negative": -1,
+    "a large number": 2**70,
+    "a float": 1.5,
+    "no number": float("nan"),
+    "NumPy's integer": np.int64(2),
+    "NumPy's float": np.float32(2.5),
+    "NumPy's bool": np.False_,
+    "an empty text": "",
+    "a text": "text",
+    "bytes": b"bytes",
+    "an empty list": [],
+    "a list": [1, 2],
+    "names": ["a", "b"],
+    "a tuple": (1, None),
+    "a set": {1},
+    "an empty dictionary": {},
+    "a dictionary": {"a": 1},
+    "an array": np.arange(3),
+    "an array of JAX": jax.numpy.arange(3),
+    "a function": same,
+    "a lambda": lambda value: value,
+    "a class": dict,
+    "an object": object(),
+    "a pipeline": DOCUMENTS,
+    "a source": SOURCE,
+}
+
+
+def arguments() -> Iterator[tuple[str, str]]:
+    for name, (call, _) in CALLS.items():
+        for parameter in inspect.signature(call).parameters:
+            yield name, parameter
+
+
+def use(made: Any) -> None:
+    """What one does with it first."""
+    if isinstance(made, rd.Dataset):
+        next(iter(made), None)
+
+
+def test_all_methods_are_called() -> None:
+    methods = {name for name, _ in inspect.getmembers(rd.Dataset, callable) if name[0] != "_"}
+
+    assert methods - CALLS.keys() == {"to_grain"}  # which takes nothing
+
+
+@pytest.mark.parametrize(("name", "parameter"), arguments())
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_an_argument_of_any_type_is_taken_or_refused(name: str, parameter: str) -> None:
+    call, settings = CALLS[name]
+    refused = list[str]()
+    for what, value in VALUES.items():
+        try:
+            use(call(**{**settings, parameter: value}))
+        except rd.ResumableDataError as error:
+            refused.append(str(error))
+        except Exception as error:
+            raise AssertionError(f"{name}: {parameter}={what}: {error!r}") from error
+
+    assert refused
+    assert max(map(len, refused)) < 1000
