@@ -126,7 +126,7 @@ def test_all_methods_are_called() -> None:
     assert methods - CALLS.keys() == {"to_grain"}  # which takes nothing
 
 
-@pytest.mark.parametrize(("name", "parameter"), arguments())
+@pytest.mark.parametrize(("name", "parameter"), list(arguments()))
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_an_argument_of_any_type_is_taken_or_refused(name: str, parameter: str) -> None:
     call, settings = CALLS[name]
