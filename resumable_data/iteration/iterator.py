@@ -147,8 +147,8 @@ class DataIterator(Generic[ElementT]):
 
         Args:
             state: What ``get_state`` gave, also after a round trip through JSON.
-            allow: What may differ between the saved pipeline and this one: ``"weights"`` (of a mix, and their
-                schedule), ``"sources"`` (components added or removed), ``"batch"`` (sizes from now on) and
+            allow: What may differ between the saved pipeline and this one, one name or several: ``"weights"`` (of a
+                mix, and their schedule), ``"sources"`` (components added or removed), ``"batch"`` (sizes from now on) and
                 ``"epochs"`` (their number). What was delivered stays as it was; the change is recorded.
 
         Raises:

@@ -27,7 +27,8 @@ class Progress:
         padding: Share of the rows' cells that hold padding, 0 to 1.
         dropped_rows: Rows after the position that never fill a batch, if it is the end; 0 before it.
         components: For each component path that the pipeline has now its documents, tokens, epochs, and its share
-            in the mix beside the share that the weights ask for.
+            in the mix beside the share that the weights ask for. Of a mix of documents these are shares of what its
+            weights drew up to the end of the present group of windows, with which changed weights take hold.
     """
 
     step: int

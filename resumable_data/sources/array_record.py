@@ -47,7 +47,7 @@ class ArrayRecordSource:
     process counts the lengths when they are first asked for.
 
     Args:
-        paths: A glob pattern, a file, or a list of either. The shards of a pattern come in natural order
+        paths: A glob pattern, a file, or a list of either, or anything that gives such in its order. The shards of a pattern come in natural order
             (``shard_10`` after ``shard_2``); a list keeps its own.
         parse: From a record's bytes to a document. ``parse_int32_tokens`` for raw int32 tokens; any callable
             otherwise, which counts in the fingerprint by its qualified name.
