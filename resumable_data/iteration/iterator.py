@@ -148,8 +148,8 @@ class DataIterator(Generic[ElementT]):
         Args:
             state: What ``get_state`` gave, also after a round trip through JSON.
             allow: What may differ between the saved pipeline and this one, one name or several: ``"weights"`` (of a
-                mix, and their schedule), ``"sources"`` (components added or removed), ``"batch"`` (sizes from now on) and
-                ``"epochs"`` (their number). What was delivered stays as it was; the change is recorded.
+                mix, and their schedule), ``"sources"`` (components added or removed), ``"batch"`` (sizes from now on)
+                and ``"epochs"`` (their number). What was delivered stays as it was; the change is recorded.
 
         Raises:
             StateError: The state is damaged, or of a version that this release cannot read.

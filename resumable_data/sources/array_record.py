@@ -47,8 +47,8 @@ class ArrayRecordSource:
     process counts the lengths when they are first asked for.
 
     Args:
-        paths: A glob pattern, a file, or a list of either, or anything that gives such in its order. The shards of a pattern come in natural order
-            (``shard_10`` after ``shard_2``); a list keeps its own.
+        paths: A glob pattern, a file, or several of either in their order, such as a list. The shards of a pattern
+            come in natural order (``shard_10`` after ``shard_2``); a list keeps its own.
         parse: From a record's bytes to a document. ``parse_int32_tokens`` for raw int32 tokens; any callable
             otherwise, which counts in the fingerprint by its qualified name.
         version: Change it whenever ``parse`` comes to mean something else.
