@@ -237,9 +237,11 @@ class MultiHostDataLoadIterator:
     def _own_process(self) -> tuple[int, int] | None:
         """Index and number of the processes, if each has a position of its own.
 
-        The state of a ``DataIterator`` is the position of the whole run.
+        The state of a ``DataIterator``, and of an iterator that says so, is the position of the whole run.
         """
-        if len(self._processes) == 1 or isinstance(self._local.iterator, DataIterator):
+        iterator = self._local.iterator
+        whole = isinstance(iterator, DataIterator) or getattr(iterator, "position_is_global", False)
+        if len(self._processes) == 1 or whole:
             return None
         return self._processes.index(jax.process_index()), len(self._processes)
 

@@ -1,0 +1,33 @@
+"""Requests of the evaluation harness as batches, behind the interface of ``xlstm_jax.dataset.lmeval_pipeline``.
+
+``docs/migration.md`` says where this differs from the original, and why; ``docs/evaluation.md`` how to evaluate.
+"""
+
+from resumable_data.lmeval_pipeline.aggregate import Score, aggregate
+from resumable_data.lmeval_pipeline.complete import CompleteLLMIndexedBatch, empty_llm_indexed_sample
+from resumable_data.lmeval_pipeline.pad_batch import PadBatchDataset
+from resumable_data.lmeval_pipeline.pad_batch import pad_batch_multiple as _pad_batch_multiple
+from resumable_data.lmeval_pipeline.pad_sequence import PadSequenceInBatchDataset
+from resumable_data.lmeval_pipeline.parse import ParseLMEval
+from resumable_data.lmeval_pipeline.pipeline import LOGGER, lmeval_preprocessing_pipeline
+from resumable_data.lmeval_pipeline.remap import MultihostSortedRemapDataset
+from resumable_data.lmeval_pipeline.sort import SortedDataset, token_length
+from resumable_data.lmeval_pipeline.windows import Window, split_into_windows
+
+__all__ = [
+    "LOGGER",
+    "CompleteLLMIndexedBatch",
+    "MultihostSortedRemapDataset",
+    "PadBatchDataset",
+    "PadSequenceInBatchDataset",
+    "ParseLMEval",
+    "Score",
+    "SortedDataset",
+    "Window",
+    "_pad_batch_multiple",
+    "aggregate",
+    "empty_llm_indexed_sample",
+    "lmeval_preprocessing_pipeline",
+    "split_into_windows",
+    "token_length",
+]

@@ -1,0 +1,60 @@
+"""Documents that are longer than a model's context, split into windows that score each token once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from resumable_data.errors import PipelineError
+
+
+class Window(NamedTuple):
+    """A stretch of a document's tokens that a row predicts.
+
+    Attributes:
+        start: The first token that is predicted, counted from 0 after the BOS token.
+        stop: One after the last.
+        score_from: The first that is scored: those before it are given, or scored by the window before.
+    """
+
+    start: int
+    stop: int
+    score_from: int
+
+
+def split_into_windows(given: int, scored: int, max_length: int | None) -> list[Window]:
+    """Splits a document so that each row fits a model's context and each token to score is scored once.
+
+    - A document that fits is one window.
+    - Tokens to score that fit are one window, the end of the document: what is given loses its beginning.
+    - Otherwise windows follow each other without overlap. The first begins with the end of what is given, at most
+      half a window of it. The last is full too: it begins within the one before, and scores what is new.
+
+    With nothing given these are the windows that the evaluation harness describes for ``loglikelihood_rolling``.
+
+    Args:
+        given: Tokens that are given and not scored, which come first.
+        scored: Tokens that are scored.
+        max_length: Most tokens of a row, or None where there is no limit.
+
+    Raises:
+        PipelineError: ``max_length`` is below 1.
+
+    >>> [tuple(window) for window in split_into_windows(0, 10, 4)]
+    [(0, 4, 0), (4, 8, 4), (6, 10, 8)]
+    >>> split_into_windows(9, 2, 4)
+    [Window(start=7, stop=11, score_from=9)]
+    """
+    if max_length is not None and max_length < 1:
+        raise PipelineError(f"max_length={max_length} must be at least 1 token")
+    length = given + scored
+    if max_length is None or length <= max_length:
+        return [Window(0, length, given)]
+    if scored <= max_length:
+        return [Window(length - max_length, length, given)]
+    windows: list[Window] = []
+    start, score_from = max(0, given - max_length // 2), given
+    while score_from < length:
+        stop = min(start + max_length, length)
+        windows.append(Window(stop - max_length, stop, score_from))
+        start = score_from = stop
+    return windows
