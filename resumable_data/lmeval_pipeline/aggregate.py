@@ -17,12 +17,13 @@ class Score(NamedTuple):
 
     Attributes:
         log_prob: Sum of the log-probabilities of the tokens that are scored, in nats.
-        is_greedy: Whether each of them is the most probable one; True if there is none.
+        is_greedy: Whether of each of them no other token is more probable, so that greedy decoding gives them; True
+            if there is none, and None where that is not known.
         tokens: How many there are.
     """
 
     log_prob: float
-    is_greedy: bool
+    is_greedy: bool | None
     tokens: int
 
 
@@ -31,7 +32,7 @@ def aggregate(
     sequence_idx: npt.ArrayLike,
     log_probs: npt.ArrayLike,
     counts: npt.ArrayLike,
-    correct: npt.ArrayLike,
+    correct: npt.ArrayLike | None,
     sequences: npt.ArrayLike,
 ) -> list[Score]:
     """Adds up the scores of the rows of each request.
@@ -45,7 +46,7 @@ def aggregate(
         sequence_idx: int[rows], which row of the request it is, from 0.
         log_probs: float[rows], the sum of the log-probabilities of the targets that are scored.
         counts: int[rows], how many these are.
-        correct: int[rows], of how many of them the model finds no other token more probable.
+        correct: int[rows], of how many of them no other token is more probable; None where that is not known.
         sequences: int[requests], how many rows each request has.
 
     Returns:
@@ -66,7 +67,7 @@ def aggregate(
         "sequence_idx": np.asarray(sequence_idx),
         "log_probs": np.asarray(log_probs, np.float64),
         "counts": np.asarray(counts),
-        "correct": np.asarray(correct),
+        "correct": np.zeros_like(np.asarray(counts)) if correct is None else np.asarray(correct),
     }
     _check_columns(columns)
     # first: int64[requests + 1], the first row of each request where all rows stand in order
@@ -81,7 +82,10 @@ def aggregate(
         return [in_order[start:stop].sum().item() for start, stop in pairwise(first)]
 
     totals = zip(by_request(sums), by_request(numbers), by_request(matches), strict=True)
-    return [Score(log_prob, matching == count, int(count)) for log_prob, count, matching in totals]
+    return [
+        Score(log_prob, None if correct is None else matching == count, int(count))
+        for log_prob, count, matching in totals
+    ]
 
 
 def _check_columns(columns: dict[str, npt.NDArray[Any]]) -> None:

@@ -1,0 +1,147 @@
+"""What a model says of each target of a batch, added up to scores of its rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from resumable_data.batch import Array, LLMIndexedBatch
+from resumable_data.errors import PipelineError
+
+
+class TokenScores(NamedTuple):
+    """What a model says of the targets of a batch; those that are not scored are ignored.
+
+    Attributes:
+        log_probs: float[rows, length], the log-probability of each target, in nats.
+        is_greedy: bool[rows, length], whether no other token is more probable; None where that is not known.
+    """
+
+    log_probs: Array
+    is_greedy: Array | None = None
+
+
+ScoreTokens: TypeAlias = Callable[[Any, LLMIndexedBatch], TokenScores | jax.Array]
+"""A function of a model's parameters and a batch, which JAX can compile: the log-probabilities alone, or both."""
+
+
+def score_logits(logits: jax.Array, targets: Array) -> TokenScores:
+    """The scores of targets by the logits of all tokens.
+
+    Args:
+        logits: float[rows, length, vocabulary].
+        targets: int32[rows, length].
+
+    >>> found = score_logits(jnp.log(jnp.array([[[0.25, 0.75], [0.25, 0.75]]])), np.array([[1, 0]]))
+    >>> jnp.exp(found.log_probs).round(2).tolist(), found.is_greedy.tolist()
+    ([[0.75, 0.25]], [[True, False]])
+    """
+    log_probs = jax.nn.log_softmax(logits.astype(jnp.float32), axis=-1)
+    own = jnp.take_along_axis(log_probs, jnp.asarray(targets)[..., None], axis=-1)[..., 0]
+    return TokenScores(own, jnp.argmax(logits, axis=-1) == targets)
+
+
+@dataclass(frozen=True)
+class RowScores:
+    """Scores of rows that are of a request.
+
+    Attributes:
+        document_idx: The request of each row, from 1.
+        sequence_idx: Which row of the request it is, from 0.
+        log_probs: Sum of the log-probabilities of the targets that are scored.
+        counts: How many these are.
+        correct: Of how many no other token is more probable; None where that is not known.
+    """
+
+    document_idx: list[int]
+    sequence_idx: list[int]
+    log_probs: list[float]
+    counts: list[int]
+    correct: list[int] | None
+
+    @classmethod
+    def of(cls, tokens: TokenScores, batch: LLMIndexedBatch) -> RowScores:
+        """Adds up what stands in NumPy arrays.
+
+        Sums are exact before they are rounded, so neither padding nor the order of tokens changes them.
+        """
+        real = np.flatnonzero(batch.document_idx).tolist()
+        scored = batch.targets_segmentation != 0
+        log_probs = np.asarray(tokens.log_probs, np.float64)
+        greedy = None if tokens.is_greedy is None else np.asarray(tokens.is_greedy) & scored
+        return cls(
+            document_idx=batch.document_idx[real].tolist(),
+            sequence_idx=batch.sequence_idx[real].tolist(),
+            log_probs=[_exact_sum(log_probs[row][scored[row]].tolist()) for row in real],
+            counts=scored[real].sum(1).tolist(),
+            correct=None if greedy is None else greedy[real].sum(1).tolist(),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The scores as JSON values; text stands for sums, since JSON has no infinities."""
+        return {**vars(self), "log_probs": list(map(repr, self.log_probs))}
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> RowScores:
+        """The scores of what ``to_json`` gave."""
+        columns: dict[str, Any] = {**state, "log_probs": list(map(float, state["log_probs"]))}
+        return cls(**columns)
+
+
+def _exact_sum(values: list[float]) -> float:
+    # fsum refuses a sum of infinities of both signs; no log-probability is above 0.
+    return math.fsum(values) if all(map(math.isfinite, values)) else sum(values)
+
+
+class BatchScorer:
+    """Scores the batches of a mesh with a compiled function; each process gets the scores of all rows.
+
+    Args:
+        score: The function.
+        params: The model's parameters, as the function takes them.
+        mesh: The mesh of the batches.
+        needs_greedy: Whether the function has to say what is greedy.
+    """
+
+    def __init__(self, score: ScoreTokens, params: Any, mesh: Mesh, needs_greedy: bool) -> None:
+        self._score = score
+        self._params = params
+        self._needs_greedy = needs_greedy
+        self._compiled = jax.jit(self._score_all, out_shardings=NamedSharding(mesh, PartitionSpec()))
+
+    def __call__(self, batch: LLMIndexedBatch) -> RowScores:
+        """The scores of the rows of a batch of global arrays.
+
+        Raises:
+            PipelineError: The function does not return what it has to.
+        """
+        found: Any = self._compiled(self._params, batch)
+        return RowScores.of(*jax.tree.map(_to_numpy, found))
+
+    def _score_all(self, params: Any, batch: LLMIndexedBatch) -> tuple[TokenScores, LLMIndexedBatch]:
+        found: Any = self._score(params, batch)
+        tokens = found if isinstance(found, TokenScores) else TokenScores(found)
+        for array in tokens:
+            if array is not None and array.shape != batch.targets.shape:
+                raise PipelineError(
+                    f"the score function gives an array of shape {array.shape} for targets of shape "
+                    f"{batch.targets.shape}: it gives the log-probability of each target. score_logits makes that of "
+                    "the logits of all tokens"
+                )
+        if self._needs_greedy and tokens.is_greedy is None:
+            raise PipelineError(
+                "the score function gives log-probabilities alone, but loglikelihood also needs to know which "
+                "targets are the most probable tokens: return TokenScores(log_probs, is_greedy), as score_logits does"
+            )
+        return tokens, batch
+
+
+def _to_numpy(array: jax.Array) -> np.ndarray[Any, Any]:
+    return np.asarray(array.addressable_data(0))
