@@ -106,7 +106,9 @@ def agree_at(rendezvous: Rendezvous, report: PositionReport) -> None:
     message = {**report.to_json(), "whole_pipeline": report.pipeline if rendezvous.own == first else None}
     outcome = cast(dict[str, Any], rendezvous.meet(message, _compare))
     if outcome["lines"]:
-        own = differences(outcome["pipeline"], cast(Any, report.pipeline))
+        # The state of a foreign iterator describes no pipeline.
+        described = outcome["pipeline"] is not None and report.pipeline is not None
+        own = differences(outcome["pipeline"], cast(Any, report.pipeline)) if described else []
         lines = [*outcome["lines"], *(f"here, against process {first}: {difference}" for difference in own)]
         text = "\n  ".join([f"{rendezvous.purpose}: the processes differ:", *lines])
         raise PipelineMismatchError(text, tuple(lines))

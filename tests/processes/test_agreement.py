@@ -58,6 +58,15 @@ def test_all_hear_what_differs(
     assert [error.differences for error in found] == [(line,), (line,), (line, *own)]
 
 
+def test_positions_of_foreign_iterators_are_compared_too(views: list[Rendezvous]) -> None:
+    there, earlier = report_of({"step": 5}), report_of({"step": 4})
+    found = told(views, there, there, earlier)
+    assert all(isinstance(error, rd.PipelineMismatchError) for error in found)
+    assert {error.differences for error in found} == {("process 2 has step 4, process 0 5",)}
+    lines = "process 2 has another pipeline, or other data, than process 0"
+    assert {error.differences[-1] for error in told(views, HERE, HERE, there)} == {lines}
+
+
 def test_the_others_hear_of_a_failure(views: list[Rendezvous]) -> None:
     first, second, third = told(views, HERE, report_of_failure(OSError("the disk is full")), HERE)
     assert second is None
