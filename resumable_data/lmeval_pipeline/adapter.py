@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import Any
 
 import jax
-import numpy as np
 from etils import epath
 from jax.sharding import Mesh
 
@@ -106,7 +105,7 @@ class RequestScorer:
         """
         if not len(requests):
             return []
-        mesh = Mesh(np.array(jax.devices()), "rows") if self.mesh is None else self.mesh
+        mesh = Mesh(jax.devices(), "rows") if self.mesh is None else self.mesh
         processes = processes_of(mesh)
         batches = lmeval_preprocessing_pipeline(
             processes.index(jax.process_index()),

@@ -9,7 +9,8 @@ import jax
 from etils import epath
 from jax.sharding import Mesh
 
-from resumable_data.errors import PipelineError
+from resumable_data.digest import canonical_json, digest
+from resumable_data.errors import PipelineError, PipelineMismatchError
 from resumable_data.lmeval_pipeline.batches import RequestBatches
 from resumable_data.lmeval_pipeline.indexing import as_map_dataset
 from resumable_data.lmeval_pipeline.parse import ParseLMEval
@@ -110,7 +111,7 @@ def lmeval_preprocessing_pipeline(
         # The other hosts wait for this one.
         agree(_PURPOSE, processes, report_of_failure(error))
         raise
-    agree(_PURPOSE, processes, PositionReport(batches.description(), 0, ""))
+    _check_same(processes, batches.description())
     return MultiHostDataLoadIterator(
         batches,
         global_mesh,
@@ -132,6 +133,18 @@ def _rows(dataset: Any, tokenizer: FastTokenizer, bos_id: int, max_length: int |
             *(len(rows.cut), len(tokens), max_length, rows.cut[0]),
         )
     return rows
+
+
+def _check_same(processes: tuple[int, ...], description: dict[str, Any]) -> None:
+    """All hosts have the same requests and settings."""
+    try:
+        agree(_PURPOSE, processes, PositionReport(None, 0, digest(canonical_json(description))))
+    except PipelineMismatchError as error:
+        raise PipelineMismatchError(
+            f"{_PURPOSE}: not all hosts have the same requests and settings; this one has {description}. Give each of "
+            "them all the requests, in one order, and the same tokenizer and settings",
+            error.differences,
+        ) from error
 
 
 def _check_hosts(index: int, count: int, processes: tuple[int, ...]) -> None:

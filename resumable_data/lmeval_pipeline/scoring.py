@@ -114,7 +114,7 @@ class BatchScorer:
         self._score = score
         self._params = params
         self._needs_greedy = needs_greedy
-        self._compiled = jax.jit(self._score_all, out_shardings=NamedSharding(mesh, PartitionSpec()))
+        self._compiled: Any = jax.jit(self._score_all, out_shardings=NamedSharding(mesh, PartitionSpec()))
 
     def __call__(self, batch: LLMIndexedBatch) -> RowScores:
         """The scores of the rows of a batch of global arrays.
