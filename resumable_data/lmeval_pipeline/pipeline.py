@@ -141,8 +141,8 @@ def _check_same(processes: tuple[int, ...], description: dict[str, Any]) -> None
         agree(_PURPOSE, processes, PositionReport(None, 0, digest(canonical_json(description))))
     except PipelineMismatchError as error:
         raise PipelineMismatchError(
-            f"{_PURPOSE}: not all hosts have the same requests and settings; this one has {description}. Give each of "
-            "them all the requests, in one order, and the same tokenizer and settings",
+            f"{_PURPOSE}: not all hosts have the same requests and settings; this one has {description}. Give "
+            "each of them all the requests, in one order, and the same tokenizer and settings",
             error.differences,
         ) from error
 
