@@ -19,7 +19,7 @@ from resumable_data.lmeval_pipeline.complete import (
     CompleteLLMIndexedBatch,
     empty_llm_indexed_sample,
 )
-from resumable_data.lmeval_pipeline.pad_batch import PadBatchDataset, pad_batch_multiple, round_up
+from resumable_data.lmeval_pipeline.pad_batch import PadBatchDataset, pad_axis, round_up
 from resumable_data.lmeval_pipeline.pad_sequence import PadSequenceInBatchDataset
 from resumable_data.lmeval_pipeline.remap import MultihostSortedRemapDataset, local_batch_size
 from resumable_data.lmeval_pipeline.rows import RequestRows
@@ -27,6 +27,13 @@ from resumable_data.lmeval_pipeline.sort import SortedDataset, token_length
 from resumable_data.state_form import is_natural
 
 _FIELDS = (*TOKEN_FIELDS, "document_idx", "sequence_idx")
+
+
+class PadLongestFirstDataset(PadSequenceInBatchDataset):
+    """Pads items of a data set whose longest come first, so that the first of a batch tells the length."""
+
+    def _measured(self, batch: int) -> range:
+        return range(batch * self.batch_size, batch * self.batch_size + 1)
 
 
 class RequestBatches:
@@ -77,11 +84,10 @@ class RequestBatches:
             "padding_multiple": padding_multiple,
         }
         self._ahead = ahead
-        source: Any = grain.MapDataset.source(rows)
-        complete: Any = source.map(CompleteLLMIndexedBatch())
-        longest_first = SortedDataset(complete, token_length, reverse=True)
-        full = PadBatchDataset(longest_first, global_batch_size, 0, empty_llm_indexed_sample())
-        even = PadSequenceInBatchDataset(full, global_batch_size, padding_multiple)
+        longest_first: Any = SortedDataset(rows, token_length, reverse=True)
+        complete: Any = longest_first.map(CompleteLLMIndexedBatch())
+        full = PadBatchDataset(complete, global_batch_size, 0, empty_llm_indexed_sample())
+        even = PadLongestFirstDataset(full, global_batch_size, padding_multiple)
         by_host = MultihostSortedRemapDataset(even, global_batch_size, host_count)
         size = len(by_host) // host_count
         own = by_host.slice(slice(host_index * size, (host_index + 1) * size))
@@ -104,10 +110,7 @@ class RequestBatches:
 def _join(items: Sequence[Mapping[str, Any]], rows: int) -> LLMIndexedBatch:
     """A batch of items that are equally long."""
     return LLMIndexedBatch(
-        **{
-            name: pad_batch_multiple([item[name] for item in items], multiple_of=1, batch_size_pad=rows)
-            for name in _FIELDS
-        }
+        **{name: pad_axis(np.concatenate([item[name] for item in items]), 0, rows, 0) for name in _FIELDS}
     )
 
 

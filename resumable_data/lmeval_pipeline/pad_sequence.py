@@ -59,10 +59,14 @@ class PadSequenceInBatchDataset(RearrangedDataset):
     def _measure(self, batch: int) -> dict[str, int]:
         """The padded length of each array of a batch that has one."""
         lengths: dict[str, int] = {}
-        for place in range(batch * self.batch_size, min((batch + 1) * self.batch_size, len(self.dataset))):
+        for place in self._measured(batch):
             item: dict[str, Any] = self.dataset[place]
             for key, value in item.items():
                 if isinstance(value, np.ndarray) and value.ndim > _AXIS:
                     array = cast("np.ndarray[Any, Any]", value)
                     lengths[key] = max(lengths.get(key, 0), array.shape[_AXIS])
         return {key: round_up(length, self.multiple_of) for key, length in lengths.items()}
+
+    def _measured(self, batch: int) -> range:
+        """The places of a batch where the longest items may stand."""
+        return range(batch * self.batch_size, min((batch + 1) * self.batch_size, len(self.dataset)))

@@ -108,7 +108,7 @@ def agree_at(rendezvous: Rendezvous, report: PositionReport) -> None:
     if outcome["lines"]:
         # The state of a foreign iterator describes no pipeline.
         described = None not in (outcome["pipeline"], report.pipeline)
-        own = differences(cast(Any, outcome["pipeline"]), cast(Any, report.pipeline)) if described else []
+        own = differences(outcome["pipeline"], cast(Any, report.pipeline)) if described else []
         lines = [*outcome["lines"], *(f"here, against process {first}: {difference}" for difference in own)]
         text = "\n  ".join([f"{rendezvous.purpose}: the processes differ:", *lines])
         raise PipelineMismatchError(text, tuple(lines))
