@@ -1,8 +1,8 @@
 """How much of the batches of an evaluation is padding, by where requests are sorted by length.
 
-The requests are like those of a suite of six tasks, one task after the other, with log-normal lengths around a mean of
-each. They are given to H hosts in one stretch each, in batches of 512 rows of all hosts; the length of a batch is the
-largest of all hosts', as a multiple of 64. Compared are:
+The requests are like those of a suite of six tasks, one task after the other, with log-normal lengths around a mean
+of each. They are given to H hosts in one stretch each, in batches of 512 rows of all hosts; the length of a batch is
+the largest of all hosts', as a multiple of 64. Compared are:
 
 - nothing sorted: each host takes its stretch as it is;
 - sorted by each host: each host's stretch, the longest first, as the original does;

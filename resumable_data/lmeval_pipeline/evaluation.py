@@ -181,4 +181,12 @@ def _checked(state: Mapping[str, Any]) -> dict[str, Any]:
         raise StateError(f"the state is damaged: {error}. Restore an earlier checkpoint") from error
     if not sound:
         raise StateError("the state is damaged: its checksum is wrong. Restore an earlier checkpoint")
+    if given.keys() != {"format", "version", "step", "model", "batches", "scores"} or not _is_list(given["scores"]):
+        raise StateError(
+            f"the state is damaged: it holds {', '.join(map(str, given))}. Restore an earlier checkpoint"
+        )
     return given
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple)

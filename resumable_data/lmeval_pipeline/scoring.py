@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -13,7 +13,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from resumable_data.batch import Array, LLMIndexedBatch
-from resumable_data.errors import PipelineError
+from resumable_data.errors import PipelineError, StateError
+from resumable_data.state_form import is_natural
 
 
 class TokenScores(NamedTuple):
@@ -89,10 +90,23 @@ class RowScores:
         return {**vars(self), "log_probs": list(map(repr, self.log_probs))}
 
     @classmethod
-    def from_json(cls, state: Mapping[str, Any]) -> RowScores:
-        """The scores of what ``to_json`` gave."""
-        columns: dict[str, Any] = {**state, "log_probs": list(map(float, state["log_probs"]))}
-        return cls(**columns)
+    def from_json(cls, state: Any) -> RowScores:
+        """The scores of what ``to_json`` gave.
+
+        Raises:
+            StateError: It is something else.
+        """
+        try:
+            columns: dict[str, Any] = {**state, "log_probs": list(map(float, state["log_probs"]))}
+            rows = cls(**columns)
+            sizes = {len(column) for column in columns.values() if column is not None}
+            numbers = [*rows.document_idx, *rows.sequence_idx, *rows.counts, *(rows.correct or ())]
+            sound = len(sizes) == 1 and all(map(is_natural, numbers))
+        except (KeyError, TypeError, ValueError) as error:
+            raise StateError(f"the state is damaged: these are no scores of rows: {error}") from error
+        if not sound:
+            raise StateError("the state is damaged: scores of rows are of different numbers, or no numbers")
+        return rows
 
 
 def _exact_sum(values: list[float]) -> float:

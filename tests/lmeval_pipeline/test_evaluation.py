@@ -141,6 +141,7 @@ def test_a_damaged_state_is_refused(requests: list[Any], tokenizer: str) -> None
     with evaluation(requests, tokenizer) as found:
         next(found)
         state = through_json(found.get_state())
+        (rows,) = state["scores"]
         next(found)
         damaged = json.loads(json.dumps(state).replace('"-', '"-1', 1))
         for wrong, message in (
@@ -152,6 +153,14 @@ def test_a_damaged_state_is_refused(requests: list[Any], tokenizer: str) -> None
             ({**state, "scores": float("nan")}, "damaged"),
             (signed(step=2), "scores of 1 batches"),
             (signed(scores=[]), "scores of 0 batches"),
+            (signed(scores=None), "it holds format, version, step"),
+            (signed(more=1), "it holds format, version, step"),
+            (signed(batches={"step": 1}), "lacks iterator_length, iterator"),
+            (signed(scores=[{}]), "no scores of rows"),
+            (signed(scores=[1]), "no scores of rows"),
+            (signed(scores=[{**rows, "log_probs": ["much"] * 4}]), "no scores of rows"),
+            (signed(scores=[{**rows, "counts": [1, 2]}]), "of different numbers"),
+            (signed(scores=[{**rows, "counts": [-1] * 4}]), "no numbers"),
         ):
             with pytest.raises(rd.StateError, match=message):
                 found.set_state(wrong)

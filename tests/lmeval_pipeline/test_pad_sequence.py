@@ -19,6 +19,13 @@ def shown(data: Any) -> list[list[int]]:
     return [item["a"][0].tolist() for item in data]
 
 
+def test_the_example_of_the_page() -> None:
+    data = [{"a": np.array([row])} for row in ([3, 1, 5], [2, 4], [2, 4, 3, 3], [2, 4])]
+    padded = PadSequenceInBatchDataset(data, batch_size=2, multiple_of=3)
+
+    assert shown(padded) == [[3, 1, 5], [2, 4, 0], [2, 4, 3, 3, 0, 0], [2, 4, 0, 0, 0, 0]]
+
+
 def test_the_last_batch_has_its_own_items_alone() -> None:
     padded = PadSequenceInBatchDataset(items(9, 2, 1), batch_size=2, multiple_of=3)
 
