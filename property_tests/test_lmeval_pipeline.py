@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
 import jax
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from jax.sharding import Mesh
 
 from property_tests.testing import toy_tokenizer
-from property_tests.testing.processes import ROOT, completed
+from property_tests.testing.processes import ROOT, completed, start
 from property_tests.testing.programs.evaluating import requests, scorer, write_task
 from property_tests.testing.running import through_json
 from resumable_data.lmeval_pipeline import Score, TokenScores, aggregate
@@ -191,11 +192,18 @@ def test_two_processes_and_one_find_the_same(tmp_path: Path) -> None:
         assert two[0].get(name) == two[1].get(name)
     assert two[0]["saved"]["rest"] == [3, 4]
     assert [score[:2] for score in two[0]["saved"]["found"]] == two[0]["answers"]["found"]
-    (one,) = run(1, "answer", "resume")
+    with start(PROGRAM, [tokenizer, str(tmp_path), "die"], count=2, devices=2) as killed:
+        codes = [process.code for process in killed.wait()]
+    # One may die of the other's death first.
+    assert -SIGKILL in codes
+    assert 0 not in codes
+    (one,) = run(1, "answer", "resume", "go_on")
     assert one["answers"] == two[0]["answers"]
     assert one.get("harness") == two[0].get("harness")
     assert one["resumed"]["rest"] == [3, 4]
     assert one["resumed"]["found"] == two[0]["saved"]["found"]
+    assert one["went on"]["latest"] in (1, 2)
+    assert one["went on"]["found"] == two[0]["saved"]["found"]
     # The tests' devices are eight: they divide a batch otherwise, so that floats may differ in their last bits.
     here = scorer(tokenizer).loglikelihood(requests())
     np.testing.assert_allclose([x for x, _ in here], [x for x, _ in one["answers"]["found"]], rtol=1e-5)

@@ -1,6 +1,7 @@
 """Requests of the evaluation harness as batches, behind the interface of ``xlstm_jax.dataset.lmeval_pipeline``.
 
-``docs/migration.md`` says where this differs from the original, and why; ``docs/evaluation.md`` how to evaluate.
+It needs the extras ``grain`` and ``text``. ``docs/evaluation.md`` says how to evaluate, and ``docs/migration.md``
+where this differs from the original, and why.
 """
 
 from resumable_data.lmeval_pipeline.adapter import RequestScorer, as_harness_model

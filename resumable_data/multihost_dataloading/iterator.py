@@ -44,7 +44,8 @@ class MultiHostDataLoadIterator:
 
     Args:
         dataloader: Anything that can be iterated over: a ``Dataset``, a ``DataIterator``, a Grain dataset, a list.
-            Each of several processes gives its own rows, such as those of ``Dataset.shard``.
+            Each of several processes gives its own rows, such as those of ``Dataset.shard``. A foreign iterator whose
+            state is that of the whole run, on any number of processes, says so: ``position_is_global = True``.
         global_mesh: Rows are divided among all its devices.
         iterator_length: Batches of an epoch; None if the epoch ends with the data.
         dataset_size: Records in the data set. It is only kept for the caller; the iterator does not use it.

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
@@ -16,38 +14,11 @@ from jax.sharding import Mesh
 from orbax.checkpoint import v1
 
 import resumable_data as rd
+from property_tests.testing.evaluations import WEIGHT, batches, evaluation, expected, score
 from property_tests.testing.running import through_json
-from property_tests.testing.toy_tokenizer import alone
 from resumable_data.batch import LLMIndexedBatch
 from resumable_data.digest import canonical_json, digest
-from resumable_data.lmeval_pipeline import Evaluation, Score, TokenScores, lmeval_preprocessing_pipeline, run_saved
-
-WEIGHT = jnp.float32(0.5)
-
-
-def score(weight: Any, batch: LLMIndexedBatch) -> TokenScores:
-    """A log-probability that depends on a token and on the one before it."""
-    return TokenScores(-weight * (batch.targets + 3 * batch.inputs), batch.targets % 2 == 0)
-
-
-def expected(requests: Sequence[Any]) -> list[Score]:
-    scores = []
-    for request in requests:
-        text, prefix = alone(request.args[-1]), alone(request.args[0]) if len(request.args) == 2 else []
-        whole = [0, *prefix, *text]
-        total = sum(-0.5 * (b + 3 * a) for a, b in zip(whole[len(prefix) :], text, strict=False))
-        scores.append(Score(total, all(token % 2 == 0 for token in text), len(text)))
-    return scores
-
-
-def batches(requests: Any, tokenizer: str, devices: int = 2, **settings: Any) -> Any:
-    mesh = Mesh(np.array(jax.devices()[:devices]), "data")
-    given = {"global_batch_size": 4, "padding_multiple": 8, **settings}
-    return lmeval_preprocessing_pipeline(0, 1, mesh, requests, tokenizer_path=tokenizer, **given)
-
-
-def evaluation(requests: Any, tokenizer: str, model: str = "", **settings: Any) -> Evaluation:
-    return Evaluation(batches(requests, tokenizer, **settings), score, WEIGHT, model=model)
+from resumable_data.lmeval_pipeline import Evaluation, TokenScores
 
 
 def test_one_score_a_request(requests: list[Any], tokenizer: str) -> None:
@@ -194,44 +165,3 @@ def test_it_is_saved_by_both_of_orbaxs_interfaces(requests: list[Any], tokenizer
     with evaluation(requests, tokenizer) as other:
         v1.load_checkpointables(tmp_path / "v1", {"evaluation": rd.checkpoint.Checkpointable(other)})
         assert other.step == 2
-
-
-def test_a_run_that_saves_itself_goes_on(requests: list[Any], tokenizer: str, tmp_path: Path) -> None:
-    class StoppedError(Exception):
-        pass
-
-    seen: list[int] = []
-
-    def stopping(at: int | None) -> Any:
-        def run(weight: Any, batch: LLMIndexedBatch) -> TokenScores:
-            def note() -> None:
-                seen.append(1)
-
-            jax.debug.callback(note)
-            if at is not None and batch.inputs.shape[1] == at:
-                raise StoppedError
-            return score(weight, batch)
-
-        return run
-
-    shapes = [batch.inputs.shape[1] for batch in batches(requests, tokenizer, padding_multiple=1)]
-    assert shapes[4] not in shapes[:4]
-    with (
-        Evaluation(batches(requests, tokenizer, padding_multiple=1), stopping(shapes[4]), WEIGHT) as first,
-        pytest.raises(StoppedError),
-    ):
-        run_saved(first, tmp_path / "run", save_every=3)
-    jax.effects_barrier()
-    assert len(seen) == 4
-
-    with Evaluation(batches(requests, tokenizer, padding_multiple=1), stopping(None), WEIGHT) as second:
-        assert run_saved(second, tmp_path / "run", save_every=3) == expected(requests)
-    jax.effects_barrier()
-    assert len(seen) == 4 + 3
-
-    with Evaluation(batches(requests, tokenizer, padding_multiple=1), stopping(None), WEIGHT) as third:
-        assert run_saved(third, tmp_path / "run") == expected(requests)
-    jax.effects_barrier()
-    assert len(seen) == 4 + 3
-    with pytest.raises(rd.PipelineError, match="save_every=0"):
-        run_saved(third, tmp_path / "run", save_every=0)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from signal import SIGKILL
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,6 +29,7 @@ from resumable_data.lmeval_pipeline import (
     RequestScorer,
     as_harness_model,
     lmeval_preprocessing_pipeline,
+    run_saved,
     score_logits,
 )
 
@@ -107,14 +110,14 @@ def simple_evaluate(model: RequestScorer, folder: Path) -> dict[str, Any]:
     return lm_eval.simple_evaluate(as_harness_model(model), tasks=tasks, bootstrap_iters=0)
 
 
-def evaluation(tokenizer: str) -> Evaluation:
+def evaluation(tokenizer: str, kind: type[Evaluation] = Evaluation) -> Evaluation:
     """An evaluation of the requests, not yet begun."""
     mesh = Mesh(np.array(jax.devices()), "data")
     score, params = demo_model()
     batches = lmeval_preprocessing_pipeline(
         jax.process_index(), jax.process_count(), mesh, requests(), 8, tokenizer, padding_multiple=32
     )
-    return Evaluation(batches, score, params)
+    return kind(batches, score, params)
 
 
 def answer(tokenizer: str, folder: Path) -> None:
@@ -140,6 +143,30 @@ def resume(tokenizer: str, folder: Path) -> None:
         manager.restore(2, args=ocp.args.Composite(evaluation=rd.checkpoint.DataRestore(found)))
         rest = list(found)
     report(what="resumed", rest=rest, found=found.results())
+
+
+class Dying(Evaluation):
+    """An evaluation whose process is killed in its third batch."""
+
+    def __next__(self) -> int:
+        step = super().__next__()
+        if step == 3:
+            os.kill(os.getpid(), SIGKILL)
+        return step
+
+
+def die(tokenizer: str, folder: Path) -> None:
+    """Saves each batch until it is killed."""
+    with evaluation(tokenizer, Dying) as found:
+        run_saved(found, folder / "killed", save_every=1)
+
+
+def go_on(tokenizer: str, folder: Path) -> None:
+    """Scores what was not saved when it was killed."""
+    with ocp.CheckpointManager(folder / "killed") as manager:
+        latest = manager.latest_step()
+    with evaluation(tokenizer) as found:
+        report(what="went on", latest=latest, found=run_saved(found, folder / "killed"))
 
 
 def differ(tokenizer: str, folder: Path) -> None:
