@@ -11,10 +11,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jax.sharding import Mesh
 
+import resumable_data as rd
 from property_tests.testing import toy_tokenizer
 from property_tests.testing.processes import ROOT, completed, start
 from property_tests.testing.programs.evaluating import requests, scorer, write_task
@@ -78,8 +80,8 @@ def tokens(most: int) -> st.SearchStrategy[list[int]]:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    count = draw(st.integers(1, 50))
+def cases(draw: st.DrawFn, least: int = 1) -> Case:
+    count = draw(st.integers(least, 50))
     return Case(
         given=draw(st.lists(tokens(9), min_size=count, max_size=count)),
         scored=draw(st.lists(tokens(20), min_size=count, max_size=count)),
@@ -91,12 +93,19 @@ def cases(draw: st.DrawFn) -> Case:
     )
 
 
+NONE = Case([], [], 3, 2, 1, 8, None)
 ONE = Case([[]], [[]], 8, 2, 1, 8, None)
 
 
-@given(cases())
+@given(cases(least=0))
+@example(NONE)
 @example(ONE)
 def test_each_request_is_scored_once_on_any_number_of_processes(case: Case) -> None:
+    if not case.scored:
+        with pytest.raises(rd.PipelineError, match="no requests"):
+            case.batches(0, case.hosts)
+        assert aggregate([], [], [], [], [], []) == case.expected() == []
+        return
     columns: dict[str, list[Any]] = defaultdict(list)
     shapes: list[list[tuple[int, ...]]] = []
     for host in range(case.hosts):
@@ -121,7 +130,9 @@ def test_the_parts_of_all_processes_are_the_batches_of_one(case: Case) -> None:
     assert {len(part) for part in parts} == {len(alone)}
     for step, batch in enumerate(alone):
         size = case.hosts * case.local
-        assert batch.inputs.shape[1] % case.padding_multiple == 0
+        length = batch.inputs.shape[1]
+        assert length % case.padding_multiple == 0 or length == case.max_length
+        assert case.max_length is None or length <= case.max_length
         for name in batch.keys():  # noqa: SIM118
             joined = np.concatenate([part[step][name][: case.local] for part in parts])
             assert joined.dtype == np.int32

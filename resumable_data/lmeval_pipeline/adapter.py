@@ -36,7 +36,8 @@ class RequestScorer:
         global_batch_size: Rows a batch, over all processes.
         mesh: The rows of a batch are divided among all its devices; by default all devices.
         max_length: Most tokens of a row, for models with a limited context; None where there is no limit.
-        padding_multiple: The length of a batch is a multiple of this. A larger one compiles less and pads more.
+        padding_multiple: The length of a batch is a multiple of this, or ``max_length``. A larger one compiles less
+            and pads more.
         model: A name of the model and its parameters: scores saved of another are not used.
         directory: Folder where evaluations are saved, each in a folder of its own, and resumed; None not to save.
         save_every: Batches from one checkpoint to the next.

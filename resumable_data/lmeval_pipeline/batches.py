@@ -30,7 +30,22 @@ _FIELDS = (*TOKEN_FIELDS, "document_idx", "sequence_idx")
 
 
 class PadLongestFirstDataset(PadSequenceInBatchDataset):
-    """Pads items of a data set whose longest come first, so that the first of a batch tells the length."""
+    """Pads items of a data set whose longest come first, so that the first of a batch tells the length.
+
+    Args:
+        dataset: As in ``PadSequenceInBatchDataset``.
+        batch_size: Items of a batch.
+        multiple_of: The length of a batch is a multiple of this, or ``max_length``.
+        max_length: No item is longer, and no batch becomes so; None where there is no limit.
+    """
+
+    def __init__(self, dataset: Any, batch_size: int, multiple_of: int, max_length: int | None) -> None:
+        super().__init__(dataset, batch_size, multiple_of)
+        self.max_length = max_length
+
+    def _padded(self, length: int) -> int:
+        padded = super()._padded(length)
+        return padded if self.max_length is None else min(padded, self.max_length)
 
     def _measured(self, batch: int) -> range:
         return range(batch * self.batch_size, batch * self.batch_size + 1)
@@ -47,7 +62,7 @@ class RequestBatches:
         global_batch_size: Rows a batch, over all processes.
         host_index: This process, from 0.
         host_count: How many processes there are; they divide the batch.
-        padding_multiple: The length of a batch is a multiple of this.
+        padding_multiple: The length of a batch is a multiple of this, or the largest that a row may have.
         rows_multiple: The rows that this process gives are a multiple of this; those added score nothing.
         ahead: Batches that a thread makes ahead, or 0 to make each when it is asked for.
 
@@ -87,7 +102,7 @@ class RequestBatches:
         longest_first: Any = SortedDataset(rows, token_length, reverse=True)
         complete: Any = longest_first.map(CompleteLLMIndexedBatch())
         full = PadBatchDataset(complete, global_batch_size, 0, empty_llm_indexed_sample())
-        even = PadLongestFirstDataset(full, global_batch_size, padding_multiple)
+        even = PadLongestFirstDataset(full, global_batch_size, padding_multiple, rows.max_length)
         by_host = MultihostSortedRemapDataset(even, global_batch_size, host_count)
         size = len(by_host) // host_count
         own = by_host.slice(slice(host_index * size, (host_index + 1) * size))

@@ -33,7 +33,7 @@ class Evaluation:
         needs_greedy: Whether ``score`` has to say what is greedy, as ``loglikelihood`` needs it.
 
     Raises:
-        PipelineError: The batches are not those of requests.
+        PipelineError: The batches are not those of requests, or some were taken before.
     """
 
     edits: Sequence[Edit] = ()
@@ -50,6 +50,11 @@ class Evaluation:
     ) -> None:
         if not isinstance(batches.dataloader, RequestBatches):
             raise PipelineError("an evaluation takes the batches of lmeval_preprocessing_pipeline")
+        if batches.step_counter:
+            raise PipelineError(
+                f"{batches.step_counter} batches were taken before, so that nothing would score them: reset() the "
+                "batches, or make them anew"
+            )
         self._batches = batches
         self._requests = batches.dataloader
         self._model = model
@@ -98,7 +103,7 @@ class Evaluation:
         return {"model": self._model, **self._requests.description()}
 
     def get_state(self) -> dict[str, Any]:
-        """The position and the scores so far, as JSON values; about 50 bytes a row."""
+        """The position and the scores so far, as JSON values; about 60 bytes a row."""
         state = {
             "format": FORMAT,
             "version": VERSION,

@@ -65,7 +65,11 @@ class PadSequenceInBatchDataset(RearrangedDataset):
                 if isinstance(value, np.ndarray) and value.ndim > _AXIS:
                     array = cast("np.ndarray[Any, Any]", value)
                     lengths[key] = max(lengths.get(key, 0), array.shape[_AXIS])
-        return {key: round_up(length, self.multiple_of) for key, length in lengths.items()}
+        return {key: self._padded(length) for key, length in lengths.items()}
+
+    def _padded(self, length: int) -> int:
+        """The length of a batch whose longest item has so many cells."""
+        return round_up(length, self.multiple_of)
 
     def _measured(self, batch: int) -> range:
         """The places of a batch where the longest items may stand."""

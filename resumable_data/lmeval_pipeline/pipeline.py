@@ -68,7 +68,7 @@ def lmeval_preprocessing_pipeline(
         worker_count: With ``worker_buffer_size`` how many batches a thread makes ahead: the product of both. Nothing
             of the order depends on it.
         worker_buffer_size: See ``worker_count``.
-        padding_multiple: The length of a batch is a multiple of this.
+        padding_multiple: The length of a batch is a multiple of this, or ``max_length``.
         use_thread_prefetch: Not needed: a thread makes batches ahead in any case.
         max_length: Most tokens of a row, for models with a limited context; None where there is no limit.
 

@@ -22,6 +22,7 @@ class RequestRows:
         max_length: Most tokens of a row, or None where there is no limit.
 
     Attributes:
+        max_length: Most tokens of a row, or None.
         sequences: int64[requests], how many rows each request has; at least one.
 
     Raises:
@@ -30,7 +31,7 @@ class RequestRows:
 
     def __init__(self, tokens: RequestTokens, max_length: int | None) -> None:
         self._tokens = tokens
-        self._max_length = max_length
+        self.max_length = max_length
         self._rows: list[tuple[int, int, Window]] = [
             (request, sequence, window)
             for request in range(len(tokens))
@@ -70,4 +71,4 @@ class RequestRows:
     @cached_property
     def fingerprint(self) -> str:
         """Digest of all that decides the rows."""
-        return digest("rows", self._tokens.fingerprint(), str(self._max_length))
+        return digest("rows", self._tokens.fingerprint(), str(self.max_length))

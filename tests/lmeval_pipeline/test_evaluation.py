@@ -148,6 +148,17 @@ def test_only_batches_of_requests_are_evaluated() -> None:
         Evaluation(MultiHostDataLoadIterator([np.ones(2)], mesh), score, WEIGHT)
 
 
+def test_batches_that_were_taken_before_are_missed(requests: list[Any], tokenizer: str) -> None:
+    found = batches(requests, tokenizer)
+    next(found)
+    with pytest.raises(rd.PipelineError, match="1 batches were taken before"):
+        Evaluation(found, score, WEIGHT)
+    found.reset()
+    with Evaluation(found, score, WEIGHT) as scored:
+        list(scored)
+        assert scored.results() == expected(requests)
+
+
 def test_it_is_saved_by_both_of_orbaxs_interfaces(requests: list[Any], tokenizer: str, tmp_path: Path) -> None:
     with evaluation(requests, tokenizer) as found, ocp.CheckpointManager(tmp_path / "v0") as manager:
         next(found)

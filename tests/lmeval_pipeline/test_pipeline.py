@@ -115,6 +115,12 @@ def test_requests_without_text_have_a_row_that_scores_nothing(tokenizer: str) ->
     assert scored == {1: 0, 2: 0, 3: 0, 4: len(alone("a"))}
 
 
+def test_no_row_is_longer_than_the_model_takes(requests: list[Any], tokenizer: str) -> None:
+    shapes = {batch.inputs.shape[1] for batch in pipeline(requests, tokenizer, padding_multiple=16, max_length=24)}
+
+    assert shapes == {16, 24}
+
+
 @pytest.mark.parametrize("hosts", [1, 2, 4])
 def test_windows_score_each_token_once(hosts: int, requests: list[Any], tokenizer: str) -> None:
     rows: dict[tuple[int, int], list[int]] = {}
