@@ -29,7 +29,7 @@ def split_into_windows(given: int, scored: int, max_length: int | None) -> list[
     - Otherwise windows follow each other without overlap. The first begins with the end of what is given, at most
       half a window of it. The last is full too: it begins within the one before, and scores what is new.
 
-    With nothing given these are the windows that the evaluation harness describes for ``loglikelihood_rolling``.
+    With nothing given these are the windows of the evaluation harness for ``loglikelihood_rolling``.
 
     Args:
         given: Tokens that are given and not scored, which come first.

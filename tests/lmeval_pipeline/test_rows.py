@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
+import pytest
 
 from resumable_data.lmeval_pipeline.rows import RequestRows
 from resumable_data.lmeval_pipeline.tokens import RequestTokens
@@ -71,3 +74,20 @@ def test_the_fingerprint_knows_the_windows() -> None:
     assert rows_of(*requests).fingerprint == rows_of(*requests).fingerprint
     assert rows_of(*requests).fingerprint != rows_of(*requests, max_length=2).fingerprint
     assert rows_of(*requests).fingerprint != rows_of(*requests[::-1]).fingerprint
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("lm_eval") is None, reason="needs the package lm_eval: pip install lm_eval"
+)
+def test_windows_of_a_text_are_those_of_the_harness() -> None:
+    from lm_eval.utils import get_rolling_token_windows
+
+    for max_length, length in product(range(1, 8), range(1, 30)):
+        text = list(range(10, 10 + length))
+        rows = rows_of(([], text), max_length=max_length)
+        found = []
+        for place in range(len(rows)):
+            inputs, targets, _, scored = cells(rows, place)
+            found.append((inputs, [target for target, counts in zip(targets, scored, strict=True) if counts]))
+        expected = get_rolling_token_windows(text, prefix_token=9, max_seq_len=max_length, context_len=1)
+        assert found == [(list(read), list(predicted)) for read, predicted in expected]
