@@ -10,6 +10,7 @@ from numbers import Real
 from typing import Any, TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from resumable_data.errors import PipelineError
 
@@ -87,6 +88,24 @@ def as_integer(what: str, value: object, *, most: int | None = MOST) -> int:
                 raise PipelineError(f"{what}={shown(integer)} must be at most {most}")
             return integer
     raise PipelineError(f"{what}={shown(value)} must be an integer, not {kind_of(value)}")
+
+
+def as_integers(what: str, value: object) -> npt.NDArray[np.int64]:
+    """An argument as int64 of the same shape: a list, an array, or whatever NumPy makes one of.
+
+    Raises:
+        PipelineError: It does not hold integers alone.
+
+    >>> as_integers("SyntheticSource: lengths", [3, 5]).tolist()
+    [3, 5]
+    """
+    try:
+        given = np.asarray(value)
+    except ValueError:  # lists of several lengths
+        given = np.array([None])
+    if given.size and not np.issubdtype(given.dtype, np.integer):
+        raise PipelineError(f"{what}={shown(value)} must hold integers alone")
+    return given.astype(np.int64)
 
 
 def as_number(what: str, value: object) -> float:

@@ -209,7 +209,7 @@ class Dataset(Generic[ElementT]):
         >>> list(held_out), len(train)
         ([[2], [6]], 8)
         """
-        parts = parts_of_split(shares, as_integer("split: seed", seed))
+        parts = parts_of_split(shares, as_integer("split: seed", seed, most=None))
         return Parts({part.part: self._select(part) for part in parts})
 
     def __len__(self) -> int:

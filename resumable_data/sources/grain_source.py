@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-import numpy as np
 import numpy.typing as npt
 
-from resumable_data.arguments import as_text, kind_of, optional, shown
+from resumable_data.arguments import as_integers, as_text, kind_of, optional, shown
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import content_digest, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
@@ -162,9 +161,9 @@ class GrainSource:
 
 
 def _checked_lengths(lengths: npt.ArrayLike, count: int) -> Int64Array:
-    given = np.asarray(lengths)
-    if given.shape != (count,) or not np.issubdtype(given.dtype, np.integer) or given.min() < 0:
+    given = as_integers("GrainSource: lengths", lengths)
+    if given.shape != (count,) or given.min() < 0:
         raise PipelineError(
-            f"lengths= is {given.dtype}{list(given.shape)}; it holds one natural number for each of {count} records"
+            f"GrainSource: lengths={shown(lengths)} must hold one natural number for each of {count} records"
         )
-    return given.astype(np.int64)
+    return given

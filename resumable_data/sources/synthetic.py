@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from resumable_data.arguments import as_integer, as_number, shown
+from resumable_data.arguments import as_integer, as_integers, as_number
 from resumable_data.arrays import Int64Array, Ragged, offsets_of, ranges
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, SourceError
@@ -48,7 +48,7 @@ class SyntheticSource:
         seed = as_integer("SyntheticSource: seed", seed, most=None)
         if size < 1:
             raise SourceError(f"a synthetic source needs at least one document, got size={size}")
-        self._quantiles = _as_lengths(lengths)
+        self._quantiles = as_integers("SyntheticSource: lengths", lengths)
         if self._quantiles.ndim != 1 or not self._quantiles.size or self._quantiles.min() < 0:
             raise PipelineError("lengths= is a non-empty list of document lengths, none of them negative")
         if not 2 <= vocabulary <= 2**31:
@@ -83,13 +83,6 @@ class SyntheticSource:
         """Digest of everything that the documents are computed from."""
         settings = f"{self._size} {self._vocabulary} {self._seed}"
         return digest("synthetic", settings, self._quantiles.astype("<i8").tobytes())
-
-
-def _as_lengths(lengths: object) -> Int64Array:
-    given = np.asarray(lengths)
-    if given.size and not np.issubdtype(given.dtype, np.integer):
-        raise PipelineError(f"SyntheticSource: lengths={shown(lengths)} must be a list of integers")
-    return given.astype(np.int64)
 
 
 def log_normal_lengths(mean: float, sigma: float = 1.0, longest: int = 20_000) -> list[int]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, SupportsIndex, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
+from resumable_data.arguments import as_integer, as_number, as_text, optional, shown
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError
 from resumable_data.order import split
 from resumable_data.state import Settings
+
+_NAMES = ("start", "stop", "step")
 
 
 @runtime_checkable
@@ -65,10 +67,11 @@ class Slice:
         """
         if not isinstance(given, slice):
             raise PipelineError(
-                f"documents[{given!r}]: slices such as documents[:1000] choose records; iterate to see documents"
+                f"documents[{shown(given)}]: slices such as documents[:1000] choose records; iterate to see documents"
             )
+        given_slice = cast(Any, given)
         start, stop, step = (
-            _integer_or_none(value) for value in cast(tuple[object, ...], (given.start, given.stop, given.step))
+            optional(as_integer, f"documents[…]: {name}", getattr(given_slice, name)) for name in _NAMES
         )
         if step == 0:
             raise PipelineError("documents[…]: the step of a slice is not 0")
@@ -141,9 +144,9 @@ def parts_of_split(shares: Mapping[str, float], seed: int) -> list[PartOfSplit]:
         PipelineError: There are no parts, a share is not a positive number, or it is too small beside the others.
     """
     if not isinstance(cast(object, shares), Mapping) or not shares:
-        raise PipelineError(f'split: {shares!r} must be shares by name, such as {{"train": 0.99, "eval": 0.01}}')
+        raise PipelineError(f'split: {shown(shares)} must be shares by name, such as {{"train": 0.99, "eval": 0.01}}')
     for name, share in shares.items():
-        if isinstance(share, str | bool) or not 0 < share < float("inf"):
+        if as_number(f"split: the share of {as_text('split: the name of a part', name)!r}", share) <= 0:
             raise PipelineError(f"split: the share of {name!r} is {share!r}; shares are positive numbers")
     total = sum(shares.values())
     for name, share in shares.items():
@@ -154,10 +157,3 @@ def parts_of_split(shares: Mapping[str, float], seed: int) -> list[PartOfSplit]:
             )
     weights, names = split.split_weights(shares), sorted(shares)
     return [PartOfSplit(name, split.Part(weights, names.index(name), seed)) for name in shares]
-
-
-def _integer_or_none(value: object) -> int | None:
-    try:
-        return None if value is None else operator.index(cast(SupportsIndex, value))
-    except TypeError as error:
-        raise PipelineError(f"documents[…]: {value!r} is not an integer; slices have integers alone") from error

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 import resumable_data as rd
 from resumable_data.checkpoint.stateful import Checkpointable
+from resumable_data.parts import Parts
 
 WORDS = Tokenizer(models.WordLevel({"?": 0, "one": 1, "two": 2}, unk_token="?"))
 WORDS.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -35,6 +36,10 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "from_source": (rd.Dataset.from_source, {"source": SOURCE, "name": "toy"}),
     "shuffle": (DOCUMENTS.shuffle, {"seed": 1}),
     "repeat": (DOCUMENTS.repeat, {}),
+    "take": (DOCUMENTS.take, {"count": 2}),
+    "skip records": (DOCUMENTS.skip, {"count": 2}),
+    "slice": (DOCUMENTS.__getitem__, {"records": slice(2)}),
+    "split": (DOCUMENTS.split, {"shares": {"a": 1, "b": 1}, "seed": 1}),
     "filter": (DOCUMENTS.filter, {"predicate": keep}),
     "random_map": (DOCUMENTS.random_map, {"function": same, "seed": 1}),
     "skip_bad_records": (DOCUMENTS.skip_bad_records, {"at_most": 1}),
@@ -116,6 +121,8 @@ def arguments() -> Iterator[tuple[str, str]]:
 
 def use(made: Any) -> None:
     """What one does with it first."""
+    if isinstance(made, Parts):
+        made = made[0]
     if isinstance(made, rd.Dataset):
         next(iter(made), None)
 

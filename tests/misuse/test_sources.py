@@ -68,7 +68,7 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     "synthetic of no size": (lambda: SYNTHETIC(0, [4]), "size=0", "at least one document"),
     "synthetic of a float": (lambda: SYNTHETIC(1e6, [4]), "size=1000000.0", "must be an integer"),
     "synthetic of one length": (lambda: SYNTHETIC(10, 5), "lengths", "list of document lengths"),
-    "synthetic of float lengths": (lambda: SYNTHETIC(10, [4.5]), "lengths=[4.5]", "a list of integers"),
+    "synthetic of float lengths": (lambda: SYNTHETIC(10, [4.5]), "lengths=[4.5]", "integers alone"),
     "synthetic without lengths": (lambda: SYNTHETIC(10, []), "lengths", "non-empty"),
     "synthetic of negative lengths": (lambda: SYNTHETIC(10, [-4]), "lengths", "none of them negative"),
     "synthetic of one token": (lambda: SYNTHETIC(10, [4], vocabulary=1), "vocabulary=1", "[1, vocabulary)"),
