@@ -94,6 +94,20 @@ class DataIterator(Generic[ElementT]):
         place = self._place
         return place.opened.engine.epoch(place.cursor)
 
+    def __repr__(self) -> str:
+        """Where it is, from its position alone: it reads and plans nothing, also after ``close``.
+
+        >>> import resumable_data as rd
+        >>> iter(rd.Dataset.from_source(rd.SyntheticSource(4, [3])).pad(3, eod_id=0).batch(2))
+        <DataIterator: step 0, epoch 0, 0 rows delivered>
+        """
+        place = self._place
+        rows, _ = place.opened.engine.encode(place.cursor)
+        epoch = place.opened.engine.epoch(place.cursor)
+        in_epoch = "" if epoch is None else f", epoch {epoch}"
+        closed = ", closed" if self._closed else ""
+        return f"<DataIterator: step {place.step:,}{in_epoch}, {rows:,} rows delivered{closed}>"
+
     def __iter__(self) -> Self:
         return self
 
