@@ -37,6 +37,7 @@ class GrainSource:
         PipelineError: ``source`` has no random access, or ``lengths`` are not one natural number a record.
         SourceError: There are no records, or endlessly many.
 
+    >>> import numpy as np
     >>> source = GrainSource(range(10, 20), lengths=[1] * 10)
     >>> source.read(np.array([3, 0])), source.lengths(np.array([3, 0])).tolist()
     ([13, 10], [1, 1])
