@@ -7,13 +7,13 @@ from dataclasses import fields
 from types import TracebackType
 from typing import Any, Self
 
-from resumable_data.digest import canonical_json, digest
 from resumable_data.edits import Edit
 from resumable_data.errors import PipelineError, PipelineMismatchError, StateError
 from resumable_data.lmeval_pipeline.aggregate import Score, aggregate
 from resumable_data.lmeval_pipeline.batches import RequestBatches
 from resumable_data.lmeval_pipeline.scoring import BatchScorer, RowScores, ScoreTokens
 from resumable_data.multihost_dataloading import MultiHostDataLoadIterator
+from resumable_data.sealed import seal, unseal
 
 FORMAT = "resumable_data.evaluation"
 VERSION = 1
@@ -104,15 +104,13 @@ class Evaluation:
 
     def get_state(self) -> dict[str, Any]:
         """The position and the scores so far, as JSON values; about 60 bytes a row."""
-        state = {
-            "format": FORMAT,
-            "version": VERSION,
+        content = {
             "step": self.step,
             "model": self._model,
             "batches": self._batches.get_state(),
             "scores": [rows.to_json() for rows in self._rows],
         }
-        return {**state, "checksum": digest(canonical_json(state))}
+        return seal(FORMAT, VERSION, content)
 
     def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
         """Goes to a saved position with its scores, or raises and stays where it is.
@@ -171,25 +169,9 @@ class Evaluation:
 
 def _checked(state: Mapping[str, Any]) -> dict[str, Any]:
     """A state whose form and checksum are right."""
-    given = dict(state)
-    if given.get("format") != FORMAT:
-        raise StateError(f"this is no state of an evaluation: its format is {given.get('format')!r}")
-    if given.get("version") != VERSION:
-        raise StateError(
-            f"the state has version {given.get('version')!r}; this release reads version {VERSION}. Restore it with "
-            "the release that wrote it"
-        )
-    checksum = given.pop("checksum", None)
-    try:
-        sound = checksum == digest(canonical_json(given))
-    except (RecursionError, TypeError, ValueError) as error:
-        raise StateError(f"the state is damaged: {error}. Restore an earlier checkpoint") from error
-    if not sound:
-        raise StateError("the state is damaged: its checksum is wrong. Restore an earlier checkpoint")
-    if given.keys() != {"format", "version", "step", "model", "batches", "scores"} or not _is_list(given["scores"]):
-        raise StateError(
-            f"the state is damaged: it holds {', '.join(map(str, given))}. Restore an earlier checkpoint"
-        )
+    given = unseal(FORMAT, VERSION, ("step", "model", "batches", "scores"), state)
+    if not _is_list(given["scores"]):
+        raise StateError("the state is damaged: its scores are not a list. Restore an earlier checkpoint")
     return given
 
 

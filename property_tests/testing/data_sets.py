@@ -1,0 +1,51 @@
+"""Data sets and functions that worker processes can import."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import numpy as np
+
+
+class Squares:
+    """Pairs of an index and its square.
+
+    Args:
+        count: How many.
+        bad: Sample that cannot be had.
+        deadly: Sample that kills the process which loads it.
+    """
+
+    def __init__(self, count: int, bad: int | None = None, deadly: int | None = None) -> None:
+        self.count, self.bad, self.deadly = count, bad, deadly
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: Any) -> dict[str, Any]:
+        assert isinstance(index, np.int64)
+        if index == self.bad:
+            raise KeyError(f"sample {index} is torn")
+        if index == self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"index": index, "square": np.array([index**2, os.getpid()])}
+
+
+def refuse(samples: list[Any]) -> Any:
+    """Collates nothing."""
+    raise TypeError(f"cannot collate {len(samples)} samples")
+
+
+class CannotBeLoadedThere:
+    """Can be sent to another process, but not be received there."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: Any) -> Any:
+        return index
+
+    def __reduce__(self) -> Any:
+        return int, ("not a number",)

@@ -1,0 +1,78 @@
+"""``cycled_minibatches``: one pass after the other, for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from resumable_data.errors import PipelineError
+from resumable_data.loaders.order import as_seed
+from resumable_data.loaders.protocols import DataLoaderProtocol, Startable
+from resumable_data.loaders.stateful import LoaderIterator
+
+ItemT = TypeVar("ItemT")
+
+
+def cycled_minibatches(dataloader: DataLoaderProtocol[ItemT], shuffle_seed: int | None) -> LoaderIterator[ItemT]:
+    """Minibatches of pass after pass, without end. Each pass is shuffled with the next seed.
+
+    The iterator is saved as any data iterator, and a restore goes to a minibatch without loading those before it. (A
+    loader of another library is passed over up to there, in the one pass that is needed.)
+
+    Args:
+        dataloader: What makes the passes.
+        shuffle_seed: Seed of the first pass; None keeps the order of the data set.
+
+    Raises:
+        PipelineError: The loader has no minibatch, or the seed is not a natural number.
+
+    >>> from resumable_data.loaders import InMemoryDataLoader
+    >>> import numpy as np
+    >>> batches = cycled_minibatches(InMemoryDataLoader(np.arange(10), minibatch_size=3), shuffle_seed=0)
+    >>> [next(batches).tolist() for _ in range(4)]
+    [[4, 6, 2], [7, 3, 5], [9, 0, 8], [8, 4, 7]]
+    """
+    count = dataloader.minibatch_count()
+    if count < 1:
+        raise PipelineError(
+            "cycled_minibatches: a pass of this loader has no minibatch, so there is nothing to repeat: the data set "
+            f"has fewer samples than minibatch_size={dataloader.minibatch_size}. Take smaller minibatches, or "
+            "drop_last=False"
+        )
+    return LoaderIterator(_Cycle(dataloader, as_seed(shuffle_seed), count))
+
+
+@dataclass(frozen=True, eq=False)
+class _Cycle(Generic[ItemT]):
+    """Passes without end.
+
+    Attributes:
+        loader: What makes the passes.
+        seed: Seed of the first, or None.
+        count: Minibatches of a pass.
+    """
+
+    loader: DataLoaderProtocol[ItemT]
+    seed: int | None
+    count: int
+
+    def description(self) -> dict[str, Any]:
+        """That of the first pass, or of a loader of another library its sizes."""
+        first = self.loader.minibatches(self.seed)
+        if isinstance(first, Startable):
+            return {**first.description(), "cycled": True}
+        sizes = {"minibatch_size": self.loader.minibatch_size, "minibatches": self.count}
+        return {"kind": type(self.loader).__name__, **sizes, "seed": self.seed, "cycled": True}
+
+    def start(self, step: int) -> Iterator[ItemT]:
+        """The minibatches from one on."""
+        epoch, within = divmod(step, self.count)
+        while True:
+            minibatches = self.loader.minibatches(None if self.seed is None else self.seed + epoch)
+            if isinstance(minibatches, Startable):
+                yield from minibatches.start(within)
+            else:
+                yield from islice(minibatches, within, None)
+            epoch, within = epoch + 1, 0

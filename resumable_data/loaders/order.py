@@ -1,0 +1,79 @@
+"""Which samples are in which minibatch of a pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from resumable_data.arguments import as_bool, as_integer, optional
+from resumable_data.arrays import Int64Array
+from resumable_data.errors import PipelineError
+
+
+@dataclass(frozen=True)
+class PassOrder:
+    """The order of the samples in one pass.
+
+    With a seed it is the shuffle of NumPy's ``default_rng(seed)``, as ``fifteen.data`` has it.
+
+    Attributes:
+        samples: How many samples there are.
+        minibatch_size: Samples of a minibatch.
+        drop_last: Whether the last samples are left out that do not fill a minibatch.
+        seed: Seed of the shuffle, or None for the order of the data set.
+        order: int64[samples], the samples in their order.
+
+    >>> order = PassOrder(10, 4, True, 0)
+    >>> order.count, order.samples_of(1).tolist(), PassOrder(10, 4, False, None).samples_of(2).tolist()
+    (2, [3, 5, 9, 0], [8, 9])
+    """
+
+    samples: int
+    minibatch_size: int
+    drop_last: bool
+    seed: int | None
+    order: Int64Array = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        order = np.arange(self.samples)
+        if self.seed is not None:
+            np.random.default_rng(self.seed).shuffle(order)
+        object.__setattr__(self, "order", order)
+
+    @property
+    def count(self) -> int:
+        """Minibatches of the pass."""
+        return count_minibatches(self.samples, self.minibatch_size, self.drop_last)
+
+    def samples_of(self, minibatch: int) -> Int64Array:
+        """The samples of a minibatch: int64[minibatch_size], or fewer in the last."""
+        return self.order[minibatch * self.minibatch_size : (minibatch + 1) * self.minibatch_size]
+
+
+def count_minibatches(samples: int, minibatch_size: int, drop_last: bool) -> int:
+    """Minibatches of a pass.
+
+    >>> count_minibatches(10, 4, True), count_minibatches(10, 4, False)
+    (2, 3)
+    """
+    return samples // minibatch_size if drop_last else -(-samples // minibatch_size)
+
+
+def check_settings(loader: str, minibatch_size: object, drop_last: object) -> None:
+    """Raises PipelineError unless a loader can have these settings."""
+    if (size := as_integer(f"{loader}: minibatch_size", minibatch_size)) < 1:
+        raise PipelineError(f"{loader}: minibatch_size={size} must be at least 1")
+    as_bool(f"{loader}: drop_last", drop_last)
+
+
+def as_seed(seed: object) -> int | None:
+    """A seed of the shuffle, which NumPy takes only if it is not negative.
+
+    Raises:
+        PipelineError: It is not a natural number.
+    """
+    checked = optional(lambda what, value: as_integer(what, value, most=None), "shuffle_seed", seed)
+    if checked is not None and checked < 0:
+        raise PipelineError(f"shuffle_seed={checked} must not be negative")
+    return checked

@@ -1,0 +1,69 @@
+"""The position of an iterator over minibatches as JSON values: the number of items delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from resumable_data.errors import PipelineMismatchError, StateError
+from resumable_data.sealed import seal, unseal
+from resumable_data.state_form import is_natural
+
+FORMAT = "resumable_data.loader"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class LoaderPosition:
+    """A position in the items of a loader.
+
+    Attributes:
+        loader: What decides the items.
+        step: Items delivered.
+    """
+
+    loader: Mapping[str, Any]
+    step: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Converts the position to JSON values.
+
+        >>> LoaderPosition({"seed": 1}, 3).to_json()["step"]
+        3
+        """
+        return seal(FORMAT, VERSION, {"loader": self.loader, "step": self.step})
+
+    @classmethod
+    def from_json(cls, state: object) -> LoaderPosition:
+        """Reads what ``to_json`` gave, also after a round trip through JSON.
+
+        Raises:
+            StateError: The state is damaged, or not one of a loader.
+        """
+        given = unseal(FORMAT, VERSION, ("loader", "step"), state)
+        step, loader = given["step"], given["loader"]
+        if not is_natural(step) or not isinstance(loader, Mapping):
+            raise StateError(f"the state is damaged: it is at item {step!r} of {type(loader).__name__}")
+        return cls(cast(Mapping[str, Any], loader), step)
+
+    def check(self, loader: Mapping[str, Any], count: int | None) -> None:
+        """Checks that the position is one of a loader.
+
+        Args:
+            loader: What decides the items of the loader at hand.
+            count: How many items it has; None where they do not end.
+
+        Raises:
+            PipelineMismatchError: It is a position of another loader.
+            StateError: The loader has no such item.
+        """
+        lines = tuple(
+            f"{name} was {self.loader.get(name)!r}, is {loader.get(name)!r}"
+            for name in sorted(self.loader.keys() | loader.keys())
+            if self.loader.get(name) != loader.get(name)
+        )
+        if lines:
+            raise PipelineMismatchError(f"the state belongs to another loader: {'; '.join(lines)}", lines)
+        if count is not None and self.step > count:
+            raise StateError(f"the state is damaged: it is at item {self.step} of {count}")
