@@ -91,7 +91,7 @@ def test_every_iterator_is_saved_by_orbax(tmp_path: Path) -> None:
     [
         (lambda: prefetching_map([1], buffer_size=0), "buffer_size=0 must be at least 1"),
         (lambda: sharding_map([1], []), "there are no devices"),
-        lambda: list(sharding_map([np.arange(3)], jax.devices()[:2])),
+        (lambda: list(sharding_map([np.arange(3)], jax.devices()[:2])), r"shape \(3,\) cannot be divided among 2"),
         (lambda: list(sharding_map([3], jax.devices()[:2])), r"shape \(\) cannot be divided among 2 devices"),
     ],
 )
