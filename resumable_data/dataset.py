@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +17,7 @@ from resumable_data.arguments import (
     as_bool,
     as_function,
     as_integer,
+    as_names,
     as_number,
     as_path,
     as_text,
@@ -28,6 +29,7 @@ from resumable_data.arrays import BoolArray, Int64Array
 from resumable_data.assembly.as_dict import HUGGING_FACE
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.batch import LLMBatch
+from resumable_data.differences import EDITS
 from resumable_data.engines.batches import Length
 from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
@@ -822,14 +824,20 @@ class Dataset(Generic[ElementT]):
         with closing(replace(self._batch("length"), view=WholeBatch()).open_engine(Catalog())) as engine:
             return engine.length(at_most)
 
-    def to_grain(self) -> grain.IterDataset[ElementT]:
+    def to_grain(self, *, allow: Collection[str] = ()) -> grain.IterDataset[ElementT]:
         """The same elements as a dataset of Grain, for its transformations, prefetching and checkpoints.
 
         The order is the same, also with ``mp_prefetch``, whose workers each plan everything and read their own
         elements. The state is the same too, but where a transformation of Grain wraps it in its own.
 
+        ``grain.experimental.get_element_spec``, ``get_next_index`` and ``set_next_index`` work on it; the last plans
+        what comes before, and reads nothing.
+
+        Args:
+            allow: What may differ when Grain restores a state, as ``DataIterator.set_state`` takes it.
+
         Raises:
-            PipelineError: Grain is not installed.
+            PipelineError: Grain is not installed, or ``allow`` names what can never be changed.
 
         >>> import resumable_data as rd
         >>> documents = rd.Dataset.from_source(rd.InMemorySource([[1, 2], [3], [4, 5]])).shuffle(seed=1)
@@ -842,7 +850,8 @@ class Dataset(Generic[ElementT]):
             raise PipelineError("to_grain needs Grain: pip install 'resumable_data[grain]'") from error
         node = self.node.parent if isinstance(self.node, Prefetch) else self.node
         bound = isinstance(node, Batch) and (isinstance(node.view, PlacedRows) or bool(node.view.processes))
-        return PipelineIterDataset(partial(open_iterator, self.node), bound)
+        allowed = as_names("to_grain: allow", allow, EDITS)
+        return PipelineIterDataset(partial(open_iterator, self.node), bound, _struct_of(node), allowed)
 
     def __iter__(self) -> DataIterator[ElementT]:
         return open_iterator(self.node, Worker(0, 1))
@@ -922,6 +931,22 @@ def _row_format(
         fields=dtypes if learnt is None else with_field(dtypes, learnt.field),
         learnt=learnt,
     )
+
+
+def _struct_of(node: Node) -> Callable[[], Any] | None:
+    """What gives shapes and dtypes of a first batch or of a row; None for documents, which have none in common."""
+    if isinstance(node, Batch):
+        return partial(node.struct, 0)
+    return partial(_row_struct, node) if isinstance(node, Pack | Pad | Shift | MixRows) else None
+
+
+def _row_struct(rows: Rows) -> Any:
+    def of_row(leaf: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
+
+    batch = Batch(rows, BatchSchedule(1), True, LLMBatch).struct(0)
+    borders = jax.ShapeDtypeStruct((rows.format.length,), np.bool_)
+    return jax.tree.map(of_row, batch).replace(_document_borders=borders)
 
 
 def _natural(what: str, value: int) -> int:

@@ -46,7 +46,7 @@ class ElementEngine(Generic[PlannerT]):
 
     @property
     def plans_without_reading(self) -> bool:
-        """Whether elements are planned without reading a document; of rows this is not known here."""
+        """Whether elements are planned without reading a document."""
         return False
 
     def skipping(self, cursor: Any, step: int, count: int) -> Any:
@@ -92,6 +92,11 @@ class RowEngine(ElementEngine[RowPlanner[Any]]):
         self._format = row_format
         self._measuring = measuring
         self._lengths_known = lengths_known
+
+    @property
+    def plans_without_reading(self) -> bool:
+        """Whether the lengths of all documents are known."""
+        return self._lengths_known
 
     @property
     def spans_at_once(self) -> int:

@@ -27,6 +27,14 @@ class Worker:
         """Whether the element of a step is its own."""
         return step % self.count == self.index
 
+    def count_before(self, step: int) -> int:
+        """How many of its elements come before a step.
+
+        >>> Worker(1, 3).count_before(5)
+        2
+        """
+        return max(0, -(-(step - self.index) // self.count))
+
 
 ALONE = Worker(0, 1)
 """The worker of a process that has no others."""

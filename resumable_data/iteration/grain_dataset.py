@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import grain
@@ -22,19 +22,32 @@ class PipelineIterDataset(grain.IterDataset[Any]):
     Args:
         open_: Makes an iterator of the pipeline.
         bound: Whether its batches lie on devices, or come together with those of other processes.
+        struct: Gives shapes and dtypes of the first element; None where they differ from element to element.
+        allow: What may differ between a saved pipeline and this one, as ``DataIterator.set_state`` takes it.
     """
 
-    def __init__(self, open_: Open, bound: bool) -> None:
+    def __init__(
+        self, open_: Open, bound: bool, struct: Callable[[], Any] | None = None, allow: Collection[str] = ()
+    ) -> None:
         super().__init__()
         self._open = open_
         self._bound = bound
+        self._struct = struct
+        self._allow = allow
         self._worker = Worker(0, 1)
 
     def __str__(self) -> str:
         return f"resumable_data pipeline (worker {self._worker.index} of {self._worker.count})"
 
     def __iter__(self) -> PipelineDatasetIterator:
-        return PipelineDatasetIterator(self._open(self._worker), self._worker)
+        return PipelineDatasetIterator(self._open(self._worker), self._worker, self._allow)
+
+    @property
+    def _element_spec(self) -> Any:
+        """What ``grain.experimental.get_element_spec`` asks for."""
+        if self._struct is None:
+            raise PipelineError("documents have no shape in common: ask for the element spec after pack or pad")
+        return self._struct()
 
     def set_slice(self, sl: slice, sequential_slice: bool = False) -> None:
         """Makes this dataset that of one worker: Grain calls it in each worker of ``mp_prefetch``, on a copy.
@@ -65,12 +78,14 @@ class PipelineDatasetIterator(grain.DatasetIterator[Any]):
     Args:
         iterator: The iterator of a worker.
         worker: The worker.
+        allow: What may differ between a saved pipeline and this one.
     """
 
-    def __init__(self, iterator: DataIterator[Any], worker: Worker) -> None:
+    def __init__(self, iterator: DataIterator[Any], worker: Worker, allow: Collection[str] = ()) -> None:
         super().__init__()
         self._iterator = iterator
         self._worker = worker
+        self._allow = allow
 
     def __str__(self) -> str:
         return "resumable_data iterator"
@@ -91,7 +106,19 @@ class PipelineDatasetIterator(grain.DatasetIterator[Any]):
             StateError: The state is damaged, or of a version that this release cannot read.
             PipelineMismatchError: It belongs to another pipeline or to other data.
         """
-        self._iterator.set_state(state)
+        self._iterator.set_state(state, self._allow)
+
+    def _get_next_index(self) -> int:
+        """What ``grain.experimental.get_next_index`` asks for: how many elements this worker has delivered."""
+        return self._worker.count_before(self._iterator.step)
+
+    def _set_next_index(self, index: int) -> None:
+        """What ``grain.experimental.set_next_index`` asks for; nothing is read.
+
+        Raises:
+            ValueError: There is no such element, or it could be found by reading alone.
+        """
+        self._iterator.seek(self._worker.index + index * self._worker.count)
 
     def close(self) -> None:
         """Ends the pipeline's threads. The state can still be taken."""

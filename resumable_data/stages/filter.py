@@ -67,7 +67,8 @@ class Filter(Step):
             keep: Any = self.predicate(document)
         except Exception as error:
             raise RecordError(f"filter: {self.function_name} fails on {name(place)}: {error!r}") from error
-        if type(keep) not in (bool, np.bool_):
+        # Filters of Grain may return 0 or 1.
+        if not np.isscalar(keep) or keep not in (False, True):
             raise PipelineError(
                 f"filter: {self.function_name} gives {keep!r} for {name(place)}; a predicate returns True "
                 "to keep a document, or False"

@@ -290,3 +290,77 @@ def test_without_grain_the_error_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.delitem(sys.modules, "resumable_data.iteration.grain_dataset")
     with pytest.raises(rd.PipelineError, match=r"pip install 'resumable_data\[grain\]'"):
         rows().to_grain()
+
+
+@pytest.mark.parametrize("name", [name for name in PIPELINES if name not in ("documents", "Grain source")])
+def test_grain_knows_the_shapes_of_elements(name: str) -> None:
+    spec = grain.experimental.get_element_spec(PIPELINES[name].to_grain())
+    element = next(iter(PIPELINES[name].to_grain()))
+    for expected, found in zip(jax.tree.leaves(spec), jax.tree.leaves(element), strict=True):
+        assert expected.dtype == found.dtype
+        # Of a placed batch the spec is that of the whole batch, and of a shard that of its rows.
+        assert expected.shape == found.shape
+
+
+def test_documents_have_no_shape_in_common() -> None:
+    with pytest.raises(rd.PipelineError, match="after pack or pad"):
+        grain.experimental.get_element_spec(documents().to_grain())
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("index", [0, 1, 3])
+def test_grain_goes_to_an_index_and_says_where_it_is(name: str, index: int) -> None:
+    expected = [leaves(element) for element in PIPELINES[name].to_grain()][index:]
+    iterator = iter(PIPELINES[name].to_grain())
+    next(iterator)
+    assert grain.experimental.get_next_index(iterator) == 1
+    grain.experimental.set_next_index(iterator, index)
+    assert grain.experimental.get_next_index(iterator) == index
+    counted = iter(PIPELINES[name].to_grain())
+    for _ in range(index):
+        next(counted)
+    assert through_json(iterator.get_state()) == through_json(counted.get_state())
+    assert [leaves(element) for element in iterator] == expected
+
+
+def test_a_worker_counts_its_own_elements() -> None:
+    whole = [leaves(element) for element in rows().to_grain()]
+    dataset = rows().to_grain()
+    dataset.set_slice(slice(1, None, 3))
+    iterator = iter(dataset)
+    grain.experimental.set_next_index(iterator, 2)
+    assert leaves(next(iterator)) == whole[7]
+    assert grain.experimental.get_next_index(iterator) == 3
+
+
+def test_an_index_that_can_be_found_by_reading_alone_is_refused() -> None:
+    iterator = iter(documents().filter(len).pack(16, eod_id=0).batch(2).to_grain())
+    with pytest.raises(ValueError, match="restore a state of that step instead"):
+        grain.experimental.set_next_index(iterator, 1)
+    with pytest.raises(ValueError, match="there is no step 1000: the data ends after"):
+        grain.experimental.set_next_index(iter(rows().batch(2).to_grain()), 1000)
+
+
+def test_grain_restores_into_changed_weights_where_that_is_said(tmp_path: Path) -> None:
+    def weighted(weights: dict[str, float]) -> rd.Dataset[Any]:
+        return rd.mix({"a": rows().shift(), "b": rows(rd.SyntheticSource(20, lengths=[4, 8]))}, weights).batch(2)
+
+    iterator = iter(weighted({"a": 3, "b": 1}).to_grain())
+    next(iterator)
+    state = through_json(iterator.get_state())
+    with pytest.raises(rd.PipelineMismatchError, match="weights"):
+        iter(weighted({"a": 1, "b": 1}).to_grain()).set_state(state)
+    changed = iter(weighted({"a": 1, "b": 1}).to_grain(allow="weights"))
+    native = iter(weighted({"a": 1, "b": 1}))
+    changed.set_state(state)
+    native.set_state(state, allow={"weights"})
+    assert leaves(next(changed)) == leaves(next(native))
+
+
+def test_a_filter_of_grain_may_return_0_or_1() -> None:
+    class Odd(grain.transforms.Filter):
+        def filter(self, element: Any) -> Any:
+            return len(element) % 2
+
+    found = list(rd.Dataset.from_source(rd.InMemorySource([[1], [1, 2], [1, 2, 3]])).filter(Odd()))
+    assert found == [[1], [1, 2, 3]]
