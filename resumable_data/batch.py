@@ -10,6 +10,7 @@ from typing import Any, Self, TypeAlias, TypeVar, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 Array: TypeAlias = "np.ndarray[Any, Any] | jax.Array"
 
@@ -120,6 +121,9 @@ class LLMBatch(Batch):
         changes = segmentation[..., 1:] != segmentation[..., :-1]
         return jnp.concatenate([jnp.ones_like(changes, shape=(*changes.shape[:-1], 1)), changes], axis=-1)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({_described(self)})"
+
     @property
     def weights(self) -> Array:
         """float32[batch, length], 1 where a target counts in the loss, else 0."""
@@ -172,7 +176,7 @@ class LLMBatch(Batch):
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class LLMIndexedBatch(LLMBatch):
     """Rows of one document each, with the document's number.
 
@@ -194,7 +198,7 @@ class LLMIndexedBatch(LLMBatch):
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class LLMFieldsBatch(LLMBatch):
     """An ``LLMBatch`` of documents that have more than tokens.
 
@@ -219,7 +223,7 @@ class LLMFieldsBatch(LLMBatch):
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class LLMIndexedFieldsBatch(LLMIndexedBatch, LLMFieldsBatch):  # pyright: ignore[reportIncompatibleMethodOverride]
     """Rows of one document each, with its number and with fields."""
 
@@ -240,3 +244,26 @@ def _unpacked_fields(inputs: Array, targets: Array | None) -> dict[str, Array]:
         "targets_position": position,
         "targets_segmentation": segmentation,
     }
+
+
+def _described(batch: LLMBatch) -> str:
+    """The shape of a batch, and how full it is where its numbers are here: not within ``jit``, nor on other hosts."""
+    shape = getattr(batch.inputs, "shape", None)
+    dtype = getattr(batch.inputs, "dtype", None)
+    size = f"{dtype}{list(shape)}" if shape is not None else type(batch.inputs).__name__
+    segmentations = (batch.inputs_segmentation, batch.targets_segmentation)
+    if not shape or not all(map(_is_here, segmentations)):
+        return size
+    inputs, targets = map(np.asarray, segmentations)
+    filled, scored = np.count_nonzero(inputs) / max(1, inputs.size), np.count_nonzero(targets)
+    # In each row the segments are numbered from 1.
+    documents = int(inputs.max(axis=-1, initial=0).sum())
+    return f"{size}, {100 * filled:.2f} % filled, {documents} documents, {scored} scored tokens"
+
+
+def _is_here(array: Any) -> bool:
+    if isinstance(array, np.ndarray):
+        return True
+    # A tracer is an array for JAX too, but without devices.
+    ready = isinstance(array, jax.Array) and not isinstance(array, Tracer)
+    return ready and array.is_fully_addressable and not array.is_deleted()

@@ -30,6 +30,7 @@ from resumable_data.assembly.as_dict import HUGGING_FACE
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.batch import LLMBatch
 from resumable_data.differences import EDITS
+from resumable_data.drawing import draw, draw_html
 from resumable_data.engines.batches import Length
 from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
@@ -852,6 +853,12 @@ class Dataset(Generic[ElementT]):
         bound = isinstance(node, Batch) and (isinstance(node.view, PlacedRows) or bool(node.view.processes))
         allowed = as_names("to_grain: allow", allow, EDITS)
         return PipelineIterDataset(partial(open_iterator, self.node), bound, _struct_of(node), allowed)
+
+    def __repr__(self) -> str:
+        return draw(self.node)
+
+    def _repr_html_(self) -> str:
+        return draw_html(self.node)
 
     def __iter__(self) -> DataIterator[ElementT]:
         return open_iterator(self.node, Worker(0, 1))

@@ -66,7 +66,7 @@ class Change:
                 subject = "the order of the stages"
             case _:
                 subject = f"{self.stage}.{self.setting}"
-        return f"{subject} was {_readable(self.before)}, is {_readable(self.after)}"
+        return f"{subject} was {readable(self.before)}, is {readable(self.after)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +158,7 @@ def _goes_with(kind: object, component: str | None, stage: str | None, setting: 
             return False
 
 
-def _readable(value: Json) -> str:
+def readable(value: Json) -> str:
     """A setting's value; weights as ``web=3 code=1``, each after the point from which they hold."""
     if is_weights(value):
         points = cast(Mapping[str, Any], value)["points"]

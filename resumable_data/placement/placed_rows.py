@@ -29,6 +29,10 @@ class PlacedRows:
     sharding: NamedSharding
     length: int
 
+    def __str__(self) -> str:
+        axes = ", ".join(f"{name}={size}" for name, size in self.sharding.mesh.shape.items())
+        return f"placed on a mesh of {axes}, by {self.sharding.spec}"
+
     @cached_property
     def _needed(self) -> dict[int, tuple[tuple[Cells, ...], Int64Array]]:
         return {}

@@ -30,6 +30,9 @@ class ProcessRows:
     process_count: int
     processes: tuple[int, ...] = ()
 
+    def __str__(self) -> str:
+        return f"rows of process {self.process_index} of {self.process_count}"
+
     def __post_init__(self) -> None:
         if not 0 <= self.process_index < self.process_count:
             raise PipelineError(f"shard: process_index={self.process_index} is not in [0, {self.process_count})")

@@ -56,6 +56,9 @@ class View(Protocol):
 class WholeBatch:
     """The view of a single process: every row, in NumPy."""
 
+    def __str__(self) -> str:
+        return ""
+
     def rows(self, n_rows: int) -> Int64Array:
         """All of them."""
         return np.arange(n_rows)
