@@ -187,6 +187,12 @@ def _mismatch(refused: Sequence[Difference], new_names: Sequence[tuple[str, str]
     if refused and all(difference.edit for difference in refused):
         edits = sorted({str(difference.edit) for difference in refused})
         advice = f"If the change is meant, say so: allow={{{', '.join(map(repr, edits))}}}."
+    for path in dict.fromkeys(difference.component for difference in refused if difference.stage == "source"):
+        advice = (
+            f"If {path!r} only got more data, keep its files as they were and add the new ones as a component of "
+            f"their own, in the mix that there is or else in a mix of rows, rd.mix({{{path!r}: old_rows, "
+            f"'{path}-2': new_rows}}), with allow={{'sources'}}. Otherwise: {advice}"
+        )
     for before, now in new_names:
         advice = (
             f"Component {now!r} has the data that {before!r} had: call it {before!r} again, for a name decides the "

@@ -28,8 +28,8 @@ def test_every_stage_is_a_line_with_what_matters() -> None:
         "      │  └─ pad(length=8, eod_id=1, pad_id=0, truncate='right')",
         "      │     └─ code: synthetic source (100 records)",
         "      └─ web: pack(length=8, eod_id=1, pad_id=0, strategy='best_fit', window=4)",
-        "         └─ web: synthetic source (100 records) → slice(start=0, stop=50) → shuffle(seed=7) → repeat(epochs=2)"
-        " → filter(function='builtins.len') → append_eod(eod_id=1)",
+        "         └─ web: synthetic source (100 records) → slice(start=0, stop=50) → shuffle(seed=7)"
+        " → repeat(epochs=2) → filter(function='builtins.len') → append_eod(eod_id=1)",
     ]
 
 

@@ -404,3 +404,24 @@ def test_epochs_of_a_mix_that_ended_within_the_group_cannot_be_changed_there() -
     with pytest.raises(rd.PipelineMismatchError, match=r"the epochs of \['a', 'b'\] cannot be changed here"):
         new.set_state(old.get_state(), allow={"epochs"})
     assert new.step == 0
+
+
+def test_the_advice_for_data_that_grew_works() -> None:
+    def rows(records: range, name: str) -> rd.Dataset[Any]:
+        source = rd.InMemorySource([[record] * 3 for record in records])
+        return rd.Dataset.from_source(source, name=name).shuffle(1).repeat().pack(6, eod_id=0, window=8)
+
+    iterator = iter(rows(range(1, 40), "web").batch(2))
+    for _ in range(5):
+        next(iterator)
+    state = through_json(iterator.get_state())
+    with pytest.raises(rd.PipelineMismatchError, match=r"If 'web' only got more data.*'web-2': new_rows"):
+        iter(rows(range(1, 80), "web").batch(2)).set_state(state)
+
+    old_rows, new_rows = rows(range(1, 40), "web"), rows(range(40, 80), "web-2")
+    grown = iter(rd.mix({"web": old_rows, "web-2": new_rows}, {"web": 1, "web-2": 1}).batch(2))
+    grown.set_state(state, allow={"sources"})
+    assert grown.step == 5
+    # Each batch has a row of either; those of before go on where they were.
+    own = [row for _ in range(4) for row in next(grown).targets.tolist() if row[0] < 40]
+    assert own == [row for _ in range(2) for row in next(iterator).targets.tolist()]
