@@ -18,6 +18,7 @@ from typing import Any
 
 import grain.python as grain
 import numpy as np
+from absl import flags
 from rich.console import Console
 from rich.table import Table
 
@@ -106,6 +107,7 @@ def seconds(one_pass: Callable[[], Iterable[Any]]) -> float:
 
 def main() -> None:
     """Measures all of them."""
+    flags.FLAGS.mark_as_parsed()  # Grain asks for them where it starts workers.
     found = contenders()
     for one_pass in found.values():
         next(iter(one_pass()))
