@@ -1,4 +1,4 @@
-"""The recipes of docs/trainers.md, as they stand there: killed with SIGKILL, started again, compared batch by batch."""
+"""The recipes of docs/trainers.md as they stand there: killed with SIGKILL, started again, compared by batch."""
 
 from __future__ import annotations
 
