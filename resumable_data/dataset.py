@@ -436,7 +436,9 @@ class Dataset(Generic[ElementT]):
 
         Args:
             tokenizer: A fast tokenizer of ``transformers``, a ``tokenizers.Tokenizer``, the path of a
-                ``tokenizer.json``, or a folder or name for ``AutoTokenizer.from_pretrained``.
+                ``tokenizer.json``, or a folder or name for ``AutoTokenizer.from_pretrained``. Or any object with
+                ``encode_batch(texts)`` or ``encode(text)`` that gives ids, such as a ``SentencePieceProcessor``; what
+                its content cannot tell, its attribute ``fingerprint`` does, a text.
             column: Where the text is in records that are dictionaries. Text is ``str``, or bytes that are UTF-8.
             add_bos: Put the tokenizer's BOS token before every document.
             add_eos: Put its EOS token after every document, also after one that is cut.

@@ -74,7 +74,7 @@ class FastTokenizer:
             return cls(_definition(tokenizer), tokenizer.encode_special_tokens, None, None)
         kind = type(tokenizer).__name__
         if not getattr(tokenizer, "is_fast", False):
-            advice = "a fast tokenizer of transformers, a tokenizers.Tokenizer, or the path of one"
+            advice = "a fast tokenizer of transformers, a tokenizers.Tokenizer, the path of one, or what encodes text"
             if hasattr(tokenizer, "is_fast"):
                 raise PipelineError(
                     f"tokenize takes {advice}; {kind} is a slow one, written in Python. Load its fast version "

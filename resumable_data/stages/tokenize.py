@@ -15,6 +15,7 @@ from resumable_data.errors import PipelineError, RecordError
 from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.step import Step
 from resumable_data.stages.fast_tokenizer import FastTokenizer
+from resumable_data.stages.other_tokenizer import OtherTokenizer
 from resumable_data.stages.stage import check_token
 from resumable_data.stages.truncate import LEFT, RIGHT
 from resumable_data.state import Settings
@@ -35,7 +36,7 @@ class Tokenize(Step):
         side: Where a longer document is cut: ``"left"`` drops its first tokens, ``"right"`` its last.
     """
 
-    tokenizer: FastTokenizer
+    tokenizer: FastTokenizer | OtherTokenizer
     column: str | None
     bos_id: int | None
     eos_id: int | None
@@ -72,9 +73,9 @@ class Tokenize(Step):
         Raises:
             PipelineError: The tokenizer cannot be used, or lacks a token that is asked for.
         """
-        fast = FastTokenizer.of(tokenizer)
-        bos_id = fast.bos_id if bos_id is None else bos_id
-        eos_id = fast.eos_id if eos_id is None else eos_id
+        backend = OtherTokenizer(tokenizer) if OtherTokenizer.takes(tokenizer) else FastTokenizer.of(tokenizer)
+        bos_id = backend.bos_id if bos_id is None else bos_id
+        eos_id = backend.eos_id if eos_id is None else eos_id
         if eod_id is None:
             eod_id = eos_id
         for asked, token, what, instead in (
@@ -89,7 +90,7 @@ class Tokenize(Step):
                     "bos_token=…, eos_token=…) does"
                 )
         bos_id, eos_id = bos_id if add_bos else None, eos_id if add_eos else None
-        return cls(fast, column, bos_id, eos_id, eod_id, add_eod, max_length, side)
+        return cls(backend, column, bos_id, eos_id, eod_id, add_eod, max_length, side)
 
     @property
     def name(self) -> str:

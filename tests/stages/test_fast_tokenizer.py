@@ -151,7 +151,7 @@ def test_what_cannot_be_copied_or_is_no_tokenizer_is_refused() -> None:
         FastTokenizer.of(custom)
     with pytest.raises(rd.PipelineError, match=r"dropout=0\.5, which draws other tokens every time"):
         FastTokenizer.of(random)
-    with pytest.raises(rd.PipelineError, match="or the path of one, not a function"):
+    with pytest.raises(rd.PipelineError, match="the path of one, or what encodes text, not a function"):
         FastTokenizer.of(alone)
 
 
