@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from resumable_data.errors import PipelineError
+from resumable_data.errors import PipelineError, SourceError
 from resumable_data.loaders.order import as_seed
 from resumable_data.loaders.protocols import DataLoaderProtocol, Startable
 from resumable_data.loaders.stateful import LoaderIterator
@@ -60,6 +61,11 @@ class _Cycle(Generic[ItemT]):
 
     def description(self) -> dict[str, Any]:
         """That of the first pass, or of a loader of another library its sizes."""
+        return dict(self._described)
+
+    @cached_property
+    def _described(self) -> dict[str, Any]:
+        # Kept, since a pass shuffles all of its samples: too much for each state.
         first = self.loader.minibatches(self.seed)
         if isinstance(first, Startable):
             return {**first.description(), "cycled": True}
@@ -67,12 +73,28 @@ class _Cycle(Generic[ItemT]):
         return {"kind": type(self.loader).__name__, **sizes, "seed": self.seed, "cycled": True}
 
     def start(self, step: int) -> Iterator[ItemT]:
-        """The minibatches from one on."""
+        """The minibatches from one on.
+
+        Raises:
+            SourceError: A pass has not as many minibatches as the loader said.
+        """
         epoch, within = divmod(step, self.count)
         while True:
             minibatches = self.loader.minibatches(None if self.seed is None else self.seed + epoch)
-            if isinstance(minibatches, Startable):
-                yield from minibatches.start(within)
-            else:
-                yield from islice(minibatches, within, None)
+            rest = (
+                minibatches.start(within) if isinstance(minibatches, Startable) else islice(minibatches, within, None)
+            )
+            for minibatch in rest:
+                if within == self.count:
+                    raise self._uneven(epoch, "more")
+                yield minibatch
+                within += 1
+            if within < self.count:
+                raise self._uneven(epoch, "fewer")
             epoch, within = epoch + 1, 0
+
+    def _uneven(self, epoch: int, found: str) -> SourceError:
+        return SourceError(
+            f"cycled_minibatches: pass {epoch} has {found} minibatches than the {self.count} that minibatch_count() "
+            "gave, so no step says which minibatch it is. Has the data set changed its size? Make the loader anew"
+        )

@@ -57,10 +57,15 @@ def prefetching_map(inputs: Iterable[ItemT], device: Device | None = None, buffe
 
     def prefetched(items: Iterator[ItemT]) -> Iterator[ItemT]:
         ready = deque[ItemT]()
-        for item in items:
-            ready.append(item if device is None else jax.device_put(item, device))
-            if len(ready) == size:
-                yield ready.popleft()
+        try:
+            for item in items:
+                ready.append(item if device is None else jax.device_put(item, device))
+                if len(ready) == size:
+                    yield ready.popleft()
+        except Exception:
+            # Without a buffer, the items before the one that fails would have been handed over.
+            yield from ready
+            raise
         yield from ready
 
     return _mapped(inputs, prefetched)
@@ -85,7 +90,7 @@ def sharding_map(inputs: Iterable[ItemT], devices: Sequence[Device]) -> Any:
         devices: Devices of this process.
 
     Raises:
-        PipelineError: There are no devices; or, when an item is taken, they do not divide an array.
+        PipelineError: There are no devices, or one twice; or, when an item is taken, they do not divide an array.
 
     >>> (batch,) = sharding_map([np.arange(4)], jax.devices()[:1])
     >>> batch.shape
@@ -93,6 +98,8 @@ def sharding_map(inputs: Iterable[ItemT], devices: Sequence[Device]) -> Any:
     """
     if not len(devices):
         raise PipelineError("sharding_map: there are no devices")
+    if len(set(devices)) < len(devices):
+        raise PipelineError(f"sharding_map: a device is named twice: {', '.join(map(str, devices))}")
     sharding = NamedSharding(Mesh(np.array(devices), ("device",)), PartitionSpec("device"))
 
     def divided(leaf: Any) -> Any:

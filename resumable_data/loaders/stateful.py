@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
 from resumable_data.edits import Edit
-from resumable_data.errors import PipelineMismatchError
+from resumable_data.errors import ClosedError, PipelineMismatchError
 from resumable_data.loaders.position import LoaderPosition
 from resumable_data.loaders.protocols import Startable
 
@@ -44,11 +44,14 @@ class LoaderIterator(Generic[ItemT]):
 
     def __next__(self) -> ItemT:
         if self._closed:
-            raise ValueError("this iterator is closed")
+            raise ClosedError("this iterator is closed")
         if self._running is None:
             self._running = self._items.start(self._step)
         try:
             item = next(self._running)
+        except StopIteration:
+            # What runs stays, so that the end stays the end.
+            raise
         except BaseException:
             # What follows starts again from the position, which has not moved.
             self._stop()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
-from resumable_data.loaders import InMemoryDataLoader, cycled_minibatches
+from resumable_data.loaders import DataLoader, InMemoryDataLoader, cycled_minibatches
 
 
 def test_cycled_minibatches_take_the_next_seed_each_pass() -> None:
@@ -52,3 +52,47 @@ def test_a_loader_of_another_library_is_cycled_too() -> None:
     again = cycled_minibatches(Foreign(), 4)
     again.set_state(batches.get_state())
     assert next(again) == (5, 1)
+
+
+@pytest.mark.parametrize(("count", "found", "words"), [(3, 0, "fewer"), (3, 2, "fewer"), (3, 4, "more")])
+def test_a_pass_of_another_size_than_the_loader_said_is_an_error(count: int, found: int, words: str) -> None:
+    class Wrong:
+        minibatch_size = 2
+
+        def minibatch_count(self) -> int:
+            return count
+
+        def minibatches(self, shuffle_seed: int | None) -> Any:
+            return range(found)
+
+    batches = cycled_minibatches(Wrong(), None)
+    assert [next(batches) for _ in range(min(count, found))] == [0, 1, 2][:found]
+    with pytest.raises(rd.SourceError, match=f"pass 0 has {words} minibatches than the 3"):
+        next(batches)
+
+
+def test_a_data_set_that_shrinks_is_an_error() -> None:
+    samples = list(range(6))
+    batches = cycled_minibatches(DataLoader[Any](samples, minibatch_size=2), None)
+    assert [next(batches).tolist() for _ in range(3)] == [[0, 1], [2, 3], [4, 5]]
+    samples.clear()
+    with pytest.raises(rd.SourceError, match="pass 1 has fewer minibatches than the 3"):
+        next(batches)
+
+
+def test_a_state_shuffles_nothing() -> None:
+    """A state takes the same time whatever the number of samples: only passes make an order."""
+
+    class Counting(InMemoryDataLoader[Any]):
+        def minibatches(self, shuffle_seed: int | None) -> Any:
+            passes.append(shuffle_seed)
+            return super().minibatches(shuffle_seed)
+
+    passes: list[int | None] = []
+    batches = cycled_minibatches(Counting(np.arange(6), minibatch_size=2), 0)
+    next(batches)
+    first = batches.get_state()
+    made = len(passes)
+    first["loader"]["seed"] = 9
+    assert batches.get_state()["loader"]["seed"] == 0
+    assert len(passes) == made

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 import resumable_data as rd
 from resumable_data.checkpoint import DataRestore, DataSave
-from resumable_data.loaders import InMemoryDataLoader, cycled_minibatches, prefetching_map, sharding_map
+from resumable_data.errors import ClosedError
+from resumable_data.loaders import DataLoader, InMemoryDataLoader, cycled_minibatches, prefetching_map, sharding_map
 
 DATA = {"x": np.arange(22).reshape(11, 2), "y": (np.arange(11.0),)}
 
@@ -60,6 +62,42 @@ def test_a_map_over_what_has_no_position_has_no_state() -> None:
         iterator.get_state()
 
 
+def test_the_end_stays_the_end() -> None:
+    for iterator in (iter(prefetching_map([1, 2, 3])), iter(InMemoryDataLoader(np.arange(3), 1).minibatches(None))):
+        assert len(list(iterator)) == 3
+        assert list(iterator) == []
+        assert next(iterator, None) is None
+
+
+class _Torn:
+    """Samples of which one cannot be had."""
+
+    def __len__(self) -> int:
+        return 9
+
+    def __getitem__(self, index: Any) -> Any:
+        if index == 5:
+            raise KeyError("torn")
+        return index
+
+
+@pytest.mark.parametrize("buffer_size", [1, 2, 4, 99])
+def test_items_before_one_that_fails_are_handed_over(buffer_size: int) -> None:
+    iterator = iter(prefetching_map(DataLoader[Any](_Torn(), minibatch_size=1).minibatches(None), None, buffer_size))
+    assert raw(islice(iterator, 5)) == [[0], [1], [2], [3], [4]]
+    for _ in range(2):
+        with pytest.raises(rd.RecordError, match="minibatch 5"):
+            next(iterator)
+        assert iterator.step == iterator.get_state()["step"] == 5
+
+
+def test_a_closed_iterator_says_so() -> None:
+    with iter(prefetching_map([1, 2])) as iterator:
+        assert next(iterator) == 1
+    with pytest.raises(ClosedError, match="this iterator is closed"):
+        next(iterator)
+
+
 def test_each_part_lies_on_its_device() -> None:
     devices = jax.devices()[:2]
     (batch,) = sharding_map([{"x": np.arange(8).reshape(4, 2)}], devices)
@@ -91,6 +129,7 @@ def test_every_iterator_is_saved_by_orbax(tmp_path: Path) -> None:
     [
         (lambda: prefetching_map([1], buffer_size=0), "buffer_size=0 must be at least 1"),
         (lambda: sharding_map([1], []), "there are no devices"),
+        (lambda: sharding_map([1], [jax.devices()[0]] * 2), "a device is named twice: "),
         (lambda: list(sharding_map([np.arange(3)], jax.devices()[:2])), r"shape \(3,\) cannot be divided among 2"),
         (lambda: list(sharding_map([3], jax.devices()[:2])), r"shape \(\) cannot be divided among 2 devices"),
     ],
