@@ -38,6 +38,20 @@ def refuse(samples: list[Any]) -> Any:
     raise TypeError(f"cannot collate {len(samples)} samples")
 
 
+class TornImageError(Exception):
+    """An error that can be pickled, but not unpickled: its arguments are not those of ``__init__``."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path} is torn: {reason}")
+
+
+class TornImages(Squares):
+    """Samples that fail with an error that cannot be sent as it is."""
+
+    def __getitem__(self, index: Any) -> dict[str, Any]:
+        raise TornImageError("a.png", "no header")
+
+
 class CannotBeLoadedThere:
     """Can be sent to another process, but not be received there."""
 

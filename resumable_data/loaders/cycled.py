@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from resumable_data.errors import PipelineError, SourceError
 from resumable_data.loaders.order import as_seed
@@ -81,9 +81,11 @@ class _Cycle(Generic[ItemT]):
         epoch, within = divmod(step, self.count)
         while True:
             minibatches = self.loader.minibatches(None if self.seed is None else self.seed + epoch)
-            rest = (
-                minibatches.start(within) if isinstance(minibatches, Startable) else islice(minibatches, within, None)
-            )
+            rest: Iterator[ItemT]
+            if isinstance(minibatches, Startable):
+                rest = cast(Startable[ItemT], minibatches).start(within)
+            else:
+                rest = islice(minibatches, within, None)
             for minibatch in rest:
                 if within == self.count:
                     raise self._uneven(epoch, "more")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import signal
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from threading import Thread
 from typing import Any, Generic, TypeVar
 
 import jax
@@ -57,13 +59,15 @@ class Workers(Generic[BatchT]):
 
         Raises:
             RecordError: A minibatch cannot be loaded; its cause has the traceback of the worker.
-            SourceError: A worker was killed.
+            SourceError: A worker was killed or could not start, or ``close()`` ended it during the pass.
         """
         pool = self._running()
         waiting = deque[tuple[int, Future[BatchT]]]()
         following = iter(range(step, order.count))
         try:
             while True:
+                if self._pool is not pool:
+                    raise _ended()
                 while (
                     len(waiting) < _AHEAD_OF_EACH * self._count and (minibatch := next(following, None)) is not None
                 ):
@@ -75,14 +79,19 @@ class Workers(Generic[BatchT]):
                     loaded = future.result()
                 except BrokenProcessPool:
                     raise
+                except CancelledError as error:
+                    raise _ended() from error
                 except Exception as error:
                     raise cannot_load(minibatch, order.samples_of(minibatch), error) from error
                 yield loaded
         except BrokenProcessPool as error:
-            self.close()
+            # Another pass may have seen it first, and have workers again: those stay.
+            if self._pool is pool:
+                self.close()
             raise SourceError(
-                "DataLoader: a worker process was killed, most often since memory was short. Ask for the next "
-                "minibatch to start workers anew, or use fewer of them"
+                "DataLoader: a worker process was killed, most often since memory was short, or could not start. "
+                "Ask for the next minibatch to start workers anew, or use fewer of them. If none ever starts: a "
+                'script needs `if __name__ == "__main__":` before what it runs'
             ) from error
         finally:
             for _, future in waiting:
@@ -124,6 +133,13 @@ def cannot_load(minibatch: int, samples: Int64Array, error: Exception) -> Record
     return RecordError(f"minibatch {minibatch} (samples {shown}) cannot be loaded: {type(error).__name__}: {error}")
 
 
+def _ended() -> SourceError:
+    return SourceError(
+        "DataLoader: the workers of this pass have ended: close() was called, or one was killed during another pass. "
+        "Ask for the next minibatch to go on with new ones"
+    )
+
+
 def _shut_down(pool: ProcessPoolExecutor) -> None:
     pool.shutdown(wait=True, cancel_futures=True)
 
@@ -139,10 +155,33 @@ def _begin(payload: bytes) -> None:
     # A Ctrl-C is for the process that trains, which then ends the workers; and accelerators are for it alone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     jax.config.update("jax_platforms", "cpu")
+    Thread(target=_end_with_parent, name="resumable_data parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends this worker where the process that trains was killed, and so could not end it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _load_minibatch(samples: Int64Array) -> Any:
-    if not _loaded:
-        _loaded.extend(pickle.loads(_payload))
-    dataset, collate = _loaded
-    return collate([dataset[sample] for sample in samples])
+    try:
+        if not _loaded:
+            _loaded.extend(pickle.loads(_payload))
+        dataset, collate = _loaded
+        return collate([dataset[sample] for sample in samples])
+    except Exception as error:
+        if _arrives(error):
+            raise
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error
+
+
+def _arrives(error: Exception) -> bool:
+    """Whether an error can be sent: one that cannot be unpickled would take all workers with it."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return False
+    return True
