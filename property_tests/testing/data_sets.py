@@ -63,3 +63,15 @@ class CannotBeLoadedThere:
 
     def __reduce__(self) -> Any:
         return int, ("not a number",)
+
+
+class Stuck:
+    """Its second sample never comes."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: Any) -> Any:
+        if index == 1:
+            signal.pause()
+        return index

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar, cast, overload
 
 import jax
@@ -131,7 +132,12 @@ class _Mapped(Generic[ItemT]):
     function: Callable[[Iterator[ItemT]], Iterator[ItemT]]
 
     def __iter__(self) -> LoaderIterator[ItemT]:
-        return LoaderIterator(self, self.inputs.step if isinstance(self.inputs, LoaderIterator) else 0)
+        return self._of_iterator if isinstance(self.inputs, LoaderIterator) else LoaderIterator(self)
+
+    @cached_property
+    def _of_iterator(self) -> LoaderIterator[ItemT]:
+        # The one over an iterator goes on where a loop was left; another would miss what is ready.
+        return LoaderIterator(self, cast(LoaderIterator[ItemT], self.inputs).step)
 
     def description(self) -> dict[str, Any]:
         """That of the inputs.

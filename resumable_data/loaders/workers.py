@@ -6,12 +6,13 @@ import multiprocessing
 import os
 import pickle
 import signal
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from threading import Thread
+from threading import Thread, current_thread
 from typing import Any, Generic, TypeVar
 
 import jax
@@ -25,6 +26,7 @@ BatchT = TypeVar("BatchT")
 Collate = Callable[[list[Any]], Any]
 
 _AHEAD_OF_EACH = 2
+_SECONDS_TO_END = 5.0
 
 
 class Workers(Generic[BatchT]):
@@ -141,7 +143,19 @@ def _ended() -> SourceError:
 
 
 def _shut_down(pool: ProcessPoolExecutor) -> None:
-    pool.shutdown(wait=True, cancel_futures=True)
+    """Ends the processes; one whose sample does not come is killed after a while."""
+    processes: list[Any] = list((pool._processes or {}).values())  # pyright: ignore[reportPrivateUsage]
+    manager: Any = vars(pool)["_executor_manager_thread"]
+    pool.shutdown(wait=False, cancel_futures=True)
+    until = time.monotonic() + _SECONDS_TO_END
+    for process in processes:
+        process.join(max(0.0, until - time.monotonic()))
+        if process.is_alive():
+            process.kill()
+            process.join()
+    # The garbage collector may run this in any thread.
+    if manager is not None and manager is not current_thread():
+        manager.join(_SECONDS_TO_END)
 
 
 _payload = b""

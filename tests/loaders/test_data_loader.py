@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
-from property_tests.testing.data_sets import CannotBeLoadedThere, Squares, TornImages, refuse
+from property_tests.testing.data_sets import CannotBeLoadedThere, Squares, Stuck, TornImages, refuse
 from resumable_data.loaders import DataLoader
 
 
@@ -181,8 +181,18 @@ def test_workers_end_where_the_process_that_trains_is_killed(tmp_path: Path) -> 
     """They hold the other end of its output, which ends when the last of them has."""
     script = tmp_path / "trains.py"
     script.write_text(KILLED)
-    run = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, timeout=120, check=False)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    run = subprocess.run([sys.executable, script], env=environment, stdout=subprocess.PIPE, timeout=120, check=False)
     assert run.returncode == -signal.SIGKILL
+
+
+def test_closing_does_not_wait_for_a_sample_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resumable_data.loaders.workers._SECONDS_TO_END", 0.1)
+    before = set(multiprocessing.active_children())
+    loader = DataLoader[Any](Stuck(), minibatch_size=1, num_workers=1)
+    assert next(iter(loader.minibatches(None))).tolist() == [0]
+    loader.close()
+    assert set(multiprocessing.active_children()) == before
 
 
 def test_a_data_set_that_does_not_arrive_says_why() -> None:

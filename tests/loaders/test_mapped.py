@@ -55,6 +55,17 @@ def test_what_is_prefetched_is_not_part_of_the_state() -> None:
             assert raw(next(used) for _ in range(4)) == expected
 
 
+def test_a_second_loop_over_an_iterator_goes_on_where_the_first_was_left() -> None:
+    loader = InMemoryDataLoader(np.arange(12), minibatch_size=2)
+    mapped = prefetching_map(cycled_minibatches(loader, None), buffer_size=3)
+    found: list[list[int]] = []
+    for _ in range(3):
+        for batch in mapped:
+            found.append(batch.tolist())
+            break
+    assert found == [[0, 1], [2, 3], [4, 5]]
+
+
 def test_a_map_over_what_has_no_position_has_no_state() -> None:
     iterator = iter(prefetching_map([1, 2, 3]))
     assert next(iterator) == 1
