@@ -59,11 +59,13 @@ def _line(node: Any, name: str | None) -> str:
     if isinstance(node, MixDocuments | MixRows):
         settings = node.mix.settings()
         return f"{title}mix({readable(settings['weights'])}, stop={settings['stop']!r})"
+    if isinstance(node, Batch):
+        # Shards are no setting, since a run that goes on keeps its own.
+        call = _call(node.name, {**node.settings(), "shards": node.shards_of(None)})
+        return f"{title}{call}{f' → {node.view}' if str(node.view) else ''}"
     if isinstance(node, Prefetch):
         return f"{title}prefetch(buffer_size={node.ahead})"
-    call = _call(node.name, node.settings())
-    view = str(node.view) if isinstance(node, Batch) else ""
-    return f"{title}{call}{view and ' → '}{view}"
+    return f"{title}{_call(node.name, node.settings())}"
 
 
 def _below(node: Any) -> Sequence[tuple[str | None, Any]]:

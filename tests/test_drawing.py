@@ -22,7 +22,7 @@ def test_every_stage_is_a_line_with_what_matters() -> None:
     )
     assert str(mixed.batch(8, drop_remainder=False).shard(1, 2).prefetch(3)).splitlines() == [
         "prefetch(buffer_size=3)",
-        "└─ batch(size=8) → rows of process 1 of 2",
+        "└─ batch(size=8, shards=8) → rows of process 1 of 2",
         "   └─ mix(from 0: code=0 web=1, from 9: code=1 web=1, stop='first_exhausted')",
         "      ├─ code: shift(what='inputs')",
         "      │  └─ pad(length=8, eod_id=1, pad_id=0, truncate='right')",
@@ -46,6 +46,13 @@ def test_mixes_of_mixes_and_rows_one_by_one() -> None:
         "         ├─ c: synthetic source (100 records)",
         "         └─ in: mix(a=1 b=1, stop='first_exhausted')",
     ]
+
+
+def test_logical_shards_are_said_where_documents_are_measured() -> None:
+    text = rd.Dataset.from_source(rd.InMemorySource([[1]])).filter(bool).pad(4, eod_id=0)
+    assert "batch(size=48, drop_remainder=True, shards=48)" in str(text.batch(48))
+    assert "shards=4)" in str(text.batch(48, shards=4))
+    assert "shards" not in str(documents("web").pad(4, eod_id=0).batch(48))
 
 
 def test_nothing_is_read_and_a_stream_prints_too() -> None:

@@ -186,6 +186,10 @@ class BatchEngine:
         """The epoch in which the next batch begins, of a single component."""
         return self.rows.epoch(cursor.parent)
 
+    def whereabouts(self, cursor: BatchCursor) -> tuple[int, int | None]:
+        """Rows delivered or skipped, and the epoch that has begun."""
+        return cursor.rows, self.rows.epoch_begun(cursor.parent)
+
     def remainder(self, cursor: BatchCursor, step: int, ended: bool) -> int:
         """Rows after the cursor, if they fill no batch or the batches have ended; else 0."""
         if not self.drop_remainder:

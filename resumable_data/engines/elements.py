@@ -103,6 +103,10 @@ class RowEngine(ElementEngine[RowPlanner[Any]]):
         """Stretches of documents that are best read together; where planning reads them, those of one row."""
         return super().spans_at_once if self._lengths_known else 1
 
+    def whereabouts(self, cursor: Any) -> tuple[int, int | None]:
+        """No rows beside the step, and the epoch that has begun."""
+        return 0, self._planner.epoch_begun(cursor)
+
     def counts(self, cursor: Any, *, ended: bool) -> dict[str, Counts]:
         """What each component has delivered."""
         return self._planner.counts(cursor, ended=ended)
@@ -143,6 +147,10 @@ class DocumentEngine(ElementEngine[DocumentPlanner[Any]]):
     def plans_without_reading(self) -> bool:
         """Yes: every document is an element."""
         return True
+
+    def whereabouts(self, cursor: Any) -> tuple[int, int | None]:
+        """No rows, and the epoch of the next document."""
+        return 0, self._planner.epoch(cursor)
 
     def counts(self, cursor: Any, *, ended: bool) -> dict[str, Counts]:
         """What each component has delivered; tokens are not counted of single documents."""

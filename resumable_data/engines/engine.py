@@ -113,6 +113,10 @@ class Engine(Protocol[PlanT, CursorT, ProducedT]):
         """The epoch of the next element, of a single component; None where epochs have no meaning."""
         ...
 
+    def whereabouts(self, cursor: CursorT) -> tuple[int, int | None]:
+        """Rows delivered, and the epoch that has begun, as far as the cursor says it: nothing is planned."""
+        ...
+
     def remainder(self, cursor: CursorT, step: int, ended: bool) -> int:
         """Rows after the cursor of a step that are known not to be delivered; ``ended`` if all elements are."""
         ...

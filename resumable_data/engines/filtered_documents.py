@@ -95,6 +95,10 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         """The epoch of the next document, of a single component."""
         return self._planner.epoch(cursor.documents)
 
+    def whereabouts(self, cursor: FilteredCursor) -> tuple[int, int | None]:
+        """No rows, and the epoch of the next document, dropped or not."""
+        return 0, self._planner.epoch(cursor.documents)
+
     def counts(self, cursor: FilteredCursor, *, ended: bool) -> dict[str, Counts]:
         """Documents delivered, and those dropped up to the next; their tokens are not counted."""
         with suppress(ResumableDataError):  # Whoever asks for the next document will be told.

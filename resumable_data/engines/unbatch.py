@@ -99,6 +99,10 @@ class UnbatchEngine:
         """The epoch in which the batch begins that the next row is of."""
         return self._batches.epoch(cursor.batch)
 
+    def whereabouts(self, cursor: UnbatchCursor) -> tuple[int, int | None]:
+        """Those of the batch that the next row is of."""
+        return self._batches.whereabouts(cursor.batch)
+
     def close(self) -> None:
         """Ends what measures documents in the background, and drops what it keeps."""
         self._batches.close()

@@ -93,6 +93,10 @@ class WorkerEngine:
         """The epoch of the next element, of any worker."""
         return self._engine.epoch(cursor)
 
+    def whereabouts(self, cursor: Any) -> tuple[int, int | None]:
+        """Rows delivered by all workers, and the epoch that has begun."""
+        return self._engine.whereabouts(cursor)
+
     def close(self) -> None:
         """Ends what runs in the background, and drops what is kept."""
         self._engine.close()

@@ -102,8 +102,7 @@ class DataIterator(Generic[ElementT]):
         <DataIterator: step 0, epoch 0, 0 rows delivered>
         """
         place = self._place
-        rows, _ = place.opened.engine.encode(place.cursor)
-        epoch = place.opened.engine.epoch(place.cursor)
+        rows, epoch = place.opened.engine.whereabouts(place.cursor)
         in_epoch = "" if epoch is None else f", epoch {epoch}"
         closed = ", closed" if self._closed else ""
         return f"<DataIterator: step {place.step:,}{in_epoch}, {rows:,} rows delivered{closed}>"

@@ -184,6 +184,10 @@ class MixedRows(Blocks[RowPlan], RowPlanner[BlockCursor]):
         """None: the epochs of components end at different places."""
         return None
 
+    def epoch_begun(self, cursor: BlockCursor) -> int | None:
+        """None either."""
+        return None
+
     def decode(self, saved: Saved) -> BlockCursor:
         """The cursor of these integers, with changed weights in force at once."""
         return BlockCursor(self.mixer.renewed(self.mixer.decode(saved)), 0)

@@ -194,6 +194,10 @@ class PackedRows(RowPlanner[RowCursor]):
         return self._documents.epoch(cursor.at)
 
     @override
+    def epoch_begun(self, cursor: RowCursor) -> int | None:
+        return self._documents.epoch(cursor.at)
+
+    @override
     def extent(self, cursor: RowCursor) -> Extent | None:
         start = self._documents.extent(cursor.at)
         group = self._current(cursor)

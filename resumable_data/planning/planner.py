@@ -119,6 +119,10 @@ class RowPlanner(Protocol[CursorT]):
         """The epoch of the next row, of a single component; None where epochs have no meaning."""
         ...
 
+    def epoch_begun(self, cursor: CursorT) -> int | None:
+        """The same as far as the cursor says it: no row is planned to see whether the epoch has one left."""
+        ...
+
 
 @dataclass(frozen=True)
 class Counts:

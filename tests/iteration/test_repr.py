@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 import resumable_data as rd
 
 
@@ -28,3 +32,35 @@ def test_a_closed_iterator_prints_too() -> None:
     next(batches)
     batches.close()
     assert repr(batches) == "<DataIterator: step 1, epoch 0, 2 rows delivered, closed>"
+
+
+class _Counted(rd.InMemorySource):
+    """A source that counts what is read of it."""
+
+    read_so_far = 0
+
+    def read(self, indices: Any) -> Any:
+        self.read_so_far += len(indices)
+        return super().read(indices)
+
+
+@pytest.mark.parametrize("made", ["documents", "rows", "batches", "unbatched"])
+@pytest.mark.parametrize("restored", [False, True])
+def test_nothing_is_read_or_planned_to_print(monkeypatch: pytest.MonkeyPatch, made: str, restored: bool) -> None:
+    source = _Counted([[1, 2, 3], [4, 5]] * 50)
+    documents = rd.Dataset.from_source(source).filter(bool, name="all").repeat()
+    rows = documents.pack(8, eod_id=1)
+    data: rd.Dataset[Any] = {
+        "documents": documents,
+        "rows": rows,
+        "batches": rows.batch(4),
+        "unbatched": rows.batch(4).unbatch(),
+    }[made]
+    with iter(data) as before, iter(data) as elements:
+        if restored:
+            next(before)
+            elements.set_state(before.get_state())
+        read = source.read_so_far
+        monkeypatch.setattr("resumable_data.planning.packed_rows.GroupPacker", None)
+        assert f"step {int(restored)}, epoch 0" in repr(elements)
+        assert source.read_so_far == read
