@@ -1,6 +1,8 @@
 """A data pipeline for training language models in JAX, resumed bit-exactly from an Orbax checkpoint."""
 
 from resumable_data import checkpoint
+from resumable_data.answers.explanation import Explanation, Span
+from resumable_data.answers.when import Appearance
 from resumable_data.batch import Batch, LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
 from resumable_data.dataset import Dataset
 from resumable_data.edits import Edit
@@ -31,12 +33,14 @@ from resumable_data.version import VERSION
 __version__ = VERSION
 
 __all__ = [
+    "Appearance",
     "ArrayRecordSource",
     "Batch",
     "BatchSchedule",
     "DataIterator",
     "Dataset",
     "Edit",
+    "Explanation",
     "GrainSource",
     "HuggingFaceSource",
     "HuggingFaceStream",
@@ -53,6 +57,7 @@ __all__ = [
     "ResumableDataError",
     "Retries",
     "SourceError",
+    "Span",
     "StateError",
     "SyntheticSource",
     "WeightSchedule",

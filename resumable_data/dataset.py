@@ -13,6 +13,9 @@ import numpy as np
 from etils import epath
 from jax.sharding import Mesh, NamedSharding
 
+from resumable_data.answers.explain import explain
+from resumable_data.answers.explanation import Explanation
+from resumable_data.answers.when import Appearance, when
 from resumable_data.arguments import (
     as_bool,
     as_function,
@@ -826,6 +829,80 @@ class Dataset(Generic[ElementT]):
             raise PipelineError(f"length: at_most={at_most} must be at least 1 document")
         with closing(replace(self._batch("length"), view=WholeBatch()).open_engine(Catalog())) as engine:
             return engine.length(at_most)
+
+    def explain(
+        self, step: int, *, state: Mapping[str, Any] | None = None, allow: Collection[str] = ()
+    ) -> Explanation:
+        """Which documents the global batch of a step consists of: component, record, epoch, tokens, place, file.
+
+        The plans of the run are made again, at about a microsecond a document, and nothing is delivered. Documents
+        are read only where their lengths are not known, as ``skip`` reads them. It is the whole batch, whichever rows
+        ``shard`` or ``place`` gives this process.
+
+        Args:
+            step: The step, as ``iterator.step`` is before its batch is delivered.
+            state: A state of the run, best of a step shortly before: planning begins there. A step before it is
+                planned from the start, with what was skipped. Without it, the run is one that was never changed.
+            allow: What may differ between the saved pipeline and this one, as ``set_state`` takes it.
+
+        Raises:
+            PipelineError: There is no such step, or it is before the state and the run was changed meanwhile.
+            StateError: The state is damaged.
+            PipelineMismatchError: It belongs to another pipeline or to other data.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.InMemorySource([[1, 2, 3], [4], [5, 6]]), name="toy").repeat()
+        >>> why = documents.pack(4, eod_id=9).batch(2).explain(1)
+        >>> print(why)
+        step 1: 2 rows of 4 tokens, 3 spans, 75.00 % filled
+        row  column  component  epoch  record  tokens  of
+          0       0  toy            1       0     0:3   3
+          0       3  toy            1       1     0:1   1
+          1       0  toy            1       2     0:2   2
+        >>> why.rows[1][0].record
+        2
+        """
+        if (wanted := as_integer("explain: step", step)) < 0:
+            raise PipelineError(f"explain: step={wanted} must not be negative")
+        return explain(self._batch("explain"), wanted, state, allow)
+
+    def when(
+        self,
+        component: str,
+        record: int,
+        *,
+        until: int | None = None,
+        state: Mapping[str, Any] | None = None,
+        allow: Collection[str] = (),
+    ) -> tuple[Appearance, ...]:
+        """The steps and rows of global batches in which a record appears, found as ``explain`` does.
+
+        Args:
+            component: The path of the component: its name, after those of the mixes that it is in.
+            record: The index in the component's source, from 0.
+            until: Look up to this step, which is not looked at itself. Without it the result is that of the next step
+                that has the record; it gives up after ten million documents.
+            state: A state of the run, from whose step on to look; without it, from the first.
+            allow: As in ``explain``.
+
+        Returns:
+            Pairs of step and row; none where the data ends without the record.
+
+        Raises:
+            PipelineError: There is no such component or record, or it gives up.
+            StateError: The state is damaged.
+            PipelineMismatchError: It belongs to another pipeline or to other data.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.InMemorySource([[1, 2, 3], [4], [5, 6]]), name="toy").repeat()
+        >>> data = documents.pack(4, eod_id=9).batch(2)
+        >>> data.when("toy", 2)
+        (Appearance(step=0, row=1),)
+        >>> [(step, row) for step, row in data.when("toy", 2, until=3)]
+        [(0, 1), (1, 1), (2, 1)]
+        """
+        record, until = as_integer("when: record", record), optional(as_integer, "when: until", until)
+        return when(self._batch("when"), as_text("when: component", component), record, until, state, allow)
 
     def to_grain(self, *, allow: Collection[str] = ()) -> grain.IterDataset[ElementT]:
         """The same elements as a dataset of Grain, for its transformations, prefetching and checkpoints.

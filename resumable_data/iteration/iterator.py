@@ -5,45 +5,26 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import RLock
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from resumable_data.arguments import as_integer, optional
 from resumable_data.delivered import Delivered
-from resumable_data.differences import Difference
 from resumable_data.edits import MOST_SKIPPED, Edit
-from resumable_data.engines.engine import Resumed
-from resumable_data.errors import PipelineError, PipelineMismatchError
+from resumable_data.errors import PipelineError
 from resumable_data.iteration.agreed_start import AgreedStart
 from resumable_data.iteration.epochs import Epochs
 from resumable_data.iteration.load_ahead import Ready
 from resumable_data.iteration.opened import Opened
+from resumable_data.iteration.place import Place, restored
 from resumable_data.iteration.progress import Progress
-from resumable_data.planning.integers import delivered_of, is_mix
 from resumable_data.reading.bad_records import LeftOut
-from resumable_data.state import Position, State, decode, encode, shards_of
+from resumable_data.state import Position, State, encode, shards_of
 from resumable_data.waits import Waiting
 
 ElementT = TypeVar("ElementT")
-
-
-@dataclass(frozen=True)
-class _Place(Generic[ElementT]):
-    """Where an iterator is: one value, so that a state that another thread takes is always that of one position.
-
-    Attributes:
-        opened: The pipeline.
-        step: Elements delivered.
-        cursor: The engine's cursor after them.
-        edits: What was changed about the pipeline while it ran, oldest first.
-    """
-
-    opened: Opened[ElementT]
-    step: int
-    cursor: Any
-    edits: tuple[Edit, ...] = ()
 
 
 class DataIterator(Generic[ElementT]):
@@ -66,7 +47,7 @@ class DataIterator(Generic[ElementT]):
     ) -> None:
         self._open = open_
         opened = open_(None)
-        self._place = _Place(opened, 0, opened.engine.start())
+        self._place = Place(opened, 0, opened.engine.start())
         self._shards_at_first = opened.shards
         self._prefetch = prefetch
         self._start = start or AgreedStart(())
@@ -240,14 +221,7 @@ class DataIterator(Generic[ElementT]):
         shards = shards_of(state)
         present = self._place.opened
         opened = present if shards == present.shards else self._open(shards)
-        position, settings, found = decode(opened.description, state, allow)
-        _refuse_used_names(position, found)
-        changes = tuple(difference.to_edit(position.step, position.rows) for difference in found)
-        cursor = opened.engine.decode(Resumed(position, settings, changes))
-        counts = {path: delivered_of(at) for path, at in position.at.items() if not is_mix(path)}
-        changes = tuple(replace(change, counts=counts) for change in changes)
-
-        place = _Place(opened, position.step, cursor, (*position.edits, *changes))
+        place = restored(opened, state, allow)
         return lambda: self._go_to(place)
 
     def skip(self, count: int, at: int | None = None) -> None:
@@ -407,13 +381,13 @@ class DataIterator(Generic[ElementT]):
             self._ready = Ready(place.opened.engine, place.cursor, place.step, self._prefetch)
         return next(self._ready, None)
 
-    def _first_place(self) -> _Place[ElementT]:
+    def _first_place(self) -> Place[ElementT]:
         self._check_process()
         before = self._place.opened
         opened = before if before.shards == self._shards_at_first else self._open(None)
-        return _Place(opened, 0, opened.engine.start())
+        return Place(opened, 0, opened.engine.start())
 
-    def _go_to(self, place: _Place[ElementT]) -> None:
+    def _go_to(self, place: Place[ElementT]) -> None:
         self._drop_ready()
         before, self._place = self._place, place
         if place.opened is not before.opened:
@@ -442,15 +416,3 @@ def _removed(edits: Sequence[Edit]) -> list[Delivered]:
         for path, counts in (edit.counts or {}).items()
         if path == edit.component
     ]
-
-
-def _refuse_used_names(position: Position, found: Sequence[Difference]) -> None:
-    """Raises PipelineMismatchError where a component is added under the name of one that was removed."""
-    used = {edit.component for edit in position.edits if edit.kind == "component_removed"}
-    for difference in found:
-        if difference.kind == "component_added" and difference.component in used:
-            raise PipelineMismatchError(
-                f"component {difference.component!r} was part of this run before and was removed; give the new "
-                "one another name",
-                (str(difference),),
-            )

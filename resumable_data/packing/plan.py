@@ -10,6 +10,9 @@ import numpy as np
 from resumable_data.arrays import Int64Array, joined_or_none, offsets_of, ranges
 from resumable_data.order.sequence import NO_SHARD
 
+NO_EPOCH = -1
+"""Stands for the epoch of a document that has none, as those of a stream."""
+
 _SPAN_COLUMNS = ("reader", "record", "offset", "length", "document_length")
 
 
@@ -20,21 +23,25 @@ class DocumentPlan:
     Attributes:
         reader: int64[n], which of the pipeline's readers holds each document.
         record: int64[n], its index in that reader's source, or its occurrence: see ``order.occurrences``.
+        epoch: int64[n], the epoch that it is of, or ``NO_EPOCH``; None unless that was asked for.
     """
 
     reader: Int64Array
     record: Int64Array
+    epoch: Int64Array | None = None
 
     def __len__(self) -> int:
         return len(self.record)
 
     def slice(self, start: int, stop: int) -> DocumentPlan:
         """Documents ``start`` to ``stop``, without copying."""
-        return DocumentPlan(self.reader[start:stop], self.record[start:stop])
+        epoch = None if self.epoch is None else self.epoch[start:stop]
+        return DocumentPlan(self.reader[start:stop], self.record[start:stop], epoch)
 
     def take(self, indices: Int64Array) -> DocumentPlan:
         """Any documents in any order: int64[m] places, repeats allowed."""
-        return DocumentPlan(self.reader[indices], self.record[indices])
+        epoch = None if self.epoch is None else self.epoch[indices]
+        return DocumentPlan(self.reader[indices], self.record[indices], epoch)
 
 
 def concatenate_documents(plans: Sequence[DocumentPlan]) -> DocumentPlan:
@@ -47,6 +54,7 @@ def concatenate_documents(plans: Sequence[DocumentPlan]) -> DocumentPlan:
     return DocumentPlan(
         np.concatenate([plan.reader for plan in plans]),
         np.concatenate([plan.record for plan in plans]),
+        joined_or_none([plan.epoch for plan in plans], [len(plan) for plan in plans], missing=NO_EPOCH),
     )
 
 
@@ -97,6 +105,8 @@ class RowPlan:
         document_length: int64[n_spans], tokens of the whole document, to be checked when it is read.
         owner: int64[n_rows], the logical shard that measured each row's documents, or ``NO_SHARD``; None where no row
             has an owner.
+        epoch: int64[n_spans], the epoch that the span's document is of, or ``NO_EPOCH``; None unless that was asked
+            for.
     """
 
     rows: Int64Array
@@ -106,6 +116,7 @@ class RowPlan:
     length: Int64Array
     document_length: Int64Array
     owner: Int64Array | None = None
+    epoch: Int64Array | None = None
 
     @classmethod
     def empty(cls, n_rows: int) -> RowPlan:
@@ -127,6 +138,7 @@ class RowPlan:
             self.length[first:last],
             self.document_length[first:last],
             None if self.owner is None else self.owner[start:stop],
+            None if self.epoch is None else self.epoch[first:last],
         )
 
     def take(self, indices: Int64Array) -> RowPlan:
@@ -140,6 +152,7 @@ class RowPlan:
             self.length[spans],
             self.document_length[spans],
             None if self.owner is None else self.owner[indices],
+            None if self.epoch is None else self.epoch[spans],
         )
 
     def spans_of(self, indices: Int64Array) -> Int64Array:
@@ -163,4 +176,6 @@ def concatenate(plans: Sequence[RowPlan]) -> RowPlan:
     rows = [plan.rows[:-1] + first for plan, first in zip(plans, first_spans, strict=False)]
     columns = {name: np.concatenate([getattr(plan, name) for plan in plans]) for name in _SPAN_COLUMNS}
     owner = joined_or_none([plan.owner for plan in plans], [len(plan) for plan in plans], missing=NO_SHARD)
-    return RowPlan(np.concatenate([*rows, first_spans[-1:]]), **columns, owner=owner)
+    spans = [len(plan.record) for plan in plans]
+    epoch = joined_or_none([plan.epoch for plan in plans], spans, missing=NO_EPOCH)
+    return RowPlan(np.concatenate([*rows, first_spans[-1:]]), **columns, owner=owner, epoch=epoch)

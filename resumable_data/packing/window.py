@@ -116,6 +116,7 @@ def pack_window(
         offset=offset,
         length=pieces.length[order],
         document_length=whole[document],
+        epoch=None if documents.epoch is None else documents.epoch[document],
     )
     return PackedWindow(
         plan,

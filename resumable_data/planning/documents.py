@@ -38,6 +38,7 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
         drops: Whether documents may be dropped.
         order: From an epoch and int64[n] positions in it to int64[n] records, or occurrences, that stand there.
         endless: Whether it goes on after its last epoch, in a mix that waits for other components.
+        with_epochs: Whether plans say the epoch of each document.
 
     >>> stream = DocumentStream("web", 0, epoch_size=3, epochs=2, order=lambda epoch, positions: 2 - positions)
     >>> plan, after = stream.take(stream.start(), 4)
@@ -52,6 +53,7 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
     order: Order
     drops: bool = False
     endless: bool = False
+    with_epochs: bool = False
 
     @property
     def components(self) -> Mapping[int, str]:
@@ -103,7 +105,8 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
 
     def plan(self, epoch: int, positions: Int64Array) -> DocumentPlan:
         """The documents at int64[n] positions of an epoch."""
-        return DocumentPlan(np.full(len(positions), self.reader), self.order(epoch, positions))
+        epochs = np.full(len(positions), epoch) if self.with_epochs else None
+        return DocumentPlan(np.full(len(positions), self.reader), self.order(epoch, positions), epochs)
 
     def ends_before(self, epoch: int) -> bool:
         """Whether the documents end before an epoch, counted from 0."""

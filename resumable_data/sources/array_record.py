@@ -123,6 +123,10 @@ class ArrayRecordSource:
         files = np.searchsorted(self._first_record, indices, side="right") - 1
         return self._lengths.lengths.at(indices + self._lengths.shifts[files])
 
+    def file_of(self, index: int) -> str:
+        """The path of the shard that a record stands in."""
+        return os.fspath(self._index.paths[self._shard_of(index)])
+
     def fingerprint(self) -> str:
         """Digest of each shard's name, size, record count and sampled bytes, and of the parser."""
         return digest("array-record", self._parser_name, *(known.fingerprint for known in self._facts))
@@ -273,8 +277,11 @@ class ArrayRecordSource:
                 raise RecordError(f"{self._where(index)}: {error}") from error
         return documents
 
+    def _shard_of(self, index: int) -> int:
+        return int(np.searchsorted(self._first_record, index, side="right")) - 1
+
     def _where(self, index: int) -> str:
-        file = int(np.searchsorted(self._first_record, index, side="right")) - 1
+        file = self._shard_of(index)
         inside = index - int(self._first_record[file])
         return f"record {index} (record {inside} of {self._index.paths[file]})"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,11 +37,23 @@ class FilePlaces:
         >>> places.name(1), places.name(4)
         ('a.txt, line 2', 'b.parquet, record 2')
         """
-        ends = list(accumulate(self.records))
-        number = bisect_right(ends, record)
-        within = record - ends[number] + self.records[number]
+        number, within = self._place(record)
         line = self._line(number, within)
         return f"{self.files[number]}, {f'record {within}' if line is None else f'line {line}'}"
+
+    def file(self, record: int) -> str:
+        """The file of a record.
+
+        >>> FilePlaces([epath.Path("a.txt"), epath.Path("b.parquet")], [2, 5], [False, None]).file(4)
+        'b.parquet'
+        """
+        return os.fspath(self.files[self._place(record)[0]])
+
+    def _place(self, record: int) -> tuple[int, int]:
+        """The number of a record's file, and of the record in it, both from 0."""
+        ends = list(accumulate(self.records))
+        number = bisect_right(ends, record)
+        return number, record - ends[number] + self.records[number]
 
     def _line(self, number: int, within: int) -> int | None:
         blanks = self.blanks[number]

@@ -168,6 +168,10 @@ class HuggingFaceSource:
         self._refuse_bad(indices)
         return self._records.read(self._rows_at(indices), lambda place: self._name_of(int(indices[place])))
 
+    def file_of(self, index: int) -> str | None:
+        """The path of the file that a record stands in; None of a dataset that was not opened from files."""
+        return None if self._places is None else self._places.file(index)
+
     def fingerprint(self) -> str:
         """Digest of the record count, of the total length, and of up to 1,024 records, spread evenly.
 

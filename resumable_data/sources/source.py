@@ -55,6 +55,15 @@ class SourceWithLengths(Source, Protocol):
 
 
 @runtime_checkable
+class SourceWithFiles(Source, Protocol):
+    """A source whose records stand in files."""
+
+    def file_of(self, index: int) -> str | None:
+        """The path of the file that a record stands in; None where that is not known."""
+        ...
+
+
+@runtime_checkable
 class RandomAccess(Protocol):
     """What Grain calls a data source: a length and records by index."""
 

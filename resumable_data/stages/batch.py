@@ -127,19 +127,22 @@ class Batch:
             return self.shards
         return default_shards(max(self.schedule.sizes)) if saved is None else saved
 
-    def open_engine(self, catalog: Catalog, shards: int | None = None, worker: Worker = ALONE) -> BatchEngine:
+    def open_engine(
+        self, catalog: Catalog, shards: int | None = None, worker: Worker = ALONE, *, with_epochs: bool = False
+    ) -> BatchEngine:
         """What an iterator of these batches drives.
 
         Args:
             catalog: What is gathered.
             shards: Logical shards of the run that goes on here; None for a run that begins.
             worker: The worker of this process that drives it.
+            with_epochs: Whether its plans say the epoch of each document.
         """
         of_run = self.shards_of(shards)
         shards = of_run or 1
         exchange = self.sharing.exchange(self.view, max(self.schedule.sizes), shards, worker)
         measuring = Measuring(exchange, self.sharing.kept_bytes)
-        context = OpenContext(measuring, shards, first_row=self.schedule.first_row)
+        context = OpenContext(measuring, shards, first_row=self.schedule.first_row, with_epochs=with_epochs)
         rows = self.parent.open(context, catalog, self.parent.component)
         catalog.describe("*", self.name, {**self.settings(), "shards": of_run})
         return BatchEngine(

@@ -198,6 +198,7 @@ class Component:
             order=order,
             drops=drops,
             endless=context.endless,
+            with_epochs=context.with_epochs,
         )
 
     def _token_ids(self, vocab_size: int | None) -> TokenIds:

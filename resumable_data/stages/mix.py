@@ -52,6 +52,12 @@ class MixSettings:
         """Weights and stop policy."""
         return {"weights": self.weights.to_json(), "stop": self.stop}
 
+    def paths(self, stage: MixDocuments | MixRows, path: str) -> list[str]:
+        """The paths of the components of a mix at ``path``, in the order of the names."""
+        prefix = path.removesuffix("*")
+        suffixes = ("/*" if is_mix(parent.component) else "" for parent in stage.parents)
+        return [f"{prefix}{name}{suffix}" for name, suffix in zip(self.names, suffixes, strict=True)]
+
     def open(
         self,
         stage: MixDocuments | MixRows,
@@ -65,11 +71,8 @@ class MixSettings:
         if first_row is None and len(self.weights.points) > 1:
             raise PipelineError("mix: weights change with the batch step, which only the outermost mix of rows knows")
         below = replace(context, first_row=None, endless=endless or self.stop == "all_exhausted")
-        prefix = path.removesuffix("*")
-        children: list[Any] = []
-        for name, parent in zip(self.names, stage.parents, strict=True):
-            suffix = "/*" if is_mix(parent.component) else ""
-            children.append(parent.open(below, catalog, f"{prefix}{name}{suffix}"))
+        paths = zip(stage.parents, self.paths(stage, path), strict=True)
+        children = [parent.open(below, catalog, child_path) for parent, child_path in paths]
         catalog.use({"mix": mixture.VERSION})
         group = path.removesuffix("*").removesuffix("/")
         name = f"mix {group}" if group else "mix"

@@ -25,6 +25,7 @@ class OpenContext:
         row_steps: What becomes of documents, as tokens, last: what rows ask for.
         shift: What is shifted in the rows that documents go to.
         reads_counts: Whether documents whose lengths are known are read for what is counted of them.
+        with_epochs: Whether plans say the epoch of each document, which delivering it does not need.
     """
 
     measuring: Measuring | None
@@ -36,3 +37,4 @@ class OpenContext:
     row_steps: tuple[Step, ...] = ()
     shift: str = "inputs"
     reads_counts: bool = False
+    with_epochs: bool = False

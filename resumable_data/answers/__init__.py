@@ -1,0 +1,1 @@
+"""What can be said of a run from its plans: nothing is delivered for it."""

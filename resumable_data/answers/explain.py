@@ -1,0 +1,72 @@
+"""``explain``: which documents the global batch of a step consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from resumable_data.answers.components import components_of, file_of, source_records
+from resumable_data.answers.explanation import Explanation, Span
+from resumable_data.answers.replay import Replay
+from resumable_data.arrays import Int64Array, offsets_of
+from resumable_data.packing.plan import NO_EPOCH, RowPlan
+from resumable_data.stages.batch import Batch
+from resumable_data.stages.component import Component
+
+
+def explain(
+    batch: Batch, step: int, state: Mapping[str, Any] | None = None, allow: Collection[str] = ()
+) -> Explanation:
+    """What the global batch of a step consists of, by planning alone; see ``Dataset.explain``.
+
+    Args:
+        batch: The pipeline.
+        step: The step, before or after that of the state.
+        state: A state of the run.
+        allow: What may differ between the saved pipeline and this one.
+    """
+    components = components_of(batch.parent)
+    with Replay("explain", batch, state, allow) as replay:
+        rows = replay.plan(step)
+        by_number = {number: (path, components[path]) for path, number in replay.numbers.items()}
+    return Explanation(step, batch.parent.format.length, _rows(rows, by_number))
+
+
+def columns_of(plan: RowPlan) -> Int64Array:
+    """Where the spans of a plan begin in their rows: int64[n_spans].
+
+    >>> zeros = np.zeros(3, np.int64)
+    >>> columns_of(RowPlan(np.array([0, 2, 3]), zeros, zeros, zeros, np.array([5, 3, 4]), zeros)).tolist()
+    [0, 5, 0]
+    """
+    begins = offsets_of(plan.length)  # tokens of all rows before each span
+    return begins[:-1] - np.repeat(begins[plan.rows[:-1]], np.diff(plan.rows))
+
+
+def _rows(plan: RowPlan, by_number: Mapping[int, tuple[str, Component]]) -> tuple[tuple[Span, ...], ...]:
+    records = plan.record.copy()
+    for number, (_, component) in by_number.items():
+        own = plan.reader == number
+        records[own] = source_records(component, plan.record[own])
+    epochs = np.full(len(records), NO_EPOCH) if plan.epoch is None else plan.epoch
+    values = (plan.reader, records, epochs, plan.offset, plan.length, plan.document_length, columns_of(plan))
+    spans: list[Span] = []
+    for number, record, epoch, start, length, whole, column in zip(*(v.tolist() for v in values), strict=True):
+        path, component = by_number[number]
+        spans.append(
+            Span(
+                component=path,
+                record=record,
+                epoch=None if epoch == NO_EPOCH else epoch,
+                start=start,
+                stop=start + length,
+                length=whole,
+                column=column,
+                file=file_of(component, record),
+            )
+        )
+    borders = plan.rows.tolist()
+    return tuple(tuple(spans[first:last]) for first, last in pairwise(borders))

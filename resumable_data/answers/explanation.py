@@ -1,0 +1,96 @@
+"""What a global batch consists of, as data that prints as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from resumable_data.answers.table import as_lines
+from resumable_data.digest import Json
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a document in a row.
+
+    Its tokens ``[start, stop)``, those of ``append_eod`` counted, stand from ``column`` on in the row's text.
+
+    Attributes:
+        component: The path of the component.
+        record: The index of the document's record in the component's source.
+        epoch: The epoch, from 0; None of a stream, which has none.
+        start: The first token of the document that stands in the row.
+        stop: The token after the last.
+        length: Tokens of the whole document.
+        column: Where the first of them stands in the row's targets; in its inputs, where these are not shifted.
+        file: The path of the file that the record is in; None where the source has none or does not say.
+    """
+
+    component: str
+    record: int
+    epoch: int | None
+    start: int
+    stop: int
+    length: int
+    column: int
+    file: str | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the global batch of a step consists of. It prints as a table.
+
+    Attributes:
+        step: The step.
+        row_length: Cells a row.
+        rows: The spans of each row, in the order of its text; none of a row of padding.
+    """
+
+    step: int
+    row_length: int
+    rows: tuple[tuple[Span, ...], ...]
+
+    def to_json(self) -> dict[str, Json]:
+        """The same as JSON values; keys are the attributes."""
+        rows: list[Json] = [[asdict(span) for span in row] for row in self.rows]
+        return {"step": self.step, "row_length": self.row_length, "rows": rows}
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def table(self, width: int | None = None) -> str:
+        """A line for each span.
+
+        Args:
+            width: Characters a line, as far as names can be cut; None cuts nothing.
+        """
+        tokens = sum(span.stop - span.start for row in self.rows for span in row)
+        filled = tokens / max(1, len(self.rows) * self.row_length)
+        lines = [
+            f"step {self.step}: {len(self.rows)} rows of {self.row_length} tokens,",
+            f"{sum(map(len, self.rows))} spans, {100 * filled:.2f} % filled",
+        ]
+        with_files = any(span.file is not None for row in self.rows for span in row)
+        header = ["row", "column", "component", "epoch", "record", "tokens", "of", *(["file"] if with_files else [])]
+        cells = [line for row, spans in enumerate(self.rows) for line in _lines_of_row(row, spans)]
+        shown = [line[: len(header)] for line in cells]
+        return "\n".join([" ".join(lines), *as_lines(header, shown, width, texts=["component", "file"])])
+
+
+def _lines_of_row(row: int, spans: Sequence[Span]) -> list[list[object]]:
+    """What the table says of a row."""
+    if not spans:
+        return [[row, "", "(padding)", "", "", "", "", ""]]
+    return [
+        [
+            row,
+            span.column,
+            span.component,
+            "" if span.epoch is None else span.epoch,
+            span.record,
+            f"{span.start}:{span.stop}",
+            span.length,
+            span.file or "",
+        ]
+        for span in spans
+    ]

@@ -1,0 +1,102 @@
+"""A run again, by its plans alone: which spans its batches have, forwards and backwards from a saved state."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self, cast
+
+from resumable_data.engines.batches import BatchPlan
+from resumable_data.errors import PipelineError
+from resumable_data.iteration.opened import Opened
+from resumable_data.iteration.place import Place, restored
+from resumable_data.packing.plan import RowPlan
+from resumable_data.placement.views import WholeBatch
+from resumable_data.stages.batch import Batch
+from resumable_data.stages.catalog import Catalog
+from resumable_data.state import shards_of
+
+
+class Replay:
+    """The global batches of a run, whatever a process sees of them. Use it as a context manager.
+
+    Documents are read only where their lengths are not known.
+
+    Args:
+        what: What an error calls whoever asks.
+        batch: The pipeline.
+        state: A state of the run; None for a run that has never been changed.
+        allow: What may differ between the saved pipeline and this one, as ``set_state`` takes it.
+
+    Raises:
+        StateError: The state is damaged.
+        PipelineMismatchError: It belongs to another pipeline or to other data.
+    """
+
+    def __init__(self, what: str, batch: Batch, state: Mapping[str, Any] | None, allow: Collection[str]) -> None:
+        self._what = what
+        shards = None if state is None else shards_of(state)
+        catalog, whole = Catalog(), replace(batch, view=WholeBatch())
+        engine = whole.open_engine(catalog, shards, with_epochs=True)
+        opened = Opened[Any](engine, catalog.description, whole.shards_of(shards), tuple(catalog.resources))
+        self._first = Place(opened, 0, engine.start())
+        self._saved = self._first if state is None else restored(opened, state, allow)
+        self.numbers: Mapping[str, int] = catalog.numbers
+        """The number by which plans name each component, by its path."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._saved.opened.close()
+
+    @property
+    def saved_step(self) -> int:
+        """The step of the state."""
+        return self._saved.step
+
+    def plan(self, step: int) -> RowPlan:
+        """The rows of the global batch of a step.
+
+        Raises:
+            PipelineError: There is no such step, or the run was changed after it.
+        """
+        place = self._before(step)
+        end = place.step
+        for at, rows in _plans(place):
+            if at == step:
+                return rows
+            end = at + 1
+        raise PipelineError(f"{self._what}: there is no step {step}: the data ends after {end} batches")
+
+    def plans(self) -> Iterator[tuple[int, RowPlan]]:
+        """The steps from that of the state on, with the rows of their global batches."""
+        return _plans(self._saved)
+
+    def _before(self, step: int) -> Place[Any]:
+        """A place at or before a step."""
+        return self._saved if step >= self._saved.step else self._start(step)
+
+    def _start(self, step: int) -> Place[Any]:
+        """The start of the run, with all that was skipped in it."""
+        place = self._first
+        for edit in self._saved.edits:
+            if edit.kind != "skip":
+                raise PipelineError(
+                    f"{self._what}: step {step} is before step {self._saved.step} of the state, and the run was "
+                    f"changed at step {edit.step} ({edit}), so that its start is another pipeline's. Give a state "
+                    f"that was saved at step {step} or before"
+                )
+            cursor = place.opened.engine.skipping(place.cursor, edit.step, cast(int, edit.after))
+            place = replace(place, cursor=cursor)
+        return place
+
+
+def _plans(place: Place[Any]) -> Iterator[tuple[int, RowPlan]]:
+    step, cursor, engine = place.step, place.cursor, place.opened.engine
+    while (planned := engine.plan(cursor, step)) is not None:
+        yield step, cast(BatchPlan, planned.plan).rows
+        step, cursor = step + 1, planned.after

@@ -1,0 +1,81 @@
+"""``when``: the steps and rows in which a record appears."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from resumable_data.answers.components import components_of, record_count, source_records
+from resumable_data.answers.replay import Replay
+from resumable_data.errors import PipelineError
+from resumable_data.stages.batch import Batch
+
+_MOST_SPANS = 10_000_000
+"""A search for the next appearance gives up after so many spans: where a filter drops the record there is none."""
+
+
+class Appearance(NamedTuple):
+    """Where a record appears.
+
+    Attributes:
+        step: The step of the batch.
+        row: The row of its global batch.
+    """
+
+    step: int
+    row: int
+
+
+def when(
+    batch: Batch,
+    component: str,
+    record: int,
+    until: int | None = None,
+    state: Mapping[str, Any] | None = None,
+    allow: Collection[str] = (),
+) -> tuple[Appearance, ...]:
+    """The steps and rows in which a record appears, by planning alone; see ``Dataset.when``.
+
+    Args:
+        batch: The pipeline.
+        component: The path of the component.
+        record: The index in its source.
+        until: The step before which to look; None for the next step that has it.
+        state: A state of the run, from whose step on to look.
+        allow: What may differ between the saved pipeline and this one.
+    """
+    found_component = _component(batch, component)
+    count = record_count(found_component)
+    if record < 0 or (count is not None and record >= count):
+        have = "" if count is None else f": it has {count} records, 0 to {count - 1}"
+        raise PipelineError(f"when: component {component!r} has no record {record}{have}")
+    appearances: list[Appearance] = []
+    with Replay("when", batch, state, allow) as replay:
+        first, number, spans = replay.saved_step, replay.numbers[component], 0
+        if until is not None and until < first:
+            raise PipelineError(f"when: until={until} is before step {first} of the state, from which on it looks")
+        for step, plan in replay.plans():
+            if until is not None and step >= until:
+                break
+            own = plan.reader == number
+            places = np.flatnonzero(own)[source_records(found_component, plan.record[own]) == record]
+            rows = np.unique(np.searchsorted(plan.rows, places, side="right") - 1)
+            appearances += [Appearance(step, row) for row in rows.tolist()]
+            if until is None and appearances:
+                break
+            spans += len(plan.record)
+            if until is None and spans > _MOST_SPANS:
+                raise PipelineError(
+                    f"when: record {record} of component {component!r} is not in the steps {first} to {step}. "
+                    "A filter may leave it out. To look further say until which step: until=…"
+                )
+    return tuple(appearances)
+
+
+def _component(batch: Batch, path: str) -> Any:
+    components = components_of(batch.parent)
+    if path not in components:
+        raise PipelineError(f"when: there is no component {path!r}; there are {', '.join(map(repr, components))}")
+    return components[path]

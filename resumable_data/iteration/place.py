@@ -1,0 +1,63 @@
+"""Where an iterator is, and where a saved state says that it was."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from resumable_data.differences import Difference
+from resumable_data.edits import Edit
+from resumable_data.engines.engine import Resumed
+from resumable_data.errors import PipelineMismatchError
+from resumable_data.iteration.opened import Opened
+from resumable_data.planning.integers import delivered_of, is_mix
+from resumable_data.state import Position, decode
+
+ElementT = TypeVar("ElementT")
+
+
+@dataclass(frozen=True)
+class Place(Generic[ElementT]):
+    """Where an iterator is: one value, so that a state that another thread takes is always that of one position.
+
+    Attributes:
+        opened: The pipeline.
+        step: Elements delivered.
+        cursor: The engine's cursor after them.
+        edits: What was changed about the pipeline while it ran, oldest first.
+    """
+
+    opened: Opened[ElementT]
+    step: int
+    cursor: Any
+    edits: tuple[Edit, ...] = ()
+
+
+def restored(opened: Opened[ElementT], state: Mapping[str, Any], allow: Collection[str]) -> Place[ElementT]:
+    """The place that a state says, in a pipeline that is open in as many logical shards as its run has.
+
+    Raises:
+        StateError: The state is damaged, or of a version that this release cannot read.
+        PipelineMismatchError: It belongs to another pipeline or to other data, beyond what is allowed.
+        PipelineError: ``allow`` names what can never be changed.
+    """
+    position, settings, found = decode(opened.description, state, allow)
+    _refuse_used_names(position, found)
+    changes = tuple(difference.to_edit(position.step, position.rows) for difference in found)
+    cursor = opened.engine.decode(Resumed(position, settings, changes))
+    counts = {path: delivered_of(at) for path, at in position.at.items() if not is_mix(path)}
+    changes = tuple(replace(change, counts=counts) for change in changes)
+    return Place(opened, position.step, cursor, (*position.edits, *changes))
+
+
+def _refuse_used_names(position: Position, found: Sequence[Difference]) -> None:
+    """Raises PipelineMismatchError where a component is added under the name of one that was removed."""
+    used = {edit.component for edit in position.edits if edit.kind == "component_removed"}
+    for difference in found:
+        if difference.kind == "component_added" and difference.component in used:
+            raise PipelineMismatchError(
+                f"component {difference.component!r} was part of this run before and was removed; give the new "
+                "one another name",
+                (str(difference),),
+            )
