@@ -1,7 +1,6 @@
 """A data pipeline for training language models in JAX, resumed bit-exactly from an Orbax checkpoint."""
 
 from resumable_data import checkpoint
-from resumable_data.answers.explanation import Explanation, Span
 from resumable_data.answers.when import Appearance
 from resumable_data.batch import Batch, LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
 from resumable_data.dataset import Dataset
@@ -15,6 +14,7 @@ from resumable_data.errors import (
     SourceError,
     StateError,
 )
+from resumable_data.explanation import Explanation, Span
 from resumable_data.iteration.iterator import DataIterator
 from resumable_data.iteration.progress import Progress
 from resumable_data.mixing import mix

@@ -14,7 +14,6 @@ from etils import epath
 from jax.sharding import Mesh, NamedSharding
 
 from resumable_data.answers.explain import explain
-from resumable_data.answers.explanation import Explanation
 from resumable_data.answers.when import Appearance, when
 from resumable_data.arguments import (
     as_bool,
@@ -37,6 +36,7 @@ from resumable_data.drawing import draw, draw_html
 from resumable_data.engines.batches import Length
 from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
+from resumable_data.explanation import Explanation
 from resumable_data.graph import DocumentNode, Node, Rows, is_stream, open_iterator
 from resumable_data.iteration.iterator import DataIterator
 from resumable_data.order.schedule import BatchSchedule
@@ -862,9 +862,7 @@ class Dataset(Generic[ElementT]):
         >>> why.rows[1][0].record
         2
         """
-        if (wanted := as_integer("explain: step", step)) < 0:
-            raise PipelineError(f"explain: step={wanted} must not be negative")
-        return explain(self._batch("explain"), wanted, state, allow)
+        return explain(self._batch("explain"), step, state, allow)
 
     def when(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, cast
 
+from resumable_data.answers.explain import explain
 from resumable_data.checkpoint.stateful import CheckpointableIterator
 from resumable_data.engines.elements import RowEngine
 from resumable_data.engines.filtered_documents import document_engine
@@ -33,8 +34,8 @@ def open_iterator(node: Node, worker: Worker) -> DataIterator[Any]:
     """An iterator over the elements of a node, of which those of other workers are None."""
     ahead = node.ahead if isinstance(node, Prefetch) else 0
     node = cast(Node, node.parent) if isinstance(node, Prefetch) else node
-    together = node.view.processes if isinstance(node, Batch) else ()
-    return CheckpointableIterator(partial(_open, node, worker), ahead, AgreedStart(together))
+    together, explanation = (node.view.processes, partial(explain, node)) if isinstance(node, Batch) else ((), None)
+    return CheckpointableIterator(partial(_open, node, worker), ahead, AgreedStart(together), explanation)
 
 
 def _open(node: Node, worker: Worker, shards: int | None) -> Opened[Any]:

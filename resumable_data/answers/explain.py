@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from resumable_data.answers.components import components_of, file_of, source_records
-from resumable_data.answers.explanation import Explanation, Span
 from resumable_data.answers.replay import Replay
+from resumable_data.arguments import as_integer
 from resumable_data.arrays import Int64Array, offsets_of
+from resumable_data.errors import PipelineError
+from resumable_data.explanation import Explanation, Span
 from resumable_data.packing.plan import NO_EPOCH, RowPlan
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.component import Component
@@ -28,6 +30,8 @@ def explain(
         state: A state of the run.
         allow: What may differ between the saved pipeline and this one.
     """
+    if (step := as_integer("explain: step", step)) < 0:
+        raise PipelineError(f"explain: step={step} must not be negative")
     components = components_of(batch.parent)
     with Replay("explain", batch, state, allow) as replay:
         rows = replay.plan(step)

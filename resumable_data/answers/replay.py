@@ -41,7 +41,11 @@ class Replay:
         engine = whole.open_engine(catalog, shards, with_epochs=True)
         opened = Opened[Any](engine, catalog.description, whole.shards_of(shards), tuple(catalog.resources))
         self._first = Place(opened, 0, engine.start())
-        self._saved = self._first if state is None else restored(opened, state, allow)
+        try:
+            self._saved = self._first if state is None else restored(opened, state, allow)
+        except BaseException:
+            opened.close()
+            raise
         self.numbers: Mapping[str, int] = catalog.numbers
         """The number by which plans name each component, by its path."""
 

@@ -14,6 +14,7 @@ from resumable_data.arguments import as_integer, optional
 from resumable_data.delivered import Delivered
 from resumable_data.edits import MOST_SKIPPED, Edit
 from resumable_data.errors import PipelineError
+from resumable_data.explanation import Explanation
 from resumable_data.iteration.agreed_start import AgreedStart
 from resumable_data.iteration.epochs import Epochs
 from resumable_data.iteration.load_ahead import Ready
@@ -40,10 +41,15 @@ class DataIterator(Generic[ElementT]):
         open_: Opens the pipeline, in a run of so many logical shards; None for a run that begins.
         prefetch: Elements that a thread keeps ready, or 0 to load in the calling thread.
         start: What the processes that deliver the same batches agree on before the first.
+        explain: From a step and a state, what the batch of that step consists of; None where there are no batches.
     """
 
     def __init__(
-        self, open_: Callable[[int | None], Opened[ElementT]], prefetch: int = 0, start: AgreedStart | None = None
+        self,
+        open_: Callable[[int | None], Opened[ElementT]],
+        prefetch: int = 0,
+        start: AgreedStart | None = None,
+        explain: Callable[[int, State], Explanation] | None = None,
     ) -> None:
         self._open = open_
         opened = open_(None)
@@ -51,6 +57,7 @@ class DataIterator(Generic[ElementT]):
         self._shards_at_first = opened.shards
         self._prefetch = prefetch
         self._start = start or AgreedStart(())
+        self._explain = explain
         self._ended = False
         self._taking = RLock()
         self._process = os.getpid()
@@ -280,6 +287,25 @@ class DataIterator(Generic[ElementT]):
         counts = engine.counts(place.cursor, ended=self._ended)
         left = engine.remainder(place.cursor, place.step, self._ended)
         return Progress.of(place.step, rows, counts, _removed(place.edits), engine.cells(rows), left)
+
+    def explain(self, step: int) -> Explanation:
+        """Which documents the global batch of a step of this run consists of; it does not move.
+
+        Steps from the present one on are planned from here, those before it from the start of the run.
+        ``Dataset.explain`` says what is found, and what it costs.
+
+        Raises:
+            PipelineError: There is no such step, it is before an edit of this run, or these are not batches.
+
+        >>> import resumable_data as rd
+        >>> batches = iter(rd.Dataset.from_source(rd.SyntheticSource(9, [3])).pad(3, eod_id=0).batch(2))
+        >>> _ = next(batches), next(batches)
+        >>> [batches.explain(step).rows[0][0].record for step in (0, 1, 2)], batches.step
+        ([0, 2, 4], 2)
+        """
+        if self._explain is None:
+            raise PipelineError("explain: it is asked of iterators over batches, after batch(…)")
+        return self._explain(step, self.get_state())
 
     @property
     def bad_records(self) -> list[LeftOut]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from resumable_data.answers.table import as_lines
 from resumable_data.digest import Json
+from resumable_data.table import as_lines
 
 
 @dataclass(frozen=True)
 class Span:
     """A stretch of a document in a row.
 
-    Its tokens ``[start, stop)``, those of ``append_eod`` counted, stand from ``column`` on in the row's text.
+    Its tokens ``[start, stop)`` stand from ``column`` on in the row's text. They are counted in the document as rows
+    take it: after ``map``, ``append_eod`` and truncation.
 
     Attributes:
         component: The path of the component.

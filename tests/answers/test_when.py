@@ -1,0 +1,59 @@
+import pytest
+
+import resumable_data as rd
+
+
+def data(**components):
+    parts = {
+        name: rd.Dataset.from_source(rd.SyntheticSource(n, [3])).repeat().pad(3, eod_id=0)
+        for name, n in (components or {"data": 6}).items()
+    }
+    if len(parts) == 1:
+        return next(iter(parts.values())).batch(2)
+    return rd.mix(parts, dict.fromkeys(parts, 1)).batch(2)
+
+
+def test_it_finds_the_next_or_all():
+    assert data().when("data", 3) == ((1, 1),)
+    assert data().when("data", 3, until=9) == ((1, 1), (4, 1), (7, 1))
+    assert data().when("data", 3, until=1) == ()
+
+
+def test_it_looks_from_the_step_of_a_state_on():
+    iterator = iter(data())
+    next(iterator), next(iterator)
+    (found,) = data().when("data", 3, state=iterator.get_state())
+    assert (found.step, found.row) == (4, 1)
+
+
+def test_components_of_a_mix_have_their_own_records():
+    both = data(a=3, b=5)
+    for component, record in (("a", 2), ("b", 2)):
+        step, row = both.when(component, record)[0]
+        (span,) = both.explain(step).rows[row]
+        assert (span.component, span.record) == (component, record)
+
+
+def test_what_is_not_there_is_said():
+    with pytest.raises(rd.PipelineError, match="there is no component 'web'; there are 'data'"):
+        data().when("web", 0)
+    with pytest.raises(rd.PipelineError, match="'data' has no record 6: it has 6 records, 0 to 5"):
+        data().when("data", 6)
+    with pytest.raises(rd.PipelineError, match="has no record -1"):
+        data().when("data", -1)
+    iterator = iter(data())
+    next(iterator), next(iterator)
+    with pytest.raises(rd.PipelineError, match="until=1 is before step 2 of the state"):
+        data().when("data", 0, until=1, state=iterator.get_state())
+
+
+def test_it_gives_up_on_a_record_that_a_filter_leaves_out(monkeypatch):
+    monkeypatch.setattr("resumable_data.answers.when._MOST_SPANS", 50)
+    documents = rd.Dataset.from_source(rd.InMemorySource([[1, 2, 3], [4]] * 3))
+    filtered = documents.filter(on_lengths=lambda n: n == 3, name="threes")
+    endless = filtered.repeat().pad(4, eod_id=0).batch(2)
+    with pytest.raises(
+        rd.PipelineError, match=r"record 1 .* is not in the steps 0 to \d+\. A filter may leave it out"
+    ):
+        endless.when("data", 1)
+    assert endless.when("data", 1, until=60) == ()
