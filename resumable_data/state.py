@@ -102,6 +102,31 @@ class Description:
 
 
 @dataclass(frozen=True)
+class Digests:
+    """What was delivered and what is next, as digests over the plans of whole batches: equal on every process.
+
+    Attributes:
+        delivered: Of all batches before the position, each with that of those before it; ``""`` before the first.
+        following: Of the next batch; ``"end"`` at the end of the data, ``""`` where it is not known without reading.
+
+    >>> one = NOTHING_DELIVERED.after("3c9a", following="77f0")
+    >>> one.after("77f0", "").delivered == one.after("3c9a", "").delivered
+    False
+    """
+
+    delivered: str = ""
+    following: str = ""
+
+    def after(self, delivered: str | None, following: str) -> Digests:
+        """Those after one more element, which is no batch where its digest is None."""
+        chain = self.delivered if delivered is None else digest(self.delivered, delivered)
+        return Digests(chain, following)
+
+
+NOTHING_DELIVERED = Digests()
+
+
+@dataclass(frozen=True)
 class Position:
     """Where a pipeline is.
 
@@ -110,19 +135,22 @@ class Position:
         rows: Rows delivered.
         at: For each component path a few integers, which ``planning.integers`` names.
         edits: What was changed about the pipeline while it ran, oldest first.
+        digests: What was delivered, and what is next.
     """
 
     step: int
     rows: int
     at: Mapping[str, At]
     edits: tuple[Edit, ...] = ()
+    digests: Digests = NOTHING_DELIVERED
 
 
 def encode(description: Description, position: Position) -> State:
     """A state: JSON values only, the same for the same position, sharing nothing with the pipeline."""
     header = description.header
     edits: list[Json] = [edit.to_json() for edit in position.edits]
-    where = _where(position.step, position.rows, position.at, edits)
+    digests = position.digests
+    where = _where(position.step, position.rows, position.at, edits, digests.delivered, digests.following)
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -133,13 +161,22 @@ def encode(description: Description, position: Position) -> State:
         "step": position.step,
         "rows": position.rows,
         "edits": edits,
+        "delivered_digest": digests.delivered,
+        "next_digest": digests.following,
         "checksum": digest(description.header_text, canonical_json(where)),
     }
 
 
-def _where(step: Any, rows: Any, at: Any, edits: Any) -> dict[str, Json]:
+def _where(step: Any, rows: Any, at: Any, edits: Any, delivered: Any, following: Any) -> dict[str, Json]:
     """The part of a state that says where the pipeline is."""
-    return {"step": step, "rows": rows, "at": at, "edits": edits}
+    return {
+        "step": step,
+        "rows": rows,
+        "at": at,
+        "edits": edits,
+        "delivered_digest": delivered,
+        "next_digest": following,
+    }
 
 
 def _with_positions(stages: Mapping[str, list[int]], at: Mapping[str, At]) -> dict[str, Any]:
@@ -216,6 +253,8 @@ _KEYS = {
     "step",
     "rows",
     "edits",
+    "delivered_digest",
+    "next_digest",
     "checksum",
 }
 
@@ -246,7 +285,8 @@ def split(state: object) -> tuple[dict[str, Any], Position]:
         header = {key: given[key] for key in ("format", "version", "algorithms", "shared", "stages")}
         # A mix has a position, but its settings stand among those of the stages that components share.
         header["components"] = {path: numbers for path, numbers in stages.items() if numbers}
-        where = _where(given["step"], given["rows"], at, given["edits"])
+        digests = Digests(given["delivered_digest"], given["next_digest"])
+        where = _where(given["step"], given["rows"], at, given["edits"], digests.delivered, digests.following)
         checksum = digest(canonical_json(header), canonical_json(where))
     except (RecursionError, TypeError, ValueError) as error:
         # What is within the settings of stages need not be JSON, where a state did not come from a file.
@@ -254,4 +294,4 @@ def split(state: object) -> tuple[dict[str, Any], Position]:
     if checksum != given["checksum"]:
         raise StateError("the state is damaged: its checksum is wrong. Restore an earlier checkpoint")
     edits = tuple(Edit.from_json(edit) for edit in cast(Sequence[object], given["edits"]))
-    return header, Position(given["step"], given["rows"], at, edits)
+    return header, Position(given["step"], given["rows"], at, edits, digests)

@@ -6,6 +6,7 @@ that planning would not end. Whether there is such a position, the planners say.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard, cast
 
@@ -28,7 +29,7 @@ def check_form(state: Mapping[str, Any]) -> None:
         StateError: A value is not of the form that it has to have; the message says which, and what it is.
 
     >>> check_form({"algorithms": {"mix": 1}, "stages": [["batch", {"size": -8}]], "shared": [0], "components": {},
-    ...     "step": 0, "rows": 0, "edits": []})
+    ...     "step": 0, "rows": 0, "edits": [], "delivered_digest": "", "next_digest": ""})
     Traceback (most recent call last):
     resumable_data.errors.StateError: the state is damaged: stages[0][1].size is -8, not a number from 1 to ...
     """
@@ -106,6 +107,16 @@ def _positive(most: int) -> Check:
 def _text(place: str, value: Any) -> None:
     if not isinstance(value, str):
         raise _wrong(place, value, "a text")
+
+
+def _digest(place: str, value: Any) -> None:
+    if not isinstance(value, str) or re.fullmatch("([0-9a-f]{16})?", value) is None:
+        raise _wrong(place, value, "a digest of 16 hexadecimal digits, or empty")
+
+
+def _digest_or_end(place: str, value: Any) -> None:
+    if value != "end":
+        _digest(place, value)
 
 
 def _bool(place: str, value: Any) -> None:
@@ -197,4 +208,6 @@ _FORMS: Mapping[str, Check] = {
     "step": _natural,
     "rows": _natural,
     "edits": _list(_object(_anything)),
+    "delivered_digest": _digest,
+    "next_digest": _digest_or_end,
 }

@@ -19,7 +19,8 @@ def form(**changes: Any) -> dict[str, Any]:
     ]
     components = {"web": [[4, 2], [0, 64]], "down": [[4], [7, '{"left":1}']], "*": [[], [0, 0, 0, 1, 2]]}
     sound = {"algorithms": {"mix": 1}, "stages": stages, "shared": [0, 1], "components": components}
-    return {**sound, "step": 3, "rows": 24, "edits": [{"kind": "skip"}], **changes}
+    where = {"step": 3, "rows": 24, "edits": [{"kind": "skip"}], "delivered_digest": "0f" * 8, "next_digest": "end"}
+    return {**sound, **where, **changes}
 
 
 def stage(name: str, **settings: Any) -> dict[str, Any]:
@@ -58,6 +59,8 @@ def test_a_sound_form_passes() -> None:
         (form(components={"web": [[0], [None]]}), r"components.web\[1\]\[0\] is None"),
         (form(edits={}), "edits is {}, not a list"),
         (form(edits=["skip"]), r"edits\[0\] is 'skip', not an object"),
+        (form(delivered_digest="end"), "delivered_digest is 'end', not a digest of 16 hexadecimal digits"),
+        (form(next_digest=7), "next_digest is 7, not a digest"),
         (batch(size=0), r"stages\[0\]\[1\].size is 0"),
         (batch(size="8"), r"size is '8', not the sizes of batches"),
         (batch(size=[]), r"size is \[\], not the sizes"),

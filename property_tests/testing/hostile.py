@@ -171,7 +171,8 @@ def resigned(state: Any) -> Any:
         at = {path: integers for path, (_, integers) in state["components"].items()}
         header = {key: state[key] for key in ("format", "version", "algorithms", "shared", "stages")}
         header["components"] = {path: numbers for path, numbers in stages.items() if numbers}
-        where = {"step": state["step"], "rows": state["rows"], "at": at, "edits": state["edits"]}
+        keys = ("step", "rows", "edits", "delivered_digest", "next_digest")
+        where = {"at": at, **{key: state[key] for key in keys}}
         return {**state, "checksum": digest(canonical_json(header), canonical_json(where))}
     except (KeyError, TypeError, ValueError, AttributeError):
         return state

@@ -32,10 +32,14 @@ def explain(
     """
     if (step := as_integer("explain: step", step)) < 0:
         raise PipelineError(f"explain: step={step} must not be negative")
-    components = components_of(batch.parent)
     with Replay("explain", batch, state, allow) as replay:
-        rows = replay.plan(step)
-        by_number = {number: (path, components[path]) for path, number in replay.numbers.items()}
+        return explained(batch, replay, step, replay.plan(step))
+
+
+def explained(batch: Batch, replay: Replay, step: int, rows: RowPlan) -> Explanation:
+    """What the rows of a step are that were planned."""
+    components = components_of(batch.parent)
+    by_number = {number: (path, components[path]) for path, number in replay.numbers.items()}
     return Explanation(step, batch.parent.format.length, _rows(rows, by_number))
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from itertools import dropwhile
 from types import TracebackType
 from typing import Any, Self, cast
 
+from resumable_data.edits import Edit
 from resumable_data.engines.batches import BatchPlan
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.opened import Opened
@@ -48,6 +50,8 @@ class Replay:
             raise
         self.numbers: Mapping[str, int] = catalog.numbers
         """The number by which plans name each component, by its path."""
+        self.description = catalog.description
+        """What decides the run's data."""
 
     def __enter__(self) -> Self:
         return self
@@ -76,9 +80,24 @@ class Replay:
             end = at + 1
         raise PipelineError(f"{self._what}: there is no step {step}: the data ends after {end} batches")
 
-    def plans(self) -> Iterator[tuple[int, RowPlan]]:
-        """The steps from that of the state on, with the rows of their global batches."""
-        return _plans(self._saved)
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """What was changed about the run up to the state."""
+        return self._saved.edits
+
+    @property
+    def first_step(self) -> int:
+        """The first step that can be planned: 0, or that of the state where the run was changed before it."""
+        return self._saved.step if any(edit.kind != "skip" for edit in self._saved.edits) else 0
+
+    def plans(self, first: int | None = None) -> Iterator[tuple[int, RowPlan]]:
+        """The steps from a first one on, that of the state by default, with the rows of their global batches.
+
+        Raises:
+            PipelineError: The run was changed after the first step.
+        """
+        place = self._saved if first is None else self._before(first)
+        return dropwhile(lambda planned: first is not None and planned[0] < first, _plans(place))
 
     def _before(self, step: int) -> Place[Any]:
         """A place at or before a step."""

@@ -225,6 +225,7 @@ class BatchEngine:
 
     def _planned(self, rows: RowPlan, size: int, after: BatchCursor) -> Planned[BatchPlan, BatchCursor]:
         """A batch of up to ``size`` rows: what this process needs of them."""
+        of_all = rows.digest()
         slots = self.view.rows(size)
         if len(rows) < size:
             rows = rows.padded(size)
@@ -235,7 +236,7 @@ class BatchEngine:
         if needed is None:
             needed = np.ones(len(local.record), np.bool_)
         spans, tokens = int(np.count_nonzero(needed)), int(local.length[needed].sum())
-        return Planned(BatchPlan(local, needed, size), after, spans, tokens)
+        return Planned(BatchPlan(local, needed, size), after, spans, tokens, of_all)
 
     def _after_skips(self, cursor: BatchCursor, step: int) -> tuple[BatchCursor, bool]:
         """The cursor after the batches that are skipped before a step, and whether there are so many.

@@ -27,12 +27,15 @@ class Planned(Generic[PlanT, CursorT]):
         after: The cursor after it.
         spans: Stretches of documents to be read for it.
         tokens: Tokens in them.
+        digest: Digest of the whole batch that the element is, or completes, the same on every process; None where
+            it is no batch.
     """
 
     plan: PlanT
     after: CursorT
     spans: int
     tokens: int
+    digest: str | None = None
 
 
 @dataclass(frozen=True)

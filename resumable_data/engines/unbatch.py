@@ -72,7 +72,8 @@ class UnbatchEngine:
         after = UnbatchCursor(planned.after, 0) if last else replace(cursor, row=cursor.row + 1)
         row = planned.plan.rows.slice(cursor.row, cursor.row + 1)
         needed = np.ones(len(row.record), np.bool_)
-        return Planned(BatchPlan(row, needed, planned.plan.n_rows), after, len(row.record), int(row.length.sum()))
+        plan = BatchPlan(row, needed, planned.plan.n_rows)
+        return Planned(plan, after, len(row.record), int(row.length.sum()), planned.digest if last else None)
 
     def load(self, plans: Sequence[BatchPlan]) -> Iterator[LLMBatch]:
         """The planned rows, read together."""

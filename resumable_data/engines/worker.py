@@ -69,7 +69,7 @@ class WorkerEngine:
         planned = self._engine.plan(cursor, step)
         if planned is None or self._worker.delivers(step):
             return planned
-        return Planned(None, planned.after, 0, 0)
+        return Planned(None, planned.after, 0, 0, planned.digest)
 
     def load(self, plans: Sequence[Any]) -> Iterator[Any]:
         """The worker's own elements, and None for the others."""

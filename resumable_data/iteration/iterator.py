@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from threading import RLock
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -20,6 +21,7 @@ from resumable_data.iteration.epochs import Epochs
 from resumable_data.iteration.load_ahead import Ready
 from resumable_data.iteration.opened import Opened
 from resumable_data.iteration.place import Place, restored
+from resumable_data.iteration.plan_ahead import After, plan_one_by_one
 from resumable_data.iteration.progress import Progress
 from resumable_data.reading.bad_records import LeftOut
 from resumable_data.state import Position, State, encode, shards_of
@@ -62,7 +64,7 @@ class DataIterator(Generic[ElementT]):
         self._taking = RLock()
         self._process = os.getpid()
         self._ready: Ready[ElementT] | None = None
-        self._peeked: tuple[ElementT, Any] | None = None
+        self._peeked: tuple[ElementT, After] | None = None
         self._closed = False
 
     @property
@@ -101,9 +103,9 @@ class DataIterator(Generic[ElementT]):
     def __next__(self) -> ElementT:
         self._check_process()
         with self._taking:
-            element, cursor = self._advance()
+            element, after = self._advance()
             self._peeked = None
-            self._place = replace(self._place, step=self._place.step + 1, cursor=cursor)
+            self._place = self._place.after(after)
             return element
 
     def peek(self) -> ElementT:
@@ -141,7 +143,7 @@ class DataIterator(Generic[ElementT]):
         """The position after the last element handed over, as plain JSON values."""
         place = self._place
         rows, at = place.opened.engine.encode(place.cursor)
-        return encode(place.opened.description, Position(place.step, rows, at, place.edits))
+        return encode(place.opened.description, Position(place.step, rows, at, place.edits, place.digests))
 
     def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
         """Goes to a saved position. It is applied whole, or an error leaves the iterator where it was.
@@ -198,12 +200,11 @@ class DataIterator(Generic[ElementT]):
                 "seek: lengths of documents are known only by reading, so that all before the step would be read: "
                 "restore a state of that step instead"
             )
-        cursor, at = place.cursor, 0
-        while at < wanted:
-            if (planned := engine.plan(cursor, at)) is None:
-                raise PipelineError(f"seek: there is no step {wanted}: the data ends after {at} elements")
-            cursor, at = planned.after, at + 1
-        self._go_to(replace(place, step=wanted, cursor=cursor))
+        for planned in islice(plan_one_by_one(engine, place.cursor, 0), wanted):
+            place = place.after(planned.after)
+        if place.step < wanted:
+            raise PipelineError(f"seek: there is no step {wanted}: the data ends after {place.step} elements")
+        self._go_to(place)
 
     def state_dict(self) -> State:
         """``get_state`` under the name that trainers of PyTorch call, such as torchtitan's."""
@@ -267,7 +268,8 @@ class DataIterator(Generic[ElementT]):
         rows, _ = place.opened.engine.encode(place.cursor)
         self._drop_ready()
         edit = Edit(kind="skip", after=count, step=step, rows=rows)
-        self._place = replace(place, cursor=cursor, edits=(*place.edits, edit))
+        digests = replace(place.digests, following="") if step == place.step else place.digests
+        self._place = replace(place, cursor=cursor, edits=(*place.edits, edit), digests=digests)
         self._begin()
 
     @property
@@ -350,8 +352,8 @@ class DataIterator(Generic[ElementT]):
                 "not here. Make an iterator of its own in each process, by iter(data)"
             )
 
-    def _advance(self) -> tuple[ElementT, Any]:
-        """The next element and the cursor after it; peeked, or loaded."""
+    def _advance(self) -> tuple[ElementT, After]:
+        """The next element and the position after it; peeked, or loaded."""
         if self._closed:
             raise ValueError("this iterator is closed")
         if self._peeked is not None:
@@ -400,8 +402,8 @@ class DataIterator(Generic[ElementT]):
                 stacklevel=4,
             )
 
-    def _load(self) -> tuple[ElementT, Any] | None:
-        """The element at the cursor and the cursor after it; None at the end."""
+    def _load(self) -> tuple[ElementT, After] | None:
+        """The element at the cursor and the position after it; None at the end."""
         if self._ready is None:
             place = self._place
             self._ready = Ready(place.opened.engine, place.cursor, place.step, self._prefetch)

@@ -8,19 +8,17 @@ from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from resumable_data.engines.engine import Engine, Planned
+from resumable_data.engines.engine import Engine
 from resumable_data.errors import ResumableDataError
 from resumable_data.iteration.background import Background
+from resumable_data.iteration.plan_ahead import After, PlannedAhead, plan_ahead
 from resumable_data.threads import join_all
-from resumable_data.waits import Doing
 
 ElementT = TypeVar("ElementT")
 
-_TOKENS_AT_ONCE = 2**24
-
 
 class Ready(Generic[ElementT]):
-    """Elements from a cursor on, each with the cursor after it, loaded here or by three threads.
+    """Elements from a cursor on, each with the position after it, loaded here or by three threads.
 
     With prefetching one thread plans, one reads what is planned, and one assembles what was read, so that storage,
     decompression and arithmetic do not wait for each other.
@@ -41,7 +39,7 @@ class Ready(Generic[ElementT]):
         # The threads know nothing of this object, so that dropping it, or exiting, ends them.
         self._end = weakref.finalize(self, _close, stages, os.getpid())
 
-    def __next__(self) -> tuple[ElementT, Any]:
+    def __next__(self) -> tuple[ElementT, After]:
         return next(self._elements)
 
     def __len__(self) -> int:
@@ -67,52 +65,14 @@ class Chunk(Generic[ElementT]):
 
     Attributes:
         elements: They themselves, assembled one by one when asked for.
-        after: The cursor after each.
+        after: What is known of the position after each.
     """
 
     elements: Iterator[ElementT]
-    after: list[Any]
+    after: list[After]
 
 
-def plan_ahead(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterator[list[Planned[Any, Any]]]:
-    """Elements from a step and its cursor on, as many at a time as are to be read together.
-
-    Records are cheap when hundreds are read at once: one element at first, to be quick after a resume, then twice as
-    many each time up to a limit of spans and tokens. Where elements have no known size, the engine lowers its limit.
-    """
-    elements = 1
-    while True:
-        most_spans = engine.spans_at_once
-        planned: list[Planned[Any, Any]] = []
-        failure: ResumableDataError | None = None
-        spans = tokens = 0
-        while len(planned) < elements and spans < most_spans and tokens < _TOKENS_AT_ONCE:
-            try:
-                with Doing(_planning):
-                    following = engine.plan(cursor, step)
-            except ResumableDataError as error:
-                # What is planned already is delivered first.
-                failure = error
-                break
-            if following is None:
-                break
-            planned.append(following)
-            cursor, step = following.after, step + 1
-            spans, tokens = spans + following.spans, tokens + following.tokens
-        if planned:
-            yield planned
-        if failure is not None:
-            raise failure
-        if not planned:
-            return
-        elements *= 2
-
-
-def _planning() -> str:
-    return "planning"
-
-
-def load(engine: Engine[Any, Any, ElementT], planned: Iterator[list[Planned[Any, Any]]]) -> Iterator[Chunk[ElementT]]:
+def load(engine: Engine[Any, Any, ElementT], planned: Iterator[list[PlannedAhead]]) -> Iterator[Chunk[ElementT]]:
     """The planned elements, read."""
     for elements in planned:
         loaded = _loaded(engine, [element.plan for element in elements])
@@ -127,7 +87,7 @@ def _loaded(engine: Engine[Any, Any, ElementT], plans: list[Any]) -> Iterator[El
         return (element for plan in plans for element in engine.load([plan]))
 
 
-def one_by_one(chunks: Iterator[Chunk[ElementT]]) -> Iterator[tuple[ElementT, Any]]:
-    """The elements of all chunks, each with the cursor after it."""
+def one_by_one(chunks: Iterator[Chunk[ElementT]]) -> Iterator[tuple[ElementT, After]]:
+    """The elements of all chunks, each with what is known of the position after it."""
     for chunk in chunks:
         yield from zip(chunk.elements, chunk.after, strict=True)

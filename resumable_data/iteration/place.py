@@ -11,8 +11,9 @@ from resumable_data.edits import Edit
 from resumable_data.engines.engine import Resumed
 from resumable_data.errors import PipelineMismatchError
 from resumable_data.iteration.opened import Opened
+from resumable_data.iteration.plan_ahead import After, digest_of
 from resumable_data.planning.integers import delivered_of, is_mix
-from resumable_data.state import Position, decode
+from resumable_data.state import NOTHING_DELIVERED, Digests, Position, decode
 
 ElementT = TypeVar("ElementT")
 
@@ -26,12 +27,19 @@ class Place(Generic[ElementT]):
         step: Elements delivered.
         cursor: The engine's cursor after them.
         edits: What was changed about the pipeline while it ran, oldest first.
+        digests: What is known by its digest: the batches before it, and the next.
     """
 
     opened: Opened[ElementT]
     step: int
     cursor: Any
     edits: tuple[Edit, ...] = ()
+    digests: Digests = NOTHING_DELIVERED
+
+    def after(self, after: After) -> Place[ElementT]:
+        """The place after one more element."""
+        digests = self.digests.after(after.delivered, after.following)
+        return replace(self, step=self.step + 1, cursor=after.cursor, digests=digests)
 
 
 def restored(opened: Opened[ElementT], state: Mapping[str, Any], allow: Collection[str]) -> Place[ElementT]:
@@ -48,7 +56,25 @@ def restored(opened: Opened[ElementT], state: Mapping[str, Any], allow: Collecti
     cursor = opened.engine.decode(Resumed(position, settings, changes))
     counts = {path: delivered_of(at) for path, at in position.at.items() if not is_mix(path)}
     changes = tuple(replace(change, counts=counts) for change in changes)
-    return Place(opened, position.step, cursor, (*position.edits, *changes))
+    place = Place(opened, position.step, cursor, (*position.edits, *changes), position.digests)
+    if changes:
+        return replace(place, digests=replace(position.digests, following=""))
+    if position.digests.following and opened.engine.plans_without_reading:
+        _refuse_other_batch(place, position.digests.following)
+    return place
+
+
+def _refuse_other_batch(place: Place[Any], expected: str) -> None:
+    """Raises PipelineMismatchError where the next batch is not the one that followed when the state was saved."""
+    found = digest_of(place.opened.engine.plan(place.cursor, place.step))
+    if found != expected:
+        raise PipelineMismatchError(
+            f"the batch of step {place.step} is not the one that followed when the state was saved: its digest was "
+            f"{expected}, is {found}. No setting differs, so that lengths "
+            "of documents have changed where no fingerprint sees it, or this release plans otherwise. Restore with "
+            "the data and the release that saved it",
+            ("the documents of the next batch",),
+        )
 
 
 def _refuse_used_names(position: Position, found: Sequence[Difference]) -> None:

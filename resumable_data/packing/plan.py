@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from resumable_data.arrays import Int64Array, joined_or_none, offsets_of, ranges
+from resumable_data.digest import digest
 from resumable_data.order.sequence import NO_SHARD
 
 NO_EPOCH = -1
@@ -154,6 +155,12 @@ class RowPlan:
             None if self.owner is None else self.owner[indices],
             None if self.epoch is None else self.epoch[spans],
         )
+
+    def digest(self) -> str:
+        """Digest of which tokens stand in which row, whatever process plans it, and whether epochs are known."""
+        columns = [self.rows, *(getattr(self, name) for name in _SPAN_COLUMNS)]
+        columns += [] if self.owner is None else [self.owner]
+        return digest(*(np.ascontiguousarray(column, "<i8").tobytes() for column in columns))
 
     def spans_of(self, indices: Int64Array) -> Int64Array:
         """The spans of int64[m] rows, one row after the other."""

@@ -60,7 +60,8 @@ def report_of(state: State) -> PositionReport:
         return PositionReport(None, state.get("step", 0), "")
     header, position = split(state)
     edits = [edit.to_json() for edit in position.edits]
-    return PositionReport(header, position.step, digest(canonical_json([position.rows, position.at, edits])))
+    whole = [position.rows, position.at, edits, position.digests.delivered, position.digests.following]
+    return PositionReport(header, position.step, digest(canonical_json(whole)))
 
 
 def report_of_failure(error: BaseException) -> PositionReport:

@@ -10,7 +10,8 @@ import pytest
 
 import resumable_data as rd
 from resumable_data.engines.engine import Planned, spans_at_once
-from resumable_data.iteration.load_ahead import load, one_by_one, plan_ahead
+from resumable_data.iteration.load_ahead import load, one_by_one
+from resumable_data.iteration.plan_ahead import plan_ahead
 
 
 class Counting:
@@ -31,10 +32,11 @@ class Counting:
 
 
 def taken(engine: Any, count: int = 1000) -> list[tuple[int, int]]:
-    return list(islice(one_by_one(load(engine, plan_ahead(engine, 0, 0))), count))
+    elements = one_by_one(load(engine, plan_ahead(engine, 0, 0)))
+    return [(element, after.cursor) for element, after in islice(elements, count)]
 
 
-def test_every_element_comes_with_the_cursor_behind_it() -> None:
+def test_every_element_comes_with_the_cursor_after_it() -> None:
     assert taken(Counting(end=20)) == [(number, number + 1) for number in range(20)]
 
 
@@ -59,7 +61,7 @@ def test_nothing_is_loaded_before_it_is_asked_for() -> None:
     assert engine.loaded == [[0], [1, 2]]
 
 
-def test_what_is_in_front_of_an_error_is_delivered_first() -> None:
+def test_what_comes_before_an_error_is_delivered_first() -> None:
     engine = Counting(end=10, fails_at=5)
     elements = one_by_one(load(engine, plan_ahead(engine, 0, 0)))
 

@@ -1,0 +1,238 @@
+"""``diff``: in what two runs differ, from which step on, and what is in that step on either side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from resumable_data.answers.content import comparable, name_contents
+from resumable_data.answers.explain import explained
+from resumable_data.answers.replay import Replay
+from resumable_data.arrays import Int64Array
+from resumable_data.differences import differences
+from resumable_data.digest import Json
+from resumable_data.explanation import Explanation
+from resumable_data.packing.plan import RowPlan
+from resumable_data.stages.batch import Batch
+from resumable_data.state import Position, State, split
+
+_STEPS_AFTER = 1000
+_MOST_SHIFT = 64
+_SHIFT_STEPS = 8
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two runs.
+
+    Attributes:
+        batch: Its pipeline; None where there is a state alone.
+        state: A state of it; None for a run from the start that was never changed.
+    """
+
+    batch: Batch | None
+    state: State | None
+
+
+@dataclass(frozen=True)
+class Diff:
+    """In what two runs differ. It prints as text.
+
+    Attributes:
+        settings: One line a setting, component or algorithm that differs, such as ``pack.length was 8, is 16``.
+        position: One line each for steps, rows, edits and digests that differ, of states.
+        compared: The first and the last of the steps whose batches were compared; None where none were.
+        first_step: The first step at which the batches differ; None where none does, or none was compared.
+        before: What the first run has at that step; None where its data has ended.
+        after: What the second has.
+        shift: How many steps later the first run has what the second has from ``first_step`` on; None where it has
+            not. It is what a ``skip`` looks like.
+    """
+
+    settings: tuple[str, ...]
+    position: tuple[str, ...]
+    compared: tuple[int, int] | None
+    first_step: int | None
+    before: Explanation | None
+    after: Explanation | None
+    shift: int | None
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs."""
+        return not self.settings and not self.position and self.first_step is None
+
+    def to_json(self) -> dict[str, Json]:
+        """The same as JSON values; keys are the attributes."""
+        return {
+            "settings": list(self.settings),
+            "position": list(self.position),
+            "compared": None if self.compared is None else list(self.compared),
+            "first_step": self.first_step,
+            "before": None if self.before is None else self.before.to_json(),
+            "after": None if self.after is None else self.after.to_json(),
+            "shift": self.shift,
+        }
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int | None = None) -> str:
+        """What differs, for people.
+
+        Args:
+            width: Characters a line of a table, as far as names can be cut; None cuts nothing.
+        """
+        lines = [*_listed("settings and data:", self.settings), *_listed("position:", self.position)]
+        if self.compared is None:
+            lines.append("batches: not compared, as this takes the pipeline")
+        elif self.first_step is None:
+            lines.append(f"batches: the same, steps {self.compared[0]} to {self.compared[1]}")
+        else:
+            lines.append(f"batches: the first that differs is that of step {self.first_step}")
+            if self.shift is not None:
+                lines.append(f"  from there on the second has what the first has {self.shift} steps later")
+            for title, side in (("first", self.before), ("second", self.after)):
+                lines += [f"the {title}:", *_indented("has ended" if side is None else side.table(width))]
+        return "\n".join(lines)
+
+
+def diff(first: Side, second: Side, until: int | None = None, progress: bool = True) -> Diff:
+    """Compares two runs by their settings, their states and the plans of their batches; see ``rd.diff``.
+
+    Args:
+        first: One run.
+        second: The other, which "is" what the first "was".
+        until: The step before which batches are compared; by default a thousand after the later of the states.
+        progress: Whether to show a progress bar where it takes more than a second.
+    """
+    position = () if first.state is None or second.state is None else tuple(_positions(first.state, second.state))
+    if first.batch is None or second.batch is None:
+        headers = [_header(side) for side in (first, second)]
+        return Diff(_lines(*headers), position, None, None, None, None, None)
+    with (
+        Replay("diff", first.batch, first.state, ()) as one,
+        Replay("diff", second.batch, second.state, ()) as other,
+    ):
+        settings = _lines(one.description.header, other.description.header)
+        begin = max(one.first_step, other.first_step)
+        end = max(one.saved_step, other.saved_step) + _STEPS_AFTER if until is None else until
+        found = _first_difference(one, other, begin, end, progress)
+        compared = (begin, max(begin, found.last))
+        if found.step is None:
+            return Diff(settings, position, compared, None, None, None, None)
+        before, after = (
+            None if plan is None else explained(batch, replay, found.step, plan)
+            for batch, replay, plan in ((first.batch, one, found.first), (second.batch, other, found.second))
+        )
+        return Diff(settings, position, compared, found.step, before, after, _shift(one, other, found.step))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Where two runs part.
+
+    Attributes:
+        last: The last step that was compared.
+        step: The step at which they differ, if they do.
+        first: The rows of the first run at it, unless it has ended.
+        second: Those of the second.
+    """
+
+    last: int
+    step: int | None = None
+    first: RowPlan | None = None
+    second: RowPlan | None = None
+
+
+def _first_difference(one: Replay, other: Replay, begin: int, end: int, progress: bool) -> _Found:
+    contents = _numbered(one, other)
+    plans, others = one.plans(begin), other.plans(begin)
+    found = _Found(begin)
+    for step in tqdm(range(begin, end), desc="diff", unit="step", delay=1, disable=not progress):
+        (_, rows), (_, other_rows) = next(plans, (step, None)), next(others, (step, None))
+        if rows is None and other_rows is None:
+            break
+        if rows is None or other_rows is None or not _equal(rows, other_rows, contents):
+            return _Found(step, step, rows, other_rows)
+        found = replace(found, last=step)
+    return found
+
+
+def _shift(one: Replay, other: Replay, step: int) -> int | None:
+    """How many steps later the first run has what the second has from a step on, as far as a few batches tell."""
+    contents = _numbered(one, other)
+    wanted = [rows for _, rows in islice(other.plans(step), _SHIFT_STEPS)]
+    had = [rows for _, rows in islice(one.plans(step), _SHIFT_STEPS + _MOST_SHIFT)]
+    for shift in range(1, len(had)):
+        window = had[shift : shift + len(wanted)]
+        if len(window) >= min(2, len(wanted)) > 0 and all(
+            _equal(a, b, contents) for a, b in zip(window, wanted, strict=False)
+        ):
+            return shift
+    return None
+
+
+Contents = tuple[Mapping[int, int], Mapping[int, int]]
+"""Of each run, from the number of a reader to that of what it reads, which both number alike."""
+
+
+def _numbered(one: Replay, other: Replay) -> Contents:
+    names = [name_contents(replay.description) for replay in (one, other)]
+    number = {content: place for place, content in enumerate(sorted({*names[0].values(), *names[1].values()}))}
+    first, second = (
+        {replay.numbers[path]: number[content] for path, content in of_run.items()}
+        for replay, of_run in zip((one, other), names, strict=True)
+    )
+    return first, second
+
+
+def _equal(first: RowPlan, second: RowPlan, contents: Contents) -> bool:
+    pairs: Iterator[tuple[Int64Array, Int64Array]] = zip(
+        comparable(first, contents[0]), comparable(second, contents[1]), strict=True
+    )
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def _header(side: Side) -> Mapping[str, Any]:
+    if side.batch is None:
+        return split(side.state)[0]
+    with Replay("diff", side.batch, side.state, ()) as replay:
+        return replay.description.header
+
+
+def _lines(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(map(str, differences(first, second)))
+
+
+def _positions(first: State, second: State) -> Iterator[str]:
+    """In what two states differ beyond the pipeline."""
+    was, is_now = split(first)[1], split(second)[1]
+    for what in ("step", "rows"):
+        if getattr(was, what) != getattr(is_now, what):
+            yield f"{what} was {getattr(was, what)}, is {getattr(is_now, what)}"
+    for which, edits, others in (("first", was, is_now), ("second", is_now, was)):
+        for edit in edits.edits:
+            if edit not in others.edits:
+                yield f"only the {which} was changed before step {edit.step}: {edit}"
+    if was.step == is_now.step and was.digests.delivered != is_now.digests.delivered:
+        yield f"the batches before step {was.step} have the digest {was.digests.delivered}, {is_now.digests.delivered}"
+    if was.step == is_now.step and _other_place(was, is_now):
+        yield "the components are at other places"
+
+
+def _other_place(first: Position, second: Position) -> bool:
+    return first.at != second.at
+
+
+def _listed(title: str, lines: Sequence[str]) -> list[str]:
+    return [title, *(f"  {line}" for line in lines)] if lines else [f"{title} the same"]
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {line}" for line in text.splitlines()]

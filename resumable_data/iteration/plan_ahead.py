@@ -1,0 +1,113 @@
+"""Planning elements ahead of the one that is asked for, as many at a time as are best read together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from resumable_data.engines.engine import Engine, Planned
+from resumable_data.errors import ResumableDataError
+from resumable_data.waits import Doing
+
+_TOKENS_AT_ONCE = 2**24
+
+
+@dataclass(frozen=True)
+class After:
+    """What is known of the position after an element.
+
+    Attributes:
+        cursor: The engine's cursor.
+        delivered: The digest of the element, if it has one.
+        following: That of the next; ``"end"`` at the end of the data, ``""`` where planning it would read documents.
+    """
+
+    cursor: Any
+    delivered: str | None
+    following: str
+
+
+@dataclass(frozen=True)
+class PlannedAhead:
+    """An element that is planned.
+
+    Attributes:
+        plan: What to load.
+        spans: Stretches of documents to be read for it.
+        tokens: Tokens in them.
+        after: The position after it.
+    """
+
+    plan: Any
+    spans: int
+    tokens: int
+    after: After
+
+
+def plan_ahead(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterator[list[PlannedAhead]]:
+    """Elements from a step and its cursor on, as many at a time as are to be read together.
+
+    Records are cheap when hundreds are read at once: one element at first, to be quick after a resume, then twice as
+    many each time up to a limit of spans and tokens. Where elements have no known size, the engine lowers its limit.
+    """
+    each, elements = plan_one_by_one(engine, cursor, step), 1
+    while True:
+        most_spans = engine.spans_at_once
+        planned: list[PlannedAhead] = []
+        failure: ResumableDataError | None = None
+        spans = tokens = 0
+        while len(planned) < elements and spans < most_spans and tokens < _TOKENS_AT_ONCE:
+            try:
+                following = next(each, None)
+            except ResumableDataError as error:
+                # What is planned already is delivered first.
+                failure = error
+                break
+            if following is None:
+                break
+            planned.append(following)
+            spans, tokens = spans + following.spans, tokens + following.tokens
+        if planned:
+            yield planned
+        if failure is not None:
+            raise failure
+        if not planned:
+            return
+        elements *= 2
+
+
+def plan_one_by_one(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterator[PlannedAhead]:
+    """Elements from a step and its cursor on, each with the digest of the next where that reads nothing."""
+    planned = _plan(engine, cursor, step)
+    while planned is not None:
+        step += 1
+        if planned.digest is None or not engine.plans_without_reading:
+            yield _ahead(planned, "")
+            planned = _plan(engine, planned.after, step)
+            continue
+        try:
+            following = _plan(engine, planned.after, step)
+        except ResumableDataError:
+            yield _ahead(planned, "")
+            raise
+        yield _ahead(planned, digest_of(following))
+        planned = following
+
+
+def digest_of(planned: Planned[Any, Any] | None) -> str:
+    """The digest of a planned element; ``"end"`` at the end of the data, ``""`` where it has none."""
+    return "end" if planned is None else planned.digest or ""
+
+
+def _ahead(planned: Planned[Any, Any], following: str) -> PlannedAhead:
+    return PlannedAhead(planned.plan, planned.spans, planned.tokens, After(planned.after, planned.digest, following))
+
+
+def _plan(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Planned[Any, Any] | None:
+    with Doing(_planning):
+        return engine.plan(cursor, step)
+
+
+def _planning() -> str:
+    return "planning"
