@@ -1,6 +1,7 @@
 """A data pipeline for training language models in JAX, resumed bit-exactly from an Orbax checkpoint."""
 
 from resumable_data import checkpoint
+from resumable_data.answers.diff import Diff, diff
 from resumable_data.answers.when import Appearance
 from resumable_data.batch import Batch, LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
 from resumable_data.dataset import Dataset
@@ -39,6 +40,7 @@ __all__ = [
     "BatchSchedule",
     "DataIterator",
     "Dataset",
+    "Diff",
     "Edit",
     "Explanation",
     "GrainSource",
@@ -62,6 +64,7 @@ __all__ = [
     "SyntheticSource",
     "WeightSchedule",
     "checkpoint",
+    "diff",
     "log_normal_lengths",
     "mix",
     "parse_int32_tokens",

@@ -35,7 +35,8 @@ def open_iterator(node: Node, worker: Worker) -> DataIterator[Any]:
     ahead = node.ahead if isinstance(node, Prefetch) else 0
     node = cast(Node, node.parent) if isinstance(node, Prefetch) else node
     together, explanation = (node.view.processes, partial(explain, node)) if isinstance(node, Batch) else ((), None)
-    return CheckpointableIterator(partial(_open, node, worker), ahead, AgreedStart(together), explanation)
+    start = AgreedStart(together)
+    return CheckpointableIterator(partial(_open, node, worker), ahead, start, explanation, pipeline=node)
 
 
 def _open(node: Node, worker: Worker, shards: int | None) -> Opened[Any]:

@@ -44,6 +44,7 @@ class DataIterator(Generic[ElementT]):
         prefetch: Elements that a thread keeps ready, or 0 to load in the calling thread.
         start: What the processes that deliver the same batches agree on before the first.
         explain: From a step and a state, what the batch of that step consists of; None where there are no batches.
+        pipeline: The last stage, for those who ask about its run.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class DataIterator(Generic[ElementT]):
         prefetch: int = 0,
         start: AgreedStart | None = None,
         explain: Callable[[int, State], Explanation] | None = None,
+        pipeline: object = None,
     ) -> None:
         self._open = open_
         opened = open_(None)
@@ -60,6 +62,7 @@ class DataIterator(Generic[ElementT]):
         self._prefetch = prefetch
         self._start = start or AgreedStart(())
         self._explain = explain
+        self.pipeline = pipeline
         self._ended = False
         self._taking = RLock()
         self._process = os.getpid()

@@ -1,0 +1,86 @@
+"""Finding saved runs on disk: the item of a checkpoint, or a state in a file. Nothing that they name is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from etils import epath
+
+from resumable_data.checkpoint.files import STATE_FILE, read_json, read_state
+from resumable_data.errors import StateError
+from resumable_data.state import State
+from resumable_data.system_errors import explain
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A state on disk.
+
+    Attributes:
+        path: The file that it is in.
+        state: The state, which is not checked.
+    """
+
+    path: epath.Path
+    state: State
+
+    @property
+    def files(self) -> dict[str, int]:
+        """The files that lie beside it, with their sizes in bytes."""
+        beside = [self.path] if self.path.name != STATE_FILE else sorted(self.path.parent.iterdir())
+        return {path.name: path.stat().length for path in beside if not path.is_dir()}
+
+
+def open_saved(path: epath.PathLike, step: int | None = None, item: str | None = None) -> Saved:
+    """The state in a directory of checkpoints, in one checkpoint, in an item of one, or in a file.
+
+    Args:
+        path: Any of these, local or remote.
+        step: Which checkpoint of a directory of them; the latest by default.
+        item: The name of the item, where a checkpoint has several that hold a position.
+
+    Raises:
+        StateError: There is no such checkpoint, it has no such item or several, or a file cannot be read.
+    """
+    place = epath.Path(path)
+    try:
+        return _open(place, step, item)
+    except OSError as error:
+        raise StateError(f"{place} cannot be read: {explain(error)}") from error
+
+
+def _open(place: epath.Path, step: int | None, item: str | None) -> Saved:
+    if not place.exists():
+        raise StateError(f"{place} does not exist")
+    if not place.is_dir():
+        content: Any = read_json(place)
+        if not isinstance(content, dict):
+            raise StateError(f"{place} does not hold the JSON object that a state is")
+        return Saved(place, cast(State, content))
+    if (place / STATE_FILE).exists():
+        return Saved(place / STATE_FILE, read_state(place))
+    steps = dict(_steps(place))
+    if steps:
+        wanted = max(steps) if step is None else step
+        if wanted not in steps:
+            shown = ", ".join(map(str, sorted(steps)))
+            raise StateError(f"{place} has no checkpoint of step {wanted}; there are {shown}")
+        place = steps[wanted]
+    items = {path.name: path for path in sorted(place.iterdir()) if (path / STATE_FILE).exists()}
+    if item is not None and item not in items:
+        raise StateError(f"{place} has no item {item!r} with a {STATE_FILE}; there are {list(items)}")
+    if item is None and len(items) != 1:
+        what = "holds no data item" if not items else f"holds several data items, {list(items)}: name one"
+        raise StateError(f"{place} {what} (an item is a folder with a {STATE_FILE})")
+    found = items[item or next(iter(items))]
+    return Saved(found / STATE_FILE, read_state(found))
+
+
+def _steps(place: epath.Path) -> Iterator[tuple[int, epath.Path]]:
+    """The checkpoints of a directory by step: Orbax calls them ``1000``, or with a prefix ``run_1000``."""
+    for path in sorted(place.iterdir()):
+        number = path.name.rpartition("_")[2]
+        if number.isdecimal() and path.is_dir():
+            yield int(number), path

@@ -1,0 +1,82 @@
+"""What users name a run by: a pipeline, an iterator, a state, or a path; as a pipeline and a state."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast, runtime_checkable
+
+from resumable_data.answers.checkpoints import open_saved
+from resumable_data.arguments import kind_of
+from resumable_data.errors import PipelineError
+from resumable_data.iteration.iterator import DataIterator
+from resumable_data.stages.batch import Batch
+from resumable_data.stages.prefetch import Prefetch
+from resumable_data.state import State
+
+
+@runtime_checkable
+class Pipeline(Protocol):
+    """A dataset."""
+
+    @property
+    def node(self) -> Any:
+        """Its last stage."""
+        ...
+
+
+SavedState = Mapping[str, Any] | str | os.PathLike[str]
+"""A state, or the path where one lies."""
+
+Run = Pipeline | DataIterator[Any] | SavedState | tuple[Pipeline, SavedState]
+
+
+@dataclass(frozen=True)
+class Side:
+    """A run.
+
+    Attributes:
+        batch: Its pipeline; None where there is a state alone.
+        state: A state of it; None for a run from the start that was never changed.
+    """
+
+    batch: Batch | None
+    state: State | None
+
+
+def side_of(what: str, given: object) -> Side:
+    """The pipeline and the state of a run.
+
+    Args:
+        what: What an error calls the argument.
+        given: What names the run.
+
+    Raises:
+        PipelineError: It names none.
+        StateError: There is no state at a path.
+    """
+    match given:
+        case tuple() if len(pair := cast(tuple[object, ...], given)) == 2:
+            return Side(side_of(what, pair[0]).batch, side_of(what, pair[1]).state)
+        case DataIterator():
+            iterator = cast(DataIterator[Any], given)
+            return Side(_batch(what, iterator.pipeline), iterator.get_state())
+        case Pipeline():
+            return Side(_batch(what, given.node), None)
+        case Mapping():
+            return Side(None, dict(cast(Mapping[str, Any], given)))
+        case str() | os.PathLike():
+            return Side(None, open_saved(cast(str, given)).state)
+        case _:
+            raise PipelineError(
+                f"{what} is {kind_of(given)}: give a pipeline of batches, an iterator, a state, the path of a "
+                "checkpoint, or (pipeline, state)"
+            )
+
+
+def _batch(what: str, node: object) -> Batch:
+    batch = node.parent if isinstance(node, Prefetch) else node
+    if not isinstance(batch, Batch):
+        raise PipelineError(f"{what}: this takes batches, after batch(…)")
+    return batch
