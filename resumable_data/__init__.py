@@ -2,6 +2,7 @@
 
 from resumable_data import checkpoint
 from resumable_data.answers.diff import Diff, diff
+from resumable_data.answers.verify import Verified
 from resumable_data.answers.when import Appearance
 from resumable_data.batch import Batch, LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
 from resumable_data.dataset import Dataset
@@ -62,6 +63,7 @@ __all__ = [
     "Span",
     "StateError",
     "SyntheticSource",
+    "Verified",
     "WeightSchedule",
     "checkpoint",
     "diff",

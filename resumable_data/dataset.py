@@ -14,6 +14,7 @@ from etils import epath
 from jax.sharding import Mesh, NamedSharding
 
 from resumable_data.answers.explain import explain
+from resumable_data.answers.verify import Verified, verify
 from resumable_data.answers.when import Appearance, when
 from resumable_data.arguments import (
     as_bool,
@@ -901,6 +902,44 @@ class Dataset(Generic[ElementT]):
         """
         record, until = as_integer("when: record", record), optional(as_integer, "when: until", until)
         return when(self._batch("when"), as_text("when: component", component), record, until, state, allow)
+
+    def verify(
+        self,
+        state: Mapping[str, Any],
+        *,
+        since: Mapping[str, Any] | None = None,
+        allow: Collection[str] = (),
+        progress: bool = True,
+    ) -> Verified:
+        """Plans a run again and checks it against its state: the same batches, and each record once an epoch.
+
+        Every batch before the state is planned, at about a microsecond a document, and nothing is delivered. The
+        digest of all of them has to be that of the state, and in every epoch that has ended each record of a
+        component has to stand exactly once and in full.
+
+        Args:
+            state: A state of the run.
+            since: An earlier state of it, to begin at: quicker, and needed where the run was edited before. Whether
+                records come once is then not checked.
+            allow: What may differ between the saved pipeline and this one, as ``set_state`` takes it.
+            progress: Whether to show a progress bar where it takes more than a second.
+
+        Raises:
+            PipelineMismatchError: Other batches were delivered, a record came twice or not in full, or the state
+                belongs to another pipeline or to other data.
+            PipelineError: The run was changed in between.
+            StateError: A state is damaged.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.SyntheticSource(5, [3]), name="toy").repeat()
+        >>> data = documents.pack(4, eod_id=9).batch(2)
+        >>> batches = iter(data)
+        >>> _ = [next(batches) for _ in range(5)]
+        >>> print(data.verify(batches.get_state()))
+        steps 0 to 4: 10 rows, 30 tokens, as the state says
+        toy: 2 whole epochs, each record once and in full
+        """
+        return verify(self._batch("verify"), state, since, allow, progress)
 
     def to_grain(self, *, allow: Collection[str] = ()) -> grain.IterDataset[ElementT]:
         """The same elements as a dataset of Grain, for its transformations, prefetching and checkpoints.

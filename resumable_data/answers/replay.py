@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from itertools import dropwhile
+from itertools import dropwhile, islice
 from types import TracebackType
 from typing import Any, Self, cast
 
 from resumable_data.edits import Edit
 from resumable_data.engines.batches import BatchPlan
-from resumable_data.errors import PipelineError
+from resumable_data.errors import PipelineError, PipelineMismatchError
 from resumable_data.iteration.opened import Opened
 from resumable_data.iteration.place import Place, restored
+from resumable_data.iteration.plan_ahead import plan_one_by_one
 from resumable_data.packing.plan import RowPlan
 from resumable_data.placement.views import WholeBatch
 from resumable_data.stages.batch import Batch
@@ -66,6 +67,29 @@ class Replay:
         """The step of the state."""
         return self._saved.step
 
+    @property
+    def delivered_digest(self) -> str:
+        """The digest of the batches before the state, as it says."""
+        return self._saved.digests.delivered
+
+    def delivered(self, since: Mapping[str, Any] | None) -> Iterator[tuple[RowPlan, str]]:
+        """The rows of each batch before the state, with the digest of all up to it, planned again.
+
+        Args:
+            since: An earlier state of the run to begin at; None for its start.
+
+        Raises:
+            StateError: That state is damaged.
+            PipelineMismatchError: It is of another pipeline, or of a later step.
+            PipelineError: The run was changed in between.
+        """
+        begin = self._first if since is None else restored(self._saved.opened, since, ())
+        if begin.step > self._saved.step:
+            raise PipelineMismatchError(
+                f"{self._what}: since is of step {begin.step}, after step {self._saved.step} of the state"
+            )
+        return islice(_delivered(self._with_skips(begin, begin.step)), self._saved.step - begin.step)
+
     def plan(self, step: int) -> RowPlan:
         """The rows of the global batch of a step.
 
@@ -101,12 +125,11 @@ class Replay:
 
     def _before(self, step: int) -> Place[Any]:
         """A place at or before a step."""
-        return self._saved if step >= self._saved.step else self._start(step)
+        return self._saved if step >= self._saved.step else self._with_skips(self._first, step)
 
-    def _start(self, step: int) -> Place[Any]:
-        """The start of the run, with all that was skipped in it."""
-        place = self._first
-        for edit in self._saved.edits:
+    def _with_skips(self, place: Place[Any], step: int) -> Place[Any]:
+        """A place before the state, with all that was skipped from there on; a step is asked for."""
+        for edit in self._saved.edits[len(place.edits) :]:
             if edit.kind != "skip":
                 raise PipelineError(
                     f"{self._what}: step {step} is before step {self._saved.step} of the state, and the run was "
@@ -123,3 +146,9 @@ def _plans(place: Place[Any]) -> Iterator[tuple[int, RowPlan]]:
     while (planned := engine.plan(cursor, step)) is not None:
         yield step, cast(BatchPlan, planned.plan).rows
         step, cursor = step + 1, planned.after
+
+
+def _delivered(place: Place[Any]) -> Iterator[tuple[RowPlan, str]]:
+    for planned in plan_one_by_one(place.opened.engine, place.cursor, place.step):
+        place = place.after(planned.after)
+        yield cast(BatchPlan, planned.plan).rows, place.digests.delivered

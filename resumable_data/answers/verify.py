@@ -1,0 +1,176 @@
+"""``verify``: plans a run again from its start, and checks what the library promises of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from resumable_data.answers.components import components_of, record_count, source_records
+from resumable_data.answers.replay import Replay
+from resumable_data.arguments import as_bool
+from resumable_data.arrays import Int64Array
+from resumable_data.digest import Json
+from resumable_data.errors import PipelineMismatchError
+from resumable_data.packing.plan import NO_EPOCH, RowPlan
+from resumable_data.stages.batch import Batch
+from resumable_data.stages.component import Component
+
+_MOST_RECORDS = 2**28
+"""Of larger components it is not checked that each record comes once: 2 GiB would be kept of each."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found of a run. It prints as lines.
+
+    Attributes:
+        first: The first step that was planned again.
+        last: The step of the state, before which all were.
+        rows: Rows in them.
+        tokens: Tokens in them, padding excluded.
+        complete: By component path how many epochs were seen whole, each record exactly once and in full.
+        unchecked: Components of which that is not checked: streams, or too many records.
+    """
+
+    first: int
+    last: int
+    rows: int
+    tokens: int
+    complete: Mapping[str, int]
+    unchecked: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Json]:
+        """The same as JSON values; keys are the attributes."""
+        return {
+            "first": self.first,
+            "last": self.last,
+            "rows": self.rows,
+            "tokens": self.tokens,
+            "complete": dict(self.complete),
+            "unchecked": list(self.unchecked),
+        }
+
+    def __str__(self) -> str:
+        lines = [
+            f"steps {self.first} to {self.last - 1}: {self.rows:,} rows, {self.tokens:,} tokens, as the state says"
+            if self.last > self.first
+            else f"step {self.last}: nothing was delivered"
+        ]
+        lines += [
+            f"{path}: {epochs} whole epochs, each record once and in full" for path, epochs in self.complete.items()
+        ]
+        lines += [f"{path}: not checked, whether each record comes once" for path in self.unchecked]
+        return "\n".join(lines)
+
+
+def verify(
+    batch: Batch,
+    state: Mapping[str, Any],
+    since: Mapping[str, Any] | None = None,
+    allow: Collection[str] = (),
+    progress: bool = True,
+) -> Verified:
+    """Plans a run again and checks it against its state; see ``Dataset.verify``."""
+    progress = as_bool("verify: progress", progress)
+    with Replay("verify", batch, state, allow) as replay:
+        last, found, rows, tokens, steps = replay.saved_step, "", 0, 0, 0
+        components = {replay.numbers[path]: (path, one) for path, one in components_of(batch.parent).items()}
+        once = [
+            _Once(path, one, number, skips=bool(replay.edits))
+            for number, (path, one) in components.items()
+            if _is_checked(one) and since is None
+        ]
+        delivered = replay.delivered(since)
+        bar = tqdm(delivered, desc="verify", unit="step", total=last, delay=1, disable=not progress)
+        for plan, digest in bar:
+            found, steps, rows, tokens = digest, steps + 1, rows + len(plan), tokens + int(plan.length.sum())
+            for counted in once:
+                counted.add(plan)
+        expected = replay.delivered_digest
+    first = last - steps if since is not None else 0
+    if since is None and steps < last:
+        raise PipelineMismatchError(f"verify: the run ends after {steps} batches, but the state is of step {last}")
+    if steps and found != expected:
+        raise PipelineMismatchError(
+            f"verify: the batches before step {last} have the digest {found}, but the state says {expected}: other "
+            "batches were delivered than this pipeline plans. Verify earlier states of the run to find from where on",
+            ("the batches delivered",),
+        )
+    unchecked = tuple(sorted({path for path, _ in components.values()} - {counted.path for counted in once}))
+    complete = {counted.path: counted.complete() for counted in sorted(once, key=lambda counted: counted.path)}
+    return Verified(first, last, rows, tokens, complete, unchecked)
+
+
+def _is_checked(component: Component) -> bool:
+    count = record_count(component)
+    return count is not None and count <= _MOST_RECORDS
+
+
+@dataclass
+class _Once:
+    """Counts the tokens of each record of a component in the epochs that are in progress.
+
+    Attributes:
+        path: The path of the component.
+        component: The component.
+        number: The number of its reader.
+        skips: Whether batches were skipped, so that records may lack.
+        counted: By epoch int64[n_records], the tokens of each record so far.
+        whole: By epoch int64[n_records], all tokens of those that came; -1 of others.
+        done: Epochs that have ended, seen whole.
+    """
+
+    path: str
+    component: Component
+    number: int
+    skips: bool
+    counted: dict[int, Int64Array] = field(default_factory=dict[int, Int64Array])
+    whole: dict[int, Int64Array] = field(default_factory=dict[int, Int64Array])
+    done: int = 0
+
+    def add(self, plan: RowPlan) -> None:
+        """Adds the spans of a batch.
+
+        Raises:
+            PipelineMismatchError: A token comes twice in an epoch.
+        """
+        own = plan.reader == self.number
+        if plan.epoch is None or not own.any():
+            return
+        records = source_records(self.component, plan.record[own])
+        epochs, lengths, wholes = plan.epoch[own], plan.length[own], plan.document_length[own]
+        for epoch in np.unique(epochs[epochs != NO_EPOCH]).tolist():
+            of_epoch = epochs == epoch
+            count = record_count(self.component) or 0
+            tokens = self.counted.setdefault(epoch, np.zeros(count, np.int64))
+            whole = self.whole.setdefault(epoch, np.full(count, -1))
+            np.add.at(tokens, records[of_epoch], lengths[of_epoch])
+            whole[records[of_epoch]] = wholes[of_epoch]
+            twice = np.flatnonzero((whole >= 0) & (tokens > whole))
+            if len(twice):
+                raise PipelineMismatchError(
+                    f"verify: component {self.path!r}: record {twice[0]} comes twice in epoch {epoch}"
+                )
+        for epoch in sorted(self.counted)[:-2]:
+            self._close(epoch)
+
+    def complete(self) -> int:
+        """How many epochs were seen whole: all but the last, and that where no record of it is left."""
+        for epoch in sorted(self.counted)[:-1]:
+            self._close(epoch)
+        return self.done + sum(bool((self.counted[epoch] == self.whole[epoch]).all()) for epoch in self.counted)
+
+    def _close(self, epoch: int) -> None:
+        tokens, whole = self.counted.pop(epoch), self.whole.pop(epoch)
+        short = np.flatnonzero((whole >= 0) & (tokens < whole))
+        if len(short) and not self.skips:
+            raise PipelineMismatchError(
+                f"verify: component {self.path!r}: of record {short[0]} epoch {epoch} has {tokens[short[0]]} of "
+                f"{whole[short[0]]} tokens"
+            )
+        # Without skips, a record that does not come was left out by a filter.
+        self.done += len(short) == 0 and not (self.skips and bool((whole < 0).any()))

@@ -1,0 +1,83 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import resumable_data as rd
+from property_tests.testing.hostile import resigned
+from property_tests.testing.running import through_json
+from resumable_data.answers import verify as module
+
+
+def data(n=7, seed=1, batch=2, **filtering):
+    documents = rd.Dataset.from_source(rd.InMemorySource([[k] * (k % 5 + 1) for k in range(n)]), name="toy")
+    documents = documents.filter(on_lengths=lambda n: n != 2, name="not_two") if filtering else documents
+    return documents.shuffle(seed).repeat().pack(4, eod_id=9).batch(batch)
+
+
+def state_after(pipeline, steps):
+    with iter(pipeline) as iterator:
+        for _ in range(steps):
+            next(iterator)
+        return through_json(iterator.get_state())
+
+
+def test_a_sound_run_is_said_to_be_one():
+    found = data().verify(state_after(data(), 20))
+    assert (found.first, found.last, found.rows) == (0, 20, 40)
+    assert found.complete["toy"] >= 5
+    assert str(found).splitlines()[0].startswith("steps 0 to 19: 40 rows,")
+    assert json.loads(json.dumps(found.to_json()))["unchecked"] == []
+    assert str(data().verify(state_after(data(), 0))).startswith("step 0: nothing was delivered")
+    assert data(filtered=True).verify(state_after(data(filtered=True), 9)).complete["toy"] > 1
+
+
+def test_an_earlier_state_shortens_it():
+    found = data().verify(state_after(data(), 20), since=state_after(data(), 15))
+    assert (found.first, found.last, found.complete, found.unchecked) == (15, 20, {}, ("toy",))
+    with pytest.raises(rd.PipelineMismatchError, match="since is of step 15, after step 3 of the state"):
+        data().verify(state_after(data(), 3), since=state_after(data(), 15))
+
+
+def test_what_was_skipped_is_not_delivered():
+    with iter(data()) as iterator:
+        next(iterator)
+        iterator.skip(2)
+        for _ in range(6):
+            next(iterator)
+        state = iterator.get_state()
+    assert data().verify(state, since=state_after(data(), 1)).last == 7
+    assert data().verify(state).complete["toy"] < data().verify(state_after(data(), 9)).complete["toy"]
+
+
+def test_other_batches_are_found_out():
+    state = state_after(data(), 5)
+    with pytest.raises(rd.PipelineMismatchError, match="the batches before step 5 have the digest"):
+        data().verify(resigned({**state, "delivered_digest": "0" * 16}))
+
+
+def test_an_edit_in_between_asks_for_a_later_state():
+    edited = iter(data(batch=4))
+    edited.set_state(state_after(data(), 3), allow={"batch"})
+    at_edit = edited.get_state()
+    next(edited)
+    assert data(batch=4).verify(edited.get_state(), since=at_edit).rows == 4
+    with pytest.raises(rd.PipelineError, match="the run was changed at step 3"):
+        data(batch=4).verify(edited.get_state())
+
+
+@pytest.mark.parametrize("fault", ["twice", "short"])
+def test_a_record_that_comes_twice_or_in_part_is_found(monkeypatch, fault):
+    """Breaks the plans on the way to the check, as an order with such a fault would."""
+    add = module._Once.add
+
+    def broken(self, plan):
+        if fault == "twice":
+            add(self, plan)
+        add(self, replace(plan, length=np.minimum(plan.length, 1)) if fault == "short" else plan)
+
+    state = state_after(data(), 20)
+    monkeypatch.setattr(module._Once, "add", broken)
+    with pytest.raises(rd.PipelineMismatchError, match=r"comes twice in epoch 0|of record \d+ epoch 0 has 1 of"):
+        data().verify(state)
