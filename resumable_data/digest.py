@@ -65,9 +65,18 @@ def module_name(module: str) -> str:
     file = getattr(main, "__file__", None)
     if file is None:
         return "__main__"
-    path = Path(file).resolve()
-    packages = takewhile(lambda folder: (folder / "__init__.py").is_file(), path.parents)
-    return ".".join([*(folder.name for folder in reversed(list(packages))), path.stem])
+    return file_module(Path(file).resolve())[0]
+
+
+def file_module(path: Path) -> tuple[str, Path]:
+    """The name of the module in a file, and the folder from which it is imported by it.
+
+    >>> name, folder = file_module(Path(__file__))
+    >>> name, (folder / "resumable_data" / "digest.py").exists()
+    ('resumable_data.digest', True)
+    """
+    packages = list(takewhile(lambda folder: (folder / "__init__.py").is_file(), path.parents))
+    return ".".join([*(folder.name for folder in reversed(packages)), path.stem]), path.parents[len(packages)]
 
 
 def content_digest(record: object, other: Callable[[object], str] = type_digest) -> str:

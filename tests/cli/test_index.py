@@ -49,7 +49,7 @@ def test_indexes_may_lie_elsewhere(shards: Path) -> None:
 def test_what_fails_is_said_without_a_traceback(shards: Path) -> None:
     (shards / "train_1.arecord").write_bytes(b"")
     result = CliRunner().invoke(main, ["index", f"{shards}/train_*.arecord", "--no-progress"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert re.fullmatch(r"Error: .*train_1\.arecord is empty .*\n", result.output)
 
 

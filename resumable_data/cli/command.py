@@ -1,0 +1,77 @@
+"""The command and what all subcommands share: how they end, and what they print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from typing_extensions import override
+
+from resumable_data.cli.compare import diff_command
+from resumable_data.cli.index import index_command
+from resumable_data.cli.look import explain_command, inspect_command, show_command, when_command
+from resumable_data.cli.prove import verify_command
+from resumable_data.errors import ResumableDataError
+from resumable_data.version import VERSION
+
+_COMMANDS = (
+    diff_command,
+    explain_command,
+    index_command,
+    inspect_command,
+    show_command,
+    verify_command,
+    when_command,
+)
+
+_EPILOG = """\b
+A PIPELINE is module:name or file.py:name, where name is a dataset or a function that returns one.
+--set name=value gives the function an argument: a JSON value, or else a text.
+A CHECKPOINT is a directory of checkpoints, one checkpoint, an item of one, or a state.json.
+
+\b
+Examples:
+  resumable-data inspect runs/7
+  resumable-data explain train.py:make_data 4210 --state runs/7 --set batch=64
+  resumable-data when train.py:make_data web 81233 --until 10000
+  resumable-data diff train.py:make_data train.py:make_data --set-b seed=8
+
+\b
+Exit codes: 0 yes; 1 no: what is compared differs, a run is not as its state says, or a record does not
+appear; 2 the question cannot be answered, and one line says why.
+
+\b
+Completion in the shell: eval "$(_RESUMABLE_DATA_COMPLETE=bash_source resumable-data)", or zsh_source, or
+_RESUMABLE_DATA_COMPLETE=fish_source resumable-data | source
+"""
+
+
+class _Refusal(click.ClickException):
+    """One line that says why there is no answer."""
+
+    exit_code = 2
+
+
+class _Group(click.Group):
+    """Ends with one line and exit code 2 where the library refuses."""
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ResumableDataError as error:
+            raise _Refusal(" ".join(str(error).split())) from error
+
+
+@click.group(cls=_Group, epilog=_EPILOG, context_settings={"max_content_width": 110})
+@click.version_option(VERSION, prog_name="resumable-data")
+def main() -> None:
+    """Looks into data pipelines, and prepares data for them.
+
+    Batches are planned before they are read, so that every question about a run is answered from its pipeline and
+    its state: what was in a step, when a record appears, in what two runs differ.
+    """
+
+
+for _command in _COMMANDS:
+    main.add_command(_command)

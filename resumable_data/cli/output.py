@@ -1,0 +1,34 @@
+"""What subcommands print: for people as wide as the terminal, or JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def print_answer(text: Callable[[int | None], str], content: Any, as_json: bool) -> None:
+    """Prints an answer.
+
+    Args:
+        text: From the width of a line, None for any, to what people read.
+        content: The same as JSON values.
+        as_json: Whether a program reads it.
+    """
+    click.echo(json.dumps(content, indent=1) if as_json else text(terminal_width()))
+
+
+def terminal_width() -> int | None:
+    """Characters a line of the terminal; None where the output goes to a file or a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def shows_progress() -> bool:
+    """Whether somebody sees a progress bar."""
+    return sys.stderr.isatty()

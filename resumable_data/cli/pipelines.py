@@ -1,0 +1,120 @@
+"""Pipelines that a command line names: ``module:name`` or ``file.py:name``, with arguments."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from resumable_data.dataset import Dataset
+from resumable_data.digest import file_module
+from resumable_data.errors import PipelineError
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+
+def settings_option(
+    name: str = "--set", argument: str = "settings", of: str = ""
+) -> Callable[[FunctionT], FunctionT]:
+    """The option that gives arguments to the function of a pipeline."""
+    text = f"An argument for the function{of}; may be given several times."
+    return click.option(name, argument, multiple=True, metavar="NAME=VALUE", help=text)
+
+
+def load_object(name: str) -> Any:
+    """What ``module:name`` or ``file.py:name`` means. A file is imported as its own script would call itself.
+
+    Raises:
+        PipelineError: There is no such module or name, or importing it fails.
+    """
+    place, colon, attribute = name.rpartition(":")
+    if not colon or not attribute:
+        raise PipelineError(f"{name!r} is not the name of a pipeline: give module:name or file.py:name")
+    try:
+        return attrgetter(attribute)(_import(place))
+    except AttributeError as error:
+        raise PipelineError(f"{name}: {error}") from error
+
+
+def load_pipeline(name: str, settings: Sequence[str] = ()) -> Dataset[Any]:
+    """The dataset that a name means.
+
+    Args:
+        name: ``module:name`` or ``file.py:name``, of a dataset or of a function that returns one.
+        settings: Arguments of the function, each ``"name=value"``.
+
+    Raises:
+        PipelineError: There is none, or the function fails.
+    """
+    found, arguments = load_object(name), parse_settings(settings)
+    if isinstance(found, Dataset):
+        if arguments:
+            raise PipelineError(f"{name} is a dataset, which takes no arguments: give a function that returns one")
+        return cast(Dataset[Any], found)
+    if not callable(found):
+        raise PipelineError(f"{name} is {type(found).__name__}; a function that returns a dataset is needed")
+    try:
+        made: object = found(**arguments)
+    except Exception as error:
+        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+        raise PipelineError(f"{name}({given}) fails: {type(error).__name__}: {error}") from error
+    if not isinstance(made, Dataset):
+        raise PipelineError(f"{name} returns {type(made).__name__}, not a dataset of resumable_data")
+    return cast(Dataset[Any], made)
+
+
+def parse_settings(settings: Sequence[str]) -> Mapping[str, Any]:
+    r"""Arguments by name; a value is JSON, or else a text.
+
+    Raises:
+        PipelineError: One has no ``=``.
+
+    >>> dict(parse_settings(["batch=64", "name=web", 'weights={"web": 1}']))
+    {'batch': 64, 'name': 'web', 'weights': {'web': 1}}
+    """
+    found: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or not name.isidentifier():
+            raise PipelineError(f"--set {setting}: give name=value, as --set batch=64")
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
+
+
+def is_pipeline(name: str) -> bool:
+    """Whether a name means a pipeline, rather than the path of a checkpoint.
+
+    >>> is_pipeline("train.py:make_data"), is_pipeline("jobs.train:data"), is_pipeline("gs://runs/7")
+    (True, True, False)
+    """
+    place, colon, attribute = name.rpartition(":")
+    return bool(colon and place) and all(part.isidentifier() for part in attribute.split("."))
+
+
+def _import(place: str) -> Any:
+    """A module by its name, or by its file.
+
+    Raises:
+        PipelineError: There is none, or it fails.
+    """
+    module, folder = place, Path.cwd()
+    if place.endswith(".py"):
+        file = Path(place).resolve()
+        if not file.is_file():
+            raise PipelineError(f"{place} does not exist")
+        module, folder = file_module(file)
+    # An installed command does not look for modules in the working folder, as ``python`` does.
+    sys.path.insert(0, str(folder))
+    try:
+        return import_module(module)
+    except Exception as error:
+        raise PipelineError(f"{place} cannot be imported: {type(error).__name__}: {error}") from error

@@ -1,0 +1,44 @@
+"""``verify``: whether a run is as its state says."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from resumable_data.cli.output import as_json, print_answer, shows_progress
+from resumable_data.cli.pipelines import load_pipeline, settings_option
+from resumable_data.cli.states import allow_option, choosing, read_state
+from resumable_data.errors import PipelineMismatchError
+
+
+@click.command("verify", short_help="Check a run against its state.")
+@click.argument("pipeline")
+@click.argument("checkpoint")
+@click.option("--since", metavar="CHECKPOINT", help="An earlier state of the run, to begin at.")
+@settings_option()
+@allow_option
+@choosing
+@as_json
+def verify_command(
+    pipeline: str,
+    checkpoint: str,
+    since: str | None,
+    settings: tuple[str, ...],
+    allow: tuple[str, ...],
+    step: int | None,
+    item: str | None,
+    as_json: bool,
+) -> None:
+    """Plans a run again, and checks it against its state. Exit code 1 if it is another.
+
+    The digest of all batches has to be that of the state, and each record has to come once an epoch, in full.
+    """
+    data, state = load_pipeline(pipeline, settings), read_state(checkpoint, step, item) or {}
+    try:
+        found = data.verify(state, since=read_state(since), allow=allow, progress=shows_progress())
+    except PipelineMismatchError as error:
+        refusal = str(error)
+        print_answer(lambda width: refusal, {"sound": False, "differences": list(error.differences)}, as_json)
+        sys.exit(1)
+    print_answer(lambda width: str(found), {"sound": True, **found.to_json()}, as_json)

@@ -1,0 +1,33 @@
+"""Options that name a saved state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from resumable_data.answers.checkpoints import open_saved
+from resumable_data.state import State
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+
+def choosing(function: FunctionT) -> FunctionT:
+    """The options that choose among the checkpoints of a directory, and their items."""
+    function = click.option("--item", help="The item of the checkpoint, where it has several with data.")(function)
+    return click.option("--step", type=int, help="The checkpoint, in a directory of them; the latest by default.")(
+        function
+    )
+
+
+state_option = click.option("--state", metavar="CHECKPOINT", help="A state of the run, to begin at.")
+
+allow_option = click.option(
+    "--allow", multiple=True, help="What may differ from the saved pipeline: weights, sources, batch or epochs."
+)
+
+
+def read_state(path: str | None, step: int | None = None, item: str | None = None) -> State | None:
+    """The state at a path, or None."""
+    return None if path is None else open_saved(path, step, item).state
