@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from resumable_data.table import Shown
+
 Array: TypeAlias = "np.ndarray[Any, Any] | jax.Array"
 
 BatchT = TypeVar("BatchT")
@@ -23,7 +25,7 @@ dataclass_kwonly: Any = partial(dataclass, frozen=True, eq=False, kw_only=True)
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class Batch:
+class Batch(Shown):
     """Inputs and the targets to be predicted from them.
 
     ``batch[key]`` applies one index to every field: an integer, a slice, an index array or list, or a tuple

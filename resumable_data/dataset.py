@@ -33,7 +33,7 @@ from resumable_data.assembly.as_dict import HUGGING_FACE
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.batch import LLMBatch
 from resumable_data.differences import EDITS
-from resumable_data.drawing import draw, draw_html
+from resumable_data.drawing import draw
 from resumable_data.engines.batches import Length
 from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
@@ -81,6 +81,7 @@ from resumable_data.stages.tokenize import Tokenize
 from resumable_data.stages.truncate import as_side
 from resumable_data.stages.unbatch import Unbatch
 from resumable_data.stages.user_function import FILTER, MAP, RANDOM_MAP, is_transform, user_function
+from resumable_data.table import Shown
 
 if TYPE_CHECKING:
     import grain
@@ -92,7 +93,7 @@ ElementT = TypeVar("ElementT")
 
 
 @dataclass(frozen=True)
-class Dataset(Generic[ElementT]):
+class Dataset(Shown, Generic[ElementT]):
     """A pipeline: immutable, cheap, built from a source by one method a stage.
 
     Iterating gives documents before ``pack`` or ``pad``, rows before ``batch``, and ``LLMBatch`` after it.
@@ -972,9 +973,6 @@ class Dataset(Generic[ElementT]):
 
     def __repr__(self) -> str:
         return draw(self.node)
-
-    def _repr_html_(self) -> str:
-        return draw_html(self.node)
 
     def __iter__(self) -> DataIterator[ElementT]:
         return open_iterator(self.node, Worker(0, 1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -33,11 +32,6 @@ def draw(node: Any) -> str:
           └─ web: synthetic source (1000 records) → shuffle(seed=7) → repeat()
     """
     return "\n".join(_lines(node, None))
-
-
-def draw_html(node: Any) -> str:
-    """The same for a notebook."""
-    return f"<pre>{html.escape(draw(node))}</pre>"
 
 
 def _lines(node: Any, name: str | None) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from resumable_data.digest import Json
-from resumable_data.table import as_lines
+from resumable_data.table import Shown, as_lines
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Shown):
     """What the global batch of a step consists of. It prints as a table.
 
     Attributes:

@@ -1,7 +1,8 @@
-"""Tables of text, for people."""
+"""Text for people: tables, and how a notebook shows it."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 _GAP = "  "
@@ -39,6 +40,20 @@ def as_lines(
         )
         lines.append(_GAP.join(placed).rstrip())
     return lines
+
+
+class Shown:
+    """What a notebook shows as it prints.
+
+    >>> class Answer(Shown):
+    ...     def __str__(self) -> str:
+    ...         return "a < b"
+    >>> Answer()._repr_html_()
+    '<pre>a &lt; b</pre>'
+    """
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def printable(text: str) -> str:

@@ -21,6 +21,7 @@ from resumable_data.digest import Json
 from resumable_data.explanation import Explanation
 from resumable_data.packing.plan import RowPlan
 from resumable_data.state import State, split
+from resumable_data.table import Shown
 
 _STEPS_AFTER = 1000
 _MOST_SHIFT = 64
@@ -28,7 +29,7 @@ _SHIFT_STEPS = 8
 
 
 @dataclass(frozen=True)
-class Diff:
+class Diff(Shown):
     """In what two runs differ. It prints as text.
 
     Attributes:

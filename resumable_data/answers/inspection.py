@@ -13,7 +13,7 @@ from resumable_data.digest import Json, canonical_json
 from resumable_data.planning.integers import MIX, delivered_of, is_mix, name_component
 from resumable_data.planning.weights import WeightSchedule
 from resumable_data.state import At, Position, Settings, State, split
-from resumable_data.table import as_lines, printable
+from resumable_data.table import Shown, as_lines, printable
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class InspectedComponent:
 
 
 @dataclass(frozen=True)
-class Inspection:
+class Inspection(Shown):
     """What a state says of its run. It prints as text.
 
     Attributes:

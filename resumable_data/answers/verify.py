@@ -18,13 +18,14 @@ from resumable_data.errors import PipelineMismatchError
 from resumable_data.packing.plan import NO_EPOCH, RowPlan
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.component import Component
+from resumable_data.table import Shown
 
 _MOST_RECORDS = 2**28
 """Of larger components it is not checked that each record comes once: 2 GiB would be kept of each."""
 
 
 @dataclass(frozen=True)
-class Verified:
+class Verified(Shown):
     """What was found of a run. It prints as lines.
 
     Attributes:

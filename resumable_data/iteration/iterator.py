@@ -25,12 +25,13 @@ from resumable_data.iteration.plan_ahead import After, plan_one_by_one
 from resumable_data.iteration.progress import Progress
 from resumable_data.reading.bad_records import LeftOut
 from resumable_data.state import Position, State, encode, shards_of
+from resumable_data.table import Shown
 from resumable_data.waits import Waiting
 
 ElementT = TypeVar("ElementT")
 
 
-class DataIterator(Generic[ElementT]):
+class DataIterator(Shown, Generic[ElementT]):
     """Iterates over a pipeline from a position that can be saved and set.
 
     What is read ahead or prefetched is never part of the state: that is always the position after the last
