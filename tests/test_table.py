@@ -33,7 +33,7 @@ def test_a_notebook_shows_what_prints_and_no_markup_of_a_name(thing: Any) -> Non
 def test_columns_of_text_are_cut_at_their_beginning_until_the_line_fits() -> None:
     rows = [["a/very/long/path/to/a/file", 7], ["short", 123456]]
     lines = as_lines(["file", "n"], rows, 20, texts=["file"])
-    assert lines == ["file               n", "…to/a/file         7", "short         123456"]
+    assert lines == ["file               n", "…h/to/a/file       7", "short         123456"]
     assert max(map(len, as_lines(["file", "n"], rows, 5, texts=["file"]))) == 16  # 8 of text, 2 between, 6 of digits
 
 
