@@ -2,6 +2,7 @@
 
 from resumable_data import checkpoint
 from resumable_data.answers.diff import Diff, diff
+from resumable_data.answers.simulation import Simulation
 from resumable_data.answers.verify import Verified
 from resumable_data.answers.when import Appearance
 from resumable_data.batch import Batch, LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
@@ -59,6 +60,7 @@ __all__ = [
     "RecordError",
     "ResumableDataError",
     "Retries",
+    "Simulation",
     "SourceError",
     "Span",
     "StateError",

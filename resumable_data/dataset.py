@@ -14,6 +14,8 @@ from etils import epath
 from jax.sharding import Mesh, NamedSharding
 
 from resumable_data.answers.explain import explain
+from resumable_data.answers.simulate import simulate
+from resumable_data.answers.simulation import Simulation
 from resumable_data.answers.verify import Verified, verify
 from resumable_data.answers.when import Appearance, when
 from resumable_data.arguments import (
@@ -903,6 +905,47 @@ class Dataset(Shown, Generic[ElementT]):
         """
         record, until = as_integer("when: record", record), optional(as_integer, "when: until", until)
         return when(self._batch("when"), as_text("when: component", component), record, until, state, allow)
+
+    def simulate(
+        self,
+        steps: int | None = None,
+        *,
+        state: Mapping[str, Any] | None = None,
+        allow: Collection[str] = (),
+        progress: bool = True,
+    ) -> Simulation:
+        """What a run would be like, before it is begun: epochs, mix, padding, ramp, processes that work, sizes.
+
+        All its batches are planned, at about a microsecond a document. Documents are read only where their lengths
+        are not known. ``print`` shows it as tables; ``save_html`` writes a page with pictures.
+
+        Args:
+            steps: How many steps; None for all, where the data ends. Data that ends earlier is planned to its end.
+            state: A state to begin at, also after an edit; without it, the run begins.
+            allow: As in ``explain``.
+            progress: Whether to show a progress bar where it takes more than a second.
+
+        Raises:
+            PipelineError: The data is endless and no steps are given, or they are below 1.
+            StateError: The state is damaged.
+            PipelineMismatchError: It belongs to another pipeline or to other data.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.SyntheticSource(50, [3, 5]), name="toy").shuffle(1).repeat()
+        >>> print(documents.pack(8, eod_id=0).batch(rd.BatchSchedule(8, factors={0: 0.5, 6: 1})).simulate(20))
+        20 steps from step 0 on: 136 rows, 1,066 tokens
+        <BLANKLINE>
+        component  records  epochs  documents  tokens  documents %  tokens %  weight %
+        toy             50   5.440        272   1,066       100.00    100.00    100.00
+        <BLANKLINE>
+        padding: 2.022 % of the cells
+        documents a row: least 2, median 2, 99 % 2, most 2; 0.00 % of the documents stand in several rows
+        batch: 4 rows from step 0, 8 rows from step 6
+        processes: 1, 2, 4 work, and data axes of a mesh of as many devices; no others, none over 4
+        state: 545 B in a checkpoint
+        lengths: 400 B at most, in memory or mapped
+        """
+        return simulate(self._batch("simulate"), steps, state, allow, progress)
 
     def verify(
         self,

@@ -43,6 +43,8 @@ class Replay:
         catalog, whole = Catalog(), replace(batch, view=WholeBatch())
         engine = whole.open_engine(catalog, shards, with_epochs=True)
         opened = Opened[Any](engine, catalog.description, whole.shards_of(shards), tuple(catalog.resources))
+        self.engine = engine
+        """What plans the batches."""
         self._first = Place(opened, 0, engine.start())
         try:
             self._saved = self._first if state is None else restored(opened, state, allow)
@@ -67,13 +69,17 @@ class Replay:
         """The step of the state."""
         return self._saved.step
 
-    @property
-    def delivered_digest(self) -> str:
-        """The digest of the batches before the state, as it says."""
-        return self._saved.digests.delivered
+    def onward(self) -> Iterator[tuple[RowPlan, Place[Any]]]:
+        """The rows of each batch from that of the state on, with the place after it."""
+        return _delivered(self._saved)
 
-    def delivered(self, since: Mapping[str, Any] | None) -> Iterator[tuple[RowPlan, str]]:
-        """The rows of each batch before the state, with the digest of all up to it, planned again.
+    @property
+    def place(self) -> Place[Any]:
+        """Where the run is, as the state says."""
+        return self._saved
+
+    def delivered(self, since: Mapping[str, Any] | None) -> Iterator[tuple[RowPlan, Place[Any]]]:
+        """The rows of each batch before the state, with the place after it, planned again.
 
         Args:
             since: An earlier state of the run to begin at; None for its start.
@@ -148,7 +154,7 @@ def _plans(place: Place[Any]) -> Iterator[tuple[int, RowPlan]]:
         step, cursor = step + 1, planned.after
 
 
-def _delivered(place: Place[Any]) -> Iterator[tuple[RowPlan, str]]:
+def _delivered(place: Place[Any]) -> Iterator[tuple[RowPlan, Place[Any]]]:
     for planned in plan_one_by_one(place.opened.engine, place.cursor, place.step):
         place = place.after(planned.after)
-        yield cast(BatchPlan, planned.plan).rows, place.digests.delivered
+        yield cast(BatchPlan, planned.plan).rows, place

@@ -87,11 +87,12 @@ def verify(
         ]
         delivered = replay.delivered(since)
         bar = tqdm(delivered, desc="verify", unit="step", total=last, delay=1, disable=not progress)
-        for plan, digest in bar:
-            found, steps, rows, tokens = digest, steps + 1, rows + len(plan), tokens + int(plan.length.sum())
+        for plan, place in bar:
+            found, steps = place.digests.delivered, steps + 1
+            rows, tokens = rows + len(plan), tokens + int(plan.length.sum())
             for counted in once:
                 counted.add(plan)
-        expected = replay.delivered_digest
+        expected = replay.place.digests.delivered
     first = last - steps if since is not None else 0
     if since is None and steps < last:
         raise PipelineMismatchError(f"verify: the run ends after {steps} batches, but the state is of step {last}")

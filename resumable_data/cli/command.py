@@ -10,6 +10,7 @@ from typing_extensions import override
 from resumable_data.cli.compare import diff_command
 from resumable_data.cli.index import index_command
 from resumable_data.cli.look import explain_command, inspect_command, show_command, when_command
+from resumable_data.cli.plan import simulate_command
 from resumable_data.cli.prove import verify_command
 from resumable_data.errors import ResumableDataError
 from resumable_data.version import VERSION
@@ -20,6 +21,7 @@ _COMMANDS = (
     index_command,
     inspect_command,
     show_command,
+    simulate_command,
     verify_command,
     when_command,
 )
@@ -31,6 +33,7 @@ A CHECKPOINT is a directory of checkpoints, one checkpoint, an item of one, or a
 
 \b
 Examples:
+  resumable-data simulate train.py:make_data --steps 10000 --html run.html
   resumable-data inspect runs/7
   resumable-data explain train.py:make_data 4210 --state runs/7 --set batch=64
   resumable-data when train.py:make_data web 81233 --until 10000

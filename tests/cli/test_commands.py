@@ -119,9 +119,24 @@ def test_diff_says_whether_and_where(folder: Path) -> None:
     assert states["compared"] is None
 
 
+def test_simulate_plans_a_run(folder: Path, tmp_path: Path) -> None:
+    script, page = f"{folder / 'train.py'}:make_data", tmp_path / "run.html"
+    found = answer("simulate", script, "--steps", 9, "--state", folder / "run", "--html", page)
+    assert (found["first"], found["steps"]) == (3, 9)
+    assert page.read_text().startswith("<!DOCTYPE html>")
+    code, text = run("simulate", script, "--steps", 9, "--set", "batch=8")
+    assert (code, text.splitlines()[0].split(":")[0]) == (0, "9 steps from step 0 on")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["simulate", "{folder}/train.py:data"], "say how many steps="),
+        (["simulate", "{folder}/train.py:data", "--steps", "0"], "must be at least 1"),
+        (
+            ["simulate", "{folder}/train.py:data", "--steps", "2", "--html", "{folder}/no/run.html"],
+            "cannot be written",
+        ),
         (["inspect", "{folder}/nothing"], "does not exist"),
         (["inspect", "{folder}"], "holds no data item"),
         (["inspect", "{folder}/run", "--step", "9"], "has no checkpoint of step 9; there are 1, 2, 3"),

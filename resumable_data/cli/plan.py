@@ -1,0 +1,34 @@
+"""``simulate``: what a run would be like."""
+
+from __future__ import annotations
+
+import click
+
+from resumable_data.cli.output import as_json, print_answer, shows_progress
+from resumable_data.cli.pipelines import load_pipeline, settings_option
+from resumable_data.cli.states import allow_option, read_state, state_option
+
+
+@click.command("simulate", short_help="Plan a run before it is begun.")
+@click.argument("pipeline")
+@click.option("--steps", type=int, help="How many steps; by default all, where the data ends.")
+@click.option("--html", metavar="FILE", help="Write a page with pictures too.")
+@state_option
+@settings_option()
+@allow_option
+@as_json
+def simulate_command(
+    pipeline: str,
+    steps: int | None,
+    html: str | None,
+    state: str | None,
+    settings: tuple[str, ...],
+    allow: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Says what a run would be like: epochs and tokens of each component, mix, padding, processes that work, sizes."""
+    data = load_pipeline(pipeline, settings)
+    found = data.simulate(steps, state=read_state(state), allow=allow, progress=shows_progress())
+    print_answer(found.text, found.to_json(), as_json)
+    if html is not None:
+        found.save_html(html)
