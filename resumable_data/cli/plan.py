@@ -26,9 +26,9 @@ def simulate_command(
     allow: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Says what a run would be like: epochs and tokens of each component, mix, padding, processes that work, sizes."""
+    """Says what a run would be like: epochs and tokens of each component, padding, processes, sizes."""
     data = load_pipeline(pipeline, settings)
     found = data.simulate(steps, state=read_state(state), allow=allow, progress=shows_progress())
-    print_answer(found.text, found.to_json(), as_json)
     if html is not None:
         found.save_html(html)
+    print_answer(found.text, found.to_json(), as_json)
