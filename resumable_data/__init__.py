@@ -4,6 +4,7 @@ from resumable_data import checkpoint
 from resumable_data.answers.diff import Diff, diff
 from resumable_data.answers.simulation import Simulation
 from resumable_data.answers.verify import Verified
+from resumable_data.answers.view import View, view
 from resumable_data.answers.when import Appearance
 from resumable_data.batch import Batch, LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
 from resumable_data.dataset import Dataset
@@ -66,6 +67,7 @@ __all__ = [
     "StateError",
     "SyntheticSource",
     "Verified",
+    "View",
     "WeightSchedule",
     "checkpoint",
     "diff",
@@ -74,4 +76,5 @@ __all__ = [
     "parse_int32_tokens",
     "parse_int64_tokens",
     "parse_uint16_tokens",
+    "view",
 ]

@@ -12,7 +12,6 @@ from resumable_data.answers.components import components_of, file_of, source_rec
 from resumable_data.answers.replay import Replay
 from resumable_data.arguments import as_integer
 from resumable_data.arrays import Int64Array, offsets_of
-from resumable_data.errors import PipelineError
 from resumable_data.explanation import Explanation, Span
 from resumable_data.packing.plan import NO_EPOCH, RowPlan
 from resumable_data.stages.batch import Batch
@@ -30,8 +29,7 @@ def explain(
         state: A state of the run.
         allow: What may differ between the saved pipeline and this one.
     """
-    if (step := as_integer("explain: step", step)) < 0:
-        raise PipelineError(f"explain: step={step} must not be negative")
+    step = as_integer("explain: step", step)
     with Replay("explain", batch, state, allow) as replay:
         return explained(batch, replay, step, replay.plan(step))
 

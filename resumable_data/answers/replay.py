@@ -8,6 +8,7 @@ from itertools import dropwhile, islice
 from types import TracebackType
 from typing import Any, Self, cast
 
+from resumable_data.batch import LLMBatch
 from resumable_data.edits import Edit
 from resumable_data.engines.batches import BatchPlan
 from resumable_data.errors import PipelineError, PipelineMismatchError
@@ -102,11 +103,27 @@ class Replay:
         Raises:
             PipelineError: There is no such step, or the run was changed after it.
         """
+        return self._batch_plan(step).rows
+
+    def batch(self, step: int) -> tuple[RowPlan, LLMBatch]:
+        """The rows of the global batch of a step, and that batch, read: before it becomes a dictionary, or is mapped.
+
+        Raises:
+            PipelineError: There is no such step, or the run was changed after it.
+            ResumableDataError: A document cannot be read.
+        """
+        plan = self._batch_plan(step)
+        (batch,) = replace(self.engine, form=None, functions=()).load([plan])
+        return plan.rows, batch
+
+    def _batch_plan(self, step: int) -> BatchPlan:
+        if step < 0:
+            raise PipelineError(f"{self._what}: step={step} must not be negative")
         place = self._before(step)
         end = place.step
-        for at, rows in _plans(place):
+        for at, plan in _plans(place):
             if at == step:
-                return rows
+                return plan
             end = at + 1
         raise PipelineError(f"{self._what}: there is no step {step}: the data ends after {end} batches")
 
@@ -127,7 +144,8 @@ class Replay:
             PipelineError: The run was changed after the first step.
         """
         place = self._saved if first is None else self._before(first)
-        return dropwhile(lambda planned: first is not None and planned[0] < first, _plans(place))
+        planned = dropwhile(lambda planned: first is not None and planned[0] < first, _plans(place))
+        return ((step, plan.rows) for step, plan in planned)
 
     def _before(self, step: int) -> Place[Any]:
         """A place at or before a step."""
@@ -147,10 +165,10 @@ class Replay:
         return place
 
 
-def _plans(place: Place[Any]) -> Iterator[tuple[int, RowPlan]]:
+def _plans(place: Place[Any]) -> Iterator[tuple[int, BatchPlan]]:
     step, cursor, engine = place.step, place.cursor, place.opened.engine
     while (planned := engine.plan(cursor, step)) is not None:
-        yield step, cast(BatchPlan, planned.plan).rows
+        yield step, cast(BatchPlan, planned.plan)
         step, cursor = step + 1, planned.after
 
 
