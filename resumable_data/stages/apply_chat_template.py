@@ -170,6 +170,10 @@ class ApplyChatTemplate(Step):
 
 
 def _refused(conversation: Conversation, name: str, error: Exception) -> RecordError:
+    try:
+        json.dumps(conversation.messages, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as unreadable:
+        error = unreadable  # of which tokenizers say that it is no text
     roles = ", ".join(message["role"] for message in conversation.messages)
     return RecordError(
         f"apply_chat_template: {name}, of the roles {roles}, cannot be made tokens: {type(error).__name__}: {error}. "
