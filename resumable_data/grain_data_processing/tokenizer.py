@@ -61,20 +61,20 @@ def load_tokenizer(
     tokenizer = find_tokenizer(tokenizer_path, hf_access_token, cache_dir, **asked)
     if isinstance(tokenizer, stage.text_package("tokenizers").Tokenizer):
         tokenizer = stage.text_package("transformers").PreTrainedTokenizerFast(tokenizer_object=tokenizer, **asked)
-    ids: list[int] = tokenizer("a")["input_ids"]
-    for name, wanted, token, found in (
-        ("bos", add_bos, tokenizer.bos_token_id, ids[:1]),
-        ("eos", add_eos, tokenizer.eos_token_id, ids[-1:]),
-    ):
-        if wanted and token is None:
+    named = {"bos": tokenizer.bos_token_id, "eos": tokenizer.eos_token_id}
+    wanted = {"bos": add_bos, "eos": add_eos}
+    for name, token in named.items():
+        if wanted[name] and token is None:
             raise PipelineError(
                 f"load_tokenizer: add_{name}=True, but the tokenizer {os.fspath(tokenizer_path)} names no "
                 f"{name.upper()} token. A tokenizer.json names none at all; a folder of save_pretrained does"
             )
-        if token is not None and wanted != (found == [token]):
-            raise PipelineError(
-                f"load_tokenizer: add_{name}={wanted}, but the tokenizer {os.fspath(tokenizer_path)} makes {ids} of "
-                f"'a', and its {name.upper()} token is {token}: its own settings win. Pass add_{name}={not wanted}; "
-                "pipelines add what their config says in any case"
-            )
+    asked_for = [token for name, token in named.items() if wanted[name]]
+    added = [token for token in tokenizer("")["input_ids"] if token in named.values()]
+    if added != asked_for:
+        raise PipelineError(
+            f"load_tokenizer: the tokenizer {os.fspath(tokenizer_path)} adds {added} to a text, and not {asked_for}, "
+            f"as add_bos={add_bos} and add_eos={add_eos} ask for: its own settings win. Ask for what it does; "
+            "pipelines add what their config says in any case"
+        )
     return tokenizer

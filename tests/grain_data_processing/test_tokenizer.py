@@ -54,7 +54,9 @@ def test_a_tokenizer_that_does_as_it_likes_is_refused(corpus: Any, monkeypatch: 
     loaded = load_tokenizer(corpus.tokenizer)
     monkeypatch.setattr("resumable_data.grain_data_processing.tokenizer.find_tokenizer", lambda *_, **__: loaded)
 
-    with pytest.raises(rd.PipelineError, match=r"add_bos=True, but the tokenizer .* its own settings win"):
+    with pytest.raises(
+        rd.PipelineError, match=r"adds \[\] to a text, and not \[1\], as add_bos=True .* settings win"
+    ):
         load_tokenizer(corpus.tokenizer, add_bos=True)
 
 
