@@ -18,6 +18,7 @@ from resumable_data.reading.fields import TOKENS
 from resumable_data.reading.step import Step
 from resumable_data.stages.chat_tokenizer import ChatTokenizer
 from resumable_data.stages.conversation import Conversation, conversation_of, schemas_as_json
+from resumable_data.stages.fast_tokenizer import parts
 from resumable_data.stages.stage import check_token
 from resumable_data.state import Settings
 
@@ -128,15 +129,16 @@ class ApplyChatTemplate(Step):
             RecordError: A record has no conversation, or the template refuses it.
             PipelineError: The template asks for today's date.
         """
-        # by their tools, the conversations that have these, by their places
-        groups: dict[str | None, dict[int, Conversation]] = {}
+        # by their tools, the places of the conversations that have these, and the conversations
+        groups: dict[str | None, list[tuple[int, Conversation]]] = {}
         for place in np.flatnonzero(documents.kept).tolist():
             conversation = self._conversation(documents[place], place, name)
-            groups.setdefault(conversation.tools, {})[place] = conversation
+            groups.setdefault(conversation.tools, []).append((place, conversation))
         made: list[Any] = [None] * len(documents)
         for group in groups.values():
-            for place, document in zip(group, self._made(list(group.values()), list(group), name), strict=True):
-                made[place] = document
+            for part in parts(group, _characters):
+                for (place, _), document in zip(part, self._made(part, name), strict=True):
+                    made[place] = document
         return replace(documents, content=made)
 
     def _conversation(self, record: Any, place: int, name: NameOf) -> Conversation:
@@ -146,20 +148,19 @@ class ApplyChatTemplate(Step):
         found = conversation_of(record, self.messages, self.tools_field, called)
         return found if self.tools is None else found._replace(tools=self.tools)
 
-    def _made(self, conversations: Sequence[Conversation], places: Sequence[int], name: NameOf) -> list[Any]:
+    def _made(self, part: Sequence[tuple[int, Conversation]], name: NameOf) -> list[Any]:
         """The documents of conversations that have the same tools."""
-        tools = conversations[0].tools
+        place, first = part[0]
+        tools = None if first.tools is None else json.loads(first.tools)
         try:
-            ids, masks = self.tokenizer.encode(
-                [one.messages for one in conversations], None if tools is None else json.loads(tools)
-            )
+            ids, masks = self.tokenizer.encode([conversation.messages for _, conversation in part], tools)
         except PipelineError:
             raise
         except Exception as error:
-            if len(conversations) == 1:
-                raise _refused(conversations[0], name(places[0]), error) from error
-            for conversation, place in zip(conversations, places, strict=True):
-                self._made([conversation], [place], name)
+            if len(part) == 1:
+                raise _refused(first, name(place), error) from error
+            for one in part:
+                self._made([one], name)
             raise
         tokens = [np.array(one, np.int32) for one in ids]
         if masks is None:
@@ -167,6 +168,10 @@ class ApplyChatTemplate(Step):
         return [
             {TOKENS: one, ASSISTANT_MASKS: np.array(mask, np.int32)} for one, mask in zip(tokens, masks, strict=True)
         ]
+
+
+def _characters(placed: tuple[int, Conversation]) -> int:
+    return sum(len(str(message)) for message in placed[1].messages)
 
 
 def _refused(conversation: Conversation, name: str, error: Exception) -> RecordError:

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 from resumable_data.arguments import kind_of, shown
-from resumable_data.digest import Json, digest
+from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.errors import PipelineError
 from resumable_data.stages.fast_tokenizer import FastTokenizer
 from resumable_data.stages.load_tokenizer import load_tokenizer, text_package
@@ -67,20 +67,19 @@ class ChatTokenizer:
         self._templates = {tools: _template(self._tokenizer, chat_template, tools) for tools in with_tools}
         for text in self._templates.values():
             _check_template(self._tokenizer, text, masked)
-        self._variables = _checked_variables(self._tokenizer, variables)
+        self.variables = _as_json(self._tokenizer, variables)
+        """The variables as JSON, in their order, which a template may show; None where there are none."""
         self.vocab_size = backend.vocab_size
         """The largest id of a token, and 1."""
         self.eos_id: int | None = given.eos_token_id
         """The end-of-sequence token, or None."""
         # Offsets of tokens, and so masks, depend on the post-processor; templates see the special tokens.
         after = json.loads(given.backend_tokenizer.to_str()).get("post_processor")
-        named = {name: str(token) for name, token in given.special_tokens_map.items()}
-        self.fingerprint = digest("chat-tokenizer", backend.fingerprint, _in_order(after), _in_order(named))
+        named: Json = {name: str(token) for name, token in given.special_tokens_map.items()}
+        self.fingerprint = digest("chat-tokenizer", backend.fingerprint, canonical_json(after), canonical_json(named))
         """Digest of what decides the tokens of a text that is rendered, and what templates know of it."""
         self.template = digest("chat-template", *self._templates.values())
         """Digest of the templates."""
-        self.variables = _in_order(self._variables) if self._variables else None
-        """The variables as JSON, in their order, which a template may show."""
 
     def encode(self, conversations: Sequence[Sequence[dict[str, Any]]], tools: Sequence[Any] | None) -> Tokenised:
         """The tokens of conversations.
@@ -119,7 +118,7 @@ class ChatTokenizer:
             tokenize=True,
             return_dict=True,
             return_assistant_tokens_mask=self._masked,
-            **{**instead, **self._variables},
+            **{**instead, **json.loads(self.variables or "{}")},
         )
         return Tokenised(found["input_ids"], found["assistant_masks"] if self._masked else None)
 
@@ -217,7 +216,8 @@ def _own(template: str) -> str:
     return f"{whole}{{#+ {os.getpid()}, {threading.get_ident()} #}}"
 
 
-def _checked_variables(tokenizer: Any, variables: Mapping[str, Json]) -> dict[str, Json]:
+def _as_json(tokenizer: Any, variables: Mapping[str, Json]) -> str | None:
+    """Variables as JSON, in their order; None where there are none."""
     taken = inspect.signature(tokenizer.apply_chat_template).parameters
     for name, value in variables.items():
         if name in taken:
@@ -226,14 +226,9 @@ def _checked_variables(tokenizer: Any, variables: Mapping[str, Json]) -> dict[st
                 "a variable of the template"
             )
         try:
-            _in_order(value)
+            json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise PipelineError(
                 f"{_STAGE}: chat_template_kwargs: {name!r} is {shown(value)}, not a plain JSON value: {error}"
             ) from error
-    return dict(variables)
-
-
-def _in_order(value: Any) -> str:
-    """JSON that tells orders of keys apart, since a template may show them."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return json.dumps(variables) if variables else None

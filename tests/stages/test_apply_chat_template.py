@@ -25,6 +25,8 @@ from property_tests.testing.chats import (
 )
 from property_tests.testing.running import through_json
 from property_tests.testing.toy_tokenizer import EOS_ID
+from resumable_data.stages import fast_tokenizer
+from resumable_data.stages.chat_tokenizer import ChatTokenizer
 
 RECORDS = [{"messages": conversation(number)} for number in range(40)]
 OTHER_TOOLS = [{"type": "function", "function": {"name": "then"}}]
@@ -67,6 +69,20 @@ def test_tools_are_those_of_all_or_each_records_own() -> None:
         directly(record["messages"], tools=record.get("tools") or None) for record in records
     ]
     assert pairs(chats(tools=TOOLS)) == [directly(record["messages"], tools=TOOLS) for record in RECORDS]
+
+
+def test_much_text_is_tokenised_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    encode = ChatTokenizer.encode
+
+    def counted(self: Any, given: Any, tools: Any) -> Any:
+        asked.append(len(given))
+        return encode(self, given, tools)
+
+    monkeypatch.setattr(ChatTokenizer, "encode", counted)
+    monkeypatch.setattr(fast_tokenizer, "_CHARACTERS_AT_ONCE", 2000)
+    assert pairs(chats()) == [directly(record["messages"]) for record in RECORDS]
+    assert max(asked) < len(RECORDS) == sum(asked)
 
 
 def test_rows_learn_what_the_assistant_wrote_and_nothing_else() -> None:
@@ -152,11 +168,11 @@ def test_a_batch_that_fails_as_a_whole_but_not_in_parts_is_an_error(monkeypatch:
 
     def breaks(self: Any, given: Any, **settings: Any) -> Any:
         if len(given) > 1:
-            raise MemoryError
+            raise RuntimeError
         return encode(self, given, **settings)
 
     monkeypatch.setattr(kind, "apply_chat_template", breaks)
-    with pytest.raises(MemoryError):
+    with pytest.raises(RuntimeError):
         list(pipeline.pack(64, loss_mask="assistant_masks"))
 
 
