@@ -199,7 +199,8 @@ def as_tokens(record: Any, place: int, name: Callable[[int], str]) -> Int32Array
         keys = ", ".join(map(repr, cast(Mapping[Any, Any], record)))
         raise RecordError(
             f"{name(place)} is a mapping with the keys {keys}, not an array of tokens: say which of them are the "
-            "tokens, as in pack(…, tokens='input_ids'), pad and append_eod alike"
+            "tokens, as in pack(…, tokens='input_ids'), pad and append_eod alike; and which says what is learnt, if "
+            "one does, as in pack(…, loss_mask='assistant_masks')"
         )
     if isinstance(record, str | bytes | bytearray):
         raise RecordError(

@@ -57,6 +57,7 @@ from resumable_data.sources.sequential import SequentialSource
 from resumable_data.sources.source import Source
 from resumable_data.stages.append_eod import AppendEod
 from resumable_data.stages.append_eod_fields import AppendEodFields, appended_values
+from resumable_data.stages.apply_chat_template import ApplyChatTemplate
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.component import Component, require_documents
@@ -486,6 +487,70 @@ class Dataset(Shown, Generic[ElementT]):
             side=_side_of_tokenize(truncate),
             bos_id=optional(as_integer, "tokenize: bos_id", bos_id),
             eos_id=optional(as_integer, "tokenize: eos_id", eos_id),
+        )
+        return Dataset(documents.then(step))
+
+    def apply_chat_template(
+        self,
+        tokenizer: Any,
+        *,
+        messages: str = "messages",
+        tools: str | Sequence[Mapping[str, Any]] | None = None,
+        chat_template: str | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+        assistant_masks: bool = True,
+        eod_id: int | None = None,
+    ) -> Dataset[Any]:
+        """Conversations into tokens when they are read, with a mask of those that the assistant wrote.
+
+        A record is a dictionary whose messages are a list of ``{"role": …, "content": …}``. It becomes
+        ``{"tokens": int32[n], "assistant_masks": int32[n]}``: what ``apply_chat_template`` of ``transformers`` gives,
+        with nothing added, cut or filled up. ``pack(…, loss_mask="assistant_masks")`` then learns what the assistant
+        wrote and nothing else. Hundreds of conversations are tokenised in one call. Tokenizer and template count in
+        the pipeline's fingerprint by their content.
+
+        Args:
+            tokenizer: A fast tokenizer of ``transformers``, or a folder or name for
+                ``AutoTokenizer.from_pretrained``.
+            messages: The field of the records that holds the messages.
+            tools: The JSON schemas of the functions that the assistant can call, the same in all conversations; or
+                the name of the field in which records have their own, or none.
+            chat_template: A Jinja template, or the name of one of the tokenizer's, instead of the tokenizer's own.
+            chat_template_kwargs: What else the template is given, as ``{"enable_thinking": False}``.
+            assistant_masks: Whether there is a mask, for which the template has to have ``{% generation %}`` and
+                ``{% endgeneration %}`` around what the assistant writes. Without it documents are their tokens alone.
+            eod_id: The first input of every document, the tokenizer's EOS by default, which ``pack`` and ``pad`` take
+                over. No document is closed with it: that is the template's.
+
+        Raises:
+            PipelineError: The tokenizer or its template cannot be used, or the template cannot say what the assistant
+                wrote.
+
+        >>> import resumable_data as rd
+        >>> from tokenizers import Tokenizer, models, pre_tokenizers
+        >>> from transformers import PreTrainedTokenizerFast
+        >>> words = Tokenizer(models.WordLevel({"?": 0, "user": 1, "assistant": 2, "Hi": 3, "Ho": 4, ".": 5}, "?"))
+        >>> words.pre_tokenizer = pre_tokenizers.Whitespace()
+        >>> template = (
+        ...     "{% for message in messages %}{{ message.role }} {% if message.role == 'assistant' %}"
+        ...     "{% generation %}{{ message.content }}.{% endgeneration %}"
+        ...     "{% else %}{{ message.content }}. {% endif %}{% endfor %}")
+        >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, eos_token=".", chat_template=template)
+        >>> chat = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]
+        >>> chats = rd.Dataset.from_source(rd.InMemorySource([{"messages": chat}])).apply_chat_template(tokenizer)
+        >>> batch = next(iter(chats.pack(8, loss_mask="assistant_masks").batch(1)))
+        >>> batch.targets.tolist(), batch.weights.tolist()
+        ([[1, 3, 5, 2, 4, 5, 0, 0]], [[0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0]])
+        """
+        documents = require_documents(self.node, "apply_chat_template")
+        step = ApplyChatTemplate.of(
+            tokenizer,
+            messages=as_text("apply_chat_template: messages", messages),
+            tools=tools,
+            chat_template=chat_template,
+            variables=chat_template_kwargs,
+            masked=as_bool("apply_chat_template: assistant_masks", assistant_masks),
+            eod_id=optional(as_integer, "apply_chat_template: eod_id", eod_id),
         )
         return Dataset(documents.then(step))
 

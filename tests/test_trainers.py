@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
+from property_tests.testing.array_record_shards import write_documents
 
 ROOT = Path(__file__).parents[1]
 LAST, KILLED_AT, SAVED = 11, 8, 6
@@ -50,10 +51,19 @@ def train_step(state, batch):
 """
 
 
+def documents_of_all() -> rd.Dataset[Any]:
+    """The documents of all recipes, one after the other."""
+    return rd.Dataset.from_source(rd.SyntheticSource(50, lengths=[3, 5, 9], vocabulary=100))
+
+
 def rows_of_all() -> rd.Dataset[Any]:
     """The rows of all recipes."""
-    documents = rd.Dataset.from_source(rd.SyntheticSource(50, lengths=[3, 5, 9], vocabulary=100))
-    return documents.shuffle(7).repeat().append_eod(1).pack(16, window=20)
+    return documents_of_all().shuffle(7).repeat().append_eod(1).pack(16, window=32)
+
+
+def write_corpus(folder: Path) -> None:
+    """The documents as the files that a recipe reads which builds its pipeline from a config."""
+    write_documents(folder / "corpus" / "train" / "train_0.arecord", [list(one) for one in documents_of_all()])
 
 
 def seen_of(batch: Any) -> str:
@@ -64,19 +74,20 @@ def seen_of(batch: Any) -> str:
 def run(code: str, folder: Path, log: Path, kill_at: int) -> int:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", BEFORE + code, str(folder), str(log), str(kill_at)]
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    ran = subprocess.run(command, cwd=folder.parent, env=environment, capture_output=True, text=True, timeout=300)
     assert ran.returncode in (0, -signal.SIGKILL), ran.stderr
     return ran.returncode
 
 
 def test_every_trainer_has_its_recipe() -> None:
-    assert len(RECIPES) == PAGE.count("```python") == 6
+    assert len(RECIPES) == PAGE.count("```python") == 7
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_goes_on_after_a_kill(tmp_path: Path, name: str) -> None:
     folder, log = tmp_path / "run", tmp_path / "log"
     folder.mkdir()
+    write_corpus(tmp_path)
     expected = [seen_of(batch) for batch, _ in zip(rows_of_all().batch(8), range(LAST))]  # noqa: B905
 
     assert run(RECIPES[name], folder, log, KILLED_AT) == -signal.SIGKILL

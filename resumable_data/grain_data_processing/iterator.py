@@ -23,7 +23,8 @@ from resumable_data.grain_data_processing.configs import (
 )
 from resumable_data.grain_data_processing.loading import load_array_record_dataset, load_huggingface_dataset
 from resumable_data.grain_data_processing.preprocess import Processing, packing_bins
-from resumable_data.grain_data_processing.special_tokens import eod_token, load_tokenizer
+from resumable_data.grain_data_processing.special_tokens import eod_token
+from resumable_data.grain_data_processing.tokenizer import find_tokenizer
 from resumable_data.mixing import mix
 from resumable_data.multihost_dataloading import MultiHostDataLoadIterator
 from resumable_data.multihost_dataloading.global_arrays import processes_of
@@ -162,7 +163,7 @@ class _Opened:
             )
         tokenizer, tokenize = None, isinstance(config, HFHubDataConfig) or config.tokenize_data
         if config.tokenizer_path is not None:
-            tokenizer = load_tokenizer(config.tokenizer_path, config.hf_access_token, config.hf_cache_dir)
+            tokenizer = find_tokenizer(config.tokenizer_path, config.hf_access_token, config.hf_cache_dir)
         elif tokenize:
             raise PipelineError(f"{_called(config)} is text: it needs a tokenizer_path")
         if isinstance(config, HFHubDataConfig):

@@ -12,7 +12,8 @@ from resumable_data.batch import LLMBatch
 from resumable_data.dataset import Dataset
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.grain_data_processing.padded import PaddedDataset, as_source
-from resumable_data.grain_data_processing.special_tokens import eod_token, load_tokenizer
+from resumable_data.grain_data_processing.special_tokens import eod_token
+from resumable_data.grain_data_processing.tokenizer import find_tokenizer
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import default_shards
 from resumable_data.sources.array_record import ArrayRecordSource
@@ -186,7 +187,7 @@ def preprocess_dataset(
     """
     tokenizer = None
     if tokenizer_path is not None:
-        tokenizer = load_tokenizer(tokenizer_path, hf_access_token, tokenizer_cache_dir)
+        tokenizer = find_tokenizer(tokenizer_path, hf_access_token, tokenizer_cache_dir)
     elif tokenize:
         raise PipelineError("tokenize=True needs a tokenizer_path")
     if max_steps_per_epoch is not None and max_steps_per_epoch < 1:

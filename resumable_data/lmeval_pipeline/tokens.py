@@ -14,7 +14,7 @@ from etils import epath
 
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError
-from resumable_data.grain_data_processing.special_tokens import load_tokenizer
+from resumable_data.grain_data_processing.tokenizer import find_tokenizer
 from resumable_data.stages.fast_tokenizer import FastTokenizer
 
 LOGGER = logging.getLogger("resumable_data.lmeval_pipeline")
@@ -104,7 +104,7 @@ def open_tokenizer(
             "tokenizer_path is None, but requests are text: pass a folder, a tokenizer.json, or a name on the "
             "Hugging Face Hub"
         )
-    tokenizer = FastTokenizer.of(load_tokenizer(path, access_token, cache_dir))
+    tokenizer = FastTokenizer.of(find_tokenizer(path, access_token, cache_dir))
     for name, own, given in (("bos", tokenizer.bos_id, bos_token_id), ("eos", tokenizer.eos_id, eos_token_id)):
         if own is not None and given is not None and own != given:
             LOGGER.warning("%s_token_id=%d is not used: the tokenizer's own is %d", name, given, own)

@@ -16,6 +16,7 @@ from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.reader import DocumentReader, Reader
 from resumable_data.reading.step import Step
 from resumable_data.reading.token_ids import ANY_TOKEN, TokenIds
+from resumable_data.stages.apply_chat_template import ApplyChatTemplate
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.map import Map
 from resumable_data.stages.mix import MixDocuments
@@ -205,7 +206,7 @@ class Component:
         """Which ids tokens can have: those of a vocabulary that is given, else those of the last tokenizer."""
         if vocab_size is not None:
             return TokenIds(vocab_size)
-        sizes = [step.vocab_size for step in self.steps if isinstance(step, Tokenize)]
+        sizes = [step.vocab_size for step in self.steps if isinstance(step, Tokenize | ApplyChatTemplate)]
         advice = "those of the tokenizer; if the model has more, say how many: vocab_size=… of pack or pad"
         return TokenIds(sizes[-1], advice) if sizes else ANY_TOKEN
 

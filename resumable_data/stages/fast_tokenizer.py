@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, cast
 
 from resumable_data.arguments import kind_of
 from resumable_data.digest import Json, canonical_json, digest
@@ -15,6 +15,8 @@ from resumable_data.stages.load_tokenizer import load_tokenizer, text_package
 # What a tokenizer keeps of a text until its tokens are taken is a hundred bytes a token.
 _CHARACTERS_AT_ONCE = 2**22
 _DECIDES_TOKENS = ("normalizer", "pre_tokenizer", "model", "added_tokens")
+
+ItemT = TypeVar("ItemT")
 
 
 class FastTokenizer:
@@ -86,7 +88,7 @@ class FastTokenizer:
 
     def encode(self, texts: Sequence[str]) -> Iterator[list[list[int]]]:
         """The tokens of all texts, part by part."""
-        for part in _parts(texts):
+        for part in parts(texts, len):
             order = _balanced(part)
             encodings = self._backend.encode_batch_fast([part[place] for place in order], add_special_tokens=False)
             found: list[list[int]] = [[]] * len(part)
@@ -104,16 +106,25 @@ def _balanced(texts: Sequence[str]) -> list[int]:
     return places[::2] + places[1::2][::-1]
 
 
-def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts in parts that do not hold too many characters."""
-    part: list[str] = []
-    characters = 0
-    for text in texts:
-        if part and characters + len(text) > _CHARACTERS_AT_ONCE:
+def parts(items: Sequence[ItemT], characters: Callable[[ItemT], int]) -> Iterator[list[ItemT]]:
+    """Texts, or what texts are made of, in parts that are not too much for one call of a tokenizer.
+
+    Args:
+        items: The texts.
+        characters: How many characters one has.
+
+    >>> list(parts(["a" * 4_000_000, "b", "c" * 4_000_000], len)) == [["a" * 4_000_000, "b"], ["c" * 4_000_000]]
+    True
+    """
+    part: list[ItemT] = []
+    total = 0
+    for item in items:
+        size = characters(item)
+        if part and total + size > _CHARACTERS_AT_ONCE:
             yield part
-            part, characters = [], 0
-        part.append(text)
-        characters += len(text)
+            part, total = [], 0
+        part.append(item)
+        total += size
     if part:
         yield part
 

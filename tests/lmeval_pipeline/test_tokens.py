@@ -10,8 +10,8 @@ import pytest
 
 import resumable_data as rd
 from property_tests.testing.toy_tokenizer import BOS, BOS_ID, EOS, EOS_ID, TEXT, alone, trained, with_names
-from resumable_data.grain_data_processing import special_tokens
 from resumable_data.lmeval_pipeline.tokens import RequestTokens, open_tokenizer
+from resumable_data.stages import load_tokenizer
 from resumable_data.stages.fast_tokenizer import FastTokenizer
 
 
@@ -104,17 +104,11 @@ def test_without_a_path_it_says_what_to_do() -> None:
 def test_access_token_and_cache_reach_the_loader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: dict[str, Any] = {}
 
-    class AutoTokenizer:
-        @staticmethod
-        def from_pretrained(name: str, **settings: Any) -> Any:
-            asked.update(settings, name=name)
-            return with_names()
+    def load(name: str, **settings: Any) -> Any:
+        asked.update(settings, name=name)
+        return with_names()
 
-    class Transformers:
-        pass
-
-    Transformers.AutoTokenizer = AutoTokenizer  # type: ignore[attr-defined]
-    monkeypatch.setattr(special_tokens, "import_module", lambda name: Transformers)
+    monkeypatch.setattr(load_tokenizer, "load_tokenizer", load)
 
     open_tokenizer("some/name", "secret", tmp_path, None, None)
     assert asked == {"name": "some/name", "token": "secret", "cache_dir": str(tmp_path)}

@@ -9,11 +9,13 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 import resumable_data as rd
+from property_tests.testing.chats import CHAT, chat_tokenizer
 
 # Untyped, as in a notebook.
 DOCUMENTS: Any = rd.Dataset.from_source(rd.InMemorySource([[1, 2, 3], [4, 5]]))
 TEXT: Any = rd.Dataset.from_source(rd.InMemorySource(["one two", "two"]))
 RECORDS: Any = rd.Dataset.from_source(rd.InMemorySource([{"text": "one", "n": 1}]))
+CHATS: Any = rd.Dataset.from_source(rd.InMemorySource([{"messages": CHAT}]))
 MASKED: Any = rd.Dataset.from_source(rd.InMemorySource([{"tokens": [1, 2], "loss_mask": [0, 1]}]))
 WORDS = Tokenizer(models.WordLevel({"?": 0, "one": 1, "two": 2}, unk_token="?"))
 WORDS.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -204,6 +206,39 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
         "neither text (str)",
     ),
     "map rows": (lambda: DOCUMENTS.pack(8, eod_id=0).map(first), "map works on documents", "before pack and batch"),
+    "chats with words": (lambda: CHATS.apply_chat_template(WORDS), "has no chat template", "save_pretrained"),
+    "chats with nothing": (lambda: CHATS.apply_chat_template(None), "not None", "a fast tokenizer of transformers"),
+    "chats in a missing folder": (lambda: CHATS.apply_chat_template("./missing"), "no such file", "'./missing'"),
+    "chats in another field": (
+        lambda: packed(CHATS.apply_chat_template(chat_tokenizer(), messages="chat")),
+        "has no field 'chat', only 'messages'",
+        "pass messages=",
+    ),
+    "chats of text": (
+        lambda: packed(TEXT.apply_chat_template(chat_tokenizer())),
+        "is a str, not a dictionary with 'messages'",
+        "in a map",
+    ),
+    "chats with a file as template": (
+        lambda: CHATS.apply_chat_template(chat_tokenizer(), chat_template="chat.jinja"),
+        "chat_template='chat.jinja' is not a Jinja template",
+        "read_text()",
+    ),
+    "chats whose template marks nothing": (
+        lambda: CHATS.apply_chat_template(chat_tokenizer(), chat_template="{{ messages }}"),
+        "has no {% generation %}",
+        "assistant_masks=False",
+    ),
+    "chats without their mask": (
+        lambda: packed(CHATS.apply_chat_template(chat_tokenizer())),
+        "'tokens', 'assistant_masks'",
+        "loss_mask='assistant_masks'",
+    ),
+    "chats of rows": (
+        lambda: DOCUMENTS.pack(8, eod_id=0).apply_chat_template(chat_tokenizer()),
+        "apply_chat_template works on documents",
+        "comes before pack",
+    ),
     "tokenize rows": (
         lambda: DOCUMENTS.pack(8, eod_id=0).tokenize(WORDS),
         "tokenize works on documents",

@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 import resumable_data as rd
+from property_tests.testing.chats import CHAT, chat_tokenizer
 from resumable_data.checkpoint.stateful import Checkpointable
 from resumable_data.parts import Parts
 
@@ -18,6 +19,7 @@ WORDS = Tokenizer(models.WordLevel({"?": 0, "one": 1, "two": 2}, unk_token="?"))
 WORDS.pre_tokenizer = pre_tokenizers.Whitespace()
 SOURCE = rd.InMemorySource([[1, 2, 3], [4, 5], [6]])
 TEXT = rd.Dataset.from_source(rd.InMemorySource(["one two", "two"]))
+CHATS = rd.Dataset.from_source(rd.InMemorySource([{"messages": CHAT}] * 2))
 DOCUMENTS = rd.Dataset.from_source(SOURCE)
 ROWS = DOCUMENTS.repeat(4).pack(4, eod_id=0)
 BATCHES = ROWS.batch(2)
@@ -46,6 +48,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "map": (DOCUMENTS.map, {"function": same}),
     "append_eod": (DOCUMENTS.append_eod, {"eod_id": 9}),
     "tokenize": (TEXT.tokenize, {"tokenizer": WORDS, "eod_id": 2}),
+    "apply_chat_template": (CHATS.apply_chat_template, {"tokenizer": chat_tokenizer()}),
     "pack": (DOCUMENTS.pack, {"length": 8, "eod_id": 9}),
     "pad": (DOCUMENTS.pad, {"length": 8, "eod_id": 9}),
     "shift": (ROWS.shift, {}),

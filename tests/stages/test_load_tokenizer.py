@@ -54,7 +54,7 @@ import sys
 from resumable_data.errors import PipelineError
 from resumable_data.stages.load_tokenizer import load_tokenizer
 try:
-    print(load_tokenizer(sys.argv[1])("one")["input_ids"])
+    print(load_tokenizer(sys.argv[1], token="secret", cache_dir=sys.argv[2] or None)("one")["input_ids"])
 except PipelineError as error:
     print(error)
 """
@@ -64,7 +64,10 @@ except PipelineError as error:
     ("name", "found"),
     [("own/tok", "[1]"), ("own/other", "no such file or folder: 'own/other'; and the Hugging Face Hub")],
 )
-def test_without_a_network_a_name_is_found_in_the_cache_or_not_at_all(name: str, found: str, folder: Path) -> None:
+@pytest.mark.parametrize("named", [False, True])
+def test_without_a_network_a_name_is_found_in_the_cache_or_not_at_all(
+    name: str, found: str, named: bool, folder: Path, tmp_path: Path
+) -> None:
     # As the Hub's client lays out what it has downloaded.
     cached = folder.parent / "hub" / "models--own--tok"
     (cached / "refs").mkdir(parents=True)
@@ -75,9 +78,13 @@ def test_without_a_network_a_name_is_found_in_the_cache_or_not_at_all(name: str,
     folder.rename(cached / "snapshots" / ("1" * 40))
 
     # Nobody listens at this port.
-    settings = {"HF_HOME": str(folder.parent), "HF_ENDPOINT": "http://127.0.0.1:9", "JAX_PLATFORMS": "cpu"}
+    home = tmp_path / "another" if named else folder.parent
+    settings = {"HF_HOME": str(home), "HF_ENDPOINT": "http://127.0.0.1:9", "JAX_PLATFORMS": "cpu"}
     run = subprocess.run(
-        [sys.executable, "-c", LOAD, name], env={**os.environ, **settings}, capture_output=True, text=True
+        [sys.executable, "-c", LOAD, name, str(folder.parent / "hub") if named else ""],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
     )
 
     assert found in run.stdout, run.stderr
