@@ -15,6 +15,7 @@ from resumable_data.errors import (
 )
 from resumable_data.iteration.iterator import DataIterator
 from resumable_data.iteration.progress import Progress
+from resumable_data.iteration.stats import Stats
 from resumable_data.mixing import mix
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.planning.weights import WeightSchedule
@@ -54,6 +55,7 @@ __all__ = [
     "Retries",
     "SourceError",
     "StateError",
+    "Stats",
     "SyntheticSource",
     "WeightSchedule",
     "checkpoint",

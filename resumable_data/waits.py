@@ -8,6 +8,8 @@ from collections.abc import Callable
 from threading import Event, Lock, Thread, get_ident
 from types import TracebackType
 
+from resumable_data.timing import Work, clock_here, mark_work
+
 FIRST_SECONDS = 10.0
 """After so long a wait is logged for the first time, …"""
 
@@ -26,27 +28,37 @@ _waits: dict[int, Waiting] = {}  # by thread
 
 
 class Doing:
-    """While the block runs, a log of waits says that the present thread does this.
+    """While the block runs, the present thread does this: for a log of waits, for clocks, and in JAX's profile.
 
     Args:
         about: What it does, as in ``"reading 12 records of …"``.
+        work: What its time counts as.
 
-    >>> with Doing(lambda: "planning"):
+    >>> with Doing(lambda: "planning", Work.PLANNING):
     ...     activities()
     ['planning']
     """
 
-    __slots__ = ("_about",)
+    __slots__ = ("_about", "_before", "_clock", "_mark", "_work")
 
-    def __init__(self, about: About) -> None:
+    def __init__(self, about: About, work: Work) -> None:
         self._about = about
+        self._work = work
 
     def __enter__(self) -> None:
         _activities.setdefault(get_ident(), []).append(self._about)
+        self._mark = mark_work(self._work)
+        self._clock = clock_here()
+        if self._clock is not None:
+            self._before = self._clock.switch(self._work)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._clock is not None:
+            self._clock.switch(self._before)
+        if self._mark is not None:
+            self._mark.__exit__(kind, error, trace)
         stack = _activities[get_ident()]
         stack.pop()
         if not stack:

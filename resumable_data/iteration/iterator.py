@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import RLock
 from types import TracebackType
@@ -18,9 +19,11 @@ from resumable_data.engines.engine import Resumed
 from resumable_data.errors import PipelineError, PipelineMismatchError
 from resumable_data.iteration.agreed_start import AgreedStart
 from resumable_data.iteration.epochs import Epochs
-from resumable_data.iteration.load_ahead import Ready
+from resumable_data.iteration.load_ahead import Loaded, Ready
+from resumable_data.iteration.meter import Meter, OnBatch
 from resumable_data.iteration.opened import Opened
 from resumable_data.iteration.progress import Progress
+from resumable_data.iteration.stats import Stats
 from resumable_data.planning.integers import delivered_of, is_mix
 from resumable_data.reading.bad_records import LeftOut
 from resumable_data.state import Position, State, decode, encode, shards_of
@@ -74,7 +77,8 @@ class DataIterator(Generic[ElementT]):
         self._taking = RLock()
         self._process = os.getpid()
         self._ready: Ready[ElementT] | None = None
-        self._peeked: tuple[ElementT, Any] | None = None
+        self._peeked: Loaded[ElementT] | None = None
+        self._meter = Meter(prefetch)
         self._closed = False
 
     @property
@@ -114,10 +118,12 @@ class DataIterator(Generic[ElementT]):
     def __next__(self) -> ElementT:
         self._check_process()
         with self._taking:
-            element, cursor = self._advance()
-            self._peeked = None
-            self._place = replace(self._place, step=self._place.step + 1, cursor=cursor)
-            return element
+            # Kept until it is handed over, for a callback that fails.
+            self._peeked = loaded = self._advance()
+            self._meter.hand_over(loaded.tokens, self._count_ready())
+            place = replace(self._place, step=self._place.step + 1, cursor=loaded.after)
+            self._peeked, self._place = None, place  # both, or neither if a Ctrl-C comes
+            return loaded.element
 
     def peek(self) -> ElementT:
         """The next element, without moving: it will be handed over again.
@@ -128,7 +134,28 @@ class DataIterator(Generic[ElementT]):
         self._check_process()
         with self._taking:
             self._peeked = self._advance()
-            return self._peeked[0]
+            return self._peeked.element
+
+    def start(self) -> None:
+        """Begins to load, so that the first batch is ready when it is asked for; the position does not move.
+
+        It returns at once. Without ``prefetch``, which has the threads, it does nothing. After ``set_state``, and
+        after a restore by Orbax, loading begins by itself. What fails in the background is raised by ``next``.
+
+        Where several processes measure documents, each calls it: they tell each other the lengths.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.SyntheticSource(4, [3]))
+        >>> with iter(documents.pad(3, eod_id=0).batch(2).prefetch()) as batches:
+        ...     batches.start()
+        ...     batches.step
+        0
+        """
+        self._check_process()
+        if self._closed:
+            raise ValueError("this iterator is closed")
+        with self._taking:
+            self._start_loading()
 
     def epochs(self) -> Epochs[ElementT]:
         """The epochs from the present one on, each with the elements that begin in it.
@@ -171,7 +198,7 @@ class DataIterator(Generic[ElementT]):
             PipelineError: ``allow`` names what can never be changed, or the position lies beyond what ``random_map``
                 can tell apart.
         """
-        with Waiting(lambda: "a position to go to"):
+        with Waiting(lambda: "a position to go to"), self._meter.clocks.running():
             self.check_state(state, allow)()
 
     def reset(self) -> None:
@@ -249,7 +276,13 @@ class DataIterator(Generic[ElementT]):
         changes = tuple(replace(change, counts=counts) for change in changes)
 
         place = _Place(opened, position.step, cursor, (*position.edits, *changes))
-        return lambda: self._go_to(place)
+
+        def go() -> None:
+            self._go_to(place)
+            with suppress(RuntimeError):  # Where there can be no further thread, ``next`` says so.
+                self._start_loading()
+
+        return go
 
     def skip(self, count: int, at: int | None = None) -> None:
         """Leaves out batches, as after a loss spike; recorded in the state as an edit.
@@ -285,10 +318,13 @@ class DataIterator(Generic[ElementT]):
             raise PipelineError(f"skip: {count} batches before step {step}, but {place.step} are delivered")
         cursor = place.opened.engine.skipping(place.cursor, step, count)
         rows, _ = place.opened.engine.encode(place.cursor)
+        loads = self._ready is not None
         self._drop_ready()
         edit = Edit(kind="skip", after=count, step=step, rows=rows)
         self._place = replace(place, cursor=cursor, edits=(*place.edits, edit))
         self._begin()
+        if loads:
+            self._start_loading()
 
     @property
     def edits(self) -> tuple[Edit, ...]:
@@ -307,6 +343,38 @@ class DataIterator(Generic[ElementT]):
         counts = engine.counts(place.cursor, ended=self._ended)
         left = engine.remainder(place.cursor, place.step, self._ended)
         return Progress.of(place.step, rows, counts, _removed(place.edits), engine.cells(rows), left)
+
+    def stats(self) -> Stats:
+        """Where the time went so far: how long the trainer waited, and what loading took. It prints as a table.
+
+        Two of them can be subtracted, for what came between. They are no part of a state.
+
+        >>> import resumable_data as rd
+        >>> batches = iter(rd.Dataset.from_source(rd.SyntheticSource(4, [3])).pad(3, eod_id=0).batch(2))
+        >>> _ = next(batches)
+        >>> batches.stats().batches, batches.stats().tokens
+        (1, 6)
+        """
+        return self._meter.stats(self._count_ready())
+
+    def on_batch(self, callback: OnBatch) -> None:
+        """Calls a function with the stats whenever a batch is handed over, as for metrics of one's own.
+
+        It runs in the thread that takes the batch, just before that gets it: a state that is taken meanwhile is the
+        one before the batch. If it fails, ``next`` raises its error, and the batch comes with the next ``next``.
+
+        Args:
+            callback: Takes the stats, which count the batch.
+
+        >>> import resumable_data as rd
+        >>> batches = iter(rd.Dataset.from_source(rd.SyntheticSource(4, [3])).pad(3, eod_id=0).batch(2))
+        >>> batches.on_batch(lambda stats: print(stats.batches, stats.tokens))
+        >>> for batch in batches:
+        ...     pass
+        1 6
+        2 12
+        """
+        self._meter.add(callback)
 
     @property
     def bad_records(self) -> list[LeftOut]:
@@ -351,8 +419,8 @@ class DataIterator(Generic[ElementT]):
                 "not here. Make an iterator of its own in each process, by iter(data)"
             )
 
-    def _advance(self) -> tuple[ElementT, Any]:
-        """The next element and the cursor after it; peeked, or loaded."""
+    def _advance(self) -> Loaded[ElementT]:
+        """The next element; peeked, or loaded."""
         if self._closed:
             raise ValueError("this iterator is closed")
         if self._peeked is not None:
@@ -360,7 +428,7 @@ class DataIterator(Generic[ElementT]):
         if self._ended:
             raise StopIteration
         try:
-            with Waiting(lambda: f"element {self.step}"):
+            with Waiting(lambda: f"element {self.step}"), self._meter.waiting():
                 self._start.agree(self.get_state)
                 following = self._load()
         except BaseException:
@@ -401,12 +469,28 @@ class DataIterator(Generic[ElementT]):
                 stacklevel=4,
             )
 
-    def _load(self) -> tuple[ElementT, Any] | None:
-        """The element at the cursor and the cursor after it; None at the end."""
+    def _load(self) -> Loaded[ElementT] | None:
+        """The element at the cursor; None at the end."""
         if self._ready is None:
-            place = self._place
-            self._ready = Ready(place.opened.engine, place.cursor, place.step, self._prefetch)
+            self._ready = self._make_ready()
+        if self._prefetch and not len(self._ready):
+            self._meter.miss()
         return next(self._ready, None)
+
+    def _make_ready(self) -> Ready[ElementT]:
+        place = self._place
+        return Ready(place.opened.engine, place.cursor, place.step, self._prefetch, self._meter.clocks)
+
+    def _start_loading(self) -> None:
+        """Starts the threads that load ahead, if there are to be any."""
+        if self._prefetch and not (self._closed or self._ended):
+            if self._ready is None:
+                self._ready = self._make_ready()
+            self._ready.start()
+
+    def _count_ready(self) -> int:
+        ready = self._ready
+        return 0 if ready is None else len(ready)
 
     def _first_place(self) -> _Place[ElementT]:
         self._check_process()

@@ -6,12 +6,13 @@ import os
 import weakref
 from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from resumable_data.engines.engine import Engine, Planned
 from resumable_data.errors import ResumableDataError
 from resumable_data.iteration.background import Background
 from resumable_data.threads import join_all
+from resumable_data.timing import Clocks, Work
 from resumable_data.waits import Doing
 
 ElementT = TypeVar("ElementT")
@@ -19,34 +20,63 @@ ElementT = TypeVar("ElementT")
 _TOKENS_AT_ONCE = 2**24
 
 
+class Loaded(NamedTuple, Generic[ElementT]):
+    """An element that is loaded.
+
+    Attributes:
+        element: It.
+        after: The cursor after it.
+        tokens: Tokens that were read for it.
+    """
+
+    element: ElementT
+    after: Any
+    tokens: int
+
+
 class Ready(Generic[ElementT]):
     """Elements from a cursor on, each with the cursor after it, loaded here or by three threads.
 
     With prefetching one thread plans, one reads what is planned, and one assembles what was read, so that storage,
     decompression and arithmetic do not wait for each other.
+
+    Args:
+        engine: What plans and loads.
+        cursor: Where to begin.
+        step: Its step.
+        prefetch: Elements that a thread keeps ready, or 0 to load in the calling thread.
+        clocks: Count the time of the threads.
     """
 
-    def __init__(self, engine: Engine[Any, Any, ElementT], cursor: Any, step: int, prefetch: int) -> None:
+    def __init__(
+        self, engine: Engine[Any, Any, ElementT], cursor: Any, step: int, prefetch: int, clocks: Clocks
+    ) -> None:
         self._waiting: Sized = ()
         planned = plan_ahead(engine, cursor, step)
         if not prefetch:
             self._elements = one_by_one(load(engine, planned))
+            self._start: Callable[[], object] = lambda: None
             self._end: Callable[[], object] = lambda: None
             return
-        planning = Background(planned, 1)
-        reading = Background(load(engine, planning), 1)
-        assembling = Background(one_by_one(reading), prefetch)
+        planning = Background(planned, 1, clocks.running)
+        reading = Background(load(engine, planning), 1, clocks.running)
+        assembling = Background(one_by_one(reading), prefetch, clocks.running)
         stages = [assembling, reading, planning]
         self._elements = self._waiting = assembling
+        self._start = assembling.start
         # The threads know nothing of this object, so that dropping it, or exiting, ends them.
         self._end = weakref.finalize(self, _close, stages, os.getpid())
 
-    def __next__(self) -> tuple[ElementT, Any]:
+    def __next__(self) -> Loaded[ElementT]:
         return next(self._elements)
 
     def __len__(self) -> int:
         """Elements that are loaded and wait; 0 where nothing is loaded before it is asked for."""
         return len(self._waiting)
+
+    def start(self) -> None:
+        """Starts the threads, if there are any."""
+        self._start()
 
     def close(self) -> None:
         """Stops loading."""
@@ -68,10 +98,12 @@ class Chunk(Generic[ElementT]):
     Attributes:
         elements: They themselves, assembled one by one when asked for.
         after: The cursor after each.
+        tokens: Tokens that were read for each.
     """
 
     elements: Iterator[ElementT]
     after: list[Any]
+    tokens: list[int]
 
 
 def plan_ahead(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterator[list[Planned[Any, Any]]]:
@@ -86,19 +118,19 @@ def plan_ahead(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterato
         planned: list[Planned[Any, Any]] = []
         failure: ResumableDataError | None = None
         spans = tokens = 0
-        while len(planned) < elements and spans < most_spans and tokens < _TOKENS_AT_ONCE:
-            try:
-                with Doing(_planning):
+        with Doing(_planning, Work.PLANNING):
+            while len(planned) < elements and spans < most_spans and tokens < _TOKENS_AT_ONCE:
+                try:
                     following = engine.plan(cursor, step)
-            except ResumableDataError as error:
-                # What is planned already is delivered first.
-                failure = error
-                break
-            if following is None:
-                break
-            planned.append(following)
-            cursor, step = following.after, step + 1
-            spans, tokens = spans + following.spans, tokens + following.tokens
+                except ResumableDataError as error:
+                    # What is planned already is delivered first.
+                    failure = error
+                    break
+                if following is None:
+                    break
+                planned.append(following)
+                cursor, step = following.after, step + 1
+                spans, tokens = spans + following.spans, tokens + following.tokens
         if planned:
             yield planned
         if failure is not None:
@@ -115,8 +147,13 @@ def _planning() -> str:
 def load(engine: Engine[Any, Any, ElementT], planned: Iterator[list[Planned[Any, Any]]]) -> Iterator[Chunk[ElementT]]:
     """The planned elements, read."""
     for elements in planned:
-        loaded = _loaded(engine, [element.plan for element in elements])
-        yield Chunk(loaded, [element.after for element in elements])
+        with Doing(_reading, Work.READING):
+            loaded = _loaded(engine, [element.plan for element in elements])
+        yield Chunk(loaded, [element.after for element in elements], [element.tokens for element in elements])
+
+
+def _reading() -> str:
+    return "reading"
 
 
 def _loaded(engine: Engine[Any, Any, ElementT], plans: list[Any]) -> Iterator[ElementT]:
@@ -127,7 +164,8 @@ def _loaded(engine: Engine[Any, Any, ElementT], plans: list[Any]) -> Iterator[El
         return (element for plan in plans for element in engine.load([plan]))
 
 
-def one_by_one(chunks: Iterator[Chunk[ElementT]]) -> Iterator[tuple[ElementT, Any]]:
+def one_by_one(chunks: Iterator[Chunk[ElementT]]) -> Iterator[Loaded[ElementT]]:
     """The elements of all chunks, each with the cursor after it."""
     for chunk in chunks:
-        yield from zip(chunk.elements, chunk.after, strict=True)
+        for element, after, tokens in zip(chunk.elements, chunk.after, chunk.tokens, strict=True):
+            yield Loaded(element, after, tokens)

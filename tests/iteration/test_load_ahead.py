@@ -10,7 +10,7 @@ import pytest
 
 import resumable_data as rd
 from resumable_data.engines.engine import Planned, spans_at_once
-from resumable_data.iteration.load_ahead import load, one_by_one, plan_ahead
+from resumable_data.iteration.load_ahead import Loaded, load, one_by_one, plan_ahead
 
 
 class Counting:
@@ -30,12 +30,12 @@ class Counting:
         return iter(plans)
 
 
-def taken(engine: Any, count: int = 1000) -> list[tuple[int, int]]:
+def taken(engine: Any, count: int = 1000) -> list[Loaded[int]]:
     return list(islice(one_by_one(load(engine, plan_ahead(engine, 0, 0))), count))
 
 
-def test_every_element_comes_with_the_cursor_behind_it() -> None:
-    assert taken(Counting(end=20)) == [(number, number + 1) for number in range(20)]
+def test_every_element_comes_with_the_cursor_behind_it_and_its_tokens() -> None:
+    assert taken(Counting(end=20, spans=7)) == [(number, number + 1, 7) for number in range(20)]
 
 
 def test_chunks_double_from_one_element_on() -> None:
@@ -63,7 +63,7 @@ def test_what_is_in_front_of_an_error_is_delivered_first() -> None:
     engine = Counting(end=10, fails_at=5)
     elements = one_by_one(load(engine, plan_ahead(engine, 0, 0)))
 
-    assert [element for element, _ in islice(elements, 5)] == [0, 1, 2, 3, 4]
+    assert [loaded.element for loaded in islice(elements, 5)] == [0, 1, 2, 3, 4]
     with pytest.raises(rd.SourceError, match="there it breaks"):
         next(elements)
 
