@@ -63,11 +63,12 @@ class Background(Generic[ElementT], Iterator[ElementT]):
         return self._thread
 
     def start(self) -> None:
-        """Starts the thread, unless that is done."""
-        if self._thread is None:
-            thread = Thread(target=self._produce, name="resumable_data prefetch", daemon=True)
-            thread.start()
-            self._thread = thread
+        """Starts the thread, unless that is done. One that is stopped starts no more: nobody would wait for it."""
+        with self._changed:
+            if self._thread is None and not self._stopped:
+                thread = Thread(target=self._produce, name="resumable_data prefetch", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def stop(self) -> None:
         """Tells the thread to end, and drops what waits."""

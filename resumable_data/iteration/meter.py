@@ -25,8 +25,8 @@ class Meter:
         self._prefetch = prefetch
         self._waiting = self.clocks.make()
         self._began: float | None = None
-        self._batches = 0
-        self._tokens = 0
+        self._batches: int = 0
+        self._tokens: int = 0
         self._not_ready = 0
         self._callbacks: list[OnBatch] = []
 
