@@ -34,9 +34,6 @@ class Work(IntEnum):
     PLACING = 7
 
 
-_MARKS = {work: f"resumable_data: {work.name.lower()}" for work in Work}
-
-
 class Clock:
     """Seconds by work, of one thread at a time.
 
@@ -103,23 +100,26 @@ class Clocks:
 
 
 class Running:
-    """While the block runs, a clock counts the time of the present thread.
+    """While the block runs, a clock counts the time of the present thread; the block may run again after that.
 
     Args:
         clock: The clock.
         free: Where it is left after the block, for the next thread that needs one.
+        name: What JAX's profile calls the block; None for no mark there.
     """
 
-    __slots__ = ("_clock", "_free", "_outer")
+    __slots__ = ("_clock", "_free", "_mark", "_name", "_outer", "_thread")
 
-    def __init__(self, clock: Clock, free: deque[Clock] | None = None) -> None:
+    def __init__(self, clock: Clock, free: deque[Clock] | None = None, name: str | None = None) -> None:
         self._clock = clock
         self._free = free
-        self._outer: Clock | None = None
+        self._name = name
 
     def __enter__(self) -> None:
-        self._outer = _clocks.get(get_ident())
-        _clocks[get_ident()] = self._clock
+        self._thread = get_ident()
+        self._mark = mark(self._name) if self._name is not None and is_profiled() else None
+        self._outer = clocks_by_thread.get(self._thread)
+        clocks_by_thread[self._thread] = self._clock
         self._clock.start()
 
     def __exit__(
@@ -127,25 +127,27 @@ class Running:
     ) -> None:
         self._clock.switch(Work.NOTHING)
         if self._outer is None:
-            del _clocks[get_ident()]
+            del clocks_by_thread[self._thread]
         else:
             # A source, or a function of the user, may iterate over a pipeline itself.
-            _clocks[get_ident()] = self._outer
+            clocks_by_thread[self._thread] = self._outer
+            self._outer = None
+        if self._mark is not None:
+            self._mark.__exit__(kind, error, trace)
         if self._free is not None:
             self._free.append(self._clock)
 
 
-_clocks: dict[int, Clock] = {}  # by thread
+clocks_by_thread: dict[int, Clock] = {}
+"""The clock of each thread that works for an iterator."""
 
-
-def clock_here() -> Clock | None:
-    """The clock of the present thread; None where it works for no iterator."""
-    return _clocks.get(get_ident())
+is_profiled: Callable[[], bool] = TraceAnnotation.is_enabled
+"""Whether JAX's profiler runs: a mark that nobody sees would cost half a microsecond."""
 
 
 def counted_here(task: Callable[[], None]) -> Callable[[], None]:
     """A task for another thread, whose time counts for the iterator that the present one works for."""
-    clock = clock_here()
+    clock = clocks_by_thread.get(get_ident())
     if clock is None:
         return task
     clocks = clock.clocks
@@ -157,15 +159,8 @@ def counted_here(task: Callable[[], None]) -> Callable[[], None]:
     return counted
 
 
-def mark(name: str) -> TraceAnnotation | None:
-    """A mark that begins now in JAX's profile, to be ended by the same thread; None while no profiler runs."""
-    if not TraceAnnotation.is_enabled():
-        return None  # A mark that nobody sees would cost half a microsecond.
-    begun = TraceAnnotation(name)
+def mark(name: str) -> TraceAnnotation:
+    """A mark that begins now in JAX's profile, to be ended by the same thread."""
+    begun = TraceAnnotation(f"resumable_data: {name}")
     begun.__enter__()
     return begun
-
-
-def mark_work(work: Work) -> TraceAnnotation | None:
-    """The mark of a work."""
-    return mark(_MARKS[work]) if TraceAnnotation.is_enabled() else None

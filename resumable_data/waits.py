@@ -8,7 +8,7 @@ from collections.abc import Callable
 from threading import Event, Lock, Thread, get_ident
 from types import TracebackType
 
-from resumable_data.timing import Work, clock_here, mark_work
+from resumable_data.timing import Work, clocks_by_thread, is_profiled, mark
 
 FIRST_SECONDS = 10.0
 """After so long a wait is logged for the first time, …"""
@@ -39,16 +39,21 @@ class Doing:
     ['planning']
     """
 
-    __slots__ = ("_about", "_before", "_clock", "_mark", "_work")
+    __slots__ = ("_about", "_before", "_clock", "_mark", "_stack", "_work")
 
     def __init__(self, about: About, work: Work) -> None:
         self._about = about
         self._work = work
 
     def __enter__(self) -> None:
-        _activities.setdefault(get_ident(), []).append(self._about)
-        self._mark = mark_work(self._work)
-        self._clock = clock_here()
+        thread = get_ident()
+        stack = _activities.get(thread)
+        if stack is None:
+            stack = _activities[thread] = []
+        stack.append(self._about)
+        self._stack = stack
+        self._mark = mark(self._work.name.lower()) if is_profiled() else None
+        self._clock = clocks_by_thread.get(thread)
         if self._clock is not None:
             self._before = self._clock.switch(self._work)
 
@@ -59,9 +64,8 @@ class Doing:
             self._clock.switch(self._before)
         if self._mark is not None:
             self._mark.__exit__(kind, error, trace)
-        stack = _activities[get_ident()]
-        stack.pop()
-        if not stack:
+        self._stack.pop()
+        if not self._stack:
             del _activities[get_ident()]
 
 
@@ -82,8 +86,9 @@ class Waiting:
         self._outer: Waiting | None = None
 
     def __enter__(self) -> None:
-        self._outer = _waits.get(get_ident())
-        _waits[get_ident()] = self
+        thread = get_ident()
+        self._outer = _waits.get(thread)
+        _waits[thread] = self
         if not _watcher.runs:
             _watcher.start()
 

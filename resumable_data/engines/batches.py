@@ -256,9 +256,7 @@ class BatchEngine:
             own = spans._replace(starts=spans.starts[first:last])
             with Doing(_assembling, Work.ASSEMBLING):
                 batch = make_batch(self.delivered_type, plan.rows, own, self.row_format, self.source_numbers)
-                formed: Any = batch if self.form is None else self.form.of(batch)
-            with Doing(_placing, Work.PLACING):
-                finished: Any = self.view.finish(formed, plan.n_rows)
+                finished: Any = self.view.finish(batch if self.form is None else self.form.of(batch), plan.n_rows)
             for function in self.functions:
                 with Doing(partial("map_batches: {!r}".format, function), Work.MAPPING):
                     finished = function(finished)
@@ -268,10 +266,6 @@ class BatchEngine:
 
 def _assembling() -> str:
     return "assembling a batch"
-
-
-def _placing() -> str:
-    return "placing a batch"
 
 
 def _rows_of_steps(schedule: BatchSchedule, edits: Sequence[Edit]) -> Callable[[int], int]:

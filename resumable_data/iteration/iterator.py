@@ -119,11 +119,11 @@ class DataIterator(Generic[ElementT]):
         self._check_process()
         with self._taking:
             # Kept until it is handed over, for a callback that fails.
-            self._peeked = loaded = self._advance()
-            self._meter.hand_over(loaded.tokens, self._count_ready())
-            place = replace(self._place, step=self._place.step + 1, cursor=loaded.after)
+            self._peeked = element, cursor, tokens = self._advance()
+            self._meter.hand_over(tokens, self._count_ready())
+            place = replace(self._place, step=self._place.step + 1, cursor=cursor)
             self._peeked, self._place = None, place  # both, or neither if a Ctrl-C comes
-            return loaded.element
+            return element
 
     def peek(self) -> ElementT:
         """The next element, without moving: it will be handed over again.
@@ -134,7 +134,7 @@ class DataIterator(Generic[ElementT]):
         self._check_process()
         with self._taking:
             self._peeked = self._advance()
-            return self._peeked.element
+            return self._peeked[0]
 
     def start(self) -> None:
         """Begins to load, so that the first batch is ready when it is asked for; the position does not move.

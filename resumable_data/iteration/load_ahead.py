@@ -6,7 +6,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from resumable_data.engines.engine import Engine, Planned
 from resumable_data.errors import ResumableDataError
@@ -20,18 +20,8 @@ ElementT = TypeVar("ElementT")
 _TOKENS_AT_ONCE = 2**24
 
 
-class Loaded(NamedTuple, Generic[ElementT]):
-    """An element that is loaded.
-
-    Attributes:
-        element: It.
-        after: The cursor after it.
-        tokens: Tokens that were read for it.
-    """
-
-    element: ElementT
-    after: Any
-    tokens: int
+Loaded = tuple[ElementT, Any, int]
+"""An element that is loaded, the cursor after it, and how many tokens were read for it."""
 
 
 class Ready(Generic[ElementT]):
@@ -165,7 +155,6 @@ def _loaded(engine: Engine[Any, Any, ElementT], plans: list[Any]) -> Iterator[El
 
 
 def one_by_one(chunks: Iterator[Chunk[ElementT]]) -> Iterator[Loaded[ElementT]]:
-    """The elements of all chunks, each with the cursor after it."""
+    """The elements of all chunks, each with the cursor after it, and its tokens."""
     for chunk in chunks:
-        for element, after, tokens in zip(chunk.elements, chunk.after, chunk.tokens, strict=True):
-            yield Loaded(element, after, tokens)
+        yield from zip(chunk.elements, chunk.after, chunk.tokens, strict=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
 
 from resumable_data.iteration.stats import Stats
-from resumable_data.timing import Clocks, Running, Work, mark
+from resumable_data.timing import Clocks, Running, Work
 
 OnBatch = Callable[[Stats], object]
 """Hears the stats with each batch."""
@@ -23,18 +22,19 @@ class Meter:
     def __init__(self, prefetch: int, clocks: Clocks | None = None) -> None:
         self.clocks = clocks or Clocks()
         self._prefetch = prefetch
-        self._waiting = self.clocks.make()
+        self._clock = self.clocks.make()
+        self._waiting = Running(self._clock, name="waiting for a batch")
         self._began: float | None = None
         self._batches: int = 0
         self._tokens: int = 0
         self._not_ready = 0
         self._callbacks: list[OnBatch] = []
 
-    def waiting(self) -> Waited:
-        """While the block runs, the trainer waits."""
+    def waiting(self) -> Running:
+        """While the block runs, the trainer waits: one thread at a time."""
         if self._began is None:
             self._began = self.clocks.now()
-        return Waited(Running(self._waiting))
+        return self._waiting
 
     def miss(self) -> None:
         """An element was not ready when it was asked for."""
@@ -72,29 +72,9 @@ class Meter:
             batches=self._batches,
             tokens=self._tokens,
             elapsed=0.0 if self._began is None else self.clocks.now() - self._began,
-            waited=sum(self._waiting.seconds),
+            waited=sum(self._clock.seconds),
             **works,
             not_ready=self._not_ready,
             ready=ready,
             prefetch=self._prefetch,
         )
-
-
-class Waited:
-    """A clock that runs, with a mark in JAX's profile."""
-
-    __slots__ = ("_mark", "_running")
-
-    def __init__(self, running: Running) -> None:
-        self._running = running
-
-    def __enter__(self) -> None:
-        self._mark = mark("resumable_data: waiting for a batch")
-        self._running.__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._running.__exit__(kind, error, trace)
-        if self._mark is not None:
-            self._mark.__exit__(kind, error, trace)

@@ -63,7 +63,7 @@ def test_what_is_in_front_of_an_error_is_delivered_first() -> None:
     engine = Counting(end=10, fails_at=5)
     elements = one_by_one(load(engine, plan_ahead(engine, 0, 0)))
 
-    assert [loaded.element for loaded in islice(elements, 5)] == [0, 1, 2, 3, 4]
+    assert [element for element, *_ in islice(elements, 5)] == [0, 1, 2, 3, 4]
     with pytest.raises(rd.SourceError, match="there it breaks"):
         next(elements)
 
