@@ -14,6 +14,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from threading import get_ident
 from types import TracebackType
+from typing import cast
 
 from jax.profiler import TraceAnnotation
 
@@ -141,7 +142,7 @@ class Running:
 clocks_by_thread: dict[int, Clock] = {}
 """The clock of each thread that works for an iterator."""
 
-is_profiled: Callable[[], bool] = TraceAnnotation.is_enabled
+is_profiled = cast(Callable[[], bool], TraceAnnotation.is_enabled)
 """Whether JAX's profiler runs: a mark that nobody sees would cost half a microsecond."""
 
 
