@@ -11,7 +11,7 @@ from threading import RLock
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from resumable_data.arguments import as_integer, optional
+from resumable_data.arguments import as_function, as_integer, optional
 from resumable_data.delivered import Delivered
 from resumable_data.differences import Difference
 from resumable_data.edits import MOST_SKIPPED, Edit
@@ -116,7 +116,7 @@ class DataIterator(Generic[ElementT]):
         return self
 
     def __next__(self) -> ElementT:
-        self._check_process()
+        self._check_moves()
         with self._taking:
             # Kept until it is handed over, for a callback that fails.
             self._peeked = element, cursor, tokens = self._advance()
@@ -264,7 +264,7 @@ class DataIterator(Generic[ElementT]):
             PipelineMismatchError: It belongs to another pipeline or to other data.
             PipelineError: As ``set_state``.
         """
-        self._check_process()
+        self._check_moves()
         shards = shards_of(state)
         present = self._place.opened
         opened = present if shards == present.shards else self._open(shards)
@@ -300,7 +300,7 @@ class DataIterator(Generic[ElementT]):
             PipelineError: ``count`` is below 1 or above a million, step ``at`` is delivered or has a skip of another
                 count already, or this is not an iterator of batches.
         """
-        self._check_process()
+        self._check_moves()
         count, at = as_integer("skip: count", count), optional(as_integer, "skip: at", at)
         place = self._place
         step = place.step if at is None else at
@@ -364,7 +364,10 @@ class DataIterator(Generic[ElementT]):
         one before the batch. If it fails, ``next`` raises its error, and the batch comes with the next ``next``.
 
         Args:
-            callback: Takes the stats, which count the batch.
+            callback: Takes the stats, which count the batch. It must not move the iterator.
+
+        Raises:
+            PipelineError: It is not a function.
 
         >>> import resumable_data as rd
         >>> batches = iter(rd.Dataset.from_source(rd.SyntheticSource(4, [3])).pad(3, eod_id=0).batch(2))
@@ -374,7 +377,7 @@ class DataIterator(Generic[ElementT]):
         1 6
         2 12
         """
-        self._meter.add(callback)
+        self._meter.add(as_function("on_batch: callback", callback))
 
     @property
     def bad_records(self) -> list[LeftOut]:
@@ -418,6 +421,11 @@ class DataIterator(Generic[ElementT]):
                 f"this iterator was made in process {self._process}, of which this one is a fork: its threads are "
                 "not here. Make an iterator of its own in each process, by iter(data)"
             )
+
+    def _check_moves(self) -> None:
+        self._check_process()
+        if self._meter.calls_back:
+            raise PipelineError("on_batch: a callback must not move its iterator: do so after next has returned")
 
     def _advance(self) -> Loaded[ElementT]:
         """The next element; peeked, or loaded."""
@@ -493,7 +501,7 @@ class DataIterator(Generic[ElementT]):
         return 0 if ready is None else len(ready)
 
     def _first_place(self) -> _Place[ElementT]:
-        self._check_process()
+        self._check_moves()
         before = self._place.opened
         opened = before if before.shards == self._shards_at_first else self._open(None)
         return _Place(opened, 0, opened.engine.start())

@@ -17,10 +17,15 @@ class Meter:
     Args:
         prefetch: Elements that are kept ready at most.
         clocks: The clocks of the threads that load.
+
+    Attributes:
+        clocks: They.
+        calls_back: Whether a callback runs.
     """
 
     def __init__(self, prefetch: int, clocks: Clocks | None = None) -> None:
         self.clocks = clocks or Clocks()
+        self.calls_back = False
         self._prefetch = prefetch
         self._clock = self.clocks.make()
         self._waiting = Running(self._clock, name="waiting for a batch")
@@ -54,6 +59,7 @@ class Meter:
         self._batches, self._tokens = self._batches + 1, self._tokens + tokens
         if not self._callbacks:
             return
+        self.calls_back = True
         try:
             stats = self.stats(ready)
             for callback in self._callbacks:
@@ -64,6 +70,8 @@ class Meter:
         except BaseException:
             self._batches, self._tokens = before
             raise
+        finally:
+            self.calls_back = False
 
     def stats(self, ready: int) -> Stats:
         """All of it, while so many elements are ready."""

@@ -212,6 +212,50 @@ def test_a_callback_that_fails_loses_no_batch(error: BaseException, prefetch: bo
         assert next(resumed).targets.tolist() == expected[step]
 
 
+@pytest.mark.parametrize(
+    "move",
+    [
+        next,
+        lambda iterator: iterator.set_state(iterator.get_state()),
+        lambda iterator: iterator.skip(1),
+        lambda iterator: iterator.seek(0),
+        lambda iterator: iterator.reset(),
+    ],
+)
+def test_a_callback_cannot_move_its_iterator(move: Callable[[rd.DataIterator[Any]], Any]) -> None:
+    expected = [batch.targets.tolist() for batch in rows().batch(4)]
+    iterator = iter(rows().batch(4))
+    moves = [True]
+    iterator.on_batch(lambda stats: move(iterator) if moves.pop() else None)
+    with pytest.raises(rd.PipelineError, match="on_batch: a callback must not move its iterator"):
+        next(iterator)
+    moves += [False] * 5
+
+    assert [batch.targets.tolist() for batch in iterator] == expected
+    move(iterator) if move is not next else iterator.reset()
+
+
+def test_a_callback_may_look_and_close() -> None:
+    iterator = iter(rows().batch(4).prefetch(2))
+    seen: list[Any] = []
+
+    def look(stats: Stats) -> None:
+        seen.append((iterator.step, iterator.peek().targets.tolist(), iterator.stats().batches))
+        iterator.start()
+        iterator.close()
+
+    iterator.on_batch(look)
+    batch = next(iterator)
+
+    assert seen == [(0, batch.targets.tolist(), 1)]
+    assert iterator.step == 1
+
+
+def test_a_callback_is_a_function() -> None:
+    with pytest.raises(rd.PipelineError, match="on_batch: callback=3 must be"):
+        iter(rows()).on_batch(3)  # type: ignore[arg-type]
+
+
 def test_a_callback_cannot_end_a_loop() -> None:
     iterator = iter(rows().batch(4))
     iterator.on_batch(Fails(StopIteration(), 2))
