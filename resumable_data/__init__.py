@@ -21,6 +21,7 @@ from resumable_data.errors import (
 from resumable_data.explanation import Explanation, Span
 from resumable_data.iteration.iterator import DataIterator
 from resumable_data.iteration.progress import Progress
+from resumable_data.iteration.stats import Stats
 from resumable_data.mixing import mix
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.planning.weights import WeightSchedule
@@ -65,6 +66,7 @@ __all__ = [
     "SourceError",
     "Span",
     "StateError",
+    "Stats",
     "SyntheticSource",
     "Verified",
     "View",

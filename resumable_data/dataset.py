@@ -852,7 +852,7 @@ class Dataset(Shown, Generic[ElementT]):
         return Dataset(Unbatch(self._batch("unbatch"), steps))
 
     def prefetch(self, buffer_size: int = 16) -> Dataset[ElementT]:
-        """Loads up to ``buffer_size`` elements ahead in a thread, from the first ``next`` on."""
+        """Loads up to ``buffer_size`` elements ahead, in threads that ``start()``, a restore or ``next`` starts."""
         if isinstance(self.node, Prefetch):
             raise PipelineError("prefetch: this pipeline prefetches already")
         return Dataset(Prefetch(self.node, as_integer("prefetch: buffer_size", buffer_size)))

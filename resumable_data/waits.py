@@ -8,6 +8,8 @@ from collections.abc import Callable
 from threading import Event, Lock, Thread, get_ident
 from types import TracebackType
 
+from resumable_data.timing import Work, clocks_by_thread, is_profiled, mark
+
 FIRST_SECONDS = 10.0
 """After so long a wait is logged for the first time, …"""
 
@@ -26,30 +28,44 @@ _waits: dict[int, Waiting] = {}  # by thread
 
 
 class Doing:
-    """While the block runs, a log of waits says that the present thread does this.
+    """While the block runs, the present thread does this: for a log of waits, for clocks, and in JAX's profile.
 
     Args:
         about: What it does, as in ``"reading 12 records of …"``.
+        work: What its time counts as.
 
-    >>> with Doing(lambda: "planning"):
+    >>> with Doing(lambda: "planning", Work.PLANNING):
     ...     activities()
     ['planning']
     """
 
-    __slots__ = ("_about",)
+    __slots__ = ("_about", "_before", "_clock", "_mark", "_stack", "_work")
 
-    def __init__(self, about: About) -> None:
+    def __init__(self, about: About, work: Work) -> None:
         self._about = about
+        self._work = work
 
     def __enter__(self) -> None:
-        _activities.setdefault(get_ident(), []).append(self._about)
+        thread = get_ident()
+        stack = _activities.get(thread)
+        if stack is None:
+            stack = _activities[thread] = []
+        stack.append(self._about)
+        self._stack = stack
+        self._mark = mark(self._work.name.lower()) if is_profiled() else None
+        self._clock = clocks_by_thread.get(thread)
+        if self._clock is not None:
+            self._before = self._clock.switch(self._work)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        stack = _activities[get_ident()]
-        stack.pop()
-        if not stack:
+        if self._clock is not None:
+            self._clock.switch(self._before)
+        if self._mark is not None:
+            self._mark.__exit__(kind, error, trace)
+        self._stack.pop()
+        if not self._stack:
             del _activities[get_ident()]
 
 
@@ -70,8 +86,9 @@ class Waiting:
         self._outer: Waiting | None = None
 
     def __enter__(self) -> None:
-        self._outer = _waits.get(get_ident())
-        _waits[get_ident()] = self
+        thread = get_ident()
+        self._outer = _waits.get(thread)
+        _waits[thread] = self
         if not _watcher.runs:
             _watcher.start()
 

@@ -26,6 +26,7 @@ from resumable_data.reading.measuring import Measuring
 from resumable_data.reading.read import Spans, read_spans
 from resumable_data.reading.reader import Reader
 from resumable_data.state import At
+from resumable_data.timing import Work
 from resumable_data.waits import Doing
 
 _STEPS_BETWEEN_LOOKS = 16
@@ -258,18 +259,18 @@ class BatchEngine:
         for plan in plans:
             last = first + len(plan.rows.record)
             own = spans._replace(starts=spans.starts[first:last])
-            with Doing(_assembling):
+            with Doing(_assembling, Work.ASSEMBLING):
                 batch = make_batch(self.delivered_type, plan.rows, own, self.row_format, self.source_numbers)
                 finished: Any = self.view.finish(batch if self.form is None else self.form.of(batch), plan.n_rows)
             for function in self.functions:
-                with Doing(partial("map_batches: {!r}".format, function)):
+                with Doing(partial("map_batches: {!r}".format, function), Work.MAPPING):
                     finished = function(finished)
             first = last
             yield finished
 
 
 def _assembling() -> str:
-    return "assembling and placing a batch"
+    return "assembling a batch"
 
 
 def _rows_of_steps(schedule: BatchSchedule, edits: Sequence[Edit]) -> Callable[[int], int]:

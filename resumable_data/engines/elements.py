@@ -21,6 +21,8 @@ from resumable_data.reading.read import read_documents, read_spans
 from resumable_data.reading.reader import Reader
 from resumable_data.sources.record_memory import memory_of
 from resumable_data.state import At
+from resumable_data.timing import Work
+from resumable_data.waits import Doing
 
 _READ_AT_ONCE = 256
 
@@ -124,11 +126,17 @@ class RowEngine(ElementEngine[RowPlanner[Any]]):
         """The planned rows, read together."""
         together = concatenate(plans)
         spans = read_spans(self._readers, together, fields=self._format.fields)
-        return iter(make_batch(LLMFieldsBatch if self._format.fields else LLMBatch, together, spans, self._format))
+        with Doing(_assembling, Work.ASSEMBLING):
+            batch_type = LLMFieldsBatch if self._format.fields else LLMBatch
+            return iter(make_batch(batch_type, together, spans, self._format))
 
     def cells(self, rows: int) -> int:
         """Cells of so many rows."""
         return rows * self._format.length
+
+
+def _assembling() -> str:
+    return "assembling rows"
 
 
 class DocumentEngine(ElementEngine[DocumentPlanner[Any]]):

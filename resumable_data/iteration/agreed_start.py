@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 from resumable_data.processes.agreement import agree, report_of
 from resumable_data.state import State
+from resumable_data.timing import Work
+from resumable_data.waits import Doing
 
 # One process may evaluate, or write, alone for long before it comes.
 _TIMEOUT_SECONDS = 3600
@@ -34,5 +36,10 @@ class AgreedStart:
             PeerError: They cannot go on, or do not come.
         """
         if self._processes and not self._agreed:
-            agree("before the first batch", self._processes, report_of(state()), _TIMEOUT_SECONDS)
+            with Doing(_agreeing, Work.EXCHANGING):
+                agree("before the first batch", self._processes, report_of(state()), _TIMEOUT_SECONDS)
         self._agreed = True
+
+
+def _agreeing() -> str:
+    return "comparing the position with those of the other processes"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from threading import Condition, Thread
 from typing import Generic, Self, TypeVar
 
@@ -13,18 +14,25 @@ ElementT = TypeVar("ElementT")
 
 
 class Background(Generic[ElementT], Iterator[ElementT]):
-    """Elements of an iterator, produced by a thread that starts at the first ``next``.
+    """Elements of an iterator, produced by a thread that starts at ``start`` or at the first ``next``.
 
     An error of the iterator is raised where it occurred, after all elements before it.
 
     Args:
         elements: What to produce; used by the thread alone.
         ahead: How many elements may wait.
+        within: Gives the context in which the thread runs.
     """
 
-    def __init__(self, elements: Iterator[ElementT], ahead: int) -> None:
+    def __init__(
+        self,
+        elements: Iterator[ElementT],
+        ahead: int,
+        within: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         self._elements = elements
         self._ahead = ahead
+        self._within = within
         self._waiting: deque[ElementT] = deque()
         self._changed = Condition()
         self._ended: BaseException | None = None
@@ -35,9 +43,7 @@ class Background(Generic[ElementT], Iterator[ElementT]):
         return self
 
     def __next__(self) -> ElementT:
-        if self._thread is None:
-            self._thread = Thread(target=self._produce, name="resumable_data prefetch", daemon=True)
-            self._thread.start()
+        self.start()
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._ended is not None)
             if not self._waiting:
@@ -56,6 +62,14 @@ class Background(Generic[ElementT], Iterator[ElementT]):
         """The thread, once it is started."""
         return self._thread
 
+    def start(self) -> None:
+        """Starts the thread, unless that is done. One that is stopped starts no more: nobody would wait for it."""
+        with self._changed:
+            if self._thread is None and not self._stopped:
+                thread = Thread(target=self._produce, name="resumable_data prefetch", daemon=True)
+                thread.start()
+                self._thread = thread
+
     def stop(self) -> None:
         """Tells the thread to end, and drops what waits."""
         with self._changed:
@@ -72,9 +86,10 @@ class Background(Generic[ElementT], Iterator[ElementT]):
 
     def _produce(self) -> None:
         try:
-            for element in self._elements:
-                if not self._put(element):
-                    return
+            with self._within():
+                for element in self._elements:
+                    if not self._put(element):
+                        return
             ended: BaseException = StopIteration()
         except BaseException as error:
             ended = error

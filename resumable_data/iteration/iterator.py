@@ -5,24 +5,27 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from threading import RLock
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from resumable_data.arguments import as_integer, optional
+from resumable_data.arguments import as_function, as_integer, optional
 from resumable_data.delivered import Delivered
 from resumable_data.edits import MOST_SKIPPED, Edit
 from resumable_data.errors import PipelineError
 from resumable_data.explanation import Explanation
 from resumable_data.iteration.agreed_start import AgreedStart
 from resumable_data.iteration.epochs import Epochs
-from resumable_data.iteration.load_ahead import Ready
+from resumable_data.iteration.load_ahead import Loaded, Ready
+from resumable_data.iteration.meter import Meter, OnBatch
 from resumable_data.iteration.opened import Opened
 from resumable_data.iteration.place import Place, restored
-from resumable_data.iteration.plan_ahead import After, plan_one_by_one
+from resumable_data.iteration.plan_ahead import plan_one_by_one
 from resumable_data.iteration.progress import Progress
+from resumable_data.iteration.stats import Stats
 from resumable_data.reading.bad_records import LeftOut
 from resumable_data.state import Position, State, encode, shards_of
 from resumable_data.table import Shown
@@ -68,7 +71,8 @@ class DataIterator(Shown, Generic[ElementT]):
         self._taking = RLock()
         self._process = os.getpid()
         self._ready: Ready[ElementT] | None = None
-        self._peeked: tuple[ElementT, After] | None = None
+        self._peeked: Loaded[ElementT] | None = None
+        self._meter = Meter(prefetch)
         self._closed = False
 
     @property
@@ -105,11 +109,12 @@ class DataIterator(Shown, Generic[ElementT]):
         return self
 
     def __next__(self) -> ElementT:
-        self._check_process()
+        self._check_moves()
         with self._taking:
-            element, after = self._advance()
-            self._peeked = None
-            self._place = self._place.after(after)
+            # Kept until it is handed over, for a callback that fails.
+            self._peeked = element, after, tokens = self._advance()
+            self._meter.hand_over(tokens, self._count_ready())
+            self._peeked, self._place = None, self._place.after(after)  # both, or neither if a Ctrl-C comes
             return element
 
     def peek(self) -> ElementT:
@@ -122,6 +127,27 @@ class DataIterator(Shown, Generic[ElementT]):
         with self._taking:
             self._peeked = self._advance()
             return self._peeked[0]
+
+    def start(self) -> None:
+        """Begins to load, so that the first batch is ready when it is asked for; the position does not move.
+
+        It returns at once. Without ``prefetch``, which has the threads, it does nothing. After ``set_state``, and
+        after a restore by Orbax, loading begins by itself. What fails in the background is raised by ``next``.
+
+        Where several processes measure documents, each calls it: they tell each other the lengths.
+
+        >>> import resumable_data as rd
+        >>> documents = rd.Dataset.from_source(rd.SyntheticSource(4, [3]))
+        >>> with iter(documents.pad(3, eod_id=0).batch(2).prefetch()) as batches:
+        ...     batches.start()
+        ...     batches.step
+        0
+        """
+        self._check_process()
+        if self._closed:
+            raise ValueError("this iterator is closed")
+        with self._taking:
+            self._start_loading()
 
     def epochs(self) -> Epochs[ElementT]:
         """The epochs from the present one on, each with the elements that begin in it.
@@ -164,7 +190,7 @@ class DataIterator(Shown, Generic[ElementT]):
             PipelineError: ``allow`` names what can never be changed, or the position lies beyond what ``random_map``
                 can tell apart.
         """
-        with Waiting(lambda: "a position to go to"):
+        with Waiting(lambda: "a position to go to"), self._meter.clocks.running():
             self.check_state(state, allow)()
 
     def reset(self) -> None:
@@ -229,12 +255,18 @@ class DataIterator(Shown, Generic[ElementT]):
             PipelineMismatchError: It belongs to another pipeline or to other data.
             PipelineError: As ``set_state``.
         """
-        self._check_process()
+        self._check_moves()
         shards = shards_of(state)
         present = self._place.opened
         opened = present if shards == present.shards else self._open(shards)
         place = restored(opened, state, allow)
-        return lambda: self._go_to(place)
+
+        def go() -> None:
+            self._go_to(place)
+            with suppress(RuntimeError):  # Where there can be no further thread, ``next`` says so.
+                self._start_loading()
+
+        return go
 
     def skip(self, count: int, at: int | None = None) -> None:
         """Leaves out batches, as after a loss spike; recorded in the state as an edit.
@@ -252,7 +284,7 @@ class DataIterator(Shown, Generic[ElementT]):
             PipelineError: ``count`` is below 1 or above a million, step ``at`` is delivered or has a skip of another
                 count already, or this is not an iterator of batches.
         """
-        self._check_process()
+        self._check_moves()
         count, at = as_integer("skip: count", count), optional(as_integer, "skip: at", at)
         place = self._place
         step = place.step if at is None else at
@@ -270,11 +302,14 @@ class DataIterator(Shown, Generic[ElementT]):
             raise PipelineError(f"skip: {count} batches before step {step}, but {place.step} are delivered")
         cursor = place.opened.engine.skipping(place.cursor, step, count)
         rows, _ = place.opened.engine.encode(place.cursor)
+        loads = self._ready is not None
         self._drop_ready()
         edit = Edit(kind="skip", after=count, step=step, rows=rows)
         digests = replace(place.digests, following="") if step == place.step else place.digests
         self._place = replace(place, cursor=cursor, edits=(*place.edits, edit), digests=digests)
         self._begin()
+        if loads:
+            self._start_loading()
 
     @property
     def edits(self) -> tuple[Edit, ...]:
@@ -312,6 +347,41 @@ class DataIterator(Shown, Generic[ElementT]):
         if self._explain is None:
             raise PipelineError("explain: it is asked of iterators over batches, after batch(…)")
         return self._explain(step, self.get_state())
+
+    def stats(self) -> Stats:
+        """Where the time went so far: how long the trainer waited, and what loading took. It prints as a table.
+
+        Two of them can be subtracted, for what came between. They are no part of a state.
+
+        >>> import resumable_data as rd
+        >>> batches = iter(rd.Dataset.from_source(rd.SyntheticSource(4, [3])).pad(3, eod_id=0).batch(2))
+        >>> _ = next(batches)
+        >>> batches.stats().batches, batches.stats().tokens
+        (1, 6)
+        """
+        return self._meter.stats(self._count_ready())
+
+    def on_batch(self, callback: OnBatch) -> None:
+        """Calls a function with the stats whenever a batch is handed over, as for metrics of one's own.
+
+        It runs in the thread that takes the batch, just before that gets it: a state that is taken meanwhile is the
+        one before the batch. If it fails, ``next`` raises its error, and the batch comes with the next ``next``.
+
+        Args:
+            callback: Takes the stats, which count the batch. It must not move the iterator.
+
+        Raises:
+            PipelineError: It is not a function.
+
+        >>> import resumable_data as rd
+        >>> batches = iter(rd.Dataset.from_source(rd.SyntheticSource(4, [3])).pad(3, eod_id=0).batch(2))
+        >>> batches.on_batch(lambda stats: print(stats.batches, stats.tokens))
+        >>> for batch in batches:
+        ...     pass
+        1 6
+        2 12
+        """
+        self._meter.add(as_function("on_batch: callback", callback))
 
     @property
     def bad_records(self) -> list[LeftOut]:
@@ -356,8 +426,13 @@ class DataIterator(Shown, Generic[ElementT]):
                 "not here. Make an iterator of its own in each process, by iter(data)"
             )
 
-    def _advance(self) -> tuple[ElementT, After]:
-        """The next element and the position after it; peeked, or loaded."""
+    def _check_moves(self) -> None:
+        self._check_process()
+        if self._meter.calls_back:
+            raise PipelineError("on_batch: a callback must not move its iterator: do so after next has returned")
+
+    def _advance(self) -> Loaded[ElementT]:
+        """The next element; peeked, or loaded."""
         if self._closed:
             raise ValueError("this iterator is closed")
         if self._peeked is not None:
@@ -365,7 +440,7 @@ class DataIterator(Shown, Generic[ElementT]):
         if self._ended:
             raise StopIteration
         try:
-            with Waiting(lambda: f"element {self.step}"):
+            with Waiting(lambda: f"element {self.step}"), self._meter.waiting():
                 self._start.agree(self.get_state)
                 following = self._load()
         except BaseException:
@@ -406,15 +481,31 @@ class DataIterator(Shown, Generic[ElementT]):
                 stacklevel=4,
             )
 
-    def _load(self) -> tuple[ElementT, After] | None:
-        """The element at the cursor and the position after it; None at the end."""
+    def _load(self) -> Loaded[ElementT] | None:
+        """The element at the cursor; None at the end."""
         if self._ready is None:
-            place = self._place
-            self._ready = Ready(place.opened.engine, place.cursor, place.step, self._prefetch)
+            self._ready = self._make_ready()
+        if self._prefetch and not len(self._ready):
+            self._meter.miss()
         return next(self._ready, None)
 
+    def _make_ready(self) -> Ready[ElementT]:
+        place = self._place
+        return Ready(place.opened.engine, place.cursor, place.step, self._prefetch, self._meter.clocks)
+
+    def _start_loading(self) -> None:
+        """Starts the threads that load ahead, if there are to be any."""
+        if self._prefetch and not (self._closed or self._ended):
+            if self._ready is None:
+                self._ready = self._make_ready()
+            self._ready.start()
+
+    def _count_ready(self) -> int:
+        ready = self._ready
+        return 0 if ready is None else len(ready)
+
     def _first_place(self) -> Place[ElementT]:
-        self._check_process()
+        self._check_moves()
         before = self._place.opened
         opened = before if before.shards == self._shards_at_first else self._open(None)
         return Place(opened, 0, opened.engine.start())

@@ -13,8 +13,13 @@ from resumable_data.errors import ResumableDataError
 from resumable_data.iteration.background import Background
 from resumable_data.iteration.plan_ahead import After, PlannedAhead, plan_ahead
 from resumable_data.threads import join_all
+from resumable_data.timing import Clocks, Work
+from resumable_data.waits import Doing
 
 ElementT = TypeVar("ElementT")
+
+Loaded = tuple[ElementT, After, int]
+"""An element that is loaded, what is known of the position after it, and how many tokens were read for it."""
 
 
 class Ready(Generic[ElementT]):
@@ -22,29 +27,44 @@ class Ready(Generic[ElementT]):
 
     With prefetching one thread plans, one reads what is planned, and one assembles what was read, so that storage,
     decompression and arithmetic do not wait for each other.
+
+    Args:
+        engine: What plans and loads.
+        cursor: Where to begin.
+        step: Its step.
+        prefetch: Elements that a thread keeps ready, or 0 to load in the calling thread.
+        clocks: Count the time of the threads.
     """
 
-    def __init__(self, engine: Engine[Any, Any, ElementT], cursor: Any, step: int, prefetch: int) -> None:
+    def __init__(
+        self, engine: Engine[Any, Any, ElementT], cursor: Any, step: int, prefetch: int, clocks: Clocks
+    ) -> None:
         self._waiting: Sized = ()
         planned = plan_ahead(engine, cursor, step)
         if not prefetch:
             self._elements = one_by_one(load(engine, planned))
+            self._start: Callable[[], object] = lambda: None
             self._end: Callable[[], object] = lambda: None
             return
-        planning = Background(planned, 1)
-        reading = Background(load(engine, planning), 1)
-        assembling = Background(one_by_one(reading), prefetch)
+        planning = Background(planned, 1, clocks.running)
+        reading = Background(load(engine, planning), 1, clocks.running)
+        assembling = Background(one_by_one(reading), prefetch, clocks.running)
         stages = [assembling, reading, planning]
         self._elements = self._waiting = assembling
+        self._start = assembling.start
         # The threads know nothing of this object, so that dropping it, or exiting, ends them.
         self._end = weakref.finalize(self, _close, stages, os.getpid())
 
-    def __next__(self) -> tuple[ElementT, After]:
+    def __next__(self) -> Loaded[ElementT]:
         return next(self._elements)
 
     def __len__(self) -> int:
         """Elements that are loaded and wait; 0 where nothing is loaded before it is asked for."""
         return len(self._waiting)
+
+    def start(self) -> None:
+        """Starts the threads, if there are any."""
+        self._start()
 
     def close(self) -> None:
         """Stops loading."""
@@ -66,17 +86,24 @@ class Chunk(Generic[ElementT]):
     Attributes:
         elements: They themselves, assembled one by one when asked for.
         after: What is known of the position after each.
+        tokens: Tokens that were read for each.
     """
 
     elements: Iterator[ElementT]
     after: list[After]
+    tokens: list[int]
 
 
 def load(engine: Engine[Any, Any, ElementT], planned: Iterator[list[PlannedAhead]]) -> Iterator[Chunk[ElementT]]:
     """The planned elements, read."""
     for elements in planned:
-        loaded = _loaded(engine, [element.plan for element in elements])
-        yield Chunk(loaded, [element.after for element in elements])
+        with Doing(_reading, Work.READING):
+            loaded = _loaded(engine, [element.plan for element in elements])
+        yield Chunk(loaded, [element.after for element in elements], [element.tokens for element in elements])
+
+
+def _reading() -> str:
+    return "reading"
 
 
 def _loaded(engine: Engine[Any, Any, ElementT], plans: list[Any]) -> Iterator[ElementT]:
@@ -87,7 +114,7 @@ def _loaded(engine: Engine[Any, Any, ElementT], plans: list[Any]) -> Iterator[El
         return (element for plan in plans for element in engine.load([plan]))
 
 
-def one_by_one(chunks: Iterator[Chunk[ElementT]]) -> Iterator[tuple[ElementT, After]]:
-    """The elements of all chunks, each with what is known of the position after it."""
+def one_by_one(chunks: Iterator[Chunk[ElementT]]) -> Iterator[Loaded[ElementT]]:
+    """The elements of all chunks, each with the position after it, and its tokens."""
     for chunk in chunks:
-        yield from zip(chunk.elements, chunk.after, strict=True)
+        yield from zip(chunk.elements, chunk.after, chunk.tokens, strict=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from resumable_data.engines.engine import Engine, Planned
 from resumable_data.errors import ResumableDataError
+from resumable_data.timing import Work
 from resumable_data.waits import Doing
 
 _TOKENS_AT_ONCE = 2**24
@@ -57,17 +58,18 @@ def plan_ahead(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterato
         planned: list[PlannedAhead] = []
         failure: ResumableDataError | None = None
         spans = tokens = 0
-        while len(planned) < elements and spans < most_spans and tokens < _TOKENS_AT_ONCE:
-            try:
-                following = next(each, None)
-            except ResumableDataError as error:
-                # What is planned already is delivered first.
-                failure = error
-                break
-            if following is None:
-                break
-            planned.append(following)
-            spans, tokens = spans + following.spans, tokens + following.tokens
+        with Doing(_planning, Work.PLANNING):
+            while len(planned) < elements and spans < most_spans and tokens < _TOKENS_AT_ONCE:
+                try:
+                    following = next(each, None)
+                except ResumableDataError as error:
+                    # What is planned already is delivered first.
+                    failure = error
+                    break
+                if following is None:
+                    break
+                planned.append(following)
+                spans, tokens = spans + following.spans, tokens + following.tokens
         if planned:
             yield planned
         if failure is not None:
@@ -79,15 +81,15 @@ def plan_ahead(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterato
 
 def plan_one_by_one(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterator[PlannedAhead]:
     """Elements from a step and its cursor on, each with the digest of the next where that reads nothing."""
-    planned = _plan(engine, cursor, step)
+    planned = engine.plan(cursor, step)
     while planned is not None:
         step += 1
         if planned.digest is None or not engine.plans_without_reading:
             yield _ahead(planned, "")
-            planned = _plan(engine, planned.after, step)
+            planned = engine.plan(planned.after, step)
             continue
         try:
-            following = _plan(engine, planned.after, step)
+            following = engine.plan(planned.after, step)
         except ResumableDataError:
             yield _ahead(planned, "")
             raise
@@ -102,11 +104,6 @@ def digest_of(planned: Planned[Any, Any] | None) -> str:
 
 def _ahead(planned: Planned[Any, Any], following: str) -> PlannedAhead:
     return PlannedAhead(planned.plan, planned.spans, planned.tokens, After(planned.after, planned.digest, following))
-
-
-def _plan(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Planned[Any, Any] | None:
-    with Doing(_planning):
-        return engine.plan(cursor, step)
 
 
 def _planning() -> str:

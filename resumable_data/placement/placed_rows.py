@@ -15,6 +15,8 @@ from resumable_data.arrays import BoolArray, Int64Array, offsets_of
 from resumable_data.batch import BatchT
 from resumable_data.packing.plan import RowPlan
 from resumable_data.placement.sharding import Cells, cells_needed, for_rank, rows_of, spans_in, to_global
+from resumable_data.timing import Work
+from resumable_data.waits import Doing
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class PlacedRows:
         def placed(field: Any) -> jax.Array:
             return to_global(rows, field, for_rank(self.sharding, field.ndim), n_rows)
 
-        return jax.tree.map(placed, batch)
+        with Doing(_placing, Work.PLACING):
+            return jax.tree.map(placed, batch)
 
     def struct(self, batch: BatchT) -> BatchT:
         """The global shapes, with their shardings."""
@@ -105,3 +108,7 @@ class PlacedRows:
             rows_of(cells_needed(self.sharding, (n_rows, self.length), process), n_rows)
             for process in self._processes_of_mesh
         ]
+
+
+def _placing() -> str:
+    return "placing a batch"

@@ -8,6 +8,9 @@ from contextlib import suppress
 from threading import Condition
 from typing import Generic, TypeVar
 
+from resumable_data.timing import Work
+from resumable_data.waits import Doing
+
 KeyT = TypeVar("KeyT", bound=Hashable)
 GroupT = TypeVar("GroupT")
 
@@ -33,7 +36,9 @@ class GroupCache(Generic[KeyT, GroupT]):
     def get(self, key: KeyT) -> GroupT:
         """The group at a place. Of two threads that ask for one group, one plans it, and the other waits."""
         with self._changed:
-            self._changed.wait_for(lambda: key not in self._planning)
+            if key in self._planning:
+                with Doing(_waiting, Work.NOTHING):
+                    self._changed.wait_for(lambda: key not in self._planning)
             if key in self._groups:
                 return self._groups[key]
             self._planning.add(key)
@@ -63,3 +68,7 @@ class GroupCache(Generic[KeyT, GroupT]):
                 self.get(key)
 
         run(task)
+
+
+def _waiting() -> str:
+    return "waiting for documents that another thread measures"

@@ -18,6 +18,8 @@ from resumable_data.processes.carriers import Carrier
 from resumable_data.processes.failures import encode_failure, failure_in
 from resumable_data.processes.length_codec import Lengths, decode_lengths, encode_lengths
 from resumable_data.processes.published import PUBLISHED, Own, Published
+from resumable_data.timing import Work
+from resumable_data.waits import Doing
 
 LOGGER = logging.getLogger(__name__)
 
@@ -148,7 +150,8 @@ class LengthExchange:
         started = time.monotonic()
         found |= self._own(windows, [place for place in _rest(everything, found) if speakers[place] == self._process])
         patience = max(self._timeout_seconds, 4 * (time.monotonic() - started))
-        found |= self._of_others(windows, _rest(everything, found), patience)
+        with Doing(lambda: f"waiting for the lengths of documents of {what} that others measure", Work.EXCHANGING):
+            found |= self._of_others(windows, _rest(everything, found), patience)
         found |= self._instead(windows, _rest(everything, found))
         return [found[place] for place in everything]
 

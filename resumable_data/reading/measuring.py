@@ -15,6 +15,8 @@ from resumable_data.reading.document_cache import CachedReader, DocumentCache
 from resumable_data.reading.read import by_reader
 from resumable_data.reading.reader import Reader
 from resumable_data.threads import join_all
+from resumable_data.timing import Work, counted_here
+from resumable_data.waits import Doing
 
 KEPT_BYTES = 2**30
 """Memory of the documents that are kept, where nothing else is asked for."""
@@ -107,10 +109,15 @@ class Measuring:
         """Runs a task in a thread, if there is room to keep what it measures."""
         if 2 * self.cache.bytes > self.cache.most_bytes:
             return
+
+        def planned() -> None:
+            with Doing(_planning_ahead, Work.PLANNING):
+                task()
+
         with self._lock:
             if self._closed:
                 return
-            thread = Thread(target=task, name="resumable_data measure", daemon=True)
+            thread = Thread(target=counted_here(planned), name="resumable_data measure", daemon=True)
             self._threads = [*(running for running in self._threads if running.is_alive()), thread]
             thread.start()
 
@@ -129,6 +136,10 @@ class Measuring:
         # The garbage collector may call this in one of our own threads, which others may be waiting for.
         if not current_thread().daemon:
             join_all(self._threads)
+
+
+def _planning_ahead() -> str:
+    return "planning the documents after these"
 
 
 class MeasuredLengths:

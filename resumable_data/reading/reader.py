@@ -168,7 +168,7 @@ class DocumentReader:
         for step in steps[last + 1 :]:
             occurring = occurring or step.epoch_dependent
             own = indices if occurring else self._records(indices)
-            with Doing(partial(self._working, step, indices, occurring)):
+            with Doing(partial(self._working, step, indices, occurring), step.work):
                 documents = step.apply(documents, own, self._naming(indices, occurring))
         return documents
 

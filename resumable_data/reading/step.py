@@ -10,6 +10,7 @@ from resumable_data.errors import RecordError
 from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.fields import TokenFields
 from resumable_data.state import Settings
+from resumable_data.timing import Work
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,11 @@ class Step(ABC):
     def works_together(self) -> bool:
         """Whether it works faster on many documents in one call than on one after the other."""
         return False
+
+    @property
+    def work(self) -> Work:
+        """What the time that it takes counts as."""
+        return Work.READING
 
     def takes_tokens(self, fields: TokenFields | None) -> bool:
         """Whether documents may be flat tokens with these fields before it, and are such after it."""

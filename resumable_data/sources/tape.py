@@ -13,6 +13,7 @@ from resumable_data.locks import ForkLock
 from resumable_data.sources.record_memory import memory_of
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialReader, SequentialSource
+from resumable_data.timing import Work
 from resumable_data.waits import Doing
 
 BEGINNING = "null"
@@ -87,7 +88,7 @@ class Tape:
         with self._lock:
             known = self._stretches.get((start, count))
             if known is None or known.before != state:
-                with Doing(lambda: f"reading {count} records of {self._source!r}"):
+                with Doing(lambda: f"reading {count} records of {self._source!r}", Work.READING):
                     known = self._retries.read(lambda: self._read(start, state, count), repr(self._source))
                 self._remember((start, count), known)
             return known.found, known.after

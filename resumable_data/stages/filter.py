@@ -14,6 +14,7 @@ from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.step import Step
 from resumable_data.state import Settings
+from resumable_data.timing import Work
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class Filter(Step):
     def name(self) -> str:
         """The stage's name."""
         return "filter"
+
+    @property
+    def work(self) -> Work:
+        """Mapping."""
+        return Work.MAPPING
 
     def settings(self) -> Settings:
         """The predicate's name."""

@@ -12,6 +12,7 @@ from resumable_data.errors import RecordError
 from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.step import Step
 from resumable_data.state import Settings
+from resumable_data.timing import Work
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class Map(Step):
     def name(self) -> str:
         """The stage's name."""
         return "map"
+
+    @property
+    def work(self) -> Work:
+        """Mapping."""
+        return Work.MAPPING
 
     def settings(self) -> Settings:
         """The function's name."""

@@ -17,6 +17,7 @@ from resumable_data.sources.retries import Retries
 from resumable_data.sources.source import Source, SourceWithColumns, SourceWithLengths
 from resumable_data.stages.stage import check_component_name
 from resumable_data.state import Settings
+from resumable_data.timing import Work
 from resumable_data.waits import Doing
 
 # By the package and the name of a class, so that none of these packages is imported.
@@ -116,7 +117,7 @@ class SourceStage:
         Raises:
             SourceError: Storage fails however often it is asked.
         """
-        with Doing(partial(self._reading, len(records))):
+        with Doing(partial(self._reading, len(records)), Work.READING):
             found = self.retries.read(lambda: self.source.read(records), repr(self.source))
         return found if isinstance(found, Documents) else Documents(found)
 
@@ -129,7 +130,7 @@ class SourceStage:
         source = self.source
         if not isinstance(source, SourceWithColumns):
             return None
-        with Doing(partial(self._reading, len(records))):
+        with Doing(partial(self._reading, len(records)), Work.READING):
             columns = self.retries.read(lambda: source.read_columns(records, fields.keys), repr(source))
         found = None if columns is None else fields.of_columns(columns)
         return None if found is None else Documents(found)

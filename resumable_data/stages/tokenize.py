@@ -19,6 +19,7 @@ from resumable_data.stages.other_tokenizer import OtherTokenizer
 from resumable_data.stages.stage import check_token
 from resumable_data.stages.truncate import LEFT, RIGHT
 from resumable_data.state import Settings
+from resumable_data.timing import Work
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,11 @@ class Tokenize(Step):
     def appended(self) -> int | None:
         """The token that closes the documents which are not cut, or None."""
         return self.eod_id if self.add_eod else None
+
+    @property
+    def work(self) -> Work:
+        """Tokenising."""
+        return Work.TOKENISING
 
     def settings(self) -> Settings:
         """Fingerprint of the tokenizer, the column, and what is added and cut."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pytest
 
 from resumable_data.iteration.agreed_start import AgreedStart
+from resumable_data.timing import Clocks, Work
 
 
 class Asked:
@@ -46,3 +48,16 @@ def test_a_start_on_which_they_did_not_agree_is_tried_again() -> None:
         with pytest.raises(ValueError, match="initialize it via `jax"):
             start.agree(asked)
         assert asked.times == times
+
+
+def test_the_time_that_it_takes_is_that_of_waiting_for_others() -> None:
+    ticks = count()
+    clocks = Clocks(lambda: float(next(ticks)))
+    start, alone = AgreedStart((0,)), AgreedStart(())
+    with clocks.running():
+        alone.agree(Asked())
+        assert clocks.seconds(Work.EXCHANGING) == 0.0
+        start.agree(Asked())
+        start.agree(Asked())
+
+    assert clocks.seconds(Work.EXCHANGING) == 1.0

@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -87,3 +88,44 @@ def test_one_that_never_ran_can_be_closed() -> None:
 
     with pytest.raises(StopIteration):
         next(produced)
+
+
+def test_one_that_is_stopped_starts_no_more() -> None:
+    before = threads()
+    produced = Background(iter([1]), ahead=1)
+    produced.stop()
+    produced.start()
+    with pytest.raises(StopIteration):
+        next(produced)
+
+    assert threads() == before
+
+
+def test_it_can_be_started_before_anything_is_asked_for() -> None:
+    asked = threading.Event()
+
+    def elements() -> Iterator[int]:
+        asked.set()
+        yield 1
+
+    produced = Background(elements(), ahead=1)
+    produced.start()
+    assert asked.wait(PATIENCE)
+    thread = produced.thread
+    produced.start()
+
+    assert produced.thread is thread
+    assert list(produced) == [1]
+
+
+def test_the_thread_runs_within_what_is_given() -> None:
+    within: list[str] = []
+
+    @contextmanager
+    def noting() -> Iterator[None]:
+        within.append(threading.current_thread().name)
+        yield
+        within.append("left")
+
+    assert list(Background(iter([1, 2]), ahead=1, within=noting)) == [1, 2]
+    assert within == ["resumable_data prefetch", "left"]

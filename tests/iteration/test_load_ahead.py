@@ -31,13 +31,13 @@ class Counting:
         return iter(plans)
 
 
-def taken(engine: Any, count: int = 1000) -> list[tuple[int, int]]:
+def taken(engine: Any, count: int = 1000) -> list[tuple[int, int, int]]:
     elements = one_by_one(load(engine, plan_ahead(engine, 0, 0)))
-    return [(element, after.cursor) for element, after in islice(elements, count)]
+    return [(element, after.cursor, tokens) for element, after, tokens in islice(elements, count)]
 
 
-def test_every_element_comes_with_the_cursor_after_it() -> None:
-    assert taken(Counting(end=20)) == [(number, number + 1) for number in range(20)]
+def test_every_element_comes_with_the_cursor_after_it_and_its_tokens() -> None:
+    assert taken(Counting(end=20, spans=7)) == [(number, number + 1, 7) for number in range(20)]
 
 
 def test_chunks_double_from_one_element_on() -> None:
@@ -65,7 +65,7 @@ def test_what_comes_before_an_error_is_delivered_first() -> None:
     engine = Counting(end=10, fails_at=5)
     elements = one_by_one(load(engine, plan_ahead(engine, 0, 0)))
 
-    assert [element for element, _ in islice(elements, 5)] == [0, 1, 2, 3, 4]
+    assert [element for element, *_ in islice(elements, 5)] == [0, 1, 2, 3, 4]
     with pytest.raises(rd.SourceError, match="there it breaks"):
         next(elements)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from threading import Barrier, Event
 
 import pytest
 
 from resumable_data.errors import RecordError
 from resumable_data.planning.group_cache import GroupCache
+from resumable_data.timing import Clocks, Work
+from resumable_data.waits import Doing, activities
 
 LONG = 60.0
 
@@ -150,3 +153,28 @@ def test_a_bug_too_is_told_to_who_asks_and_not_before() -> None:
 
     with pytest.raises(KeyError, match="a bug"):
         groups.get(3)
+
+
+def test_who_waits_for_a_group_that_another_thread_plans_does_nothing_meanwhile() -> None:
+    planner, ticks = Planner(wait=True), count()
+    groups, clocks = GroupCache(planner), Clocks(lambda: float(next(ticks)))
+
+    def ask() -> str:
+        with clocks.running(), Doing(str, Work.PLANNING):
+            return groups.get(5)
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(groups.get, 5)
+        assert planner.begun.wait(LONG)
+        second = threads.submit(ask)
+        for _ in range(int(1000 * LONG)):
+            if "waiting for documents that another thread measures" in activities():
+                break
+            Event().wait(0.001)
+        else:
+            pytest.fail("it does not say that it waits")
+        planner.go_on.set()
+        assert first.result(LONG) == second.result(LONG) == "group 5"
+
+    # One before and one after planning, one of waiting; planning before the wait, and after it.
+    assert (clocks.seconds(Work.NOTHING), clocks.seconds(Work.PLANNING)) == (3.0, 2.0)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -26,6 +27,7 @@ from resumable_data.processes.failures import encode_failure
 from resumable_data.processes.length_codec import Lengths
 from resumable_data.processes.length_exchange import ExchangeClosedError, LengthExchange
 from resumable_data.processes.published import Published
+from resumable_data.timing import Clocks, Work
 
 LONG, SHORT = 60.0, 0.2
 WHAT = "web"
@@ -456,3 +458,14 @@ def test_what_one_process_moves_does_not_grow_with_the_others(count: int) -> Non
         assert carrier.calls["find"] <= 7
         assert carrier.calls["wait"] <= shards
         assert carrier.received <= 8 * of_all
+
+
+def test_waits_for_others_count_as_such_and_measuring_does_not() -> None:
+    ticks = count()
+    clocks = Clocks(lambda: float(next(ticks)))
+    first, second = on_board([0, 1], Board())
+    with clocks.running():
+        assert outcomes([partial(second.share, 0, 2), partial(first.share, 0, 2)]) == [expected(0, 2)] * 2
+        first.share(0, 2)  # in this thread
+
+    assert clocks.seconds(Work.EXCHANGING) == 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import count
 from threading import Event, current_thread
 
 import numpy as np
@@ -17,6 +18,8 @@ from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan
 from resumable_data.processes.length_exchange import ExchangeClosedError, LengthExchange
 from resumable_data.reading.documents import Documents
 from resumable_data.reading.measuring import KnownLengths, MeasuredLengths, Measuring
+from resumable_data.timing import Clocks, Work
+from resumable_data.waits import Doing
 
 LONG = 60.0
 
@@ -229,3 +232,21 @@ def test_to_close_ends_the_threads_and_no_other_begins() -> None:
     measuring.close()
     assert ended.wait(20)
     measuring.run_ahead(lambda: pytest.fail("it is closed"))
+
+
+def test_a_task_that_is_run_ahead_counts_for_the_iterator_that_asks() -> None:
+    measuring, _ = measured([Texts()])
+    ticks = count()
+    clocks = Clocks(lambda: float(next(ticks)))
+
+    def task() -> None:
+        with Doing(str, Work.READING):
+            pass
+
+    with clocks.running():
+        measuring.run_ahead(task)
+    for thread in measuring._threads:
+        thread.join(LONG)
+
+    assert clocks.seconds(Work.READING) > 0
+    assert clocks.seconds(Work.PLANNING) > 0
