@@ -5,7 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import os
 from importlib.resources import files
+from pathlib import Path
+
+from resumable_data.arguments import as_path
+from resumable_data.errors import PipelineError
+from resumable_data.system_errors import explain
 
 
 def page(title: str, body: str, *, styles: tuple[str, ...] = (), script: str | None = None) -> str:
@@ -30,6 +36,19 @@ def page(title: str, body: str, *, styles: tuple[str, ...] = (), script: str | N
         + (f"<script>{code}</script>\n" if code else "")
         + "</body>\n</html>\n"
     )
+
+
+def save_page(path: str | os.PathLike[str], content: str) -> None:
+    """Writes a page.
+
+    Raises:
+        PipelineError: The file cannot be written.
+    """
+    try:
+        Path(as_path("path", path)).write_text(content, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = explain(error) if isinstance(error, OSError) else str(error)
+        raise PipelineError(f"{path} cannot be written: {reason}") from error
 
 
 def _content(name: str) -> str:

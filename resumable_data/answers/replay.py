@@ -8,7 +8,9 @@ from itertools import dropwhile, islice
 from types import TracebackType
 from typing import Any, Self, cast
 
+from resumable_data.arguments import as_names
 from resumable_data.batch import LLMBatch
+from resumable_data.differences import EDITS
 from resumable_data.edits import Edit
 from resumable_data.engines.batches import BatchPlan
 from resumable_data.errors import PipelineError, PipelineMismatchError
@@ -40,6 +42,7 @@ class Replay:
 
     def __init__(self, what: str, batch: Batch, state: Mapping[str, Any] | None, allow: Collection[str]) -> None:
         self._what = what
+        as_names(f"{what}: allow", allow, EDITS)
         shards = None if state is None else shards_of(state)
         catalog, whole = Catalog(), replace(batch, view=WholeBatch())
         engine = whole.open_engine(catalog, shards, with_epochs=True)

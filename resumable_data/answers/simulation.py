@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resumable_data.answers.page import save_page
 from resumable_data.digest import Json
-from resumable_data.errors import PipelineError
-from resumable_data.system_errors import explain
 from resumable_data.table import Shown, as_lines, printable
 
 if TYPE_CHECKING:
@@ -198,11 +196,7 @@ class Simulation(Shown):
         Raises:
             PipelineError: The file cannot be written, or Matplotlib, which draws the pictures, is not installed.
         """
-        page = self.to_html()
-        try:
-            Path(path).write_text(page, encoding="utf-8")
-        except OSError as error:
-            raise PipelineError(f"{path} cannot be written: {explain(error)}") from error
+        save_page(path, self.to_html())
 
     def to_html(self) -> str:
         """The page that ``save_html`` writes: it needs no other file and no network.

@@ -7,13 +7,12 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 
 from resumable_data.answers.explain import explained
-from resumable_data.answers.page import page
+from resumable_data.answers.page import page, save_page
 from resumable_data.answers.replay import Replay
 from resumable_data.answers.run import Run, side_of
 from resumable_data.arguments import as_choice, as_integer, kind_of, optional
@@ -21,10 +20,8 @@ from resumable_data.arrays import Int64Array
 from resumable_data.batch import LLMBatch
 from resumable_data.errors import PipelineError
 from resumable_data.explanation import Explanation, Span
-from resumable_data.system_errors import explain as explain_error
 
 
-@runtime_checkable
 class Decoder(Protocol):
     """A tokenizer, as far as a page needs one."""
 
@@ -51,10 +48,7 @@ class View:
         Raises:
             PipelineError: The file cannot be written.
         """
-        try:
-            Path(path).write_text(self.html, encoding="utf-8")
-        except OSError as error:
-            raise PipelineError(f"{path} cannot be written: {explain_error(error)}") from error
+        save_page(path, self.html)
 
     def __repr__(self) -> str:
         return f"<View: {self.title}, {len(self.html):,} characters>"
@@ -96,7 +90,7 @@ def view(
     'step 1: 2 rows of 4 tokens, 75.00 % filled, 3 documents, 6 scored tokens'
     """
     step, field = optional(as_integer, "view: step", step), optional(_as_field, "view: field", field)
-    if tokenizer is not None and not isinstance(cast(object, tokenizer), Decoder):
+    if tokenizer is not None and (isinstance(tokenizer, bytes) or not callable(getattr(tokenizer, "decode", None))):
         raise PipelineError(f"view: tokenizer is {kind_of(tokenizer)}; it needs decode(ids)")
     if isinstance(what, LLMBatch):
         if step is not None:

@@ -10,6 +10,7 @@ from typing_extensions import override
 from resumable_data.cli.compare import diff_command
 from resumable_data.cli.index import index_command
 from resumable_data.cli.look import explain_command, inspect_command, show_command, when_command
+from resumable_data.cli.page import view_command
 from resumable_data.cli.plan import simulate_command
 from resumable_data.cli.prove import verify_command
 from resumable_data.errors import ResumableDataError
@@ -23,6 +24,7 @@ _COMMANDS = (
     show_command,
     simulate_command,
     verify_command,
+    view_command,
     when_command,
 )
 
@@ -36,6 +38,7 @@ Examples:
   resumable-data simulate train.py:make_data --steps 10000 --html run.html
   resumable-data inspect runs/7
   resumable-data explain train.py:make_data 4210 --state runs/7 --set batch=64
+  resumable-data view train.py:make_data 4210 --state runs/7 --tokenizer path/of/tokenizer --out step.html
   resumable-data when train.py:make_data web 81233 --until 10000
   resumable-data diff train.py:make_data train.py:make_data --set-b seed=8
 

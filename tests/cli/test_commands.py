@@ -128,9 +128,23 @@ def test_simulate_plans_a_run(folder: Path, tmp_path: Path) -> None:
     assert (code, text.splitlines()[0].split(":")[0]) == (0, "9 steps from step 0 on")
 
 
+def test_view_writes_a_page(folder: Path, tmp_path: Path) -> None:
+    script, page = f"{folder / 'train.py'}:make_data", tmp_path / "step.html"
+    code, text = run("view", script, 4, "--state", folder / "run", "--out", page)
+    assert (code, text) == (0, f"{page}: {page.read_text().split('<title>')[1].split('</title>')[0]}\n")
+    (folder / "decoders.py").write_text(
+        "class Upper:\n    def decode(self, ids):\n        return 'UPPER'\nupper = Upper()\n"
+    )
+    assert run("view", script, 4, "--out", page, "--tokenizer", f"{folder / 'decoders.py'}:upper")[0] == 0
+    assert "UPPER" in page.read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["view", "{folder}/train.py:data", "3", "--out", "{folder}/no/x.html"], "cannot be written"),
+        (["view", "{folder}/train.py:data", "3", "--tokenizer", "{folder}/nothing"], "no such file or folder"),
+        (["view", "{folder}/train.py:data", "3", "--tokenizer", "{folder}/train.py:number"], "it needs decode"),
         (["simulate", "{folder}/train.py:data"], "say how many steps="),
         (["simulate", "{folder}/train.py:data", "--steps", "0"], "must be at least 1"),
         (

@@ -24,6 +24,7 @@ DOCUMENTS = rd.Dataset.from_source(SOURCE)
 ROWS = DOCUMENTS.repeat(4).pack(4, eod_id=0)
 BATCHES = ROWS.batch(2)
 ITERATOR = iter(BATCHES)
+STATE = ITERATOR.get_state()
 
 
 def same(value: Any, *more: Any) -> Any:
@@ -63,6 +64,12 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "batch_struct": (BATCHES.batch_struct, {}),
     "packing": (ROWS.packing, {}),
     "length": (BATCHES.length, {}),
+    "explain": (BATCHES.explain, {"step": 0}),
+    "when": (BATCHES.when, {"component": "data", "record": 0}),
+    "simulate": (BATCHES.simulate, {"steps": 1}),
+    "verify": (BATCHES.verify, {"state": STATE}),
+    "view": (rd.view, {"what": BATCHES, "step": 0}),
+    "diff": (rd.diff, {"a": BATCHES, "b": BATCHES}),
     "mix": (rd.mix, {"datasets": {"a": DOCUMENTS, "b": DOCUMENTS}}),
     "WeightSchedule": (rd.WeightSchedule, {"points": {0: {"a": 1}}}),
     "BatchSchedule": (rd.BatchSchedule, {"size": 2}),
@@ -78,7 +85,10 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "from_disk": (rd.HuggingFaceSource.from_disk, {"path": "missing"}),
     "HuggingFaceStream": (rd.HuggingFaceStream, {"dataset": "missing"}),
     "skip": (ITERATOR.skip, {"count": 1}),
-    "set_state": (ITERATOR.set_state, {"state": ITERATOR.get_state()}),
+    "set_state": (ITERATOR.set_state, {"state": STATE}),
+    "seek": (ITERATOR.seek, {"step": 0}),
+    "explain of an iterator": (ITERATOR.explain, {"step": 0}),
+    "on_batch": (iter(BATCHES).on_batch, {"callback": same}),
     "DataSave": (rd.checkpoint.DataSave, {"item": ITERATOR}),
     "DataRestore": (rd.checkpoint.DataRestore, {"item": ITERATOR}),
     "Checkpointable": (Checkpointable, {"item": ITERATOR}),
