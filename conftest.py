@@ -7,7 +7,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("default", deadline=None, derandomize=True, max_examples=100, stateful_step_count=40)
+settings.register_profile("default", deadline=None, derandomize=True, max_examples=60, stateful_step_count=40)
 settings.register_profile(
     "deep",
     deadline=None,

@@ -119,7 +119,7 @@ def joined(parts: Sequence[Any]) -> Any:
     return rd.LLMFieldsBatch(**arrays, fields=fields)
 
 
-@settings(max_examples=40)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(pipelines())
 def test_fields_stand_where_their_tokens_do_and_change_nothing_else(pipeline: Pipeline) -> None:
     plain = list(islice(pipeline.batches(fields=False), LIMIT))
@@ -146,7 +146,7 @@ def _component_of(batch: rd.LLMBatch) -> Any:
     return np.where(tokens >= EOD_ID - 1, EOD_ID - tokens, tokens % 2) + 1
 
 
-@settings(max_examples=15)
+@settings(max_examples=settings.default.max_examples // 6)
 @given(pipelines(), st.integers(0, LIMIT), st.sampled_from([1, 2, 4]), st.sampled_from([1, 2, 4]), st.integers(0, 3))
 def test_any_number_of_processes_goes_on_with_them(
     pipeline: Pipeline, stop: int, before: int, after: int, prefetch: int

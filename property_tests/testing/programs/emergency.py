@@ -55,10 +55,12 @@ def main() -> None:
         step = int(state["count"])
         report(step=step, seen=digest_of(np.concatenate([shard.data for shard in batch.targets.addressable_shards])))
         if step + 1 == kill_at:
+            # What was saved in the background is whole: a kill in the middle can leave one of its two parts.
+            given["manager"].wait_until_finished()
             os.kill(os.getpid(), signal.SIGKILL)
         return jax.tree.map(lambda count: count + 1, state)
 
-    given = {
+    given: dict[str, Any] = {
         "data": pipeline(),
         "global_mesh": mesh,
         "sharding": NamedSharding(mesh, PartitionSpec("replica")),
