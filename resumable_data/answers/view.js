@@ -19,7 +19,8 @@ const sections = data.rows.map((row, number) => {
   const filled = row.documents.reduce((sum, one) => sum + one.stop - one.start, 0);
   const title = element("h2");
   title.append(element("span", "", "row " + number));
-  title.append(element("span", "", row.documents.length + " documents, " + filled + " of " + data.length + " cells"));
+  const documents = row.documents.length + (row.documents.length === 1 ? " document, " : " documents, ");
+  title.append(element("span", "", documents + filled + " of " + data.length + " cells"));
   const bar = element("div", "bar");
   row.documents.forEach((one, place) => {
     const part = element("i", "c" + (place % COLOURS));
