@@ -24,7 +24,12 @@ class Asked:
         """The stage that makes the batches; a PipelineError that names the method where there is none."""
 
     def explain(
-        self, step: int, *, state: Mapping[str, Any] | None = None, allow: Collection[str] = ()
+        self,
+        step: int,
+        *,
+        state: Mapping[str, Any] | None = None,
+        allow: Collection[str] = (),
+        progress: bool = True,
     ) -> Explanation:
         """Which documents the global batch of a step consists of: component, record, epoch, tokens, place, file.
 
@@ -37,6 +42,7 @@ class Asked:
             state: A state of the run, best of a step shortly before: planning begins there. A step before it is
                 planned from the start, with what was skipped. Without it, the run is one that was never changed.
             allow: What may differ between the saved pipeline and this one, as ``set_state`` takes it.
+            progress: Whether to show a progress bar where it takes more than a second.
 
         Raises:
             PipelineError: There is no such step, or it is before the state and the run was changed meanwhile.
@@ -55,7 +61,7 @@ class Asked:
         >>> why.rows[1][0].record
         2
         """
-        return explain(self._batch("explain"), step, state, allow)
+        return explain(self._batch("explain"), step, state, allow, progress)
 
     def when(
         self,
@@ -65,6 +71,7 @@ class Asked:
         until: int | None = None,
         state: Mapping[str, Any] | None = None,
         allow: Collection[str] = (),
+        progress: bool = True,
     ) -> tuple[Appearance, ...]:
         """The steps and rows of global batches in which a record appears, found as ``explain`` does.
 
@@ -75,6 +82,7 @@ class Asked:
                 that has the record; it gives up after ten million documents.
             state: A state of the run, from whose step on to look; without it, from the first.
             allow: As in ``explain``.
+            progress: As in ``explain``.
 
         Returns:
             Pairs of step and row; none where the data ends without the record.
@@ -93,7 +101,7 @@ class Asked:
         [(0, 1), (1, 1), (2, 1)]
         """
         record, until = as_integer("when: record", record), optional(as_integer, "when: until", until)
-        return when(self._batch("when"), as_text("when: component", component), record, until, state, allow)
+        return when(self._batch("when"), as_text("when: component", component), record, until, state, allow, progress)
 
     def simulate(
         self,

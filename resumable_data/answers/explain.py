@@ -19,7 +19,11 @@ from resumable_data.stages.component import Component
 
 
 def explain(
-    batch: Batch, step: int, state: Mapping[str, Any] | None = None, allow: Collection[str] = ()
+    batch: Batch,
+    step: int,
+    state: Mapping[str, Any] | None = None,
+    allow: Collection[str] = (),
+    progress: bool = True,
 ) -> Explanation:
     """What the global batch of a step consists of, by planning alone; see ``Dataset.explain``.
 
@@ -28,9 +32,10 @@ def explain(
         step: The step, before or after that of the state.
         state: A state of the run.
         allow: What may differ between the saved pipeline and this one.
+        progress: Whether to show a progress bar where it takes more than a second.
     """
     step = as_integer("explain: step", step)
-    with Replay("explain", batch, state, allow) as replay:
+    with Replay("explain", batch, state, allow, progress) as replay:
         return explained(batch, replay, step, replay.plan(step))
 
 

@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import dropwhile, islice
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, NoReturn, Self, cast
 
-from resumable_data.arguments import as_names
+from tqdm import tqdm
+
+from resumable_data.arguments import as_bool, as_names
 from resumable_data.batch import LLMBatch
 from resumable_data.differences import EDITS
 from resumable_data.edits import Edit
@@ -34,14 +36,23 @@ class Replay:
         batch: The pipeline.
         state: A state of the run; None for a run that has never been changed.
         allow: What may differ between the saved pipeline and this one, as ``set_state`` takes it.
+        progress: Whether to show a progress bar where planning up to a step takes more than a second.
 
     Raises:
         StateError: The state is damaged.
         PipelineMismatchError: It belongs to another pipeline or to other data.
     """
 
-    def __init__(self, what: str, batch: Batch, state: Mapping[str, Any] | None, allow: Collection[str]) -> None:
+    def __init__(
+        self,
+        what: str,
+        batch: Batch,
+        state: Mapping[str, Any] | None,
+        allow: Collection[str],
+        progress: bool = False,
+    ) -> None:
         self._what = what
+        self._progress = as_bool(f"{what}: progress", progress)
         as_names(f"{what}: allow", allow, EDITS)
         shards = None if state is None else shards_of(state)
         catalog, whole = Catalog(), replace(batch, view=WholeBatch())
@@ -119,15 +130,21 @@ class Replay:
         (batch,) = replace(self.engine, form=None, functions=()).load([plan])
         return plan.rows, batch
 
+    def bar(self, steps: int | None) -> tqdm[NoReturn]:
+        """A progress bar over so many steps; None where their number is not known."""
+        return tqdm(total=steps, desc=self._what, unit="step", delay=1, disable=not self._progress)
+
     def _batch_plan(self, step: int) -> BatchPlan:
         if step < 0:
             raise PipelineError(f"{self._what}: step={step} must not be negative")
         place = self._before(step)
         end = place.step
-        for at, plan in _plans(place):
-            if at == step:
-                return plan
-            end = at + 1
+        with self.bar(step - place.step) as bar:
+            for at, plan in _plans(place):
+                if at == step:
+                    return plan
+                end = at + 1
+                bar.update()
         raise PipelineError(f"{self._what}: there is no step {step}: the data ends after {end} batches")
 
     @property

@@ -115,7 +115,7 @@ def _of_run(run: Any, step: int, allow: Collection[str] = ()) -> tuple[Explanati
     side = side_of("view: what", run)
     if side.batch is None:
         raise PipelineError("view: a state alone has no documents; give (pipeline, state)")
-    with Replay("view", side.batch, side.state, allow) as replay:
+    with Replay("view", side.batch, side.state, allow, progress=True) as replay:
         rows, batch = replay.batch(step)
         shown = "inputs" if side.batch.parent.format.shift == "targets" else "targets"
         return explained(side.batch, replay, step, rows), batch, shown

@@ -35,6 +35,7 @@ def when(
     until: int | None = None,
     state: Mapping[str, Any] | None = None,
     allow: Collection[str] = (),
+    progress: bool = True,
 ) -> tuple[Appearance, ...]:
     """The steps and rows in which a record appears, by planning alone; see ``Dataset.when``.
 
@@ -45,6 +46,7 @@ def when(
         until: The step before which to look; None for the next step that has it.
         state: A state of the run, from whose step on to look.
         allow: What may differ between the saved pipeline and this one.
+        progress: Whether to show a progress bar where it takes more than a second.
     """
     found_component = _component(batch, component)
     count = record_count(found_component)
@@ -52,13 +54,17 @@ def when(
         have = "" if count is None else f": it has {count} records, 0 to {count - 1}"
         raise PipelineError(f"when: component {component!r} has no record {record}{have}")
     appearances: list[Appearance] = []
-    with Replay("when", batch, state, allow) as replay:
+    with (
+        Replay("when", batch, state, allow, progress) as replay,
+        replay.bar(None if until is None else until - replay.saved_step) as bar,
+    ):
         first, number, spans = replay.saved_step, replay.numbers[component], 0
         if until is not None and until < first:
             raise PipelineError(f"when: until={until} is before step {first} of the state, from which on it looks")
         for step, plan in replay.plans():
             if until is not None and step >= until:
                 break
+            bar.update()
             own = plan.reader == number
             places = np.flatnonzero(own)[source_records(found_component, plan.record[own]) == record]
             rows = np.unique(np.searchsorted(plan.rows, places, side="right") - 1)

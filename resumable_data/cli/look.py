@@ -10,7 +10,7 @@ import click
 from resumable_data.answers.checkpoints import open_saved
 from resumable_data.answers.inspection import inspect
 from resumable_data.answers.when import Appearance
-from resumable_data.cli.output import as_json, print_answer
+from resumable_data.cli.output import as_json, print_answer, shows_progress
 from resumable_data.cli.pipelines import is_pipeline, load_pipeline, settings_option
 from resumable_data.cli.states import allow_option, choosing, read_state, state_option
 from resumable_data.table import as_lines
@@ -59,7 +59,9 @@ def explain_command(
     pipeline: str, step: int, state: str | None, settings: tuple[str, ...], allow: tuple[str, ...], as_json: bool
 ) -> None:
     """Lists the documents of a step: component, epoch, record, tokens and file of each span of each row."""
-    why = load_pipeline(pipeline, settings).explain(step, state=read_state(state), allow=allow)
+    why = load_pipeline(pipeline, settings).explain(
+        step, state=read_state(state), allow=allow, progress=shows_progress()
+    )
     print_answer(why.table, why.to_json(), as_json)
 
 
@@ -84,7 +86,8 @@ def when_command(
 ) -> None:
     """Says in which steps and rows a record appears. Exit code 1 if it does not."""
     data = load_pipeline(pipeline, settings)
-    found = data.when(component, record, until=until, state=read_state(state), allow=allow)
+    asked = {"until": until, "state": read_state(state), "allow": allow, "progress": shows_progress()}
+    found = data.when(component, record, **asked)
     print_answer(lambda width: _appearances(found, width), [one._asdict() for one in found], as_json)
     sys.exit(0 if found else 1)
 
