@@ -59,9 +59,8 @@ def explain_command(
     pipeline: str, step: int, state: str | None, settings: tuple[str, ...], allow: tuple[str, ...], as_json: bool
 ) -> None:
     """Lists the documents of a step: component, epoch, record, tokens and file of each span of each row."""
-    why = load_pipeline(pipeline, settings).explain(
-        step, state=read_state(state), allow=allow, progress=shows_progress()
-    )
+    data, saved = load_pipeline(pipeline, settings), read_state(state)
+    why = data.explain(step, state=saved, allow=allow, progress=shows_progress())
     print_answer(why.table, why.to_json(), as_json)
 
 
@@ -86,8 +85,8 @@ def when_command(
 ) -> None:
     """Says in which steps and rows a record appears. Exit code 1 if it does not."""
     data = load_pipeline(pipeline, settings)
-    asked = {"until": until, "state": read_state(state), "allow": allow, "progress": shows_progress()}
-    found = data.when(component, record, **asked)
+    saved, bar = read_state(state), shows_progress()
+    found = data.when(component, record, until=until, state=saved, allow=allow, progress=bar)
     print_answer(lambda width: _appearances(found, width), [one._asdict() for one in found], as_json)
     sys.exit(0 if found else 1)
 
