@@ -63,18 +63,21 @@ def test_the_elements_are_the_same(buffer_size: int, kind: str) -> None:
         np.testing.assert_array_equal(getattr(prefetched, "inputs", prefetched), getattr(element, "inputs", element))
 
 
-def test_nothing_starts_before_the_first_next(new_threads) -> None:
+@pytest.mark.parametrize("begin", ["next", "start", "set_state"])
+def test_nothing_starts_before_the_first_next_start_or_restore(begin: str, new_threads) -> None:
     source = Watched()
     iterator = iter(batches(source))
-    iterator.set_state(iterator.get_state())
+    state = iterator.get_state()
+    iterator.reset()
     iterator.progress()
 
     assert source.reads == 0
     assert not new_threads()
 
-    next(iterator)
+    {"next": lambda: next(iterator), "start": iterator.start, "set_state": lambda: iterator.set_state(state)}[begin]()
     assert new_threads()
     iterator.close()
+    assert not new_threads()
 
 
 def test_the_state_is_that_of_what_was_handed_over() -> None:
@@ -103,6 +106,8 @@ def test_the_threads_end(end: str, new_threads) -> None:
             next(iterator)
     elif end == "set_state":
         iterator.set_state(iterator.get_state())
+        assert not threads & new_threads()  # Those that it begins anew are others.
+        iterator.close()
     elif end == "drop":
         gone = weakref.ref(iterator)
         del iterator
