@@ -150,6 +150,7 @@ class Asked:
         *,
         since: Mapping[str, Any] | None = None,
         allow: Collection[str] = (),
+        content: bool = False,
         progress: bool = True,
     ) -> Verified:
         """Plans a run again and checks it against its state: the same batches, and each record once an epoch.
@@ -163,6 +164,8 @@ class Asked:
             since: An earlier state of it, to begin at: quicker, and needed where the run was edited before. Whether
                 records come once is then not checked.
             allow: What may differ between the saved pipeline and this one, as ``set_state`` takes it.
+            content: Whether to read every batch again too, for a digest of its cells: two machines, or two releases,
+                that give the same deliver the same bytes.
             progress: Whether to show a progress bar where it takes more than a second.
 
         Raises:
@@ -180,4 +183,4 @@ class Asked:
         steps 0 to 4: 10 rows, 30 tokens, as the state says
         toy: 2 whole epochs, each record once and in full
         """
-        return verify(self._batch("verify"), state, since, allow, progress)
+        return verify(self._batch("verify"), state, since, allow, content, progress)

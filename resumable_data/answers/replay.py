@@ -86,15 +86,15 @@ class Replay:
 
     def onward(self) -> Iterator[tuple[RowPlan, Place[Any]]]:
         """The rows of each batch from that of the state on, with the place after it."""
-        return _delivered(self._saved)
+        return ((plan.rows, place) for plan, place in _delivered(self._saved))
 
     @property
     def place(self) -> Place[Any]:
         """Where the run is, as the state says."""
         return self._saved
 
-    def delivered(self, since: Mapping[str, Any] | None) -> Iterator[tuple[RowPlan, Place[Any]]]:
-        """The rows of each batch before the state, with the place after it, planned again.
+    def delivered(self, since: Mapping[str, Any] | None) -> Iterator[tuple[BatchPlan, Place[Any]]]:
+        """The plan of each batch before the state, with the place after it, planned again.
 
         Args:
             since: An earlier state of the run to begin at; None for its start.
@@ -127,8 +127,16 @@ class Replay:
             ResumableDataError: A document cannot be read.
         """
         plan = self._batch_plan(step)
+        return plan.rows, self.read(plan)
+
+    def read(self, plan: BatchPlan) -> LLMBatch:
+        """A batch that is planned.
+
+        Raises:
+            ResumableDataError: A document cannot be read.
+        """
         (batch,) = replace(self.engine, form=None, functions=()).load([plan])
-        return plan.rows, batch
+        return batch
 
     def bar(self, steps: int | None) -> tqdm[NoReturn]:
         """A progress bar over so many steps; None where their number is not known."""
@@ -192,7 +200,7 @@ def _plans(place: Place[Any]) -> Iterator[tuple[int, BatchPlan]]:
         step, cursor = step + 1, planned.after
 
 
-def _delivered(place: Place[Any]) -> Iterator[tuple[RowPlan, Place[Any]]]:
+def _delivered(place: Place[Any]) -> Iterator[tuple[BatchPlan, Place[Any]]]:
     for planned in plan_one_by_one(place.opened.engine, place.cursor, place.step):
         place = place.after(planned.after)
-        yield cast(BatchPlan, planned.plan).rows, place
+        yield cast(BatchPlan, planned.plan), place

@@ -13,7 +13,7 @@ from resumable_data.answers.components import components_of, record_count, sourc
 from resumable_data.answers.replay import Replay
 from resumable_data.arguments import as_bool
 from resumable_data.arrays import Int64Array
-from resumable_data.digest import Json
+from resumable_data.digest import Json, content_digest, digest
 from resumable_data.errors import PipelineMismatchError
 from resumable_data.packing.plan import NO_EPOCH, RowPlan
 from resumable_data.stages.batch import Batch
@@ -35,6 +35,8 @@ class Verified(Shown):
         tokens: Tokens in them, padding excluded.
         complete: By component path how many epochs were seen whole, each record exactly once and in full.
         unchecked: Components of which that is not checked: streams, or too many records.
+        content: A digest of every cell of all these batches, each with those before it; None where it was not asked
+            for. It is the same on any machine that reads the same.
     """
 
     first: int
@@ -43,6 +45,7 @@ class Verified(Shown):
     tokens: int
     complete: Mapping[str, int]
     unchecked: tuple[str, ...]
+    content: str | None = None
 
     def to_json(self) -> dict[str, Json]:
         """The same as JSON values; keys are the attributes."""
@@ -53,6 +56,7 @@ class Verified(Shown):
             "tokens": self.tokens,
             "complete": dict(self.complete),
             "unchecked": list(self.unchecked),
+            "content": self.content,
         }
 
     def __str__(self) -> str:
@@ -65,6 +69,7 @@ class Verified(Shown):
             f"{path}: {epochs} whole epochs, each record once and in full" for path, epochs in self.complete.items()
         ]
         lines += [f"{path}: not checked, whether each record comes once" for path in self.unchecked]
+        lines += [] if self.content is None else [f"content: {self.content}"]
         return "\n".join(lines)
 
 
@@ -73,12 +78,14 @@ def verify(
     state: Mapping[str, Any],
     since: Mapping[str, Any] | None = None,
     allow: Collection[str] = (),
+    content: bool = False,
     progress: bool = True,
 ) -> Verified:
     """Plans a run again and checks it against its state; see ``Dataset.verify``."""
-    progress = as_bool("verify: progress", progress)
+    content, progress = as_bool("verify: content", content), as_bool("verify: progress", progress)
     with Replay("verify", batch, state, allow) as replay:
         last, found, rows, tokens, steps = replay.saved_step, "", 0, 0, 0
+        of_content = "" if content else None
         components = {replay.numbers[path]: (path, one) for path, one in components_of(batch.parent).items()}
         once = [
             _Once(path, one, number, skips=bool(replay.edits))
@@ -89,9 +96,11 @@ def verify(
         bar = tqdm(delivered, desc="verify", unit="step", total=last, delay=1, disable=not progress)
         for plan, place in bar:
             found, steps = place.digests.delivered, steps + 1
-            rows, tokens = rows + len(plan), tokens + int(plan.length.sum())
+            rows, tokens = rows + len(plan.rows), tokens + int(plan.rows.length.sum())
             for counted in once:
-                counted.add(plan)
+                counted.add(plan.rows)
+            if of_content is not None:
+                of_content = digest(of_content, content_digest(dict(replay.read(plan))))
         expected = replay.place.digests.delivered
     first = last - steps if since is not None else 0
     if since is None and steps < last:
@@ -104,7 +113,7 @@ def verify(
         )
     unchecked = tuple(sorted({path for path, _ in components.values()} - {counted.path for counted in once}))
     complete = {counted.path: counted.complete() for counted in sorted(once, key=lambda counted: counted.path)}
-    return Verified(first, last, rows, tokens, complete, unchecked)
+    return Verified(first, last, rows, tokens, complete, unchecked, of_content)
 
 
 def _is_checked(component: Component) -> bool:

@@ -16,6 +16,7 @@ from resumable_data.errors import PipelineMismatchError
 @click.argument("pipeline")
 @click.argument("checkpoint")
 @click.option("--since", metavar="CHECKPOINT", help="An earlier state of the run, to begin at.")
+@click.option("--content", is_flag=True, help="Read every batch again too, and give a digest of its cells.")
 @settings_option()
 @allow_option
 @choosing
@@ -24,6 +25,7 @@ def verify_command(
     pipeline: str,
     checkpoint: str,
     since: str | None,
+    content: bool,
     settings: tuple[str, ...],
     allow: tuple[str, ...],
     step: int | None,
@@ -36,7 +38,7 @@ def verify_command(
     """
     data, state = load_pipeline(pipeline, settings), read_state(checkpoint, step, item) or {}
     try:
-        found = data.verify(state, since=read_state(since), allow=allow, progress=shows_progress())
+        found = data.verify(state, since=read_state(since), allow=allow, content=content, progress=shows_progress())
     except PipelineMismatchError as error:
         refusal = str(error)
         print_answer(lambda width: refusal, {"sound": False, "differences": list(error.differences)}, as_json)

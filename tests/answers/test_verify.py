@@ -33,6 +33,20 @@ def test_a_sound_run_is_said_to_be_one():
     assert data(filtered=True).verify(state_after(data(filtered=True), 9)).complete["toy"] > 1
 
 
+def test_content_is_digested_when_that_is_asked_for():
+    state = state_after(data(), 5)
+    found = data().verify(state, content=True)
+    assert data().verify(state).content is None
+    assert found.content == data().prefetch(2).verify(state, content=True).content
+    assert found.content == data().shard(0, 2).verify(state, content=True).content
+    assert str(found).splitlines()[-1] == f"content: {found.content}"
+    documents = rd.Dataset.from_source(rd.InMemorySource([[9 - k] * (k % 5 + 1) for k in range(7)]), name="toy")
+    other = documents.shuffle(1).repeat().pack(4, eod_id=9).batch(2)
+    same_plan = other.verify(state_after(other, 5), content=True)
+    assert same_plan.tokens == found.tokens
+    assert same_plan.content != found.content
+
+
 def test_an_earlier_state_shortens_it():
     found = data().verify(state_after(data(), 20), since=state_after(data(), 15))
     assert (found.first, found.last, found.complete, found.unchecked) == (15, 20, {}, ("toy",))
