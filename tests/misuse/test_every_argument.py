@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -148,7 +149,10 @@ def test_all_methods_are_called() -> None:
 
 @pytest.mark.parametrize(("name", "parameter"), list(arguments()))
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_an_argument_of_any_type_is_taken_or_refused(name: str, parameter: str) -> None:
+def test_an_argument_of_any_type_is_taken_or_refused(
+    name: str, parameter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # Where a text is the name of a file, it is written there.
     call, settings = CALLS[name]
     refused = list[str]()
     for what, value in VALUES.items():
