@@ -65,7 +65,7 @@ from resumable_data.stages.mix import MixDocuments, MixRows
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.pack import Pack
 from resumable_data.stages.pad import Pad
-from resumable_data.stages.prefetch import Prefetch
+from resumable_data.stages.prefetch import Prefetch, without_prefetch
 from resumable_data.stages.random_map import RandomMap
 from resumable_data.stages.repeat import Repeat
 from resumable_data.stages.row_settings import RowSettings
@@ -230,7 +230,7 @@ class Dataset(Asked, Shown, Generic[ElementT]):
         >>> len(documents), len(documents.pack(16, eod_id=0).batch(8))
         (3000, 185)
         """
-        node = self.node.parent if isinstance(self.node, Prefetch) else self.node
+        node = without_prefetch(self.node)
         if isinstance(node, Component) and node.random_access and node.epochs and not node.drops:
             return node.epochs * node.epoch_size
         if isinstance(node, Batch) and node.parent.lengths_known:
@@ -919,7 +919,7 @@ class Dataset(Asked, Shown, Generic[ElementT]):
             from resumable_data.iteration.grain_dataset import PipelineIterDataset
         except ModuleNotFoundError as error:
             raise PipelineError("to_grain needs Grain: pip install 'resumable_data[grain]'") from error
-        node = self.node.parent if isinstance(self.node, Prefetch) else self.node
+        node = without_prefetch(self.node)
         bound = isinstance(node, Batch) and (isinstance(node.view, PlacedRows) or bool(node.view.processes))
         allowed = as_names("to_grain: allow", allow, EDITS)
         return PipelineIterDataset(partial(open_iterator, self.node), bound, _struct_of(node), allowed)
@@ -954,7 +954,7 @@ class Dataset(Asked, Shown, Generic[ElementT]):
 
     @override
     def _batch(self, method: str) -> Batch:
-        node = self.node.parent if isinstance(self.node, Prefetch) else self.node
+        node = without_prefetch(self.node)
         if not isinstance(node, Batch):
             raise PipelineError(f"{method} works on batches and comes after batch, not after {node.name}")
         return node

@@ -21,7 +21,7 @@ from resumable_data.stages.mix import MixDocuments, MixRows
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.pack import Pack
 from resumable_data.stages.pad import Pad
-from resumable_data.stages.prefetch import Prefetch
+from resumable_data.stages.prefetch import Prefetch, without_prefetch
 from resumable_data.stages.shift import Shift
 from resumable_data.stages.unbatch import Unbatch
 
@@ -33,7 +33,7 @@ Node = DocumentNode | Rows | Batch | Unbatch | Prefetch
 def open_iterator(node: Node, worker: Worker) -> DataIterator[Any]:
     """An iterator over the elements of a node, of which those of other workers are None."""
     ahead = node.ahead if isinstance(node, Prefetch) else 0
-    node = cast(Node, node.parent) if isinstance(node, Prefetch) else node
+    node = cast(Node, without_prefetch(node))
     together, explanation = (node.view.processes, partial(explain, node)) if isinstance(node, Batch) else ((), None)
     start = AgreedStart(together)
     return CheckpointableIterator(partial(_open, node, worker), ahead, start, explanation, pipeline=node)

@@ -11,7 +11,6 @@ from resumable_data.answers.simulate import simulate
 from resumable_data.answers.simulation import Simulation
 from resumable_data.answers.verify import Verified, verify
 from resumable_data.answers.when import Appearance, when
-from resumable_data.arguments import as_integer, as_text, optional
 from resumable_data.explanation import Explanation
 from resumable_data.stages.batch import Batch
 
@@ -100,8 +99,7 @@ class Asked:
         >>> [(step, row) for step, row in data.when("toy", 2, until=3)]
         [(0, 1), (1, 1), (2, 1)]
         """
-        record, until = as_integer("when: record", record), optional(as_integer, "when: until", until)
-        return when(self._batch("when"), as_text("when: component", component), record, until, state, allow, progress)
+        return when(self._batch("when"), component, record, until, state, allow, progress)
 
     def simulate(
         self,

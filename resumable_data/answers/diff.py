@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from resumable_data.answers.content import comparable, name_contents
 from resumable_data.answers.explain import explained
@@ -138,13 +137,14 @@ def diff(a: Run, b: Run, *, until: int | None = None, progress: bool = True) -> 
         headers = [_header(side) for side in (first, second)]
         return Diff(_lines(*headers), position, None, None, None, None, None)
     with (
-        Replay("diff", first.batch, first.state, ()) as one,
+        Replay("diff", first.batch, first.state, (), progress) as one,
         Replay("diff", second.batch, second.state, ()) as other,
     ):
         settings = _lines(one.description.header, other.description.header)
         begin = max(one.first_step, other.first_step)
-        end = max(one.saved_step, other.saved_step) + _STEPS_AFTER if until is None else until
-        found = _first_difference(one, other, begin, end, progress)
+        end = max(one.place.step, other.place.step) + _STEPS_AFTER if until is None else until
+        contents = _numbered(one, other)
+        found = _first_difference(one, other, begin, end, contents)
         compared = (begin, max(begin, found.last))
         if found.step is None:
             return Diff(settings, position, compared, None, None, None, None)
@@ -152,7 +152,7 @@ def diff(a: Run, b: Run, *, until: int | None = None, progress: bool = True) -> 
             None if plan is None else explained(batch, replay, found.step, plan)
             for batch, replay, plan in ((first.batch, one, found.first), (second.batch, other, found.second))
         )
-        return Diff(settings, position, compared, found.step, before, after, _shift(one, other, found.step))
+        return Diff(settings, position, compared, found.step, before, after, _shift(one, other, found.step, contents))
 
 
 @dataclass(frozen=True)
@@ -172,23 +172,23 @@ class _Found:
     second: RowPlan | None = None
 
 
-def _first_difference(one: Replay, other: Replay, begin: int, end: int, progress: bool) -> _Found:
-    contents = _numbered(one, other)
+def _first_difference(one: Replay, other: Replay, begin: int, end: int, contents: Contents) -> _Found:
     plans, others = one.plans(begin), other.plans(begin)
-    found = _Found(begin)
-    for step in tqdm(range(begin, end), desc="diff", unit="step", delay=1, disable=not progress):
-        (_, rows), (_, other_rows) = next(plans, (step, None)), next(others, (step, None))
-        if rows is None and other_rows is None:
-            break
-        if rows is None or other_rows is None or not _equal(rows, other_rows, contents):
-            return _Found(step, step, rows, other_rows)
-        found = replace(found, last=step)
-    return found
+    last = begin
+    with one.bar(end - begin) as bar:
+        for step in range(begin, end):
+            (_, rows), (_, other_rows) = next(plans, (step, None)), next(others, (step, None))
+            if rows is None and other_rows is None:
+                break
+            if rows is None or other_rows is None or not _equal(rows, other_rows, contents):
+                return _Found(step, step, rows, other_rows)
+            last = step
+            bar.update()
+    return _Found(last)
 
 
-def _shift(one: Replay, other: Replay, step: int) -> int | None:
+def _shift(one: Replay, other: Replay, step: int, contents: Contents) -> int | None:
     """How many steps later the first run has what the second has from a step on, as far as a few batches tell."""
-    contents = _numbered(one, other)
     wanted = [rows for _, rows in islice(other.plans(step), _SHIFT_STEPS)]
     had = [rows for _, rows in islice(one.plans(step), _SHIFT_STEPS + _MOST_SHIFT)]
     for shift in range(1, len(had)):

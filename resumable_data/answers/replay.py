@@ -13,7 +13,6 @@ from tqdm import tqdm
 from resumable_data.arguments import as_bool, as_names
 from resumable_data.batch import LLMBatch
 from resumable_data.differences import EDITS
-from resumable_data.edits import Edit
 from resumable_data.engines.batches import BatchPlan
 from resumable_data.errors import PipelineError, PipelineMismatchError
 from resumable_data.iteration.opened import Opened
@@ -36,7 +35,7 @@ class Replay:
         batch: The pipeline.
         state: A state of the run; None for a run that has never been changed.
         allow: What may differ between the saved pipeline and this one, as ``set_state`` takes it.
-        progress: Whether to show a progress bar where planning up to a step takes more than a second.
+        progress: Whether to show a progress bar where planning takes more than a second.
 
     Raises:
         StateError: The state is damaged.
@@ -62,7 +61,8 @@ class Replay:
         """What plans the batches."""
         self._first = Place(opened, 0, engine.start())
         try:
-            self._saved = self._first if state is None else restored(opened, state, allow)
+            self.place = self._first if state is None else restored(opened, state, allow)
+            """Where the run is, as the state says."""
         except BaseException:
             opened.close()
             raise
@@ -77,21 +77,11 @@ class Replay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._saved.opened.close()
-
-    @property
-    def saved_step(self) -> int:
-        """The step of the state."""
-        return self._saved.step
+        self.place.opened.close()
 
     def onward(self) -> Iterator[tuple[RowPlan, Place[Any]]]:
         """The rows of each batch from that of the state on, with the place after it."""
-        return ((plan.rows, place) for plan, place in _delivered(self._saved))
-
-    @property
-    def place(self) -> Place[Any]:
-        """Where the run is, as the state says."""
-        return self._saved
+        return ((plan.rows, place) for plan, place in _delivered(self.place))
 
     def delivered(self, since: Mapping[str, Any] | None) -> Iterator[tuple[BatchPlan, Place[Any]]]:
         """The plan of each batch before the state, with the place after it, planned again.
@@ -104,12 +94,12 @@ class Replay:
             PipelineMismatchError: It is of another pipeline, or of a later step.
             PipelineError: The run was changed in between.
         """
-        begin = self._first if since is None else restored(self._saved.opened, since, ())
-        if begin.step > self._saved.step:
+        begin = self._first if since is None else restored(self.place.opened, since, ())
+        if begin.step > self.place.step:
             raise PipelineMismatchError(
-                f"{self._what}: since is of step {begin.step}, after step {self._saved.step} of the state"
+                f"{self._what}: since is of step {begin.step}, after step {self.place.step} of the state"
             )
-        return islice(_delivered(self._with_skips(begin, begin.step)), self._saved.step - begin.step)
+        return islice(_delivered(self._with_skips(begin, begin.step)), self.place.step - begin.step)
 
     def plan(self, step: int) -> RowPlan:
         """The rows of the global batch of a step.
@@ -156,14 +146,9 @@ class Replay:
         raise PipelineError(f"{self._what}: there is no step {step}: the data ends after {end} batches")
 
     @property
-    def edits(self) -> tuple[Edit, ...]:
-        """What was changed about the run up to the state."""
-        return self._saved.edits
-
-    @property
     def first_step(self) -> int:
         """The first step that can be planned: 0, or that of the state where the run was changed before it."""
-        return self._saved.step if any(edit.kind != "skip" for edit in self._saved.edits) else 0
+        return self.place.step if any(edit.kind != "skip" for edit in self.place.edits) else 0
 
     def plans(self, first: int | None = None) -> Iterator[tuple[int, RowPlan]]:
         """The steps from a first one on, that of the state by default, with the rows of their global batches.
@@ -171,20 +156,20 @@ class Replay:
         Raises:
             PipelineError: The run was changed after the first step.
         """
-        place = self._saved if first is None else self._before(first)
+        place = self.place if first is None else self._before(first)
         planned = dropwhile(lambda planned: first is not None and planned[0] < first, _plans(place))
         return ((step, plan.rows) for step, plan in planned)
 
     def _before(self, step: int) -> Place[Any]:
         """A place at or before a step."""
-        return self._saved if step >= self._saved.step else self._with_skips(self._first, step)
+        return self.place if step >= self.place.step else self._with_skips(self._first, step)
 
     def _with_skips(self, place: Place[Any], step: int) -> Place[Any]:
         """A place before the state, with all that was skipped from there on; a step is asked for."""
-        for edit in self._saved.edits[len(place.edits) :]:
+        for edit in self.place.edits[len(place.edits) :]:
             if edit.kind != "skip":
                 raise PipelineError(
-                    f"{self._what}: step {step} is before step {self._saved.step} of the state, and the run was "
+                    f"{self._what}: step {step} is before step {self.place.step} of the state, and the run was "
                     f"changed at step {edit.step} ({edit}), so that its start is another pipeline's. Give a state "
                     f"that was saved at step {step} or before"
                 )

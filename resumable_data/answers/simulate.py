@@ -9,12 +9,11 @@ from math import gcd
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from resumable_data.answers.components import components_of, record_count
 from resumable_data.answers.replay import Replay
 from resumable_data.answers.simulation import OverTime, Ramp, SimulatedComponent, Simulation
-from resumable_data.arguments import as_bool, as_integer, optional
+from resumable_data.arguments import as_integer, optional
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import canonical_json
 from resumable_data.errors import PipelineError
@@ -36,22 +35,19 @@ def simulate(
     progress: bool = True,
 ) -> Simulation:
     """Plans a run and counts what is in it; see ``Dataset.simulate``."""
-    steps, progress = optional(as_integer, "simulate: steps", steps), as_bool("simulate: progress", progress)
+    steps = optional(as_integer, "simulate: steps", steps)
     if steps is not None and steps < 1:
         raise PipelineError(f"simulate: steps={steps} must be at least 1")
-    with Replay("simulate", batch, state, allow) as replay:
+    with Replay("simulate", batch, state, allow, progress) as replay, replay.bar(steps) as bar:
         first, place = replay.place.step, replay.place
         if steps is None and replay.engine.rows.extent(place.cursor.parent) is None:
             raise PipelineError("simulate: the data has no known end; say how many steps=")
-        numbers = replay.numbers
-        found = _Found(len(numbers), batch.parent.format.length)
-        bar = tqdm(total=steps, desc="simulate", unit="step", delay=1, disable=not progress)
+        found = _Found(len(replay.numbers), batch.parent.format.length)
         onward = replay.onward()
-        with bar:
-            for rows, after in islice(onward, steps):
-                found.add(rows)
-                place = after
-                bar.update()
+        for rows, after in islice(onward, steps):
+            found.add(rows)
+            place = after
+            bar.update()
         ended = next(onward, None) is None
         return _simulation(batch, replay, found, first, place, steps, ended)
 

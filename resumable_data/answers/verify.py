@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from resumable_data.answers.components import components_of, record_count, source_records
 from resumable_data.answers.replay import Replay
@@ -82,19 +81,18 @@ def verify(
     progress: bool = True,
 ) -> Verified:
     """Plans a run again and checks it against its state; see ``Dataset.verify``."""
-    content, progress = as_bool("verify: content", content), as_bool("verify: progress", progress)
-    with Replay("verify", batch, state, allow) as replay:
-        last, found, rows, tokens, steps = replay.saved_step, "", 0, 0, 0
+    content = as_bool("verify: content", content)
+    with Replay("verify", batch, state, allow, progress) as replay, replay.bar(replay.place.step) as bar:
+        last, found, rows, tokens, steps = replay.place.step, "", 0, 0, 0
         of_content = "" if content else None
         components = {replay.numbers[path]: (path, one) for path, one in components_of(batch.parent).items()}
         once = [
-            _Once(path, one, number, skips=bool(replay.edits))
+            _Once(path, one, number, skips=bool(replay.place.edits))
             for number, (path, one) in components.items()
             if _is_checked(one) and since is None
         ]
-        delivered = replay.delivered(since)
-        bar = tqdm(delivered, desc="verify", unit="step", total=last, delay=1, disable=not progress)
-        for plan, place in bar:
+        for plan, place in replay.delivered(since):
+            bar.update()
             found, steps = place.digests.delivered, steps + 1
             rows, tokens = rows + len(plan.rows), tokens + int(plan.rows.length.sum())
             for counted in once:

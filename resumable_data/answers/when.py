@@ -9,6 +9,7 @@ import numpy as np
 
 from resumable_data.answers.components import components_of, record_count, source_records
 from resumable_data.answers.replay import Replay
+from resumable_data.arguments import as_integer, as_text, optional
 from resumable_data.errors import PipelineError
 from resumable_data.stages.batch import Batch
 
@@ -48,7 +49,8 @@ def when(
         allow: What may differ between the saved pipeline and this one.
         progress: Whether to show a progress bar where it takes more than a second.
     """
-    found_component = _component(batch, component)
+    record, until = as_integer("when: record", record), optional(as_integer, "when: until", until)
+    found_component = _component(batch, as_text("when: component", component))
     count = record_count(found_component)
     if record < 0 or (count is not None and record >= count):
         have = "" if count is None else f": it has {count} records, 0 to {count - 1}"
@@ -56,9 +58,9 @@ def when(
     appearances: list[Appearance] = []
     with (
         Replay("when", batch, state, allow, progress) as replay,
-        replay.bar(None if until is None else until - replay.saved_step) as bar,
+        replay.bar(None if until is None else until - replay.place.step) as bar,
     ):
-        first, number, spans = replay.saved_step, replay.numbers[component], 0
+        first, number, spans = replay.place.step, replay.numbers[component], 0
         if until is not None and until < first:
             raise PipelineError(f"when: until={until} is before step {first} of the state, from which on it looks")
         for step, plan in replay.plans():

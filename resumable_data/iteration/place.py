@@ -70,9 +70,9 @@ def _refuse_other_batch(place: Place[Any], expected: str) -> None:
     if found != expected:
         raise PipelineMismatchError(
             f"the batch of step {place.step} is not the one that followed when the state was saved: its digest was "
-            f"{expected}, is {found}. No setting differs, so that lengths "
-            "of documents have changed where no fingerprint sees it, or this release plans otherwise. Restore with "
-            "the data and the release that saved it",
+            f"{expected}, is {found}. No setting differs, so that lengths of documents have changed where no "
+            "fingerprint sees it, or this release plans otherwise. Restore with the data and the release that "
+            "saved it",
             ("the documents of the next batch",),
         )
 

@@ -6,7 +6,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate
 
 import numpy as np
@@ -51,9 +51,13 @@ class FilePlaces:
 
     def _place(self, record: int) -> tuple[int, int]:
         """The number of a record's file, and of the record in it, both from 0."""
-        ends = list(accumulate(self.records))
-        number = bisect_right(ends, record)
-        return number, record - ends[number] + self.records[number]
+        number = bisect_right(self._ends, record)
+        return number, record - self._ends[number] + self.records[number]
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """Records up to the end of each file."""
+        return list(accumulate(self.records))
 
     def _line(self, number: int, within: int) -> int | None:
         blanks = self.blanks[number]

@@ -28,3 +28,12 @@ class Prefetch:
     def name(self) -> str:
         """The stage's name."""
         return "prefetch"
+
+
+def without_prefetch(node: Any) -> Any:
+    """The stage whose elements are loaded ahead, or the stage itself where none are.
+
+    >>> without_prefetch(Prefetch("batch", 2)), without_prefetch("batch")
+    ('batch', 'batch')
+    """
+    return node.parent if isinstance(node, Prefetch) else node

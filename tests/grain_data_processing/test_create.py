@@ -9,28 +9,15 @@ import pytest
 from jax.sharding import Mesh
 
 import resumable_data as rd
+from property_tests.testing.grain_corpus import tokens
 from property_tests.testing.running import through_json
 from resumable_data.grain_data_processing import (
     DataIterator,
-    GrainArrayRecordsDataConfig,
     SyntheticDataConfig,
     create_data_iterator,
     create_mixed_data_iterator,
     make_grain_iterator,
 )
-
-
-def tokens(corpus: Any, **settings: Any) -> GrainArrayRecordsDataConfig:
-    plain: dict[str, Any] = {
-        "data_path": corpus.pretokenised,
-        "tokenize_data": False,
-        "tokenizer_path": str(corpus.tokenizer),
-        "global_batch_size": 8,
-        "max_target_length": 16,
-        "shuffle_data": True,
-        "drop_remainder": True,
-    }
-    return GrainArrayRecordsDataConfig(**(plain | settings))
 
 
 def test_one_data_set_gives_the_batches_of_make_grain_iterator(corpus: Any, mesh: Mesh, content: Any) -> None:

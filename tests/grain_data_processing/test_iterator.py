@@ -14,6 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import resumable_data as rd
 from property_tests.testing.array_record_shards import write_documents
+from property_tests.testing.grain_corpus import tokens
 from property_tests.testing.running import through_json
 from resumable_data.grain_data_processing import (
     DataConfig,
@@ -22,20 +23,6 @@ from resumable_data.grain_data_processing import (
     SyntheticDataConfig,
     make_grain_iterator,
 )
-
-
-def tokens(corpus: Any, **settings: Any) -> GrainArrayRecordsDataConfig:
-    """Pre-tokenised ArrayRecord files, 70 documents for training and 20 for validation."""
-    plain: dict[str, Any] = {
-        "data_path": corpus.pretokenised,
-        "tokenize_data": False,
-        "tokenizer_path": str(corpus.tokenizer),
-        "global_batch_size": 8,
-        "max_target_length": 16,
-        "shuffle_data": True,
-        "drop_remainder": True,
-    }
-    return GrainArrayRecordsDataConfig(**(plain | settings))
 
 
 def evaluation(corpus: Any, **settings: Any) -> GrainArrayRecordsDataConfig:
