@@ -52,6 +52,12 @@ def test_weights_that_change_later_differ_later():
     assert found.settings == ("mix.weights was a=1 b=2, is from 0: a=1 b=2, from 7: a=5 b=1",)
 
 
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_a_skip_of_any_length_is_seen_as_a_shift(count):
+    found = rd.diff((data(), state_after(data(), 5)), (data(), state_after(data(), 5, skip=count)))
+    assert (found.settings, found.first_step, found.shift) == ((), 5, count)
+
+
 def test_a_skip_is_seen_as_one():
     plain, skipping = state_after(data(), 5), state_after(data(), 5, skip=3)
     found = rd.diff((data(), plain), (data(), skipping))

@@ -79,6 +79,10 @@ def test_markup_in_documents_and_names_stays_text(tmp_path):
     shown = rd.view(data(), 0, tokenizer=Says(), path=tmp_path / "batch.html")
     assert shown.html.count("<script") == shown.html.count("</script") == 2
     assert "<!--" not in shown.html
+    policy = re.search(r'Content-Security-Policy" content="(.*?)"', shown.html).group(1)
+    assert re.fullmatch(
+        r"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-\S+'", policy
+    )
     assert (tmp_path / "batch.html").read_text(encoding="utf-8") == shown.html
 
 

@@ -69,6 +69,15 @@ def test_another_order_has_another_digest() -> None:
     assert chain(pipeline(), 1) != chain(pipeline(batch=3), 1)
 
 
+def test_a_digest_is_over_all_batches_and_not_the_last_alone() -> None:
+    with iter(pipeline()) as skipping, iter(pipeline()) as straight:
+        skipping.skip(1)
+        last = next(skipping), next(straight), next(straight)
+        assert last[0].targets.tolist() == last[2].targets.tolist()
+        digests = [iterator.get_state()["delivered_digest"] for iterator in (skipping, straight)]
+    assert digests[0] != digests[1]
+
+
 def test_a_state_knows_the_next_batch_where_lengths_are_known() -> None:
     with iter(pipeline()) as iterator:
         assert iterator.get_state()["next_digest"] == ""
