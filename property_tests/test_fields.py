@@ -20,7 +20,6 @@ from property_tests.testing.strategies import Unmeasured
 from resumable_data.arrays import ranges
 from resumable_data.reading.documents import Documents
 from resumable_data.reading.fields import TokenFields
-from resumable_data.stages.component import require_documents
 
 LIMIT = 8
 EOD_ID = 4_001
@@ -298,7 +297,7 @@ def test_fields_read_at_once_are_those_of_the_documents_or_left_out(
     for stage in stages:
         data = STAGES[stage](data)
     fields = TokenFields("ids", tuple(sorted(taken.items())))
-    reader = require_documents(data.node, "test").reader(fields)
+    reader = data.node.reader(fields)
 
     for record in range(len(dataset)):
         one = np.array([record])

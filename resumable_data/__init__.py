@@ -7,7 +7,7 @@ from resumable_data.answers.verify import Verified
 from resumable_data.answers.view import View, view
 from resumable_data.answers.when import Appearance
 from resumable_data.batch import Batch, LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
-from resumable_data.dataset import Dataset
+from resumable_data.dataset import BatchDataset, Dataset, DocumentDataset, RowDataset, mix
 from resumable_data.edits import Edit
 from resumable_data.errors import (
     PeerError,
@@ -22,7 +22,6 @@ from resumable_data.explanation import Explanation, Span
 from resumable_data.iteration.iterator import DataIterator
 from resumable_data.iteration.progress import Progress
 from resumable_data.iteration.stats import Stats
-from resumable_data.mixing import mix
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.planning.weights import WeightSchedule
 from resumable_data.sources.array_record import ArrayRecordSource
@@ -41,10 +40,12 @@ __all__ = [
     "Appearance",
     "ArrayRecordSource",
     "Batch",
+    "BatchDataset",
     "BatchSchedule",
     "DataIterator",
     "Dataset",
     "Diff",
+    "DocumentDataset",
     "Edit",
     "Explanation",
     "GrainSource",
@@ -62,6 +63,7 @@ __all__ = [
     "RecordError",
     "ResumableDataError",
     "Retries",
+    "RowDataset",
     "Simulation",
     "SourceError",
     "Span",

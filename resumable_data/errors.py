@@ -9,6 +9,13 @@ class PipelineError(ResumableDataError, ValueError):
     """A pipeline that cannot work: an impossible setting, or stages in an impossible order."""
 
 
+class StageOrderError(PipelineError, AttributeError):
+    """A method of a pipeline in another phase, such as ``batch`` of documents; the message says where it belongs.
+
+    It is an ``AttributeError`` too, as the method does not exist there: ``hasattr`` and completion tell the truth.
+    """
+
+
 class SourceError(ResumableDataError, OSError):
     """Files that are missing, empty, damaged, or not what their index says."""
 

@@ -20,7 +20,6 @@ import resumable_data as rd
 from resumable_data.placement.process_rows_view import ProcessRows
 from resumable_data.processes import agreement
 from resumable_data.processes.rendezvous import Rendezvous
-from resumable_data.stages.prefetch import Prefetch
 
 TIMEOUT = 30.0
 
@@ -102,9 +101,7 @@ def threaded_run(count: int) -> Iterator[ThreadedRun]:
         yield ThreadedRun(clients, monkeypatch)
 
 
-def together(data: rd.Dataset[Any], index: int, count: int) -> rd.Dataset[Any]:
+def together(data: rd.BatchDataset[Any], index: int, count: int) -> rd.BatchDataset[Any]:
     """What ``shard_by_jax_process`` makes in process ``index`` of ``count``."""
-    ahead = data.node.ahead if isinstance(data.node, Prefetch) else 0
-    batches = data.node.parent if isinstance(data.node, Prefetch) else data.node
-    viewed = rd.Dataset(replace(batches, view=ProcessRows(index, count, tuple(range(count)))))
-    return viewed.prefetch(ahead) if ahead else viewed
+    view = ProcessRows(index, count, tuple(range(count)))
+    return replace(data, node=replace(data.node, view=view))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -16,11 +15,13 @@ from resumable_data.stages.batch import Batch
 
 
 class Asked:
-    """What can be asked about a run of a pipeline, from its plans; each method is a question."""
+    """What can be asked about a run of a pipeline of batches, from its plans. Each method is a question.
 
-    @abstractmethod
-    def _batch(self, method: str) -> Batch:
-        """The stage that makes the batches; a PipelineError that names the method where there is none."""
+    Attributes:
+        node: The stage that makes the batches.
+    """
+
+    node: Batch
 
     def explain(
         self,
@@ -60,7 +61,7 @@ class Asked:
         >>> why.rows[1][0].record
         2
         """
-        return explain(self._batch("explain"), step, state, allow, progress)
+        return explain(self.node, step, state, allow, progress)
 
     def when(
         self,
@@ -99,7 +100,7 @@ class Asked:
         >>> [(step, row) for step, row in data.when("toy", 2, until=3)]
         [(0, 1), (1, 1), (2, 1)]
         """
-        return when(self._batch("when"), component, record, until, state, allow, progress)
+        return when(self.node, component, record, until, state, allow, progress)
 
     def simulate(
         self,
@@ -140,7 +141,7 @@ class Asked:
         state: 545 B in a checkpoint
         lengths: 400 B at most, in memory or mapped
         """
-        return simulate(self._batch("simulate"), steps, state, allow, progress)
+        return simulate(self.node, steps, state, allow, progress)
 
     def verify(
         self,
@@ -181,4 +182,4 @@ class Asked:
         steps 0 to 4: 10 rows, 30 tokens, as the state says
         toy: 2 whole epochs, each record once and in full
         """
-        return verify(self._batch("verify"), state, since, allow, content, progress)
+        return verify(self.node, state, since, allow, content, progress)

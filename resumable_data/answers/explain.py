@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from resumable_data.answers.components import components_of, file_of, source_records
+from resumable_data.answers.components import file_of, source_records
 from resumable_data.answers.replay import Replay
 from resumable_data.arguments import as_integer
 from resumable_data.arrays import Int64Array, offsets_of
 from resumable_data.explanation import Explanation, Span
 from resumable_data.packing.plan import NO_EPOCH, RowPlan
 from resumable_data.stages.batch import Batch
-from resumable_data.stages.component import Component
+from resumable_data.stages.component import Component, components_of
 
 
 def explain(

@@ -12,7 +12,6 @@ from resumable_data.arguments import kind_of
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.iterator import DataIterator
 from resumable_data.stages.batch import Batch
-from resumable_data.stages.prefetch import without_prefetch
 from resumable_data.state import State
 
 
@@ -76,7 +75,6 @@ def side_of(what: str, given: object) -> Side:
 
 
 def _batch(what: str, node: object) -> Batch:
-    batch = without_prefetch(node)
-    if not isinstance(batch, Batch):
+    if not isinstance(node, Batch):
         raise PipelineError(f"{what}: this takes batches, after batch(…)")
-    return batch
+    return node

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from resumable_data.answers.components import components_of, record_count
+from resumable_data.answers.components import record_count
 from resumable_data.answers.replay import Replay
 from resumable_data.answers.simulation import OverTime, Ramp, SimulatedComponent, Simulation
 from resumable_data.arguments import as_integer, optional
@@ -21,7 +21,7 @@ from resumable_data.iteration.place import Place
 from resumable_data.packing.plan import RowPlan
 from resumable_data.planning.planner import Counts
 from resumable_data.stages.batch import Batch
-from resumable_data.stages.component import Component
+from resumable_data.stages.component import Component, components_of
 from resumable_data.state import Position, encode
 
 _STRETCHES = 200

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from resumable_data.answers.components import components_of, record_count, source_records
+from resumable_data.answers.components import record_count, source_records
 from resumable_data.answers.replay import Replay
 from resumable_data.arguments import as_bool
 from resumable_data.arrays import Int64Array
@@ -16,7 +16,7 @@ from resumable_data.digest import Json, content_digest, digest
 from resumable_data.errors import PipelineMismatchError
 from resumable_data.packing.plan import NO_EPOCH, RowPlan
 from resumable_data.stages.batch import Batch
-from resumable_data.stages.component import Component
+from resumable_data.stages.component import Component, components_of
 from resumable_data.table import Shown
 
 _MOST_RECORDS = 2**28

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from resumable_data.answers.components import components_of, record_count, source_records
+from resumable_data.answers.components import record_count, source_records
 from resumable_data.answers.replay import Replay
 from resumable_data.arguments import as_integer, as_text, optional
 from resumable_data.errors import PipelineError
 from resumable_data.stages.batch import Batch
+from resumable_data.stages.component import components_of
 
 _MOST_SPANS = 10_000_000
 """A search for the next appearance gives up after so many spans: where a filter drops the record there is none."""

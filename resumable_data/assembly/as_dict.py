@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import jax
 import numpy as np
@@ -40,7 +40,10 @@ PRESETS: Mapping[str, Names] = MappingProxyType(
 Models of ``transformers`` shift the labels themselves, so that rows are not shifted for them.
 """
 
-HUGGING_FACE = "huggingface"
+Preset = Literal["maxtext", "flax", "huggingface"]
+"""The name of one of these."""
+
+HUGGING_FACE: Preset = "huggingface"
 
 
 def _weights(batch: LLMBatch, shift: str) -> AnyArray:

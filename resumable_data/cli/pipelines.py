@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from resumable_data.dataset import Dataset
+from resumable_data.dataset import BatchDataset, Dataset
 from resumable_data.digest import file_module
 from resumable_data.errors import PipelineError
 
@@ -67,6 +67,18 @@ def load_pipeline(name: str, settings: Sequence[str] = ()) -> Dataset[Any]:
     if not isinstance(made, Dataset):
         raise PipelineError(f"{name} returns {type(made).__name__}, not a dataset of resumable_data")
     return cast(Dataset[Any], made)
+
+
+def load_batches(command: str, name: str, settings: Sequence[str] = ()) -> BatchDataset[Any]:
+    """The dataset of batches that a name means; see ``load_pipeline``.
+
+    Raises:
+        PipelineError: There is none, or these are not batches; the message names the command.
+    """
+    found = load_pipeline(name, settings)
+    if not isinstance(found, BatchDataset):
+        raise PipelineError(f"{command} works on batches and comes after batch, not after {found.node.name}")
+    return found
 
 
 def parse_settings(settings: Sequence[str]) -> Mapping[str, Any]:

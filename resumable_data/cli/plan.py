@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from resumable_data.cli.output import as_json, print_answer, shows_progress
-from resumable_data.cli.pipelines import load_pipeline, settings_option
+from resumable_data.cli.pipelines import load_batches, settings_option
 from resumable_data.cli.states import allow_option, read_state, state_option
 
 
@@ -27,7 +27,7 @@ def simulate_command(
     as_json: bool,
 ) -> None:
     """Says what a run would be like: epochs and tokens of each component, padding, processes, sizes."""
-    data = load_pipeline(pipeline, settings)
+    data = load_batches("simulate", pipeline, settings)
     found = data.simulate(steps, state=read_state(state), allow=allow, progress=shows_progress())
     if html is not None:
         found.save_html(html)

@@ -7,7 +7,7 @@ import sys
 import click
 
 from resumable_data.cli.output import as_json, print_answer, shows_progress
-from resumable_data.cli.pipelines import load_pipeline, settings_option
+from resumable_data.cli.pipelines import load_batches, settings_option
 from resumable_data.cli.states import allow_option, choosing, read_state
 from resumable_data.errors import PipelineMismatchError
 
@@ -36,7 +36,7 @@ def verify_command(
 
     The digest of all batches has to be that of the state, and each record has to come once an epoch, in full.
     """
-    data, state = load_pipeline(pipeline, settings), read_state(checkpoint, step, item) or {}
+    data, state = load_batches("verify", pipeline, settings), read_state(checkpoint, step, item) or {}
     try:
         found = data.verify(state, since=read_state(since), allow=allow, content=content, progress=shows_progress())
     except PipelineMismatchError as error:

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any
 
 from etils import epath
 from jax.sharding import Mesh
 
 from resumable_data.batch import LLMBatch
-from resumable_data.dataset import Dataset
+from resumable_data.dataset import BatchDataset, RowDataset, mix
 from resumable_data.errors import PipelineError
 from resumable_data.grain_data_processing.configs import (
     DataConfig,
@@ -25,15 +25,11 @@ from resumable_data.grain_data_processing.loading import load_array_record_datas
 from resumable_data.grain_data_processing.preprocess import Processing, packing_bins
 from resumable_data.grain_data_processing.special_tokens import eod_token
 from resumable_data.grain_data_processing.tokenizer import find_tokenizer
-from resumable_data.mixing import mix
 from resumable_data.multihost_dataloading import MultiHostDataLoadIterator
 from resumable_data.multihost_dataloading.global_arrays import processes_of
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.placement.sharding import as_sharding, check_shape
 from resumable_data.sources.synthetic import SyntheticSource
-from resumable_data.stages.batch import Batch
-from resumable_data.stages.pack import Pack
-from resumable_data.stages.pad import Pad
 
 LOGGER = logging.getLogger(__name__)
 
@@ -102,10 +98,10 @@ def make_grain_iterator(
     documents = {name: data.processing.documents(data.dataset, name) for name, data in opened.items()}
     drop_remainder = _drops_remainder(first)
 
-    def components(epochs: int | None) -> dict[str, Dataset[LLMBatch]]:
+    def components(epochs: int | None) -> dict[str, RowDataset]:
         return {name: data.processing.rows(documents[name], epochs) for name, data in opened.items()}
 
-    def batches(rows: dict[str, Dataset[LLMBatch]]) -> Dataset[LLMBatch]:
+    def batches(rows: dict[str, RowDataset]) -> BatchDataset[LLMBatch]:
         mixed = mix(rows, weights, "all_exhausted") if len(given) > 1 else next(iter(rows.values()))
         return mixed.batch(schedule, drop_remainder=drop_remainder)
 
@@ -264,9 +260,9 @@ def _mixed_size(sizes: Mapping[str, int], weights: Mapping[str, float]) -> int:
     return max(int(sizes[name] * total / weight) for name, weight in exact.items())
 
 
-def _epoch_rows(rows: Dataset[LLMBatch], documents: int) -> int:
+def _epoch_rows(rows: RowDataset, documents: int) -> int:
     """Rows of an epoch: counted or, of many, estimated; one a document where lengths show only by reading."""
-    if not cast(Pack | Pad, rows.node).lengths_known:
+    if not rows.node.lengths_known:
         LOGGER.info("an epoch is as long as it would be with one document a row: lengths show only by reading")
         return documents
     report = rows.packing(_WINDOWS)
@@ -279,9 +275,9 @@ def _training_length(rows: int, schedule: BatchSchedule, *, drop_remainder: bool
     return steps if drop_remainder or schedule.first_row(steps) == rows else steps + 1
 
 
-def _evaluation_length(epoch: Dataset[LLMBatch]) -> int | None:
+def _evaluation_length(epoch: BatchDataset[LLMBatch]) -> int | None:
     """Batches of an epoch, or None where they are not counted without reading: it ends with its data."""
-    if not cast(Batch, epoch.node).parent.lengths_known:
+    if not epoch.node.parent.lengths_known:
         return None
     length = epoch.length()
     return length.steps if length.exact else None

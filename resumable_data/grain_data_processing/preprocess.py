@@ -8,8 +8,7 @@ from typing import Any, cast
 
 from etils import epath
 
-from resumable_data.batch import LLMBatch
-from resumable_data.dataset import Dataset
+from resumable_data.dataset import Dataset, DocumentDataset, RowDataset, UnbatchedDataset
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.grain_data_processing.padded import PaddedDataset, as_source
 from resumable_data.grain_data_processing.special_tokens import eod_token
@@ -20,7 +19,6 @@ from resumable_data.sources.array_record import ArrayRecordSource
 from resumable_data.sources.in_memory import InMemorySource
 from resumable_data.sources.parse import parse_int32_tokens, raw_bytes
 from resumable_data.sources.source import Source, SourceWithLengths
-from resumable_data.stages.component import require_documents
 
 DOCUMENTS_A_BIN = 32
 """Documents of a packing window for each packing bin: the usual 128 bins are a window of 4096."""
@@ -60,7 +58,7 @@ class Processing:
         if self.bins is not None and self.bins < 1:
             raise PipelineError(f"grain_packing_bin_count={self.bins} must be at least 1")
 
-    def rows(self, documents: Dataset[Any], epochs: int | None) -> Dataset[LLMBatch]:
+    def rows(self, documents: DocumentDataset[Any], epochs: int | None) -> RowDataset:
         """The rows of so many epochs of ``documents``, or of endless ones; those of all processes.
 
         Raises:
@@ -78,7 +76,7 @@ class Processing:
             rows = documents.pack(self.length, eod_id=self.eod_id, window=window, truncate=True)
         return rows if self.shift else rows.shift("none")
 
-    def documents(self, dataset: Any, name: str) -> Dataset[Any]:
+    def documents(self, dataset: Any, name: str) -> DocumentDataset[Any]:
         """The texts, or the tokens, of a data set, as the component of a name.
 
         Raises:
@@ -93,7 +91,7 @@ class Processing:
         kind = "tokens" if content.as_tokens else "text"
         return documents.map(content, name=f"{kind} of {self.column}")
 
-    def _tokens(self, documents: Dataset[Any]) -> Dataset[Any]:
+    def _tokens(self, documents: DocumentDataset[Any]) -> DocumentDataset[Any]:
         if self.tokenizer is None:
             return documents.append_eod(self.eod_id) if self.add_eod else documents
         # Where both are the same token, one closes a document and not two.
@@ -106,9 +104,9 @@ class Processing:
             eod_id=self.eod_id,
         )
 
-    def _shards(self, documents: Dataset[Any]) -> int:
+    def _shards(self, documents: DocumentDataset[Any]) -> int:
         """The logical shards of the batches, each of which packs its part of the documents."""
-        known = require_documents(documents.node, "pack").lengths_known
+        known = documents.node.lengths_known
         return 1 if known else default_shards(max(self.schedule.sizes))
 
 
@@ -135,7 +133,7 @@ def preprocess_dataset(
     tokenizer_cache_dir: epath.PathLike | None = None,
     max_steps_per_epoch: int | None = None,
     eod_token_id: int | None = None,
-) -> tuple[Dataset[LLMBatch], Any]:
+) -> tuple[UnbatchedDataset, Any]:
     """From a data set to this host's rows of tokens.
 
     The order is one for all hosts: host ``i`` of ``n`` has rows ``[i * G / n, (i + 1) * G / n)`` of every global

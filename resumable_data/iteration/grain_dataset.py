@@ -22,13 +22,11 @@ class PipelineIterDataset(grain.IterDataset[Any]):
     Args:
         open_: Makes an iterator of the pipeline.
         bound: Whether its batches lie on devices, or come together with those of other processes.
-        struct: Gives shapes and dtypes of the first element; None where they differ from element to element.
+        struct: Gives shapes and dtypes of the first element.
         allow: What may differ between a saved pipeline and this one, as ``DataIterator.set_state`` takes it.
     """
 
-    def __init__(
-        self, open_: Open, bound: bool, struct: Callable[[], Any] | None = None, allow: Collection[str] = ()
-    ) -> None:
+    def __init__(self, open_: Open, bound: bool, struct: Callable[[], Any], allow: Collection[str] = ()) -> None:
         super().__init__()
         self._open = open_
         self._bound = bound
@@ -45,8 +43,6 @@ class PipelineIterDataset(grain.IterDataset[Any]):
     @property
     def _element_spec(self) -> Any:
         """What ``grain.experimental.get_element_spec`` asks for."""
-        if self._struct is None:
-            raise PipelineError("documents have no shape in common: ask for the element spec after pack or pad")
         return self._struct()
 
     def set_slice(self, sl: slice, sequential_slice: bool = False) -> None:

@@ -33,6 +33,9 @@ from resumable_data.waits import Waiting
 
 ElementT = TypeVar("ElementT")
 
+Explain = Callable[[int, State], Explanation]
+"""From a step and a state of the run, what the batch of that step consists of."""
+
 
 class DataIterator(Shown, Generic[ElementT]):
     """Iterates over a pipeline from a position that can be saved and set.
@@ -56,7 +59,7 @@ class DataIterator(Shown, Generic[ElementT]):
         open_: Callable[[int | None], Opened[ElementT]],
         prefetch: int = 0,
         start: AgreedStart | None = None,
-        explain: Callable[[int, State], Explanation] | None = None,
+        explain: Explain | None = None,
         pipeline: object = None,
     ) -> None:
         self._open = open_

@@ -25,7 +25,7 @@ from resumable_data.reading.measuring import Measuring
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.measure import Sharing
 from resumable_data.stages.open_context import OpenContext
-from resumable_data.stages.stage import RowStage
+from resumable_data.stages.stage import RowStage, Stage
 from resumable_data.state import Settings
 from resumable_data.state_form import MOST_SHARDS
 
@@ -79,6 +79,15 @@ class Batch:
     def name(self) -> str:
         """The stage's name."""
         return "batch"
+
+    @property
+    def component(self) -> str:
+        """The path of the component or mix that the rows are of."""
+        return self.parent.component
+
+    def below(self, path: str) -> Mapping[str, Stage]:
+        """The rows."""
+        return {path: self.parent}
 
     @property
     def dtypes(self) -> dict[str, str]:

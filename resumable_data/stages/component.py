@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -19,7 +19,6 @@ from resumable_data.reading.token_ids import ANY_TOKEN, TokenIds
 from resumable_data.stages.apply_chat_template import ApplyChatTemplate
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.map import Map
-from resumable_data.stages.mix import MixDocuments
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.random_map import RandomMap
 from resumable_data.stages.repeat import Repeat
@@ -28,8 +27,9 @@ from resumable_data.stages.sequential import SequentialStage, TapeRecords
 from resumable_data.stages.shuffle import Shuffle
 from resumable_data.stages.skip_bad_records import SkipBadRecords
 from resumable_data.stages.source import SourceStage
-from resumable_data.stages.stage import Named
+from resumable_data.stages.stage import Stage
 from resumable_data.stages.tokenize import Tokenize
+from resumable_data.state import Settings
 
 StageT = TypeVar("StageT", Shuffle, Repeat)
 
@@ -95,6 +95,15 @@ class Component:
     def component(self) -> str:
         """The name given with the source."""
         return self.source.component
+
+    def settings(self) -> Settings:
+        """Those of the last stage."""
+        return (self.stages[-1] if self.stages else self.source).settings()
+
+    def below(self, path: str) -> Mapping[str, Stage]:
+        """None: a component begins at its source."""
+        del path
+        return {}
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -253,17 +262,21 @@ class Component:
         return next((stage for stage in self.stages if isinstance(stage, kind)), None)
 
 
-def require_documents(stage: Named, method: str) -> Component:
-    """The node of a pipeline, if it is a component.
+def components_of(stage: Stage, path: str | None = None) -> Mapping[str, Component]:
+    """The components from which a stage takes its documents, by path.
 
-    Raises:
-        PipelineError: It is none; the message says where ``method`` belongs.
+    Args:
+        stage: The stage.
+        path: Its path; None for the last stage of a pipeline.
+
+    >>> import resumable_data as rd
+    >>> toy = rd.Dataset.from_source(rd.InMemorySource([[1]]))
+    >>> inner = rd.mix({"b": toy, "c": toy}, {"b": 1, "c": 1})
+    >>> list(components_of(rd.mix({"a": toy, "in": inner}, {"a": 1, "in": 1}).pad(4, eod_id=0).node))
+    ['a', 'in/b', 'in/c']
     """
-    if isinstance(stage, MixDocuments):
-        raise PipelineError(
-            f"{method} works on the documents of one component: {method} each of them before mix, as in "
-            f"mix({{'web': web.{method}(…), 'code': code.{method}(…)}})"
-        )
-    if not isinstance(stage, Component):
-        raise PipelineError(f"{method} works on documents and comes before pack and batch, not after {stage.name}")
-    return stage
+    path = stage.component if path is None else path
+    if isinstance(stage, Component):
+        return {path: stage}
+    below = (components_of(child, child_path) for child_path, child in stage.below(path).items())
+    return {child_path: component for found in below for child_path, component in found.items()}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from resumable_data.arguments import as_choice, as_text
 from resumable_data.arrays import Int64Array
@@ -17,10 +17,10 @@ from resumable_data.planning.mixer import Mixer
 from resumable_data.planning.weights import WeightSchedule
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
-from resumable_data.stages.stage import DocumentStage, RowStage
+from resumable_data.stages.stage import DocumentStage, RowStage, Stage
 from resumable_data.state import Settings
 
-STOPS = ("first_exhausted", "all_exhausted", "renormalise")
+Stop = Literal["first_exhausted", "all_exhausted", "renormalise"]
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class MixSettings:
 
     names: tuple[str, ...]
     weights: WeightSchedule
-    stop: str
+    stop: Stop
 
     def __post_init__(self) -> None:
         if not self.names:
             raise PipelineError("mix: there are no components")
-        as_choice("mix: stop", self.stop, STOPS)
+        as_choice("mix: stop", self.stop, get_args(Stop))
         for name in self.names:
             if not as_text("mix: the name of a component", name) or "/" in name or "*" in name:
                 raise PipelineError(f"mix: a component is called {name!r}; names are not empty, without / and *")
@@ -109,6 +109,15 @@ class MixDocuments:
         """The path of the outermost mix."""
         return "*"
 
+    def below(self, path: str) -> Mapping[str, Stage]:
+        """The components."""
+        return dict(zip(self.mix.paths(self, path), self.parents, strict=True))
+
+    @property
+    def random_access(self) -> bool:
+        """True: components of a mix have it."""
+        return True
+
     @property
     def lengths_known(self) -> bool:
         """Whether those of every component are."""
@@ -154,6 +163,15 @@ class MixRows:
     def component(self) -> str:
         """The path of the outermost mix."""
         return "*"
+
+    def below(self, path: str) -> Mapping[str, Stage]:
+        """The components."""
+        return dict(zip(self.mix.paths(self, path), self.parents, strict=True))
+
+    @property
+    def random_access(self) -> bool:
+        """True: components of a mix have it."""
+        return True
 
     @property
     def lengths_known(self) -> bool:

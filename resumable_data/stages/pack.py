@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from resumable_data.arguments import as_choice
 from resumable_data.assembly.row_format import RowFormat
@@ -19,8 +20,10 @@ from resumable_data.reading.measuring import KnownLengths
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.row_settings import RowSettings
-from resumable_data.stages.stage import DocumentStage
+from resumable_data.stages.stage import DocumentStage, Stage
 from resumable_data.state import Settings
+
+Strategy = Literal["best_fit", "first_fit", "concat_split"]
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,12 @@ class Pack:
 
     parent: DocumentStage
     rows: RowSettings
-    strategy: str
+    strategy: Strategy
     window: int
     max_documents: int | None = None
 
     def __post_init__(self) -> None:
-        as_choice("pack: strategy", self.strategy, ("best_fit", "first_fit", "concat_split"))
+        as_choice("pack: strategy", self.strategy, get_args(Strategy))
         if self.window < 1:
             raise PipelineError(f"pack: window={self.window} must be at least 1 document")
         if self.max_documents is not None and self.max_documents < 1:
@@ -63,10 +66,19 @@ class Pack:
         """The name given with the source."""
         return self.parent.component
 
+    def below(self, path: str) -> Mapping[str, Stage]:
+        """The documents."""
+        return {path: self.parent}
+
     @property
     def format(self) -> RowFormat:
         """Row length and special tokens."""
         return self.rows.format
+
+    @property
+    def random_access(self) -> bool:
+        """As the parent's."""
+        return self.parent.random_access
 
     @property
     def lengths_known(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from resumable_data.assembly.row_format import RowFormat
@@ -12,7 +13,7 @@ from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.pack import open_rows
 from resumable_data.stages.row_settings import RowSettings
-from resumable_data.stages.stage import DocumentStage
+from resumable_data.stages.stage import DocumentStage, Stage
 from resumable_data.state import Settings
 
 # Where lengths are known, rows keep the order of the documents, so that the window decides nothing but how many are
@@ -43,10 +44,19 @@ class Pad:
         """The name given with the source."""
         return self.parent.component
 
+    def below(self, path: str) -> Mapping[str, Stage]:
+        """The documents."""
+        return {path: self.parent}
+
     @property
     def format(self) -> RowFormat:
         """Row length and special tokens."""
         return self.rows.format
+
+    @property
+    def random_access(self) -> bool:
+        """As the parent's."""
+        return self.parent.random_access
 
     @property
     def lengths_known(self) -> bool:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from resumable_data.arguments import as_bool, as_integer, as_text, optional
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
-from resumable_data.reading.fields import token_fields
+from resumable_data.reading.fields import Fields, field_dtypes, token_fields
+from resumable_data.reading.learnt import learnt_from, with_field
 from resumable_data.reading.step import Step
 from resumable_data.reading.token_ids import TokenIds
 from resumable_data.stages.count_scored import CountScored
 from resumable_data.stages.open_context import OpenContext
-from resumable_data.stages.stage import check_token
-from resumable_data.stages.truncate import Truncate
+from resumable_data.stages.stage import DocumentStage, check_token
+from resumable_data.stages.supplied_eod import supplied_eod, warn_of_padding
+from resumable_data.stages.truncate import Truncate, as_side
 from resumable_data.state import Settings
 
 
@@ -51,6 +54,49 @@ class RowSettings:
                 f"{self.stage}: drop_unscored=True needs truncate='left' or 'right': one row of a document that is "
                 "split could hold nothing that is scored"
             )
+
+    @classmethod
+    def of(
+        cls,
+        stage: str,
+        documents: DocumentStage,
+        *,
+        length: object,
+        eod_id: object,
+        pad_id: object,
+        fields: Fields,
+        loss_mask: object,
+        labels: object,
+        truncate: object,
+        drop_unscored: object,
+        tokens: object,
+        vocab_size: object,
+    ) -> RowSettings:
+        """The settings that a user gives to ``pack`` or ``pad``, checked.
+
+        Raises:
+            PipelineError: One is of a wrong type, or rows cannot be made so.
+        """
+        dtypes = field_dtypes(stage, fields)
+        mask = optional(as_text, f"{stage}: loss_mask", loss_mask)
+        learnt = learnt_from(stage, dtypes, mask, optional(as_text, f"{stage}: labels", labels))
+        pad_id = as_integer(f"{stage}: pad_id", pad_id)
+        warn_of_padding(documents, stage, pad_id)
+        row_format = RowFormat(
+            as_integer(f"{stage}: length", length),
+            supplied_eod(documents, stage) if eod_id is None else as_integer(f"{stage}: eod_id", eod_id),
+            pad_id,
+            fields=dtypes if learnt is None else with_field(dtypes, learnt.field),
+            learnt=learnt,
+        )
+        return cls(
+            stage,
+            row_format,
+            as_side(f"{stage}: truncate", truncate),
+            as_bool(f"{stage}: drop_unscored", drop_unscored),
+            optional(as_text, f"{stage}: tokens", tokens),
+            optional(as_integer, f"{stage}: vocab_size", vocab_size),
+        )
 
     @property
     def reads_documents(self) -> bool:

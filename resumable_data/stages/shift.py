@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from resumable_data.arguments import as_choice
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.planning.planner import RowPlanner
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
-from resumable_data.stages.stage import RowStage
+from resumable_data.stages.stage import RowStage, Stage
 from resumable_data.state import Settings
 
-SHIFTS = ("inputs", "targets", "none")
+Side = Literal["inputs", "targets", "none"]
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,10 @@ class Shift:
     """
 
     parent: RowStage
-    what: str
+    what: Side
 
     def __post_init__(self) -> None:
-        as_choice("shift: what", self.what, SHIFTS)
+        as_choice("shift: what", self.what, get_args(Side))
 
     @property
     def name(self) -> str:
@@ -44,10 +45,19 @@ class Shift:
         """The name given with the source."""
         return self.parent.component
 
+    def below(self, path: str) -> Mapping[str, Stage]:
+        """The rows."""
+        return {path: self.parent}
+
     @property
     def format(self) -> RowFormat:
         """The parent's, with this shift."""
         return replace(self.parent.format, shift=self.what)
+
+    @property
+    def random_access(self) -> bool:
+        """As the parent's."""
+        return self.parent.random_access
 
     @property
     def lengths_known(self) -> bool:

@@ -152,10 +152,11 @@ def _advice(given: object) -> str:
         )
     if isinstance(given, type):
         return "give an object of the class"
-    package, name = type(given).__module__.partition(".")[0], type(given).__name__
-    if (package, name) in _WRAPPED:
-        return _WRAPPED[package, name]
-    if package == "grain":
+    for kind in type(given).__mro__:
+        package = kind.__module__.partition(".")[0]
+        if (package, kind.__name__) in _WRAPPED:
+            return _WRAPPED[package, kind.__name__]
+    if type(given).__module__.partition(".")[0] == "grain":
         return "give GrainSource(dataset) of a MapDataset or a data source"
     if isinstance(given, Sequence):
         return "give InMemorySource(records)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from resumable_data.arguments import as_text
@@ -13,34 +14,43 @@ from resumable_data.stages.open_context import OpenContext
 from resumable_data.state import Settings
 
 
-class Named(Protocol):
-    """What an error can name."""
+class Stage(Protocol):
+    """A node of the pipeline graph: immutable settings."""
 
     @property
     def name(self) -> str:
         """What descriptions and errors call this kind of stage."""
         ...
 
-
-class Stage(Named, Protocol):
-    """A node of the pipeline graph: immutable settings."""
+    @property
+    def component(self) -> str:
+        """The path of its component or mix, if it is not part of a larger mix."""
+        ...
 
     def settings(self) -> Settings:
         """The settings that decide the data."""
         ...
 
+    def below(self, path: str) -> Mapping[str, Stage]:
+        """The stages that it takes its elements from, by component path.
 
-class DocumentStage(Named, Protocol):
+        Args:
+            path: The component path of this stage.
+        """
+        ...
+
+
+class DocumentStage(Stage, Protocol):
     """A stage whose elements are documents."""
+
+    @property
+    def random_access(self) -> bool:
+        """Whether records can be read in any order."""
+        ...
 
     @property
     def lengths_known(self) -> bool:
         """Whether token counts are known without reading."""
-        ...
-
-    @property
-    def component(self) -> str:
-        """The name it goes by where no mix gives it another."""
         ...
 
     @property
@@ -57,8 +67,8 @@ class RowStage(Stage, Protocol):
     """A stage whose elements are rows."""
 
     @property
-    def component(self) -> str:
-        """The name it goes by where no mix gives it another."""
+    def random_access(self) -> bool:
+        """Whether the records below can be read in any order."""
         ...
 
     @property

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 
 from resumable_data.errors import PipelineError
-from resumable_data.stages.component import Component
-from resumable_data.stages.mix import MixDocuments
+from resumable_data.stages.component import Component, components_of
 from resumable_data.stages.stage import DocumentStage
 
 
@@ -21,10 +19,10 @@ def supplied_eod(documents: DocumentStage, method: str) -> int:
     Raises:
         PipelineError: There is none, or the components of a mix have different ones.
     """
-    found = {path: component.eod_id for path, component in _components(documents, "")}
+    found = {path: component.eod_id for path, component in components_of(documents).items()}
     tokens = set(found.values())
     if len(tokens) > 1:
-        differing = ", ".join(f"{path or 'all'}: {token}" for path, token in found.items())
+        differing = ", ".join(f"{path}: {token}" for path, token in found.items())
         raise PipelineError(
             f"{method}: pass eod_id=…, because the components have different end-of-document tokens ({differing})"
         )
@@ -49,19 +47,10 @@ def warn_of_two_tokens(documents: Component) -> None:
 
 def warn_of_padding(documents: DocumentStage, method: str, pad_id: int) -> None:
     """Warns where the token that closes documents is also what rows are filled up with."""
-    closing = [component.closed_by for _, component in _components(documents, "")]
+    closing = [component.closed_by for component in components_of(documents).values()]
     if any(stage is not None and stage.appended == pad_id for stage in closing):
         warnings.warn(
             f"{method}: pad_id={pad_id} is the end-of-document token too. A trainer that masks by targets != "
             f"{pad_id} never learns where a document ends: pass another pad_id=…, or mask by batch.weights",
             stacklevel=4,
         )
-
-
-def _components(documents: DocumentStage, path: str) -> Iterator[tuple[str, Component]]:
-    """Each component, with its path below a mix."""
-    if isinstance(documents, MixDocuments):
-        for name, parent in zip(documents.mix.names, documents.parents, strict=True):
-            yield from _components(parent, f"{path}/{name}" if path else name)
-    elif isinstance(documents, Component):
-        yield path, documents

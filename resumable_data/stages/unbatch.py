@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from resumable_data.engines.unbatch import UnbatchEngine
@@ -10,6 +11,7 @@ from resumable_data.errors import PipelineError
 from resumable_data.placement.placed_rows import PlacedRows
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.catalog import Catalog
+from resumable_data.stages.stage import Stage
 from resumable_data.state import Settings
 
 
@@ -43,6 +45,15 @@ class Unbatch:
     def name(self) -> str:
         """The stage's name."""
         return "unbatch"
+
+    @property
+    def component(self) -> str:
+        """The path of the component or mix that the rows are of."""
+        return self.parent.component
+
+    def below(self, path: str) -> Mapping[str, Stage]:
+        """The batches."""
+        return {path: self.parent}
 
     @property
     def rows(self) -> int:

@@ -5,7 +5,6 @@ import pytest
 import resumable_data as rd
 from property_tests.testing.running import through_json
 from resumable_data.engines.worker import Worker
-from resumable_data.graph import open_iterator
 
 
 def batches() -> rd.Dataset[rd.LLMBatch]:
@@ -14,7 +13,7 @@ def batches() -> rd.Dataset[rd.LLMBatch]:
 
 
 def iterator_of(worker: Worker, pipeline: rd.Dataset[Any]) -> rd.DataIterator[Any]:
-    return open_iterator(pipeline.node, worker)
+    return pipeline._iterator(worker)
 
 
 def texts(iterator: Any) -> list[Any]:

@@ -113,7 +113,7 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
         "epochs: a mix",
         "have no epochs of their own",
     ),
-    "save a dataset": (lambda: SAVE(BATCHES), "DataSave takes the iterator", "not a Dataset: pass iter(data)"),
+    "save a dataset": (lambda: SAVE(BATCHES), "DataSave takes the iterator", "not a BatchDataset: pass iter(data)"),
     "save nothing": (lambda: SAVE(None), "DataSave takes the iterator", "not None: pass iter(data)"),
     "save a batch": (lambda: SAVE(next(iter(BATCHES))), "LLMBatch", "pass iter(data)"),
     "save a state": (lambda: SAVE(state()), "DataSave takes the iterator", "not a dict: pass iter(data)"),
@@ -123,7 +123,7 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     "restore a dataset": (
         lambda: RESTORE(BATCHES),
         "DataRestore takes the iterator",
-        "not a Dataset: pass iter(data)",
+        "not a BatchDataset: pass iter(data)",
     ),
     "restore a state": (lambda: RESTORE(state()), "DataRestore takes the iterator", "not a dict"),
     "restore with a text": (lambda: RESTORE(iter(BATCHES), allow="all"), "allow=['all']", "there are batch"),

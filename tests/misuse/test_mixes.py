@@ -28,7 +28,7 @@ def keep(document: Any) -> bool:
 MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     "a list, as in Grain": (lambda: MIX([A, B], [0.5, 0.5]), "takes datasets by name", "not a list"),
     "a tuple": (lambda: MIX((A, B)), "takes datasets by name", "as mix({'web': web, 'code': code}"),
-    "one dataset": (lambda: MIX(A), "takes datasets by name", "not a Dataset"),
+    "one dataset": (lambda: MIX(A), "takes datasets by name", "not a DocumentDataset"),
     "None": (lambda: MIX(None), "takes datasets by name", "not None"),
     "a text": (lambda: MIX("web"), "takes datasets by name", "not a str"),
     "nothing": (lambda: MIX({}), "there are no components", "give datasets by name"),

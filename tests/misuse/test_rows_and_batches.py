@@ -97,7 +97,7 @@ ROW_MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     "shift documents": (lambda: DOCUMENTS.shift(), "shift works on rows", "comes after pack or pad"),
     "packing of no window": (lambda: ROWS.packing(0), "packing: windows=0", "at least 1"),
     "packing of a float": (lambda: ROWS.packing(1.5), "packing: windows=1.5", "must be an integer"),
-    "packing of documents": (lambda: DOCUMENTS.packing(), "packing reports on pack or pad", "not on source"),
+    "packing of documents": (lambda: DOCUMENTS.packing(), "packing works on rows", "comes after pack or pad"),
 }
 
 BATCH_MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {

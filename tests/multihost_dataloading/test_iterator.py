@@ -274,8 +274,8 @@ def test_where_a_state_would_be_lost_is_an_error() -> None:
 def test_what_is_allowed_to_differ_is_passed_on() -> None:
     saved = MultiHostDataLoadIterator(pipeline(), MESH, iterator_length=5)
     next(saved)
-    larger = pipeline().node.parent  # type: ignore[attr-defined]
-    other = MultiHostDataLoadIterator(rd.Dataset(larger).batch(16), MESH, iterator_length=3)
+    larger = rd.RowDataset(pipeline().node.parent).batch(16)
+    other = MultiHostDataLoadIterator(larger, MESH, iterator_length=3)
     with pytest.raises(rd.PipelineMismatchError, match="batch"):
         other.set_state(saved.get_state(), allow={"iterator_length"})
     other.set_state(saved.get_state(), allow={"iterator_length", "batch"})

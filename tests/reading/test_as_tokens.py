@@ -7,7 +7,6 @@ import pytest
 import resumable_data as rd
 from resumable_data.reading.as_tokens import AsTokens, with_tokens
 from resumable_data.reading.fields import TokenFields
-from resumable_data.stages.component import require_documents
 
 MASK = TokenFields("tokens", (("loss_mask", "int32"),))
 records = rd.Dataset.from_source(rd.InMemorySource([[1]]))
@@ -18,7 +17,7 @@ def same(document: Any) -> Any:
 
 
 def steps(data: rd.Dataset[Any], fields: TokenFields | None) -> tuple[list[str], AsTokens]:
-    found = with_tokens(require_documents(data.node, "test").steps, fields)
+    found = with_tokens(data.node.steps, fields)
     (tokens,) = (step for step in found if isinstance(step, AsTokens))
     return [step.name for step in found], tokens
 

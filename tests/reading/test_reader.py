@@ -8,7 +8,6 @@ import pytest
 import resumable_data as rd
 from resumable_data.arrays import Ragged
 from resumable_data.reading.documents import Documents
-from resumable_data.stages.component import require_documents
 
 DOCUMENTS = [[1, 2], [3], [4, 5, 6], [7]]
 LOST = [0, 5, 11, 2]
@@ -101,7 +100,7 @@ def test_so_it_is_of_documents_with_fields(stages: str) -> None:
 @pytest.mark.parametrize("stages", TOKENS)
 def test_documents_and_their_tokens_say_it(stages: str) -> None:
     dataset, kept = TOKENS[stages]
-    reader = require_documents(dataset.node, "test").reader()
+    reader = dataset.node.reader()
     for found in (reader.read_tokens(np.array([3, 1, 2])), reader.read(np.array([3, 1, 2]))):
         assert found.truncated is not None
         for place, record in enumerate([3, 1, 2]):
@@ -121,7 +120,7 @@ def noted(asked: list[Any]) -> Any:
 def test_what_stands_before_a_guard_is_run_on_ever_fewer_records_only_where_it_fails() -> None:
     asked: list[Any] = []
     data = documents.map(noted(asked), name="noted").map(picky).skip_bad_records(1).append_eod(9)
-    reader = require_documents(data.node, "test").reader()
+    reader = data.node.reader()
 
     assert [tokens.tolist() for tokens in reader.read_tokens(np.array([3, 0]))] == [[7, 9], [1, 2, 9]]
     assert asked == [[7], [1, 2]]
@@ -136,14 +135,14 @@ def test_a_document_without_tokens_is_left_out_also_where_a_filter_stands_betwee
     records: list[Any] = [[1], "text", [3], "texts"]
     data = rd.Dataset.from_source(rd.InMemorySource(records)).skip_bad_records(1)
     filtered = data.filter(lambda document: document != "texts", name="no texts").append_eod(9)
-    found = require_documents(filtered.node, "test").reader().read_tokens(np.arange(4))
+    found = filtered.node.reader().read_tokens(np.arange(4))
 
     assert [tokens.tolist() for tokens in found] == [[1, 9], [], [3, 9], []]
 
 
 def test_the_source_and_the_steps_before_a_random_map_are_asked_for_records() -> None:
     mapped = documents.map(same).random_map(same, seed=1).map(picky)
-    reader = require_documents(mapped.node, "test").reader()
+    reader = mapped.node.reader()
     second_epoch = np.array([3, 0]) + 2**36
 
     assert [list(document) for document in reader.read(second_epoch)] == [[7], [1, 2]]
@@ -151,7 +150,7 @@ def test_the_source_and_the_steps_before_a_random_map_are_asked_for_records() ->
         reader.read(np.array([1]) + 2 * 2**36)
     guarded = documents.random_map(same, seed=1).skip_bad_records(1).map(picky)
     with pytest.raises(rd.RecordError, match=r"picky fails on .*record 1, epoch 2: KeyError"):
-        require_documents(guarded.node, "test").reader().read(np.array([1]) + 2 * 2**36)
-    below = require_documents(documents.map(picky).random_map(same, seed=1).node, "test").reader()
+        guarded.node.reader().read(np.array([1]) + 2 * 2**36)
+    below = documents.map(picky).random_map(same, seed=1).node.reader()
     with pytest.raises(rd.RecordError, match=r"picky fails on .*record 1: KeyError"):
         below.read(np.array([1]) + 2 * 2**36)

@@ -107,12 +107,12 @@ def test_a_shuffle_with_a_buffer_is_refused() -> None:
 def test_it_cannot_be_shuffled_repeated_sharded_or_mixed() -> None:
     documents = rd.Dataset.from_source(rd.HuggingFaceStream(stream(), "tokens"), name="web")
     for stage in (lambda: documents.shuffle(seed=1), documents.repeat):
-        with pytest.raises(rd.PipelineError, match="'web' is a stream without random access"):
+        with pytest.raises(rd.PipelineError, match="'web' comes from an iterable without random access"):
             stage()
     with pytest.raises(rd.PipelineError, match="no logical shards"):
         iter(documents.pack(8, eod_id=0).batch(4, shards=2))
     for mixed in (documents, documents.pack(8, eod_id=0)):
-        with pytest.raises(rd.PipelineError, match="component 'web' is a stream"):
+        with pytest.raises(rd.PipelineError, match="component 'web' comes from an iterable"):
             rd.mix({"web": mixed})
 
 

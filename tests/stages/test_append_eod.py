@@ -5,7 +5,6 @@ import resumable_data as rd
 from resumable_data.arrays import Ragged
 from resumable_data.reading.documents import Documents
 from resumable_data.stages.append_eod import closed, with_room
-from resumable_data.stages.component import require_documents
 
 
 def documents(records: list[object]) -> rd.Dataset[object]:
@@ -73,7 +72,7 @@ def test_documents_without_free_cells_that_may_be_written_are_copied(spare: int)
 
 def test_a_document_that_is_left_out_is_not_closed() -> None:
     kept = documents([[1, 2], [3], [4]]).filter(lambda document: document[0] != 3, name="no threes").append_eod(9)
-    read = require_documents(kept.node, "test").reader().read_tokens(np.arange(3))
+    read = kept.node.reader().read_tokens(np.arange(3))
 
     assert [document.tolist() for document in read.tokens] == [[1, 2, 9], [], [4, 9]]
     assert read.dropped is not None

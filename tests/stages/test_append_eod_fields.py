@@ -7,7 +7,6 @@ import resumable_data as rd
 from resumable_data.reading.documents import Documents
 from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.reader import DocumentReader
-from resumable_data.stages.component import require_documents
 
 MASK = TokenFields("tokens", (("loss_mask", "int32"),))
 
@@ -21,7 +20,7 @@ def documents(*records: object) -> rd.Dataset[Any]:
 
 
 def reader(data: rd.Dataset[Any], fields: TokenFields = MASK) -> DocumentReader:
-    return require_documents(data.node, "test").reader(fields)
+    return data.node.reader(fields)
 
 
 def shown(found: Documents, name: str = "loss_mask") -> list[tuple[list[int], list[Any]]]:

@@ -1,7 +1,4 @@
-import pytest
-
 import resumable_data as rd
-from resumable_data.stages.component import require_documents
 
 
 def doubled(document: list[int]) -> list[int]:
@@ -27,15 +24,10 @@ def test_stages_may_come_in_any_order_but_shuffle_behind_repeat() -> None:
 
 
 def test_a_chain_hands_on_what_its_source_knows() -> None:
-    chain = require_documents(records().map(doubled, preserves_length=True).append_eod(0).repeat(3).node, "test")
+    chain = records().map(doubled, preserves_length=True).append_eod(0).repeat(3).node
 
     assert (chain.component, chain.epoch_size, chain.epochs) == ("web", 3, 3)
     assert chain.lengths_known
     assert chain.shuffle_seed is None
     assert "corpus" in chain.reader().name_of(1)
     assert "record 1" in chain.reader().name_of(1)
-
-
-def test_rows_are_no_documents() -> None:
-    with pytest.raises(rd.PipelineError, match="method works on documents and comes before pack"):
-        require_documents(records().pad(2, eod_id=0).node, "method")

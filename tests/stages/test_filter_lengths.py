@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
-from resumable_data.stages.component import require_documents
 
 
 class Watched:
@@ -90,9 +89,7 @@ def test_documents_that_are_left_out_already_are_not_asked_about() -> None:
     assert [row.targets.tolist() for row in iterator] == [[3, 3, 3, 0]]
     assert iterator.progress().dropped == 2
 
-    chain = require_documents(
-        rd.Dataset.from_source(source).filter(on_lengths=long).filter(on_lengths=long).node, "test"
-    )
+    chain = rd.Dataset.from_source(source).filter(on_lengths=long).filter(on_lengths=long).node
     assert chain.reader().lengths(np.arange(3)).tolist() == [-1, -1, 3]
 
 

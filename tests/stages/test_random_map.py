@@ -7,7 +7,6 @@ import pytest
 
 import resumable_data as rd
 from property_tests.testing.running import through_json
-from resumable_data.stages.component import require_documents
 from resumable_data.stages.random_map import generator
 
 LENGTH = 6
@@ -144,13 +143,13 @@ def test_a_bad_record_counts_once_in_all_epochs(caplog: pytest.LogCaptureFixture
 
 
 def test_an_error_names_the_epoch() -> None:
-    chain = require_documents(documents().random_map(failing, seed=1).random_map(noisy, seed=1).repeat().node, "test")
+    failing_ones = documents().random_map(failing, seed=1).random_map(noisy, seed=1).repeat()
 
     with pytest.raises(
         rd.RecordError, match=r"random_map: .*failing fails on toy \(12 records\), record 0, epoch 0: "
     ):
-        next(iter(rd.Dataset(chain)))
-    assert chain.reader().name_of(5 + 2**36) == "toy (12 records), record 5, epoch 1"
+        next(iter(failing_ones))
+    assert failing_ones.node.reader().name_of(5 + 2**36) == "toy (12 records), record 5, epoch 1"
 
 
 def test_a_random_map_of_grain_in_map_needs_a_seed() -> None:

@@ -6,7 +6,6 @@ import pytest
 import resumable_data as rd
 from resumable_data.reading.fields import TokenFields
 from resumable_data.sources.source import Column
-from resumable_data.stages.component import require_documents
 
 
 class Squares:
@@ -153,7 +152,7 @@ class Masked:
 def masked(source: Masked, attempts: int = 5, field: str = "loss_mask") -> Any:
     data = rd.Dataset.from_source(source, retries=rd.Retries(attempts, longest_wait=0))
     fields = TokenFields("tokens", ((field, "int32"),))
-    return require_documents(data.shuffle(seed=1).repeat(2).node, "test").reader(fields)
+    return data.shuffle(seed=1).repeat(2).node.reader(fields)
 
 
 def test_fields_come_from_columns_without_mappings() -> None:

@@ -1,3 +1,7 @@
+import copy
+import pickle
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
@@ -27,14 +31,14 @@ ON_BATCHES = {
 
 
 @pytest.mark.parametrize("method", ON_DOCUMENTS)
-@pytest.mark.parametrize("data", [ROWS, BATCHES, DOCUMENTS.prefetch()], ids=["rows", "batches", "prefetched"])
+@pytest.mark.parametrize("data", [ROWS, BATCHES], ids=["rows", "batches"])
 def test_stages_on_documents_come_before_rows(method: str, data: rd.Dataset[object]) -> None:
     with pytest.raises(rd.PipelineError, match=f"{method} works on documents"):
         ON_DOCUMENTS[method](data)
 
 
 @pytest.mark.parametrize("method", ON_ROWS)
-@pytest.mark.parametrize("data", [DOCUMENTS, BATCHES, ROWS.prefetch()], ids=["documents", "batches", "prefetched"])
+@pytest.mark.parametrize("data", [DOCUMENTS, BATCHES], ids=["documents", "batches"])
 def test_stages_on_rows_come_between(method: str, data: rd.Dataset[object]) -> None:
     with pytest.raises(rd.PipelineError, match=f"{method} works on rows and comes after pack or pad, not after"):
         ON_ROWS[method](data)
@@ -45,6 +49,45 @@ def test_stages_on_rows_come_between(method: str, data: rd.Dataset[object]) -> N
 def test_stages_on_batches_come_last(method: str, data: rd.Dataset[object]) -> None:
     with pytest.raises(rd.PipelineError, match=f"{method} works on batches and comes after batch, not after"):
         ON_BATCHES[method](data)
+
+
+@pytest.mark.parametrize("method", [*ON_DOCUMENTS, *ON_ROWS, "shard", "place"])
+def test_prefetch_comes_last(method: str) -> None:
+    data: Any = DOCUMENTS if method in ON_DOCUMENTS else ROWS if method in ON_ROWS else BATCHES
+    with pytest.raises(rd.PipelineError, match=f"{method} comes before prefetch"):
+        {**ON_DOCUMENTS, **ON_ROWS, **ON_BATCHES}[method](data.prefetch(2))
+
+
+PHASES = {"documents": DOCUMENTS, "rows": ROWS, "batches": BATCHES}
+OFFERED = {
+    "documents": {"shuffle", "map", "tokenize", "pack", "prefetch"},
+    "rows": {"shift", "batch", "packing", "prefetch"},
+    "batches": {"shard", "place", "measure", "explain", "simulate", "prefetch"},
+}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_completion_offers_what_may_follow_alone(phase: str) -> None:
+    offered = set(dir(PHASES[phase]))
+
+    assert OFFERED[phase] <= offered
+    for other in OFFERED.keys() - {phase}:
+        assert not (OFFERED[other] - {"prefetch"}) & offered
+        assert not any(hasattr(PHASES[phase], name) for name in OFFERED[other] - {"prefetch"})
+
+
+def test_a_misspelt_method_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'DocumentDataset' object has no attribute 'shufle'") as raised:
+        _ = DOCUMENTS.shufle
+    assert raised.value.name == "shufle"  # so that Python suggests another
+    assert not isinstance(raised.value, rd.PipelineError)
+
+
+@pytest.mark.parametrize("data", [*PHASES.values(), BATCHES.unbatch()], ids=[*PHASES, "unbatched"])
+def test_a_pipeline_can_be_pickled_and_copied(data: rd.Dataset[Any]) -> None:
+    for copied in (copy.copy(data), copy.deepcopy(data), pickle.loads(pickle.dumps(data))):
+        assert type(copied) is type(data)
+        assert repr(copied) == repr(data)
 
 
 @pytest.mark.parametrize("stage", [*ON_DOCUMENTS, *ON_ROWS])
