@@ -1,38 +1,43 @@
 """A data pipeline for training language models in JAX, resumed bit-exactly from an Orbax checkpoint."""
 
-from resumable_data import checkpoint
-from resumable_data.answers.diff import Diff, diff
-from resumable_data.answers.simulation import Simulation
-from resumable_data.answers.verify import Verified
-from resumable_data.answers.view import View, view
-from resumable_data.answers.when import Appearance
-from resumable_data.batch import Batch, LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
-from resumable_data.dataset import BatchDataset, Dataset, DocumentDataset, RowDataset, mix
-from resumable_data.edits import Edit
-from resumable_data.errors import (
-    PeerError,
-    PipelineError,
-    PipelineMismatchError,
-    RecordError,
-    ResumableDataError,
-    SourceError,
-    StateError,
-)
-from resumable_data.explanation import Explanation, Span
-from resumable_data.iteration.iterator import DataIterator
-from resumable_data.iteration.progress import Progress
-from resumable_data.iteration.stats import Stats
-from resumable_data.order.schedule import BatchSchedule
-from resumable_data.planning.weights import WeightSchedule
-from resumable_data.sources.array_record import ArrayRecordSource
-from resumable_data.sources.grain_source import GrainSource
-from resumable_data.sources.hugging_face import HuggingFaceSource
-from resumable_data.sources.hugging_face_stream import HuggingFaceStream
-from resumable_data.sources.in_memory import InMemorySource
-from resumable_data.sources.parse import parse_int32_tokens, parse_int64_tokens, parse_uint16_tokens
-from resumable_data.sources.retries import Retries
-from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
+from etils import epy
+
 from resumable_data.version import VERSION
+
+# Each name is imported when it is asked for: the order of documents needs neither JAX nor Orbax.
+with epy.lazy_api_imports(globals()):
+    from resumable_data import checkpoint
+    from resumable_data.answers.diff import Diff, diff
+    from resumable_data.answers.simulation import Simulation
+    from resumable_data.answers.verify import Verified
+    from resumable_data.answers.view import View, view
+    from resumable_data.answers.when import Appearance
+    from resumable_data.batch import Batch, LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
+    from resumable_data.dataset import BatchDataset, Dataset, DocumentDataset, RowDataset, mix
+    from resumable_data.edits import Edit
+    from resumable_data.errors import (
+        PeerError,
+        PipelineError,
+        PipelineMismatchError,
+        RecordError,
+        ResumableDataError,
+        SourceError,
+        StateError,
+    )
+    from resumable_data.explanation import Explanation, Span
+    from resumable_data.iteration.iterator import DataIterator
+    from resumable_data.iteration.progress import Progress
+    from resumable_data.iteration.stats import Stats
+    from resumable_data.order.schedule import BatchSchedule
+    from resumable_data.planning.weights import WeightSchedule
+    from resumable_data.sources.array_record import ArrayRecordSource
+    from resumable_data.sources.grain_source import GrainSource
+    from resumable_data.sources.hugging_face import HuggingFaceSource
+    from resumable_data.sources.hugging_face_stream import HuggingFaceStream
+    from resumable_data.sources.in_memory import InMemorySource
+    from resumable_data.sources.parse import parse_int32_tokens, parse_int64_tokens, parse_uint16_tokens
+    from resumable_data.sources.retries import Retries
+    from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
 
 __version__ = VERSION
 
