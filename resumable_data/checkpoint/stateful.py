@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from etils import epath
 
-# Orbax offers no public name for the context in force, whose options say who writes.
-from orbax.checkpoint.experimental.v1._src.context.context import get_context
-
 from resumable_data.arguments import as_integer, as_names, optional
 from resumable_data.checkpoint.files import SavedIterator, check_item
 from resumable_data.checkpoint.group import Group, Snapshot
+from resumable_data.compat import orbax_context
 from resumable_data.differences import EDITS
 from resumable_data.iteration.iterator import DataIterator
 
@@ -44,7 +42,7 @@ class Checkpointable:
 
     async def save(self, directory: v1.path.PathAwaitingCreation) -> Awaitable[None]:
         """Takes the position now; what is returned writes it."""
-        context = get_context()
+        context = orbax_context()
         group = Group.of(context.multiprocessing_options, context.async_options.timeout_secs)
         snapshot = group.snapshot(self._item, self._expect_step)
         if self._expect_step is None:
@@ -60,7 +58,7 @@ class Checkpointable:
                 differ in what they load.
             PeerError: Another process cannot load, or does not.
         """
-        group = Group.of(get_context().multiprocessing_options)
+        group = Group.of(orbax_context().multiprocessing_options)
         # Other items load meanwhile, which may have to wait for the other processes too.
         apply = await asyncio.to_thread(group.restore, epath.Path(directory), self._item, self._allow)
 

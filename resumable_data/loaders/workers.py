@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 import jax
 
 from resumable_data.arrays import Int64Array
+from resumable_data.compat import manager_of, workers_of
 from resumable_data.errors import PipelineError, RecordError, SourceError
 from resumable_data.loaders.order import PassOrder
 from resumable_data.loaders.protocols import MapDatasetProtocol
@@ -144,8 +145,7 @@ def _ended() -> SourceError:
 
 def _shut_down(pool: ProcessPoolExecutor) -> None:
     """Ends the processes; one whose sample does not come is killed after a while."""
-    processes: list[Any] = list((pool._processes or {}).values())  # pyright: ignore[reportPrivateUsage]
-    manager: Any = vars(pool)["_executor_manager_thread"]
+    processes, manager = workers_of(pool), manager_of(pool)
     pool.shutdown(wait=False, cancel_futures=True)
     until = time.monotonic() + _SECONDS_TO_END
     for process in processes:

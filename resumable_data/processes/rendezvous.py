@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import jax
 
-# JAX has no public name for its coordination service. The service has time-outs; a collective on the devices has not.
-from orbax.checkpoint import multihost
+from resumable_data.compat import CoordinationClient, coordination_client, service_error
 
+# JAX has no public name for its coordination service. The service has time-outs; a collective on the devices has not.
 from resumable_data.digest import Json
 from resumable_data.errors import PeerError
 
@@ -24,7 +24,7 @@ _SECONDS_BETWEEN_WARNINGS = 60.0
 # Python handles no signal during a call of the service: neither Ctrl-C nor the signal of a preemption.
 _SECONDS_PER_CALL = 2.0
 
-_ServiceError = cast(type[Exception], cast(Any, jax.errors).JaxRuntimeError)
+_ServiceError = service_error()
 
 Decide = Callable[[Mapping[int, Any]], Json]
 """Takes the messages by process, ascending. Returns what the processes do next."""
@@ -54,14 +54,12 @@ class Rendezvous:
     place: str
     timeout_seconds: float
     own: int
-    client: Any
+    client: CoordinationClient
 
     @classmethod
     def here(cls, purpose: str, processes: tuple[int, ...], place: str, timeout_seconds: float) -> Rendezvous:
         """The rendezvous as this process sees it; the arguments are the attributes of the same names."""
-        return cls(
-            purpose, processes, place, timeout_seconds, jax.process_index(), multihost.get_jax_distributed_client()
-        )
+        return cls(purpose, processes, place, timeout_seconds, jax.process_index(), coordination_client())
 
     def meet(self, message: Json, decide: Decide) -> Json:
         """Leaves a message, waits for the other processes, and returns what was decided.

@@ -7,13 +7,9 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
-from typing import Any, cast
-
-import jax
 
 # JAX offers no public name for its coordination service. Unlike a collective on the devices, it has time-outs.
-from orbax.checkpoint import multihost
-
+from resumable_data.compat import CoordinationClient, coordination_client, service_error
 from resumable_data.errors import PeerError
 
 # Python handles no signal, and no one can end the wait, while it waits in the service.
@@ -21,7 +17,7 @@ _DEAF_SECONDS = 1.0
 # From so many keys on, one read of all that a group has is cheaper than a call for each key.
 _MANY = 3
 
-_ServiceError = cast(type[Exception], cast(Any, jax.errors).JaxRuntimeError)
+_ServiceError = service_error()
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,7 @@ class ServiceCarrier:
         place: Below which key all facts are.
     """
 
-    client: Any
+    client: CoordinationClient
     place: str = "resumable_data/facts"
 
     @classmethod
@@ -43,7 +39,7 @@ class ServiceCarrier:
         Raises:
             RuntimeError: ``jax.distributed.initialize`` was not called.
         """
-        return cls(multihost.get_jax_distributed_client())
+        return cls(coordination_client())
 
     @property
     def lasting(self) -> bool:

@@ -13,6 +13,7 @@ from etils import epath
 
 from resumable_data.arguments import as_path, as_text, kind_of, optional, shown
 from resumable_data.arrays import Int64Array
+from resumable_data.compat import row_mapping_of
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
 from resumable_data.sources.arrow_column import ArrowColumn, layout_of
@@ -231,7 +232,7 @@ class HuggingFaceSource:
 
 def _row_mapping(dataset: Any, name: str) -> ArrowColumn | None:
     """Rows of the table at the dataset's indices, where they differ, as ``select`` and ``shuffle`` leave them."""
-    mapping = dataset._indices
+    mapping = row_mapping_of(dataset)
     if mapping is None:
         return None
     column = mapping.column(0)
