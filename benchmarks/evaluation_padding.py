@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from resumable_data.arrays import Int64Array
-from resumable_data.lmeval_pipeline.batches import RequestBatches
-from resumable_data.lmeval_pipeline.rows import RequestRows
-from resumable_data.lmeval_pipeline.tokens import RequestTokens
+from resumable_data.interfaces.lmeval_pipeline.batches import RequestBatches
+from resumable_data.interfaces.lmeval_pipeline.rows import RequestRows
+from resumable_data.interfaces.lmeval_pipeline.tokens import RequestTokens
 
 BATCH, MULTIPLE, SEED = 512, 64, 7
 HOSTS = (1, 4, 16, 64)

@@ -21,12 +21,12 @@ from property_tests.testing import toy_tokenizer
 from property_tests.testing.processes import ROOT, completed, start
 from property_tests.testing.programs.evaluating import requests, scorer, write_task
 from property_tests.testing.running import through_json
+from resumable_data.interfaces.lmeval_pipeline.batches import RequestBatches
+from resumable_data.interfaces.lmeval_pipeline.evaluation import Evaluation
+from resumable_data.interfaces.lmeval_pipeline.rows import RequestRows
+from resumable_data.interfaces.lmeval_pipeline.scoring import RowScores
+from resumable_data.interfaces.lmeval_pipeline.tokens import RequestTokens
 from resumable_data.lmeval_pipeline import Score, TokenScores, aggregate
-from resumable_data.lmeval_pipeline.batches import RequestBatches
-from resumable_data.lmeval_pipeline.evaluation import Evaluation
-from resumable_data.lmeval_pipeline.rows import RequestRows
-from resumable_data.lmeval_pipeline.scoring import RowScores
-from resumable_data.lmeval_pipeline.tokens import RequestTokens
 from resumable_data.multihost_dataloading import MultiHostDataLoadIterator
 
 PROGRAM = ROOT / "property_tests" / "testing" / "programs" / "evaluating.py"

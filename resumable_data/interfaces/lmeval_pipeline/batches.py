@@ -1,0 +1,233 @@
+"""One process's rows of the batches of all requests, and an iterator over them that can be saved."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import grain.python as grain
+import numpy as np
+import numpy.typing as npt
+
+from resumable_data.batch import LLMIndexedBatch
+from resumable_data.edits import Edit
+from resumable_data.errors import ClosedError, PipelineError, PipelineMismatchError, StateError
+from resumable_data.interfaces.lmeval_pipeline.complete import (
+    TOKEN_FIELDS,
+    CompleteLLMIndexedBatch,
+    empty_llm_indexed_sample,
+)
+from resumable_data.interfaces.lmeval_pipeline.pad_batch import PadBatchDataset, pad_axis, round_up
+from resumable_data.interfaces.lmeval_pipeline.pad_sequence import PadSequenceInBatchDataset
+from resumable_data.interfaces.lmeval_pipeline.remap import MultihostSortedRemapDataset, local_batch_size
+from resumable_data.interfaces.lmeval_pipeline.rows import RequestRows
+from resumable_data.interfaces.lmeval_pipeline.sort import SortedDataset, token_length
+from resumable_data.iteration.background import Background
+from resumable_data.state_form import is_natural
+
+_FIELDS = (*TOKEN_FIELDS, "document_idx", "sequence_idx")
+
+
+class PadLongestFirstDataset(PadSequenceInBatchDataset):
+    """Pads items of a data set whose longest come first, so that the first of a batch tells the length.
+
+    Args:
+        dataset: As in ``PadSequenceInBatchDataset``.
+        batch_size: Items of a batch.
+        multiple_of: The length of a batch is a multiple of this, or ``max_length``.
+        max_length: No item is longer, and no batch becomes so; None where there is no limit.
+    """
+
+    def __init__(self, dataset: Any, batch_size: int, multiple_of: int, max_length: int | None) -> None:
+        super().__init__(dataset, batch_size, multiple_of)
+        self.max_length = max_length
+
+    def _padded(self, length: int) -> int:
+        padded = super()._padded(length)
+        return padded if self.max_length is None else min(padded, self.max_length)
+
+    def _measured(self, batch: int) -> range:
+        return range(batch * self.batch_size, batch * self.batch_size + 1)
+
+
+class RequestBatches:
+    """The part of one process in the batches of all requests, longest first.
+
+    The rows are sorted over all processes and divided into global batches of one length each, which every process
+    knows. Process ``i`` of H has rows ``[i * G / H, (i + 1) * G / H)`` of each.
+
+    Args:
+        rows: The rows of all requests.
+        global_batch_size: Rows a batch, over all processes.
+        host_index: This process, from 0.
+        host_count: How many processes there are; they divide the batch.
+        padding_multiple: The length of a batch is a multiple of this, or the largest that a row may have.
+        rows_multiple: The rows that this process gives are a multiple of this; those added score nothing.
+        ahead: Batches that a thread makes ahead, or 0 to make each when it is asked for.
+
+    Attributes:
+        dataset: The batches, ``LLMIndexedBatch`` of NumPy arrays, as a Grain data set.
+        requests: How many requests there are.
+        sequences: int64[requests], how many rows each has.
+
+    Raises:
+        PipelineError: There are no rows, or the processes do not divide the batch.
+    """
+
+    def __init__(
+        self,
+        rows: RequestRows,
+        *,
+        global_batch_size: int,
+        host_index: int,
+        host_count: int,
+        padding_multiple: int,
+        rows_multiple: int = 1,
+        ahead: int = 0,
+    ) -> None:
+        if not len(rows):
+            raise PipelineError("there are no requests to evaluate: the data set is empty")
+        if not 0 <= host_index < host_count:
+            raise PipelineError(f"process {host_index} is none of {host_count} processes, counted from 0")
+        local = local_batch_size(global_batch_size, host_count)
+        self.requests = len(rows.sequences)
+        self.sequences: npt.NDArray[np.int64] = rows.sequences
+        self._description = {
+            "requests": rows.fingerprint,
+            "global_batch_size": global_batch_size,
+            "padding_multiple": padding_multiple,
+        }
+        self._ahead = ahead
+        longest_first: Any = SortedDataset(rows, token_length, reverse=True)
+        complete: Any = longest_first.map(CompleteLLMIndexedBatch())
+        full = PadBatchDataset(complete, global_batch_size, 0, empty_llm_indexed_sample())
+        even = PadLongestFirstDataset(full, global_batch_size, padding_multiple, rows.max_length)
+        by_host = MultihostSortedRemapDataset(even, global_batch_size, host_count)
+        size = len(by_host) // host_count
+        own = by_host.slice(slice(host_index * size, (host_index + 1) * size))
+        n_rows = round_up(local, rows_multiple)
+        self.dataset: grain.MapDataset[LLMIndexedBatch] = own.batch(
+            local, batch_fn=lambda items: _join(items, n_rows)
+        )
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __iter__(self) -> RequestBatchIterator:
+        return RequestBatchIterator(self.dataset, self._ahead, self._description)
+
+    def description(self) -> dict[str, Any]:
+        """What decides the batches of all processes, as JSON values."""
+        return dict(self._description)
+
+
+def _join(items: Sequence[Mapping[str, Any]], rows: int) -> LLMIndexedBatch:
+    """A batch of items that are equally long."""
+    return LLMIndexedBatch(
+        **{name: pad_axis(np.concatenate([item[name] for item in items]), 0, rows, 0) for name in _FIELDS}
+    )
+
+
+class RequestBatchIterator:
+    """Iterates over a process's batches. Its position is that of all processes, on any number of them.
+
+    Args:
+        dataset: The batches.
+        ahead: How many a thread makes ahead, or 0.
+        description: What decides them.
+
+    Attributes:
+        step: Batches delivered.
+    """
+
+    position_is_global = True
+    """The state that one process saves is that of each, so that another number of processes can go on with it."""
+
+    edits: Sequence[Edit] = ()
+    """None: nothing can be changed."""
+
+    def __init__(self, dataset: grain.MapDataset[LLMIndexedBatch], ahead: int, description: dict[str, Any]) -> None:
+        self._dataset: Any = dataset
+        self._ahead = ahead
+        self._description = description
+        self._closed = False
+        self.step = 0
+        self._begin()
+
+    def __iter__(self) -> RequestBatchIterator:
+        return self
+
+    def __next__(self) -> LLMIndexedBatch:
+        if self._closed:
+            raise ClosedError("this iterator over batches of requests is closed")
+        try:
+            batch = next(self._batches)
+        except StopIteration:
+            raise
+        except BaseException:
+            # A generator that failed, or was interrupted, would look as if it had ended.
+            self._go_to(self.step)
+            raise
+        self.step += 1
+        return batch
+
+    def description(self) -> dict[str, Any]:
+        """What decides the batches, as JSON values."""
+        return dict(self._description)
+
+    def get_state(self) -> dict[str, Any]:
+        """The position: the number of batches delivered, and what decides the batches."""
+        return {"step": self.step, **self._description}
+
+    def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
+        """Goes to a position, or raises and stays where it is.
+
+        Raises:
+            StateError: The state is damaged.
+            PipelineMismatchError: It is of other requests, or of other batches.
+        """
+        self.check_state(state, allow)()
+
+    def check_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> Callable[[], None]:
+        """Checks a position and returns what goes there.
+
+        Raises:
+            StateError: The state is damaged, or something is allowed to differ, which nothing is.
+            PipelineMismatchError: It is of other requests, or of other batches.
+        """
+        if allow:
+            raise StateError(f"allow={sorted(allow)}: nothing of an evaluation may differ from the saved one")
+        expected = self.get_state()
+        step = state.get("step")
+        if state.keys() != expected.keys() or not is_natural(step) or step > len(self._dataset):
+            raise StateError(f"the state is damaged, or not one of batches of requests: {dict(state)}")
+        lines = tuple(
+            f"{name} was {state[name]!r}, is {value!r}"
+            for name, value in self._description.items()
+            if state[name] != value
+        )
+        if lines:
+            raise PipelineMismatchError(
+                "the state belongs to other batches of requests:\n  " + "\n  ".join(lines), lines
+            )
+
+        return lambda: self._go_to(step)
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._end()
+        self._closed = True
+
+    def _go_to(self, step: int) -> None:
+        self._end()
+        self.step = step
+        self._begin()
+
+    def _begin(self) -> None:
+        """Starts at the position."""
+        dataset = self._dataset
+        batches = (dataset[place] for place in range(self.step, len(dataset)))
+        self._batches = Background(batches, self._ahead) if self._ahead else batches
+        # What ends the thread must not hold this iterator, so that it also ends when the iterator is collected.
+        self._end = weakref.finalize(self, self._batches.close)

@@ -1,0 +1,113 @@
+"""Batches of a full number of rows, and rows of one length within a batch."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from resumable_data.errors import PipelineError
+from resumable_data.interfaces.lmeval_pipeline.indexing import RearrangedDataset
+from resumable_data.interfaces.multihost_dataloading.padding import pad_to
+
+
+class PadBatchDataset(RearrangedDataset):
+    """A data set made longer by padding items after its own, so that batches are full.
+
+    Args:
+        dataset: A Grain data set, or anything with ``len`` and ``[index]``.
+        multiple_of: The length becomes a multiple of this: the global batch size.
+        min_length: The length is at least this, which need not be such a multiple.
+        pad_elem: The padding item. Each that is handed out is a copy.
+
+    Raises:
+        PipelineError: ``multiple_of`` is below 1.
+
+    >>> import grain.python as grain
+    >>> padded = PadBatchDataset(grain.MapDataset.source([3, 1, 2]), multiple_of=4, min_length=0, pad_elem=0)
+    >>> len(padded), padded[3]
+    (4, 0)
+    """
+
+    def __init__(self, dataset: Any, multiple_of: int, min_length: int, pad_elem: Any) -> None:
+        super().__init__(dataset)
+        self.multiple_of = multiple_of
+        self.min_length = min_length
+        self.pad_elem = pad_elem
+        self._length = max(round_up(len(self.dataset), multiple_of), min_length)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def _item(self, place: int) -> Any:
+        return self.dataset[place] if place < len(self.dataset) else copy.deepcopy(self.pad_elem)
+
+
+def round_up(size: int, multiple_of: int) -> int:
+    """The smallest multiple that is not smaller than a size.
+
+    Raises:
+        PipelineError: ``multiple_of`` is below 1.
+
+    >>> round_up(5, 4), round_up(4, 4), round_up(0, 4)
+    (8, 4, 0)
+    """
+    if multiple_of < 1:
+        raise PipelineError(f"multiple_of={multiple_of}: pad to a multiple of at least 1")
+    return -(-size // multiple_of) * multiple_of
+
+
+def pad_batch_multiple(
+    batch: Sequence[Any],
+    multiple_of: int = 64,
+    axis: int = 1,
+    pad_value: float = 0,
+    batch_size_pad: int | None = None,
+) -> np.ndarray[Any, Any]:
+    """Pads arrays to one length along an axis, and joins them along axis 0.
+
+    Args:
+        batch: Arrays of one rank, each [rows, ...]. Those without axes are joined to one axis. Where arrays lack the
+            axis, nothing is padded along it.
+        multiple_of: The length becomes the smallest multiple of this that none of them exceeds.
+        axis: The axis that is padded, which is not that of the rows.
+        pad_value: What fills the padding.
+        batch_size_pad: Rows of the result, or None for those of the arrays.
+
+    Raises:
+        PipelineError: The arrays do not fit together, or there are too many rows or none at all.
+
+    >>> pad_batch_multiple([np.array([[1, 2]]), np.array([[11, 12, 13]])], multiple_of=4).tolist()
+    [[1, 2, 0, 0], [11, 12, 13, 0]]
+    >>> pad_batch_multiple([np.array([1]), np.array([2])], batch_size_pad=3).tolist()
+    [1, 2, 0]
+    """
+    if not len(batch):
+        raise PipelineError("there is no array to be joined to a batch")
+    arrays = [np.atleast_1d(array) for array in batch]
+    rank = arrays[0].ndim
+    if axis < 1 or any(array.ndim != rank for array in arrays):
+        shapes = ", ".join(str(np.shape(array)) for array in batch)
+        raise PipelineError(f"arrays of shapes {shapes} cannot be padded along axis {axis}; rows are axis 0")
+    if axis < rank:
+        length = round_up(max(array.shape[axis] for array in arrays), multiple_of)
+        arrays = [pad_axis(array, axis, length, pad_value) for array in arrays]
+    try:
+        joined = np.concatenate(arrays)
+    except ValueError as error:
+        raise PipelineError(f"the arrays cannot be joined to a batch: {error}") from error
+    return joined if batch_size_pad is None else pad_axis(joined, 0, batch_size_pad, pad_value)
+
+
+def pad_axis(array: np.ndarray[Any, Any], axis: int, length: int, value: float) -> np.ndarray[Any, Any]:
+    """An array padded at the end of one axis.
+
+    Raises:
+        PipelineError: It is longer than that, or its dtype cannot hold the value.
+
+    >>> pad_axis(np.array([[1, 2]]), 1, 3, 9).tolist()
+    [[1, 2, 9]]
+    """
+    return pad_to(array, (*array.shape[:axis], length, *array.shape[axis + 1 :]), value)

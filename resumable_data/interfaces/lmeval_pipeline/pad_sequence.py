@@ -1,0 +1,76 @@
+"""Rows padded one by one to the length of the batch that they will be in."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, cast
+
+import numpy as np
+
+from resumable_data.errors import PipelineError
+from resumable_data.interfaces.lmeval_pipeline.indexing import RearrangedDataset
+from resumable_data.interfaces.lmeval_pipeline.pad_batch import pad_axis, round_up
+
+_AXIS = 1
+
+
+class PadSequenceInBatchDataset(RearrangedDataset):
+    """Pads each item to the length of its batch, so that the batch can be divided among processes afterwards.
+
+    Batch ``k`` is items ``[k * batch_size, (k + 1) * batch_size)``, fewer at the end. Every process that has the data
+    set knows the length of every batch, without asking the others.
+
+    Args:
+        dataset: A Grain data set, or anything with ``len`` and ``[index]``. Its items are mappings with the same
+            keys. Arrays, [rows, length, ...], are padded along the length; all else passes through.
+        batch_size: Items of a batch: those of all processes.
+        multiple_of: The length of a batch is a multiple of this.
+        pad_value: What fills the padding.
+
+    Raises:
+        PipelineError: ``batch_size`` or ``multiple_of`` is below 1.
+
+    >>> import grain.python as grain
+    >>> items = [{"a": np.array([[3, 1, 5]])}, {"a": np.array([[2, 4]])}, {"a": np.array([[2, 4, 3, 3]])}]
+    >>> padded = PadSequenceInBatchDataset(grain.MapDataset.source(items), batch_size=2, multiple_of=3)
+    >>> [item["a"].tolist() for item in padded]
+    [[[3, 1, 5]], [[2, 4, 0]], [[2, 4, 3, 3, 0, 0]]]
+    """
+
+    def __init__(self, dataset: Any, batch_size: int, multiple_of: int = 64, pad_value: float = 0) -> None:
+        super().__init__(dataset)
+        if batch_size < 1:
+            raise PipelineError(f"batch_size={batch_size} must be at least 1 item")
+        round_up(0, multiple_of)
+        self.batch_size = batch_size
+        self.multiple_of = multiple_of
+        self.pad_value = pad_value
+        # Items of a batch are asked for one after the other, by several threads.
+        self._lengths_of_batch = lru_cache(maxsize=64)(self._measure)
+
+    def _item(self, place: int) -> Any:
+        item: dict[str, Any] = self.dataset[place]
+        lengths = self._lengths_of_batch(place // self.batch_size)
+        return {
+            key: pad_axis(value, _AXIS, lengths[key], self.pad_value) if key in lengths else value
+            for key, value in item.items()
+        }
+
+    def _measure(self, batch: int) -> dict[str, int]:
+        """The padded length of each array of a batch that has one."""
+        lengths: dict[str, int] = {}
+        for place in self._measured(batch):
+            item: dict[str, Any] = self.dataset[place]
+            for key, value in item.items():
+                if isinstance(value, np.ndarray) and value.ndim > _AXIS:
+                    array = cast("np.ndarray[Any, Any]", value)
+                    lengths[key] = max(lengths.get(key, 0), array.shape[_AXIS])
+        return {key: self._padded(length) for key, length in lengths.items()}
+
+    def _padded(self, length: int) -> int:
+        """The length of a batch whose longest item has so many cells."""
+        return round_up(length, self.multiple_of)
+
+    def _measured(self, batch: int) -> range:
+        """The places of a batch where the longest items may stand."""
+        return range(batch * self.batch_size, min((batch + 1) * self.batch_size, len(self.dataset)))

@@ -1,0 +1,74 @@
+"""The rows that requests become: one each, or one for each window of a long one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from resumable_data.digest import digest
+from resumable_data.interfaces.lmeval_pipeline.tokens import RequestTokens
+from resumable_data.interfaces.lmeval_pipeline.windows import Window, split_into_windows
+
+
+class RequestRows:
+    """All rows of all requests, in the order of the requests: a data source for Grain.
+
+    Args:
+        tokens: The requests' tokens.
+        max_length: Most tokens of a row, or None where there is no limit.
+
+    Attributes:
+        max_length: Most tokens of a row, or None.
+        sequences: int64[requests], how many rows each request has; at least one.
+
+    Raises:
+        PipelineError: ``max_length`` is below 1.
+    """
+
+    def __init__(self, tokens: RequestTokens, max_length: int | None) -> None:
+        self._tokens = tokens
+        self.max_length = max_length
+        self._rows: list[tuple[int, int, Window]] = [
+            (request, sequence, window)
+            for request in range(len(tokens))
+            for sequence, window in enumerate(split_into_windows(*tokens.lengths(request), max_length))
+        ]
+        self.sequences: npt.NDArray[np.int64] = np.bincount(
+            np.array([request for request, _, _ in self._rows], np.int64), minlength=len(tokens)
+        ).astype(np.int64)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """A row: ``idx``, ``sequence_idx``, and what a model reads and predicts, int32[1, length]."""
+        request, sequence, window = self._rows[index]
+        tokens = self._tokens.whole(request)
+        inputs = tokens[window.start : max(window.stop, 1)]
+        # A request without any token has an input, BOS, and nothing to predict.
+        targets = np.zeros(len(inputs), np.int32)
+        targets[: window.stop - window.start] = tokens[window.start + 1 : window.stop + 1]
+        places = np.arange(window.start, window.start + len(inputs))
+        scored = (places >= window.score_from) & (places < window.stop)
+        return {
+            "idx": request,
+            "sequence_idx": np.array([sequence], np.int32),
+            "inputs": inputs[None],
+            "targets": targets[None],
+            "inputs_segmentation": np.ones((1, len(inputs)), np.int32),
+            "targets_segmentation": scored.astype(np.int32)[None],
+        }
+
+    @property
+    def cut(self) -> Sequence[int]:
+        """The requests of whose given tokens the first are in no row, since there is no room."""
+        return [request for request, sequence, window in self._rows if sequence == 0 and window.start > 0]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of all that decides the rows."""
+        return digest("rows", self._tokens.fingerprint(), str(self.max_length))

@@ -1,0 +1,50 @@
+"""The items of a data set in the order of a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from resumable_data.interfaces.lmeval_pipeline.indexing import RearrangedDataset
+
+
+def token_length(item: Mapping[str, Any]) -> int:
+    """The length of an item's ``inputs``, int[batch, length]: the key to sort by.
+
+    >>> token_length({"inputs": np.array([[1, 2, 3]])})
+    3
+    """
+    return int(np.shape(item["inputs"])[1])
+
+
+class SortedDataset(RearrangedDataset):
+    """The items of a data set, sorted by a key. Items with equal keys keep their order.
+
+    Each item is read once when the data set is made, for its key, and again when it is asked for: the order is kept,
+    and not the items.
+
+    Args:
+        dataset: A Grain data set, or anything with ``len`` and ``[index]``.
+        key: Gives the key of an item.
+        reverse: Whether the largest comes first; equal ones keep their order.
+
+    >>> import grain.python as grain
+    >>> SortedDataset(grain.MapDataset.source([3, 1, 2]), lambda x: x)[0]
+    1
+    >>> SortedDataset(grain.MapDataset.source([3, 1, 2]), lambda x: x, reverse=True)[0]
+    3
+    >>> items = grain.MapDataset.source([{"inputs": np.array([[1, 2, 3]])}, {"inputs": np.array([[1, 2]])}])
+    >>> SortedDataset(items, token_length)[0]
+    {'inputs': array([[1, 2]])}
+    """
+
+    def __init__(self, dataset: Any, key: Callable[[Any], Any], reverse: bool = False) -> None:
+        super().__init__(dataset)
+        self.key = key
+        keys = [key(self.dataset[place]) for place in range(len(self.dataset))]
+        self._order = sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)
+
+    def _item(self, place: int) -> Any:
+        return self.dataset[self._order[place]]

@@ -1,0 +1,118 @@
+"""The tokens of requests: each different text tokenised once, in one call, and nothing cut."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from etils import epath
+
+from resumable_data.digest import digest
+from resumable_data.errors import PipelineError
+from resumable_data.interfaces.grain_data_processing.tokenizer import find_tokenizer
+from resumable_data.stages.fast_tokenizer import FastTokenizer
+
+LOGGER = logging.getLogger("resumable_data.lmeval_pipeline")
+
+Int32Array = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class RequestTokens:
+    """The tokens of each request: what is given, and what is scored.
+
+    Attributes:
+        bos_id: The token before all others, the first input.
+        texts: The tokens of the different texts, int32 each.
+        prefixes: Place in ``texts`` of what each request gives.
+        scored: The same of what it scores.
+    """
+
+    bos_id: int
+    texts: Sequence[Int32Array]
+    prefixes: Sequence[int]
+    scored: Sequence[int]
+
+    @classmethod
+    def of(cls, items: Sequence[dict[str, Any]], tokenizer: FastTokenizer, bos_id: int) -> RequestTokens:
+        """Tokenises the texts of requests.
+
+        Args:
+            items: Of each request ``prefix`` and ``text``, as of ``ParseLMEval``.
+            tokenizer: The tokenizer.
+            bos_id: The token before all others. A prefix that begins with it, as one of a chat template does, gets no
+                second one.
+        """
+        places: dict[tuple[str, bool], int] = {}
+        prefixes = [places.setdefault((item["prefix"], True), len(places)) for item in items]
+        scored = [places.setdefault((item["text"], False), len(places)) for item in items]
+        encoded = chain.from_iterable(tokenizer.encode([text for text, _ in places]))
+        texts = [
+            np.array(ids[1:] if opens and ids[:1] == [bos_id] else ids, np.int32)
+            for (_, opens), ids in zip(places, encoded, strict=True)
+        ]
+        return cls(bos_id, texts, prefixes, scored)
+
+    def __len__(self) -> int:
+        return len(self.scored)
+
+    def lengths(self, request: int) -> tuple[int, int]:
+        """How many tokens a request gives and how many it scores."""
+        return len(self.texts[self.prefixes[request]]), len(self.texts[self.scored[request]])
+
+    def whole(self, request: int) -> Int32Array:
+        """BOS, what a request gives and what it scores: int32[1 + given + scored]."""
+        bos = np.array([self.bos_id], np.int32)
+        return np.concatenate([bos, self.texts[self.prefixes[request]], self.texts[self.scored[request]]])
+
+    def fingerprint(self) -> str:
+        """Digest of all tokens of all requests, in order."""
+        lengths = np.array([self.lengths(request) for request in range(len(self))], "<i8").tobytes()
+        places = ([self.prefixes[request], self.scored[request]] for request in range(len(self)))
+        used = (self.texts[place].astype("<i4").tobytes() for place in chain.from_iterable(places))
+        return digest("requests", str(self.bos_id), lengths, *used)
+
+
+def open_tokenizer(
+    path: epath.PathLike | None,
+    access_token: str | None,
+    cache_dir: epath.PathLike | None,
+    bos_token_id: int | None,
+    eos_token_id: int | None,
+) -> tuple[FastTokenizer, int]:
+    """The tokenizer at a path, and the token that comes before all others.
+
+    That is the tokenizer's BOS token, else the one that is given, else an EOS token in the same order.
+
+    Args:
+        path: A folder, a ``tokenizer.json``, or a name on the Hugging Face Hub.
+        access_token: Access token for the Hub.
+        cache_dir: Where downloads are kept.
+        bos_token_id: The BOS token of a tokenizer that names none.
+        eos_token_id: The EOS token of a tokenizer that names none.
+
+    Raises:
+        PipelineError: The tokenizer cannot be loaded, or there is no token to begin with.
+    """
+    if path is None:
+        raise PipelineError(
+            "tokenizer_path is None, but requests are text: pass a folder, a tokenizer.json, or a name on the "
+            "Hugging Face Hub"
+        )
+    tokenizer = FastTokenizer.of(find_tokenizer(path, access_token, cache_dir))
+    for name, own, given in (("bos", tokenizer.bos_id, bos_token_id), ("eos", tokenizer.eos_id, eos_token_id)):
+        if own is not None and given is not None and own != given:
+            LOGGER.warning("%s_token_id=%d is not used: the tokenizer's own is %d", name, given, own)
+    candidates = (tokenizer.bos_id, bos_token_id, tokenizer.eos_id, eos_token_id)
+    found = next((token for token in candidates if token is not None), None)
+    if found is None:
+        raise PipelineError(
+            f"the tokenizer {path} names neither a BOS nor an EOS token, but the first token of a request is "
+            "predicted from one: pass bos_token_id"
+        )
+    return tokenizer, int(found)

@@ -1,0 +1,102 @@
+"""``cycled_minibatches``: one pass after the other, for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any, Generic, TypeVar, cast
+
+from resumable_data.errors import PipelineError, SourceError
+from resumable_data.interfaces.loaders.order import as_seed
+from resumable_data.interfaces.loaders.protocols import DataLoaderProtocol, Startable
+from resumable_data.interfaces.loaders.stateful import LoaderIterator
+
+ItemT = TypeVar("ItemT")
+
+
+def cycled_minibatches(dataloader: DataLoaderProtocol[ItemT], shuffle_seed: int | None) -> LoaderIterator[ItemT]:
+    """Minibatches of pass after pass, without end. Each pass is shuffled with the next seed.
+
+    The iterator is saved as any data iterator, and a restore goes to a minibatch without loading those before it. (A
+    loader of another library is passed over up to there, in the one pass that is needed.)
+
+    Args:
+        dataloader: What makes the passes.
+        shuffle_seed: Seed of the first pass; None keeps the order of the data set.
+
+    Raises:
+        PipelineError: The loader has no minibatch, or the seed is not a natural number.
+
+    >>> from resumable_data.loaders import InMemoryDataLoader
+    >>> import numpy as np
+    >>> batches = cycled_minibatches(InMemoryDataLoader(np.arange(10), minibatch_size=3), shuffle_seed=0)
+    >>> [next(batches).tolist() for _ in range(4)]
+    [[4, 6, 2], [7, 3, 5], [9, 0, 8], [8, 4, 7]]
+    """
+    count = dataloader.minibatch_count()
+    if count < 1:
+        raise PipelineError(
+            "cycled_minibatches: a pass of this loader has no minibatch, so there is nothing to repeat: the data set "
+            f"has fewer samples than minibatch_size={dataloader.minibatch_size}. Take smaller minibatches, or "
+            "drop_last=False"
+        )
+    return LoaderIterator(_Cycle(dataloader, as_seed(shuffle_seed), count))
+
+
+@dataclass(frozen=True, eq=False)
+class _Cycle(Generic[ItemT]):
+    """Passes without end.
+
+    Attributes:
+        loader: What makes the passes.
+        seed: Seed of the first, or None.
+        count: Minibatches of a pass.
+    """
+
+    loader: DataLoaderProtocol[ItemT]
+    seed: int | None
+    count: int
+
+    def description(self) -> dict[str, Any]:
+        """That of the first pass, or of a loader of another library its sizes."""
+        return dict(self._described)
+
+    @cached_property
+    def _described(self) -> dict[str, Any]:
+        # Kept, since a pass shuffles all of its samples: too much for each state.
+        first = self.loader.minibatches(self.seed)
+        if isinstance(first, Startable):
+            return {**first.description(), "cycled": True}
+        sizes = {"minibatch_size": self.loader.minibatch_size, "minibatches": self.count}
+        return {"kind": type(self.loader).__name__, **sizes, "seed": self.seed, "cycled": True}
+
+    def start(self, step: int) -> Iterator[ItemT]:
+        """The minibatches from one on.
+
+        Raises:
+            SourceError: A pass has not as many minibatches as the loader said.
+        """
+        epoch, within = divmod(step, self.count)
+        while True:
+            minibatches = self.loader.minibatches(None if self.seed is None else self.seed + epoch)
+            rest: Iterator[ItemT]
+            if isinstance(minibatches, Startable):
+                rest = cast(Startable[ItemT], minibatches).start(within)
+            else:
+                rest = islice(minibatches, within, None)
+            for minibatch in rest:
+                if within == self.count:
+                    raise self._uneven(epoch, "more")
+                yield minibatch
+                within += 1
+            if within < self.count:
+                raise self._uneven(epoch, "fewer")
+            epoch, within = epoch + 1, 0
+
+    def _uneven(self, epoch: int, found: str) -> SourceError:
+        return SourceError(
+            f"cycled_minibatches: pass {epoch} has {found} minibatches than the {self.count} that minibatch_count() "
+            "gave, so no step says which minibatch it is. Has the data set changed its size? Make the loader anew"
+        )

@@ -1,0 +1,76 @@
+"""A pass over a data set: an iterable of minibatches that knows its length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, SupportsIndex, TypeVar, overload
+
+from resumable_data.arguments import as_integer
+from resumable_data.digest import Json
+from resumable_data.interfaces.loaders.order import PassOrder
+from resumable_data.interfaces.loaders.stateful import LoaderIterator
+
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(frozen=True, eq=False)
+class Pass(Generic[ItemT]):
+    """Minibatches of one pass. Each iterator begins anew; several may run side by side.
+
+    Attributes:
+        order: Which samples are in which minibatch.
+        data: What else decides the minibatches, as JSON values.
+        load: From the order and a minibatch to the minibatches from there on.
+    """
+
+    order: PassOrder
+    data: Mapping[str, Json]
+    load: Callable[[PassOrder, int], Iterator[ItemT]]
+
+    def __len__(self) -> int:
+        return self.order.count
+
+    def __iter__(self) -> LoaderIterator[ItemT]:
+        return LoaderIterator(self)
+
+    def description(self) -> dict[str, Any]:
+        """The data set, the sizes and the seed."""
+        return {
+            **self.data,
+            "samples": self.order.samples,
+            "minibatch_size": self.order.minibatch_size,
+            "drop_last": self.order.drop_last,
+            "seed": self.order.seed,
+        }
+
+    def start(self, step: int) -> Iterator[ItemT]:
+        """The minibatches from one on."""
+        return self.load(self.order, step)
+
+
+class IndexedPass(Pass[ItemT], Sequence[ItemT]):
+    """A pass whose minibatches can be had by index."""
+
+    @overload
+    def __getitem__(self, index: int) -> ItemT: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ItemT]: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
+        """The minibatch at an index, counted from the end if it is negative.
+
+        Raises:
+            TypeError: It is a slice.
+            IndexError: There is no such minibatch.
+        """
+        if isinstance(index, slice):
+            raise TypeError("minibatches have no slices: take them one by one")
+        place = as_integer("minibatches: index", index)
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"there are {len(self)} minibatches; asked for {place}")
+        return next(self.start(place % len(self)))
+
+    def __iter__(self) -> LoaderIterator[ItemT]:
+        return LoaderIterator(self)

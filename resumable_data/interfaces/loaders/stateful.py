@@ -1,0 +1,129 @@
+"""The iterator over what can start anywhere: it counts what it delivers, and that is its state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Sized
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar, cast
+
+from resumable_data.edits import Edit
+from resumable_data.errors import ClosedError, PipelineMismatchError
+from resumable_data.interfaces.loaders.position import LoaderPosition
+from resumable_data.interfaces.loaders.protocols import Startable
+
+ItemT = TypeVar("ItemT")
+
+
+class LoaderIterator(Generic[ItemT]):
+    """Iterates over items from a position that can be saved and set.
+
+    It is saved as any data iterator, by ``DataSave(iterator)``. What was loaded ahead is not part of the state.
+    Close it, or use it as a context manager, to end its work early.
+
+    Args:
+        items: What it iterates over.
+        step: The item to begin with.
+    """
+
+    edits: Sequence[Edit] = ()
+    """None: nothing can be changed."""
+
+    def __init__(self, items: Startable[ItemT], step: int = 0) -> None:
+        self._items = items
+        self._step = step
+        self._running: Iterator[ItemT] | None = None
+        self._closed = False
+
+    @property
+    def step(self) -> int:
+        """Items delivered, which is the index of the next."""
+        return self._step
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> ItemT:
+        if self._closed:
+            raise ClosedError("this iterator is closed")
+        if self._running is None:
+            self._running = self._items.start(self._step)
+        try:
+            item = next(self._running)
+        except StopIteration:
+            # What runs stays, so that the end stays the end.
+            raise
+        except BaseException:
+            # What follows starts again from the position, which has not moved.
+            self._stop()
+            raise
+        self._step += 1
+        return item
+
+    def description(self) -> dict[str, Any]:
+        """What decides the items, as JSON values."""
+        return self._items.description()
+
+    def start(self, step: int) -> Iterator[ItemT]:
+        """Goes to an item, and is itself what gives the items from there on."""
+        if step != self._step:
+            self._stop()
+            self._step = step
+        return self
+
+    def get_state(self) -> dict[str, Any]:
+        """The position after the last item handed over, as JSON values.
+
+        Raises:
+            StateError: The items are those of an iterable that cannot start anywhere.
+        """
+        return LoaderPosition(self.description(), self._step).to_json()
+
+    def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
+        """Goes to a saved position, or raises and stays where it is. Nothing is read of what lies before.
+
+        Raises:
+            StateError: The state is damaged or of another version.
+            PipelineMismatchError: It belongs to another loader, or ``allow`` names something.
+        """
+        self.check_state(state, allow)()
+
+    def check_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> Callable[[], None]:
+        """Checks a saved position and returns what goes there.
+
+        Raises:
+            StateError: The state is damaged or of another version.
+            PipelineMismatchError: It belongs to another loader, or ``allow`` names something.
+        """
+        if allow:
+            raise PipelineMismatchError(f"a loader allows no change, not {sorted(allow)}", ())
+        position = LoaderPosition.from_json(state)
+        position.check(self.description(), _count(self._items))
+
+        def go() -> None:
+            self.start(position.step)
+
+        return go
+
+    def close(self) -> None:
+        """Ends what loads ahead. The state can still be taken."""
+        self._closed = True
+        self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _stop(self) -> None:
+        running, self._running = self._running, None
+        close = getattr(running, "close", None)
+        # An iterator that was given is its owner's to close.
+        if close is not None and not isinstance(running, LoaderIterator):
+            close()
+
+
+def _count(items: object) -> int | None:
+    return len(cast(Sized, items)) if hasattr(items, "__len__") else None

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import gc
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import resumable_data as rd
+from property_tests.testing.data_sets import CannotBeLoadedThere, Squares, Stuck, TornImages, refuse
+from resumable_data.loaders import DataLoader
+
+
+@pytest.fixture(scope="module")
+def loader() -> Iterator[DataLoader[Any]]:
+    """One with two real workers, which start once for the tests of this file."""
+    made = DataLoader[Any](Squares(23), minibatch_size=4, num_workers=2, drop_last=False)
+    yield made
+    made.close()
+    assert not multiprocessing.active_children()
+
+
+def indices(batches: Any) -> list[list[int]]:
+    return [batch["index"].tolist() for batch in batches]
+
+
+def expected(seed: int | None) -> list[list[int]]:
+    order = np.arange(23)
+    if seed is not None:
+        np.random.default_rng(seed).shuffle(order)
+    return [order[start : start + 4].tolist() for start in range(0, 23, 4)]
+
+
+@pytest.mark.parametrize("seed", [None, 0, 5])
+def test_workers_deliver_in_order(loader: DataLoader[Any], seed: int | None) -> None:
+    minibatches = loader.minibatches(seed)
+    assert len(minibatches) == loader.minibatch_count() == 6
+    for _ in range(2):
+        assert indices(minibatches) == expected(seed)
+    here = DataLoader[Any](Squares(23), minibatch_size=4, drop_last=False)
+    assert indices(here.minibatches(seed)) == expected(seed)
+
+
+def test_the_golden_order_of_numpy() -> None:
+    (batch,) = DataLoader[Any](Squares(10), minibatch_size=10).minibatches(0)
+    assert batch["index"].tolist() == [4, 6, 2, 7, 3, 5, 9, 0, 8, 1]
+
+
+def test_samples_are_loaded_by_workers(loader: DataLoader[Any]) -> None:
+    processes = {int(batch["square"][0, 1]) for batch in loader.minibatches(None)}
+    assert os.getpid() not in processes
+
+
+def test_a_pass_that_is_left_disturbs_no_other(loader: DataLoader[Any]) -> None:
+    left = iter(loader.minibatches(3))
+    next(left)
+    left.close()
+    assert indices(loader.minibatches(4)) == expected(4)
+
+
+def test_two_passes_run_side_by_side(loader: DataLoader[Any]) -> None:
+    pairs = zip(loader.minibatches(1), loader.minibatches(2), strict=True)
+    found = [(first["index"].tolist(), second["index"].tolist()) for first, second in pairs]
+    assert found == list(zip(expected(1), expected(2), strict=True))
+
+
+@pytest.mark.parametrize("step", range(7))
+def test_a_pass_goes_on_in_its_middle(loader: DataLoader[Any], step: int) -> None:
+    iterator = iter(loader.minibatches(9))
+    for _ in range(step):
+        next(iterator)
+    state = json.loads(json.dumps(iterator.get_state()))
+    iterator.close()
+    for workers in (loader, DataLoader[Any](Squares(23), minibatch_size=4, drop_last=False)):
+        resumed = iter(workers.minibatches(9))
+        resumed.set_state(state)
+        assert indices(resumed) == expected(9)[step:]
+        assert resumed.step == 6
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_sample_that_fails_is_named_with_the_traceback_of_the_worker(workers: int) -> None:
+    with DataLoader[Any](Squares(12, bad=5), minibatch_size=4, num_workers=workers) as loader:
+        iterator = iter(loader.minibatches(None))
+        assert next(iterator)["index"].tolist() == [0, 1, 2, 3]
+        for _ in range(2):
+            with pytest.raises(
+                rd.RecordError, match=r"minibatch 1 \(samples 4, 5, 6, 7\).*sample 5 is torn"
+            ) as error:
+                next(iterator)
+            assert iterator.step == 1
+        if workers:
+            assert "data_sets.py" in str(error.value.__cause__.__cause__)
+
+
+def test_what_collates_may_fail_too() -> None:
+    with (
+        DataLoader[Any](Squares(4), minibatch_size=2, num_workers=1, collate_fn=refuse) as loader,
+        pytest.raises(rd.RecordError, match="cannot collate 2 samples"),
+    ):
+        next(iter(loader.minibatches(None)))
+
+
+def test_a_worker_that_is_killed_is_an_error_and_the_pass_can_go_on() -> None:
+    with DataLoader[Any](Squares(12, deadly=9), minibatch_size=4, num_workers=1) as loader:
+        iterator = iter(loader.minibatches(None))
+        with pytest.raises(rd.SourceError, match=r'a worker process was killed.*or could not start.*"__main__"'):
+            list(iterator)
+        assert iterator.step < 3
+        # Workers start anew, and what comes before the sample that kills is there.
+        iterator = iter(loader.minibatches(None))
+        assert next(iterator)["index"].tolist() == [0, 1, 2, 3]
+
+
+def test_an_error_that_cannot_be_sent_arrives_by_its_name_and_traceback() -> None:
+    with DataLoader[Any](TornImages(4), minibatch_size=2, num_workers=1) as loader:
+        iterator = iter(loader.minibatches(None))
+        for _ in range(2):
+            with pytest.raises(
+                rd.RecordError, match=r"minibatch 0 .*TornImageError: a.png is torn: no header"
+            ) as error:
+                next(iterator)
+            assert "data_sets.py" in str(error.value.__cause__.__cause__)
+
+
+def test_a_killed_worker_stops_each_pass_once() -> None:
+    """The pass that hears of it last leaves alone the workers that another one has started."""
+    others = set(multiprocessing.active_children())
+    with DataLoader[Any](Squares(24), minibatch_size=2, num_workers=1) as loader:
+        first, second, late = (iter(loader.minibatches(None)) for _ in range(3))
+        for iterator in (first, second, late):
+            assert next(iterator)["index"].tolist() == [0, 1]
+        (worker,) = set(multiprocessing.active_children()) - others
+        os.kill(worker.pid or 0, signal.SIGKILL)
+        worker.join()
+        with pytest.raises(rd.SourceError, match="a worker process was killed"):
+            list(first)
+        at = first.step
+        assert next(first)["index"].tolist() == [2 * at, 2 * at + 1]
+        for iterator in (second, late):
+            with pytest.raises(rd.SourceError, match="one was killed during another pass"):
+                next(iterator)
+            assert next(iterator)["index"].tolist() == [2, 3]
+        assert [batch["index"][0] for batch in first] == list(range(2 * at + 2, 24, 2))
+
+
+def test_close_during_a_pass_is_an_error_that_says_so_and_the_pass_can_go_on() -> None:
+    others = set(multiprocessing.active_children())
+    with DataLoader[Any](Squares(24), minibatch_size=2, num_workers=1) as loader:
+        iterator = iter(loader.minibatches(None))
+        next(iterator)
+        loader.close()
+        assert set(multiprocessing.active_children()) == others
+        with pytest.raises(rd.SourceError, match=r"workers of this pass have ended: close\(\) was called"):
+            next(iterator)
+        assert next(iterator)["index"].tolist() == [2, 3]
+
+
+KILLED = """
+import os, signal
+from property_tests.testing.data_sets import Squares
+from resumable_data.loaders import DataLoader
+
+if __name__ == "__main__":
+    loader = DataLoader(Squares(40), minibatch_size=2, num_workers=1)
+    iterator = iter(loader.minibatches(None))
+    next(iterator)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_workers_end_where_the_process_that_trains_is_killed(tmp_path: Path) -> None:
+    """They hold the other end of its output, which ends when the last of them has."""
+    script = tmp_path / "trains.py"
+    script.write_text(KILLED)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    run = subprocess.run([sys.executable, script], env=environment, stdout=subprocess.PIPE, timeout=120, check=False)
+    assert run.returncode == -signal.SIGKILL
+
+
+def test_closing_does_not_wait_for_a_sample_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resumable_data.interfaces.loaders.workers._SECONDS_TO_END", 0.1)
+    before = set(multiprocessing.active_children())
+    loader = DataLoader[Any](Stuck(), minibatch_size=1, num_workers=1)
+    assert next(iter(loader.minibatches(None))).tolist() == [0]
+    loader.close()
+    assert set(multiprocessing.active_children()) == before
+
+
+def test_a_data_set_that_does_not_arrive_says_why() -> None:
+    with (
+        DataLoader[Any](CannotBeLoadedThere(), minibatch_size=2, num_workers=1) as loader,
+        pytest.raises(rd.RecordError, match="invalid literal for int"),
+    ):
+        next(iter(loader.minibatches(None)))
+
+
+def test_a_loader_that_is_dropped_leaves_nothing_behind() -> None:
+    before = set(multiprocessing.active_children())
+    loader = DataLoader[Any](Squares(40), minibatch_size=2, num_workers=1)
+    iterator = iter(loader.minibatches(None))
+    next(iterator)
+    assert len(set(multiprocessing.active_children()) - before) == 1
+    del loader, iterator
+    gc.collect()
+    assert set(multiprocessing.active_children()) == before
+
+
+def test_a_state_of_another_loader_is_refused_and_moves_nothing(loader: DataLoader[Any]) -> None:
+    iterator = iter(loader.minibatches(1))
+    state = iterator.get_state()
+    next(iterator)
+    other = DataLoader[Any](Squares(23), minibatch_size=5, drop_last=False)
+    with pytest.raises(rd.PipelineMismatchError, match="minibatch_size was 5, is 4; seed was 2, is 1"):
+        iterator.set_state(iter(other.minibatches(2)).get_state())
+    for damaged in ({}, {**state, "step": 3}, {**state, "version": 2}, None, {**state, "loader": 1}):
+        with pytest.raises(rd.StateError):
+            iterator.set_state(damaged)  # pyright: ignore[reportArgumentType]
+    assert next(iterator)["index"].tolist() == expected(1)[1]
+    iterator.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"minibatch_size": 0}, "minibatch_size=0 must be at least 1"),
+        ({"minibatch_size": 2.5}, "must be an integer"),
+        ({"num_workers": -1}, "num_workers=-1 must not be negative"),
+        ({"drop_last": 1}, "drop_last=1 must be True or False"),
+        ({"collate_fn": None}, "collate_fn"),
+        ({"dataset": iter([])}, "has no random access"),
+        ({"num_workers": 1, "collate_fn": lambda samples: samples}, "pickle cannot.*set num_workers=0"),
+    ],
+)
+def test_impossible_settings_are_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(rd.PipelineError, match=words):
+        DataLoader(**{"dataset": Squares(4), "minibatch_size": 2, **settings})
+
+
+@pytest.mark.parametrize("seed", [-1, "x", 1.5])
+def test_impossible_seeds_are_refused(seed: Any) -> None:
+    with pytest.raises(rd.PipelineError, match="shuffle_seed"):
+        DataLoader[Any](Squares(4), minibatch_size=2).minibatches(seed)
