@@ -13,8 +13,9 @@ with epy.lazy_api_imports(globals()):
     from resumable_data.answers.view import View, view
     from resumable_data.answers.when import Appearance
     from resumable_data.batch import Batch, LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
-    from resumable_data.dataset import BatchDataset, Dataset, DocumentDataset, RowDataset, mix
+    from resumable_data.dataset import BatchDataset, Dataset, DocumentDataset, RowDataset, UnbatchedDataset, mix
     from resumable_data.edits import Edit
+    from resumable_data.engines.batches import Length
     from resumable_data.errors import (
         PeerError,
         PipelineError,
@@ -25,11 +26,15 @@ with epy.lazy_api_imports(globals()):
         StateError,
     )
     from resumable_data.explanation import Explanation, Span
+    from resumable_data.iteration.epochs import Epoch, Epochs
     from resumable_data.iteration.iterator import DataIterator
     from resumable_data.iteration.progress import Progress
     from resumable_data.iteration.stats import Stats
     from resumable_data.order.schedule import BatchSchedule
+    from resumable_data.parts import Parts
+    from resumable_data.planning.packed_rows import PackingReport
     from resumable_data.planning.weights import WeightSchedule
+    from resumable_data.reading.bad_records import LeftOut
     from resumable_data.sources.array_record import ArrayRecordSource
     from resumable_data.sources.grain_source import GrainSource
     from resumable_data.sources.hugging_face import HuggingFaceSource
@@ -37,6 +42,8 @@ with epy.lazy_api_imports(globals()):
     from resumable_data.sources.in_memory import InMemorySource
     from resumable_data.sources.parse import parse_int32_tokens, parse_int64_tokens, parse_uint16_tokens
     from resumable_data.sources.retries import Retries
+    from resumable_data.sources.sequential import SequentialSource
+    from resumable_data.sources.source import Source, SourceWithColumns, SourceWithFiles, SourceWithLengths
     from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
 
 __version__ = VERSION
@@ -52,6 +59,8 @@ __all__ = [
     "Diff",
     "DocumentDataset",
     "Edit",
+    "Epoch",
+    "Epochs",
     "Explanation",
     "GrainSource",
     "HuggingFaceSource",
@@ -61,6 +70,10 @@ __all__ = [
     "LLMFieldsBatch",
     "LLMIndexedBatch",
     "LLMIndexedFieldsBatch",
+    "LeftOut",
+    "Length",
+    "PackingReport",
+    "Parts",
     "PeerError",
     "PipelineError",
     "PipelineMismatchError",
@@ -69,12 +82,18 @@ __all__ = [
     "ResumableDataError",
     "Retries",
     "RowDataset",
+    "SequentialSource",
     "Simulation",
+    "Source",
     "SourceError",
+    "SourceWithColumns",
+    "SourceWithFiles",
+    "SourceWithLengths",
     "Span",
     "StateError",
     "Stats",
     "SyntheticSource",
+    "UnbatchedDataset",
     "Verified",
     "View",
     "WeightSchedule",

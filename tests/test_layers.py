@@ -13,7 +13,9 @@ MODULES = {path.stem for path in (ROOT / "resumable_data").glob("*.py")} - {"__i
 def contract() -> list[list[str]]:
     """The layers that ``make check`` enforces, topmost first."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    (layers,) = [one["layers"] for one in settings["tool"]["importlinter"]["contracts"] if "interfaces" in one["layers"]]
+    (layers,) = [
+        one["layers"] for one in settings["tool"]["importlinter"]["contracts"] if "interfaces" in one["layers"]
+    ]
     return [re.split(r"\s*[:|]\s*", layer) for layer in layers]
 
 

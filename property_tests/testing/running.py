@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import resumable_data as rd
+from resumable_data.sources.source import knows_lengths
 
 FIELDS = tuple(f.name for f in fields(rd.LLMBatch) if not f.name.startswith("_"))
 
@@ -56,7 +57,7 @@ class FaultySource:
     def __init__(self, source: Any) -> None:
         self._source = source
         self.failures: dict[int, int] = {}
-        if hasattr(source, "lengths"):
+        if knows_lengths(source):
             # They can always be had, where they can be had at all.
             self.lengths = source.lengths
 

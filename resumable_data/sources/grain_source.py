@@ -70,15 +70,17 @@ class GrainSource:
                 ".repeat() of the pipeline that is built from the source"
             )
         self._known_lengths = None if lengths is None else _checked_lengths(lengths, self._count)
-        if self._known_lengths is not None:
-            # Only a source that knows lengths has this method: stages look for it.
-            self.lengths = self._lengths
 
     def __len__(self) -> int:
         return self._count
 
     def __repr__(self) -> str:
         return f"{self._name} ({len(self)} records)"
+
+    @property
+    def lengths_known(self) -> bool:
+        """Whether lengths were given."""
+        return self._known_lengths is not None
 
     @property
     def reads_together(self) -> bool:
@@ -123,7 +125,8 @@ class GrainSource:
         contents = digests_or_bad(evenly_spaced(len(self), _SAMPLED_RECORDS), digests)
         return digest("grain", str(len(self)), lengths, *contents)
 
-    def _lengths(self, indices: Int64Array) -> Int64Array:
+    def lengths(self, indices: Int64Array) -> Int64Array:
+        """The lengths that were given of int64[n] records: int64[n]."""
         check_indices(indices, len(self), repr(self))
         assert self._known_lengths is not None
         return self._known_lengths[indices]

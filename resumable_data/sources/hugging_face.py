@@ -70,13 +70,8 @@ class HuggingFaceSource:
         self._places: FilePlaces | None = None  # in files, if it is over files and that is known
         self._records: Records = records_of(dataset, column, name)
         self._rows = _row_mapping(dataset, name)
-        # Stages look for these methods: only a source that knows lengths has the one, and only one whose records
-        # are mappings, stored as they are read, has the other.
-        if isinstance(self._records, TokenRecords):
-            self.lengths = self._token_lengths
-        if isinstance(self._records, WholeRecords) and not self._records.decodes:
-            self._columns = NumberColumns(dataset.data, name)
-            self.read_columns = self._read_columns
+        stored_as_read = isinstance(self._records, WholeRecords) and not self._records.decodes
+        self._columns = NumberColumns(dataset.data, name) if stored_as_read else None
 
     @classmethod
     def from_files(
@@ -186,7 +181,12 @@ class HuggingFaceSource:
         self._refuse_bad(indices)
         return self._records.digests(self._rows_at(indices), lambda place: self._name_of(int(indices[place])))
 
-    def _token_lengths(self, indices: Int64Array) -> Int64Array:
+    @property
+    def lengths_known(self) -> bool:
+        """Whether records are tokens."""
+        return isinstance(self._records, TokenRecords)
+
+    def lengths(self, indices: Int64Array) -> Int64Array:
         """Tokens of each record, int64[n], from the Arrow offsets.
 
         Raises:
@@ -196,8 +196,15 @@ class HuggingFaceSource:
         records = cast(TokenRecords, self._records)
         return records.lengths(self._rows_at(indices), lambda place: self._name_of(int(indices[place])))
 
-    def _read_columns(self, indices: Int64Array, names: Sequence[str]) -> Mapping[str, Column] | None:
-        """Columns of lists of numbers from Arrow's memory; None where one holds another thing, or a null."""
+    def read_columns(self, indices: Int64Array, names: Sequence[str]) -> Mapping[str, Column] | None:
+        """Columns of lists of numbers from Arrow's memory.
+
+        Returns:
+            None if records are not mappings that are stored as they are read, or if a column holds something else or
+            a null.
+        """
+        if self._columns is None:
+            return None
         if self._bad and any(index in self._bad for index in indices.tolist()):
             return None
         return self._columns.read(self._rows_at(indices), names)

@@ -46,9 +46,6 @@ class InMemorySource:
             raise SourceError(f"{name} has no records")
         self._records = records
         self._name = name
-        if not isinstance(records[0], Mapping) and not hasattr(self, "lengths"):
-            # Only a source that knows lengths has this method: stages look for it.
-            self.lengths = self._token_lengths
 
     def __len__(self) -> int:
         return len(self._records)
@@ -61,7 +58,12 @@ class InMemorySource:
         check_indices(indices, len(self), self._name)
         return [self._records[index] for index in indices.tolist()]
 
-    def _token_lengths(self, indices: Int64Array) -> Int64Array:
+    @property
+    def lengths_known(self) -> bool:
+        """Whether records are sequences of tokens. Of mappings it is not known what their tokens are."""
+        return not isinstance(self._records[0], Mapping)
+
+    def lengths(self, indices: Int64Array) -> Int64Array:
         """Tokens of each record: int64[n].
 
         Raises:

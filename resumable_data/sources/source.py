@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
@@ -47,11 +47,25 @@ class Source(Protocol):
 
 @runtime_checkable
 class SourceWithLengths(Source, Protocol):
-    """A source that knows how long each document is without reading it."""
+    """A source that can know how long each document is without reading it.
+
+    One that knows it for some data and not for others says so with an attribute ``lengths_known``. Without the
+    attribute lengths are known.
+    """
 
     def lengths(self, indices: Int64Array) -> Int64Array:
-        """Tokens of each record: int64[n] for int64[n]."""
+        """Tokens of each record: int64[n] for int64[n]. It is called only if lengths are known."""
         ...
+
+
+def knows_lengths(source: object) -> TypeGuard[SourceWithLengths]:
+    """Whether a source knows how long each document is without reading it.
+
+    >>> from resumable_data.sources.in_memory import InMemorySource
+    >>> knows_lengths(InMemorySource([[1, 2]])), knows_lengths(InMemorySource([{"text": "one two"}]))
+    (True, False)
+    """
+    return isinstance(source, SourceWithLengths) and bool(getattr(source, "lengths_known", True))
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from resumable_data.errors import PipelineError, SourceError
 from resumable_data.reading.documents import Documents
 from resumable_data.reading.fields import TokenFields
 from resumable_data.sources.retries import Retries
-from resumable_data.sources.source import Source, SourceWithColumns, SourceWithLengths
+from resumable_data.sources.source import Source, SourceWithColumns, SourceWithLengths, knows_lengths
 from resumable_data.stages.stage import check_component_name
 from resumable_data.state import Settings
 from resumable_data.timing import Work
@@ -91,7 +91,7 @@ class SourceStage:
     @property
     def lengths_known(self) -> bool:
         """Whether the source knows them."""
-        return isinstance(self.source, SourceWithLengths)
+        return knows_lengths(self.source)
 
     @property
     def random_access(self) -> bool:

@@ -21,7 +21,7 @@ from property_tests.testing.hugging_face_data import (
     write_parquet,
 )
 from resumable_data.sources.hugging_face import HuggingFaceSource
-from resumable_data.sources.source import SourceWithLengths
+from resumable_data.sources.source import knows_lengths
 
 
 def test_files_come_in_natural_order_and_a_list_keeps_its_own(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_json_lines_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
     write_lines(tmp_path / "f[o]lder" / name, [{"tokens": document} for document in DOCUMENTS])
     source = open_files(f"{tmp_path}/f*/a*", tmp_path, "tokens")
     assert read(source) == DOCUMENTS
-    assert isinstance(source, SourceWithLengths)
+    assert knows_lengths(source)
 
 
 def test_text_files_have_a_record_a_line(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from resumable_data.errors import PipelineError, SourceError
 from resumable_data.reading.documents import Documents
 from resumable_data.sources.grain_source import GrainSource, RandomAccess
 from resumable_data.sources.hugging_face import HuggingFaceSource
-from resumable_data.sources.source import Source, SourceWithLengths, check_indices
+from resumable_data.sources.source import Source, SourceWithLengths, check_indices, knows_lengths
 
 
 class PaddedDataset:
@@ -50,9 +50,6 @@ class PaddedDataset:
         self.full_dataset_length = full_dataset_length
         self.column_name = column_name
         self._source = as_source(dataset, column_name)
-        if isinstance(self._source, SourceWithLengths):
-            # Only a source that knows lengths has this method: stages look for it.
-            self.lengths = self._lengths
 
     def __len__(self) -> int:
         return self.full_dataset_length
@@ -94,7 +91,12 @@ class PaddedDataset:
         """Digest of the data set's own fingerprint and of the length."""
         return digest("padded", self._source.fingerprint(), str(len(self)))
 
-    def _lengths(self, indices: Int64Array) -> Int64Array:
+    @property
+    def lengths_known(self) -> bool:
+        """Whether the lengths of the data set are known."""
+        return knows_lengths(self._source)
+
+    def lengths(self, indices: Int64Array) -> Int64Array:
         """Tokens of each record, int64[n]; -1 for padding."""
         check_indices(indices, len(self), repr(self))
         real = indices < len(self._source)

@@ -18,7 +18,7 @@ from resumable_data.order.shards import default_shards
 from resumable_data.sources.array_record import ArrayRecordSource
 from resumable_data.sources.in_memory import InMemorySource
 from resumable_data.sources.parse import parse_int32_tokens, raw_bytes
-from resumable_data.sources.source import Source, SourceWithLengths
+from resumable_data.sources.source import Source, knows_lengths
 
 DOCUMENTS_A_BIN = 32
 """Documents of a packing window for each packing bin: the usual 128 bins are a window of 4096."""
@@ -86,7 +86,7 @@ class Processing:
         content = Content(self.column, as_tokens=self.tokenizer is None)
         source = _source_of(dataset, content)
         documents = Dataset.from_source(source, name)
-        if isinstance(source, SourceWithLengths):
+        if knows_lengths(source):
             return documents
         kind = "tokens" if content.as_tokens else "text"
         return documents.map(content, name=f"{kind} of {self.column}")
