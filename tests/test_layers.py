@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -30,7 +31,7 @@ def test_the_picture_shows_the_layers_that_are_enforced() -> None:
     shown = [[place[name] for name in layer] for layer in drawn()]
 
     assert [min(layer) for layer in shown] == sorted(min(layer) for layer in shown)
-    for above, below in zip(shown[:-1], shown[1:], strict=True):
+    for above, below in pairwise(shown):
         assert max(above) < min(below)
 
 

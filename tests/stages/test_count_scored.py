@@ -17,6 +17,8 @@ RECORDS = [
 class KnownLengths(rd.InMemorySource):
     """Mappings of which the source knows how many tokens they have."""
 
+    lengths_known = True
+
     def lengths(self, indices: Any) -> Any:
         return np.array([len(record["tokens"]) for record in self.read(indices)], np.int64)
 
