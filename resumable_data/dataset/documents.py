@@ -16,11 +16,12 @@ from resumable_data.engines.engine import Engine
 from resumable_data.engines.filtered_documents import document_engine
 from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
+from resumable_data.packing.window import StrategyName
 from resumable_data.reading.fields import Fields
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.component import Component
 from resumable_data.stages.open_context import OpenContext
-from resumable_data.stages.pack import Pack, Strategy
+from resumable_data.stages.pack import Pack
 from resumable_data.stages.pad import Pad
 from resumable_data.stages.row_settings import RowSettings
 
@@ -45,7 +46,7 @@ class DocumentDataset(Ordering[ElementT], Changing[ElementT], Tokenizing[Element
         length: int,
         *,
         eod_id: int | None = None,
-        strategy: Strategy = "best_fit",
+        strategy: StrategyName = "best_fit",
         window: int | None = None,
         pad_id: int = 0,
         truncate: bool | Literal["left", "right"] = False,

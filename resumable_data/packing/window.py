@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from resumable_data.packing.first_fit import first_fit
 from resumable_data.packing.one_a_row import one_a_row
 from resumable_data.packing.pieces import Pieces
 from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan
+
+StrategyName = Literal["best_fit", "concat_split", "first_fit"]
+"""The strategies that ``pack`` offers; ``one_a_row`` is that of ``pad``."""
 
 Strategy = Callable[[Int64Array, int, Int64Array | None, int | None], Pieces]
 

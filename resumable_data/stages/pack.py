@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from resumable_data.arguments import as_choice
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
 from resumable_data.order import permutation
-from resumable_data.packing.window import VERSIONS
+from resumable_data.packing.window import VERSIONS, StrategyName
 from resumable_data.planning.documents import DocumentStream
 from resumable_data.planning.groups import DocumentGroups, EndlessGroups, EpochGroups
 from resumable_data.planning.packed_group import Packing
@@ -22,8 +22,6 @@ from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.row_settings import RowSettings
 from resumable_data.stages.stage import DocumentStage, Stage
 from resumable_data.state import Settings
-
-Strategy = Literal["best_fit", "first_fit", "concat_split"]
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,12 @@ class Pack:
 
     parent: DocumentStage
     rows: RowSettings
-    strategy: Strategy
+    strategy: StrategyName
     window: int
     max_documents: int | None = None
 
     def __post_init__(self) -> None:
-        as_choice("pack: strategy", self.strategy, get_args(Strategy))
+        as_choice("pack: strategy", self.strategy, get_args(StrategyName))
         if self.window < 1:
             raise PipelineError(f"pack: window={self.window} must be at least 1 document")
         if self.max_documents is not None and self.max_documents < 1:
