@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from resumable_data.arguments import shown
 from resumable_data.errors import RecordError
+from resumable_data.opaque import Record
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
@@ -104,7 +105,7 @@ class Ragged(Sequence[Int32Array]):
     fields: Mapping[str, AnyArray] | None = None
 
     @classmethod
-    def from_records(cls, records: Sequence[Any], name: Callable[[int], str] = "record {}".format) -> Ragged:
+    def from_records(cls, records: Sequence[Record], name: Callable[[int], str] = "record {}".format) -> Ragged:
         """Copies one-dimensional integer records into one buffer.
 
         Args:
@@ -193,7 +194,7 @@ class Ragged(Sequence[Int32Array]):
             yield self.values[start : start + length]
 
 
-def as_tokens(record: Any, place: int, name: Callable[[int], str]) -> Int32Array:
+def as_tokens(record: Record, place: int, name: Callable[[int], str]) -> Int32Array:
     """One record as int32[n]; an error calls it ``name(place)``."""
     if isinstance(record, Mapping):
         keys = ", ".join(map(repr, cast(Mapping[Any, Any], record)))

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from resumable_data.opaque import JsonObject, PyTree
 from resumable_data.table import Shown
 
 Array: TypeAlias = "np.ndarray[Any, Any] | jax.Array"
@@ -73,7 +74,7 @@ class Batch(Shown):
 
 def _index(value: Any, key: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _index(one, key) for name, one in cast(Mapping[str, Any], value).items()}
+        return {name: _index(one, key) for name, one in cast(JsonObject, value).items()}
     if not isinstance(value, np.ndarray | jax.Array):
         return value
     keys = cast(tuple[Any, ...], key) if isinstance(key, tuple) else (key,)
@@ -171,7 +172,7 @@ class LLMBatch(Batch):
         """A real batch of padding of that shape, for compilation where shapes alone do not do."""
         struct = cls.get_dtype_struct(batch_size, max_length)
 
-        def zeros(leaf: Any) -> jax.Array:
+        def zeros(leaf: PyTree) -> jax.Array:
             return jnp.zeros(leaf.shape, leaf.dtype)
 
         return jax.tree.map(zeros, struct)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from resumable_data.edits import Change, ChangeKind, Edit
+from resumable_data.opaque import JsonObject
 
 EDITS = ("batch", "epochs", "sources", "weights")
 """What may change about a running pipeline, if it is said: the names that ``allow=`` takes."""
@@ -61,7 +62,7 @@ class Difference(Change):
         )
 
 
-def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
+def differences(saved: JsonObject, now: JsonObject) -> list[Difference]:
     """Everything in which the header of a state differs from that of the pipeline at hand.
 
     Args:
@@ -91,7 +92,7 @@ def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[Differ
     return found
 
 
-def renamed(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, str]]:
+def renamed(saved: JsonObject, now: JsonObject) -> list[tuple[str, str]]:
     """Names before and now of components that are gone or new, but have the same data and stages.
 
     Args:
@@ -116,7 +117,7 @@ def renamed(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str,
 
 
 def _of_stages(
-    component: str | None, saved: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]
+    component: str | None, saved: Mapping[str, JsonObject], now: Mapping[str, JsonObject]
 ) -> Iterator[Difference]:
     """In what the stages of a component differ, or those that components share."""
     for name in [*saved, *(name for name in now if name not in saved)]:
@@ -150,9 +151,9 @@ def _of_stages(
         yield Difference(kind="stage_order", component=component, before=" > ".join(saved), after=" > ".join(now))
 
 
-def stages_by_name(table: Sequence[Sequence[Any]], numbers: Sequence[int]) -> dict[str, Mapping[str, Any]]:
+def stages_by_name(table: Sequence[Sequence[Any]], numbers: Sequence[int]) -> dict[str, JsonObject]:
     """Settings of the numbered stages by name; the second stage of a name is called ``map#2``."""
-    named: dict[str, Mapping[str, Any]] = {}
+    named: dict[str, JsonObject] = {}
     for number in numbers:
         stage, settings = table[number]
         count = sum(name.split("#")[0] == stage for name in named)

@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 from resumable_data.delivered import Delivered
 from resumable_data.digest import Json, canonical_json
 from resumable_data.errors import StateError
+from resumable_data.opaque import JsonObject
 from resumable_data.state_form import is_natural, is_weights
 
 ChangeKind = Literal["setting", "stage_added", "stage_removed", "component_added", "component_removed"]
@@ -161,7 +162,7 @@ def _goes_with(kind: object, component: str | None, stage: str | None, setting: 
 def readable(value: Json) -> str:
     """A setting's value; weights as ``web=3 code=1``, each after the point from which they hold."""
     if is_weights(value):
-        points = cast(Mapping[str, Any], value)["points"]
+        points = cast(JsonObject, value)["points"]
         texts = [" ".join(f"{name}={weight}" for name, weight in weights.items()) for _, weights in points]
         if len(points) == 1:
             return texts[0]

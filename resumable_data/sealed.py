@@ -8,6 +8,7 @@ from typing import Any, cast
 from resumable_data.arguments import shown
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.errors import StateError
+from resumable_data.opaque import JsonObject
 
 
 def seal(format_: str, version: int, content: Mapping[str, Json]) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def unseal(format_: str, version: int, keys: Collection[str], state: object) -> 
     """
     if not isinstance(state, Mapping):
         raise StateError(f"a state of {format_} is a JSON object, not {shown(state)}")
-    content = dict(cast(Mapping[str, Any], state))
+    content = dict(cast(JsonObject, state))
     found, of_version, checksum = (content.pop(name, None) for name in ("format", "version", "checksum"))
     if found != format_:
         raise StateError(f"this is not a state of {format_}: its format is {shown(found)}")

@@ -18,6 +18,7 @@ from resumable_data.differences import EDITS, Difference, differences, renamed, 
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.edits import Edit
 from resumable_data.errors import PipelineMismatchError, StateError
+from resumable_data.opaque import Cursor, JsonObject, PyTree
 from resumable_data.state_form import check_form
 
 FORMAT = "resumable_data"
@@ -167,7 +168,7 @@ def encode(description: Description, position: Position) -> State:
     }
 
 
-def _where(step: Any, rows: Any, at: Any, edits: Any, delivered: Any, following: Any) -> dict[str, Json]:
+def _where(step: Any, rows: Any, at: Cursor, edits: Any, delivered: PyTree, following: Any) -> dict[str, Json]:
     """The part of a state that says where the pipeline is."""
     return {
         "step": step,
@@ -267,7 +268,7 @@ def split(state: object) -> tuple[dict[str, Any], Position]:
     """
     if not isinstance(state, Mapping):
         raise StateError(f"a state is a JSON object, got {type(state).__name__}")
-    given = dict(cast(Mapping[str, Any], state))
+    given = dict(cast(JsonObject, state))
     if given.get("format") != FORMAT:
         raise StateError(f"this is no state of resumable_data: its format is {given.get('format')!r}")
     if given.get("version") != VERSION:

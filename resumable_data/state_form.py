@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard, cast
 
 from resumable_data.errors import StateError
+from resumable_data.opaque import JsonObject
 
 MOST = 2**53
 """No number of a state is larger: JSON readers everywhere give back natural numbers up to here."""
@@ -22,7 +23,7 @@ Check = Callable[[str, Any], None]
 """Raises a StateError, with the place, for a value that is not of a form."""
 
 
-def check_form(state: Mapping[str, Any]) -> None:
+def check_form(state: JsonObject) -> None:
     """Checks the parts of a state, which are all there.
 
     Raises:
@@ -63,7 +64,7 @@ def is_weights(value: object) -> bool:
     """
     if not isinstance(value, Mapping):
         return False
-    given = cast(Mapping[str, Any], value)
+    given = cast(JsonObject, value)
     points: Any = given.get("points")
     if set(given) != {"between", "points"} or not isinstance(points, list | tuple) or not points:
         return False
@@ -76,7 +77,7 @@ def _is_point(value: Any) -> bool:
     boundary, weights = cast(Sequence[Any], value)
     if not is_natural(boundary) or not isinstance(weights, Mapping):
         return False
-    return all(type(weight) in (int, float, str) for weight in cast(Mapping[str, Any], weights).values())
+    return all(type(weight) in (int, float, str) for weight in cast(JsonObject, weights).values())
 
 
 def _wrong(place: str, value: object, expected: str) -> StateError:

@@ -24,6 +24,7 @@ from resumable_data.engines.engine import Engine
 from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.iterator import Explain
+from resumable_data.opaque import Cursor, Document, Plan, PyTree
 from resumable_data.placement.placed_rows import PlacedRows
 from resumable_data.placement.process_rows_view import ProcessRows
 from resumable_data.placement.sharding import as_sharding, check_shape
@@ -181,7 +182,7 @@ class BatchDataset(Dataset[BatchT], Asked, Generic[BatchT]):
         self._before_prefetch("unbatch")
         return UnbatchedDataset(Unbatch(self.node, steps))
 
-    def batch_struct(self, step: int = 0) -> Any:
+    def batch_struct(self, step: int = 0) -> PyTree:
         """Gives shapes and dtypes of a step's batch, as ``jax.ShapeDtypeStruct``, to compile ahead of time."""
         return self.node.struct(as_integer("batch_struct: step", step))
 
@@ -211,11 +212,11 @@ class BatchDataset(Dataset[BatchT], Asked, Generic[BatchT]):
         return length.steps if length.exact else None
 
     @override
-    def _element_struct(self) -> Any:
+    def _element_struct(self) -> PyTree:
         return self.node.struct(0)
 
     @override
-    def _engine(self, catalog: Catalog, shards: int | None, worker: Worker) -> Engine[Any, Any, BatchT]:
+    def _engine(self, catalog: Catalog, shards: int | None, worker: Worker) -> Engine[Plan, Cursor, BatchT]:
         return self.node.open_engine(catalog, shards, worker)
 
     @override
@@ -250,17 +251,17 @@ class BatchDataset(Dataset[BatchT], Asked, Generic[BatchT]):
 
 
 @dataclass(frozen=True, repr=False)
-class UnbatchedDataset(Dataset[Any]):
+class UnbatchedDataset(Dataset[Document]):
     """A pipeline of the rows of batches, each as the batch is. Iterating over it gives them one by one."""
 
     node: Unbatch
 
     @override
-    def _element_struct(self) -> Any:
+    def _element_struct(self) -> PyTree:
         return row_struct(self.node.parent)
 
     @override
-    def _engine(self, catalog: Catalog, shards: int | None, worker: Worker) -> Engine[Any, Any, Any]:
+    def _engine(self, catalog: Catalog, shards: int | None, worker: Worker) -> Engine[Plan, Cursor, Any]:
         return self.node.open_engine(catalog, shards, worker)
 
     @override
@@ -268,10 +269,10 @@ class UnbatchedDataset(Dataset[Any]):
         return self.node.shards_of(saved)
 
 
-def row_struct(batch: Batch) -> Any:
+def row_struct(batch: Batch) -> PyTree:
     """Shapes and dtypes of a row of a batch."""
 
-    def of_row(leaf: Any) -> jax.ShapeDtypeStruct:
+    def of_row(leaf: PyTree) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
 
     row = jax.tree.map(of_row, batch.struct(0))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from resumable_data.dataset.dataset import Dataset
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import Document
 from resumable_data.reading.step import Step
 from resumable_data.stages.component import Component
 from resumable_data.stages.mix import MixDocuments
@@ -58,6 +59,6 @@ class ComponentStages(Dataset[ElementT]):
             )
         return component
 
-    def _then(self, component: Component, stage: Selection | Shuffle | Repeat | Step) -> DocumentDataset[Any]:
+    def _then(self, component: Component, stage: Selection | Shuffle | Repeat | Step) -> DocumentDataset[Document]:
         """The pipeline with one more stage."""
-        return cast("DocumentDataset[Any]", replace(self, node=component.then(stage)))
+        return cast("DocumentDataset[Document]", replace(self, node=component.then(stage)))

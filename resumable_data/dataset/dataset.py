@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeVar
 
 from resumable_data.arguments import as_integer, as_names, shown
 from resumable_data.checkpoint.stateful import CheckpointableIterator
@@ -18,6 +18,7 @@ from resumable_data.errors import PipelineError
 from resumable_data.iteration.agreed_start import AgreedStart
 from resumable_data.iteration.iterator import DataIterator, Explain
 from resumable_data.iteration.opened import Opened
+from resumable_data.opaque import Cursor, Document, Plan, PyTree
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialSource
 from resumable_data.sources.source import Source
@@ -63,7 +64,7 @@ class Dataset(Shown, ABC, Generic[ElementT]):
     @staticmethod
     def from_source(
         source: Source | SequentialSource, name: str = "data", *, retries: Retries | None = None
-    ) -> DocumentDataset[Any]:
+    ) -> DocumentDataset[Document]:
         """Makes a pipeline over the records of a source.
 
         Args:
@@ -163,11 +164,11 @@ class Dataset(Shown, ABC, Generic[ElementT]):
             refuse(self, name)
 
     @abstractmethod
-    def _engine(self, catalog: Catalog, shards: int | None, worker: Worker) -> Engine[Any, Any, ElementT]:
+    def _engine(self, catalog: Catalog, shards: int | None, worker: Worker) -> Engine[Plan, Cursor, ElementT]:
         """What plans and loads the elements, in a run of so many logical shards; None for one that begins."""
 
     @abstractmethod
-    def _element_struct(self) -> Any:
+    def _element_struct(self) -> PyTree:
         """Shapes and dtypes of the first element.
 
         Raises:

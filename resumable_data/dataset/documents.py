@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from typing_extensions import override
 
@@ -16,6 +16,7 @@ from resumable_data.engines.engine import Engine
 from resumable_data.engines.filtered_documents import document_engine
 from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import Cursor, Plan, PyTree
 from resumable_data.packing.window import StrategyName
 from resumable_data.reading.fields import Fields
 from resumable_data.stages.catalog import Catalog
@@ -178,10 +179,10 @@ class DocumentDataset(Ordering[ElementT], Changing[ElementT], Tokenizing[Element
         return None
 
     @override
-    def _element_struct(self) -> Any:
+    def _element_struct(self) -> PyTree:
         raise PipelineError("documents have no shape in common: ask for the element spec after pack or pad")
 
     @override
-    def _engine(self, catalog: Catalog, shards: int | None, worker: Worker) -> Engine[Any, Any, ElementT]:
+    def _engine(self, catalog: Catalog, shards: int | None, worker: Worker) -> Engine[Plan, Cursor, ElementT]:
         planner = self.node.open(OpenContext(None), catalog, self.node.component)
         return document_engine(planner, catalog.readers)

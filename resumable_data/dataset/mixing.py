@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast, overload
+from typing import TypeVar, cast, overload
 
 from resumable_data.arguments import as_text, kind_of
 from resumable_data.dataset.dataset import Dataset
@@ -11,6 +11,7 @@ from resumable_data.dataset.documents import DocumentDataset
 from resumable_data.dataset.rows import RowDataset
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.iterator import DataIterator
+from resumable_data.opaque import Document
 from resumable_data.planning.weights import Weights, WeightSchedule
 from resumable_data.stages.mix import MixDocuments, MixRows, MixSettings, Stop
 
@@ -36,10 +37,10 @@ def mix(
 
 
 def mix(
-    datasets: Mapping[str, DocumentDataset[Any]] | Mapping[str, RowDataset],
+    datasets: Mapping[str, DocumentDataset[Document]] | Mapping[str, RowDataset],
     weights: Weights | WeightSchedule | None = None,
     stop: Stop = "first_exhausted",
-) -> DocumentDataset[Any] | RowDataset:
+) -> DocumentDataset[Document] | RowDataset:
     """Mixes several components in proportion: their documents before ``pack``, their rows after it.
 
     In every prefix each component is off its target by less than one sample, also while weights change. The names
@@ -87,7 +88,7 @@ def mix(
     raise PipelineError(f"mix: components are all documents, or all rows, not the results of {kinds}")
 
 
-def _by_name(datasets: object) -> Mapping[str, Dataset[Any]]:
+def _by_name(datasets: object) -> Mapping[str, Dataset[Document]]:
     """The datasets by their names, sorted.
 
     Raises:
@@ -105,4 +106,4 @@ def _by_name(datasets: object) -> Mapping[str, Dataset[Any]]:
             raise PipelineError(
                 f"mix: component {name!r} is {kind_of(cast(object, dataset))}, not a Dataset: {advice}"
             )
-    return dict(sorted(cast(Mapping[str, Dataset[Any]], given).items()))
+    return dict(sorted(cast(Mapping[str, Dataset[Document]], given).items()))

@@ -17,6 +17,7 @@ from resumable_data.engines.elements import RowEngine
 from resumable_data.engines.engine import Engine
 from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import Cursor, Plan, PyTree
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.planning.packed_rows import PackedRows, PackingReport
 from resumable_data.reading.measuring import Measuring
@@ -154,11 +155,11 @@ class RowDataset(Dataset[LLMBatch]):
         return planner.report(windows)
 
     @override
-    def _element_struct(self) -> Any:
+    def _element_struct(self) -> PyTree:
         return row_struct(Batch(self.node, BatchSchedule(1), True, LLMBatch))
 
     @override
-    def _engine(self, catalog: Catalog, shards: int | None, worker: Worker) -> Engine[Any, Any, LLMBatch]:
+    def _engine(self, catalog: Catalog, shards: int | None, worker: Worker) -> Engine[Plan, Cursor, LLMBatch]:
         rows, measuring = self.node, Measuring.alone()
         planner = rows.open(OpenContext(measuring), catalog, rows.component)
         return RowEngine(planner, catalog.readers, rows.format, measuring, rows.lengths_known)

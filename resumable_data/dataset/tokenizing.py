@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from resumable_data.arguments import as_bool, as_integer, as_text, optional
 from resumable_data.dataset.component_stages import ComponentStages
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import Document, JsonObject, Tokenizer
 from resumable_data.reading.fields import TOKENS
 from resumable_data.stages.append_eod import AppendEod
 from resumable_data.stages.append_eod_fields import AppendEodFields, appended_values
@@ -50,7 +51,7 @@ class Tokenizing(ComponentStages[ElementT]):
 
     def tokenize(
         self,
-        tokenizer: Any,
+        tokenizer: Tokenizer,
         *,
         column: str | None = None,
         add_bos: bool = False,
@@ -61,7 +62,7 @@ class Tokenizing(ComponentStages[ElementT]):
         eos_id: int | None = None,
         max_length: int | None = None,
         truncate: Literal["left", "right"] = "right",
-    ) -> DocumentDataset[Any]:
+    ) -> DocumentDataset[Document]:
         """Makes tokens of text, when it is read: int32[n] a document.
 
         Hundreds of documents are tokenized in one call, in the threads of the tokenizer. Only what is asked for here
@@ -118,15 +119,15 @@ class Tokenizing(ComponentStages[ElementT]):
 
     def apply_chat_template(
         self,
-        tokenizer: Any,
+        tokenizer: Tokenizer,
         *,
         messages: str = "messages",
-        tools: str | Sequence[Mapping[str, Any]] | None = None,
+        tools: str | Sequence[JsonObject] | None = None,
         chat_template: str | None = None,
-        chat_template_kwargs: Mapping[str, Any] | None = None,
+        chat_template_kwargs: JsonObject | None = None,
         assistant_masks: bool = True,
         eod_id: int | None = None,
-    ) -> DocumentDataset[Any]:
+    ) -> DocumentDataset[Document]:
         """Makes tokens of conversations when they are read, with a mask of those that the assistant wrote.
 
         A record is a dictionary with a list of messages ``{"role": …, "content": …}``. It becomes

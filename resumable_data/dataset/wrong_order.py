@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from resumable_data.dataset.batches import BatchDataset
 from resumable_data.dataset.dataset import Dataset
 from resumable_data.dataset.documents import DocumentDataset
 from resumable_data.dataset.rows import RowDataset
 from resumable_data.errors import StageOrderError
+from resumable_data.opaque import Document
 
-_PLACES: tuple[tuple[type[Dataset[Any]], str], ...] = (
+_PLACES: tuple[tuple[type[Dataset[Document]], str], ...] = (
     (DocumentDataset, "works on documents and comes before pack and batch"),
     (RowDataset, "works on rows and comes after pack or pad"),
     (BatchDataset, "works on batches and comes after batch"),
 )
 
 
-def refuse(dataset: Dataset[Any], name: str) -> NoReturn:
+def refuse(dataset: Dataset[Document], name: str) -> NoReturn:
     """Raises the error for an attribute that a dataset does not have.
 
     Raises:

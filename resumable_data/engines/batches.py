@@ -17,6 +17,7 @@ from resumable_data.batch import LLMBatch
 from resumable_data.edits import Edit
 from resumable_data.engines.engine import Planned, Resumed, spans_at_once
 from resumable_data.errors import StateError
+from resumable_data.opaque import Cursor, PyTree
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.sequence import fill_slots
 from resumable_data.packing.plan import RowPlan, concatenate
@@ -44,7 +45,7 @@ class BatchCursor:
     """
 
     rows: int
-    parent: Any
+    parent: Cursor
     skips: tuple[tuple[int, int], ...] = ()
 
 
@@ -97,7 +98,7 @@ class BatchEngine:
         measuring: What measures documents whose lengths are not known; None where all are.
     """
 
-    rows: RowPlanner[Any]
+    rows: RowPlanner[Cursor]
     readers: Sequence[Reader]
     schedule: BatchSchedule
     drop_remainder: bool
@@ -261,7 +262,7 @@ class BatchEngine:
             own = spans._replace(starts=spans.starts[first:last])
             with Doing(_assembling, Work.ASSEMBLING):
                 batch = make_batch(self.delivered_type, plan.rows, own, self.row_format, self.source_numbers)
-                finished: Any = self.view.finish(batch if self.form is None else self.form.of(batch), plan.n_rows)
+                finished: PyTree = self.view.finish(batch if self.form is None else self.form.of(batch), plan.n_rows)
             for function in self.functions:
                 with Doing(partial("map_batches: {!r}".format, function), Work.MAPPING):
                     finished = function(finished)
@@ -282,7 +283,7 @@ def _rows_of_steps(schedule: BatchSchedule, edits: Sequence[Edit]) -> Callable[[
     return lambda step: schedule.first_row(step) + shift
 
 
-def _count_rows(planner: RowPlanner[Any], at: Any) -> int:
+def _count_rows(planner: RowPlanner[Cursor], at: Cursor) -> int:
     """Rows after a cursor; they have to end."""
     total = 0
     while rows := len((taken := planner.take(at, _ROWS_AT_ONCE))[0]):

@@ -12,6 +12,7 @@ from resumable_data.batch import LLMBatch, LLMFieldsBatch
 from resumable_data.engines.engine import Planned, Resumed, spans_at_once
 from resumable_data.engines.pace import Pace
 from resumable_data.errors import PipelineError, ResumableDataError, StateError
+from resumable_data.opaque import Cursor
 from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
 from resumable_data.planning.planner import Counts, DocumentPlanner, RowPlanner, Saved
 from resumable_data.planning.sequential_documents import SequentialDocuments
@@ -26,7 +27,7 @@ from resumable_data.waits import Doing
 
 _READ_AT_ONCE = 256
 
-PlannerT = TypeVar("PlannerT", RowPlanner[Any], DocumentPlanner[Any])
+PlannerT = TypeVar("PlannerT", RowPlanner[Cursor], DocumentPlanner[Cursor])
 
 
 class ElementEngine(Generic[PlannerT]):
@@ -51,11 +52,11 @@ class ElementEngine(Generic[PlannerT]):
         """Whether elements are planned without reading a document."""
         return False
 
-    def skipping(self, cursor: Any, step: int, count: int) -> Any:
+    def skipping(self, cursor: Cursor, step: int, count: int) -> Any:
         """Refused."""
         raise PipelineError("skip works on batches: it counts them")
 
-    def remainder(self, cursor: Any, step: int, ended: bool) -> int:
+    def remainder(self, cursor: Cursor, step: int, ended: bool) -> int:
         """None is ever left."""
         return 0
 
@@ -63,7 +64,7 @@ class ElementEngine(Generic[PlannerT]):
         """The cursor before the first element."""
         return self._planner.start()
 
-    def encode(self, cursor: Any) -> tuple[int, dict[str, At]]:
+    def encode(self, cursor: Cursor) -> tuple[int, dict[str, At]]:
         """No rows are counted beside the step; and the components' integers."""
         return 0, self._planner.encode(cursor)
 
@@ -71,7 +72,7 @@ class ElementEngine(Generic[PlannerT]):
         """The cursor of a state."""
         return decode_cursor(self._planner, resumed)
 
-    def epoch(self, cursor: Any) -> int | None:
+    def epoch(self, cursor: Cursor) -> int | None:
         """The epoch of the next element, of a single component."""
         return self._planner.epoch(cursor)
 
@@ -79,12 +80,12 @@ class ElementEngine(Generic[PlannerT]):
         """Nothing runs in the background."""
 
 
-class RowEngine(ElementEngine[RowPlanner[Any]]):
+class RowEngine(ElementEngine[RowPlanner[Cursor]]):
     """Elements are rows: an ``LLMBatch`` whose fields are int32[length]."""
 
     def __init__(
         self,
-        planner: RowPlanner[Any],
+        planner: RowPlanner[Cursor],
         readers: Sequence[Reader],
         row_format: RowFormat,
         measuring: Measuring,
@@ -105,11 +106,11 @@ class RowEngine(ElementEngine[RowPlanner[Any]]):
         """Stretches of documents that are best read together; where planning reads them, those of one row."""
         return super().spans_at_once if self._lengths_known else 1
 
-    def whereabouts(self, cursor: Any) -> tuple[int, int | None]:
+    def whereabouts(self, cursor: Cursor) -> tuple[int, int | None]:
         """No rows beside the step, and the epoch that has begun."""
         return 0, self._planner.epoch_begun(cursor)
 
-    def counts(self, cursor: Any, *, ended: bool) -> dict[str, Counts]:
+    def counts(self, cursor: Cursor, *, ended: bool) -> dict[str, Counts]:
         """What each component has delivered."""
         return self._planner.counts(cursor, ended=ended)
 
@@ -117,7 +118,7 @@ class RowEngine(ElementEngine[RowPlanner[Any]]):
         """Ends what measures documents in the background, and drops what it keeps."""
         self._measuring.close()
 
-    def plan(self, cursor: Any, step: int) -> Planned[RowPlan, Any] | None:
+    def plan(self, cursor: Cursor, step: int) -> Planned[RowPlan, Cursor] | None:
         """The next row."""
         row, after = self._planner.take(cursor, 1)
         return Planned(row, after, len(row.record), int(row.length.sum())) if len(row) else None
@@ -139,10 +140,10 @@ def _assembling() -> str:
     return "assembling rows"
 
 
-class DocumentEngine(ElementEngine[DocumentPlanner[Any]]):
+class DocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
     """Elements are documents, as the source and the maps make them; none of them is ever dropped."""
 
-    def __init__(self, planner: DocumentPlanner[Any], readers: Sequence[Reader]) -> None:
+    def __init__(self, planner: DocumentPlanner[Cursor], readers: Sequence[Reader]) -> None:
         super().__init__(planner, readers)
         self._pace = pace_of(planner, readers)
 
@@ -156,15 +157,15 @@ class DocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         """Yes: every document is an element."""
         return True
 
-    def whereabouts(self, cursor: Any) -> tuple[int, int | None]:
+    def whereabouts(self, cursor: Cursor) -> tuple[int, int | None]:
         """No rows, and the epoch of the next document."""
         return 0, self._planner.epoch(cursor)
 
-    def counts(self, cursor: Any, *, ended: bool) -> dict[str, Counts]:
+    def counts(self, cursor: Cursor, *, ended: bool) -> dict[str, Counts]:
         """What each component has delivered; tokens are not counted of single documents."""
         return self._planner.counts(cursor)
 
-    def plan(self, cursor: Any, step: int) -> Planned[DocumentPlan, Any] | None:
+    def plan(self, cursor: Cursor, step: int) -> Planned[DocumentPlan, Cursor] | None:
         """The next document."""
         document, after = self._planner.take(cursor, 1)
         return Planned(document, after, 1, 0) if len(document) else None
@@ -178,7 +179,7 @@ class DocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         return 0
 
 
-def pace_of(planner: DocumentPlanner[Any], readers: Sequence[Reader]) -> Pace:
+def pace_of(planner: DocumentPlanner[Cursor], readers: Sequence[Reader]) -> Pace:
     """The pace at which documents are read: one by one where more gains nothing, or where a plan waits for each."""
     together = any(reader.reads_together for reader in readers) and not isinstance(planner, SequentialDocuments)
     return Pace(_READ_AT_ONCE * len(readers) if together else 1)
@@ -200,7 +201,7 @@ def read_at_pace(readers: Sequence[Reader], plans: Sequence[DocumentPlan], pace:
     return documents
 
 
-def decode_cursor(planner: RowPlanner[Any] | DocumentPlanner[Any], resumed: Resumed, dropped: int = 0) -> Any:
+def decode_cursor(planner: RowPlanner[Cursor] | DocumentPlanner[Cursor], resumed: Resumed, dropped: int = 0) -> Any:
     """The cursor of a state, where there are no batches and a step is a row, or a document.
 
     Args:

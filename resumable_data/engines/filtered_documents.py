@@ -10,6 +10,7 @@ from typing import Any
 from resumable_data.engines.elements import DocumentEngine, ElementEngine, decode_cursor, pace_of, read_at_pace
 from resumable_data.engines.engine import Planned, Resumed
 from resumable_data.errors import ResumableDataError, SourceError
+from resumable_data.opaque import Cursor, Document, Plan
 from resumable_data.packing.plan import DocumentPlan
 from resumable_data.planning import integers
 from resumable_data.planning.integers import take_last
@@ -37,18 +38,18 @@ class _Read:
     """A document, dropped or not, with its reader and the cursor after it."""
 
     reader: int
-    document: Any
+    document: Document
     kept: bool
-    after: Any
+    after: Cursor
 
 
-class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
+class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
     """Elements are the documents that no stage dropped.
 
     Which these are shows only when they are read, so that planning reads, many at a time.
     """
 
-    def __init__(self, planner: DocumentPlanner[Any], readers: Sequence[Reader]) -> None:
+    def __init__(self, planner: DocumentPlanner[Cursor], readers: Sequence[Reader]) -> None:
         super().__init__(planner, readers)
         self._dropping = tuple(planner.dropping)
         self._read: dict[Any, _Read] = {}
@@ -63,12 +64,12 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
         """The cursor before the first document."""
         return FilteredCursor(self._planner.start(), (0,) * len(self._dropping))
 
-    def plan(self, cursor: FilteredCursor, step: int) -> Planned[Any, FilteredCursor] | None:
+    def plan(self, cursor: FilteredCursor, step: int) -> Planned[Plan, FilteredCursor] | None:
         """The next document that is kept, which is its own plan."""
         _, found = self._next(cursor)
         return None if found is None else Planned(found[0], found[1], 1, 0)
 
-    def load(self, plans: Sequence[Any]) -> Iterator[Any]:
+    def load(self, plans: Sequence[Plan]) -> Iterator[Any]:
         """The documents, which are read already."""
         return iter(plans)
 
@@ -132,7 +133,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
             passed += 1
         raise SourceError(name_no_document(", ".join(self._planner.components.values()), passed, passed))
 
-    def _document(self, cursor: Any) -> _Read | None:
+    def _document(self, cursor: Cursor) -> _Read | None:
         """The document at a cursor, kept or not, or None at the end; those that follow are read with it."""
         read = self._read
         if cursor not in read:
@@ -140,7 +141,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
             read = self._read = self._read_from(cursor)
         return read.get(cursor)
 
-    def _read_from(self, cursor: Any) -> dict[Any, _Read]:
+    def _read_from(self, cursor: Cursor) -> dict[Any, _Read]:
         """Documents from a cursor on, each by the cursor before it."""
         cursors, plans = [cursor], list[DocumentPlan]()
         for _ in range(self._pace.count):
@@ -165,7 +166,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Any]]):
 
 
 def document_engine(
-    planner: DocumentPlanner[Any], readers: Sequence[Reader]
+    planner: DocumentPlanner[Cursor], readers: Sequence[Reader]
 ) -> DocumentEngine | FilteredDocumentEngine:
     """The engine of documents: one that reads in order to plan only where some of them may be dropped."""
     return FilteredDocumentEngine(planner, readers) if planner.dropping else DocumentEngine(planner, readers)

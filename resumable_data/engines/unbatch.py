@@ -13,6 +13,7 @@ from resumable_data.batch import LLMBatch
 from resumable_data.engines.batches import BatchCursor, BatchEngine, BatchPlan
 from resumable_data.engines.engine import Planned, Resumed
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import PyTree
 from resumable_data.packing.plan import concatenate
 from resumable_data.planning.planner import Counts
 from resumable_data.state import At
@@ -132,7 +133,7 @@ class UnbatchEngine:
 def _row(batch: LLMBatch, place: int) -> LLMBatch:
     """A row, whose document borders are computed when they are asked for: it is not cut within."""
 
-    def at_place(field: Any) -> Any:
+    def at_place(field: PyTree) -> Any:
         return field[place]
 
     return jax.tree.map(at_place, batch)

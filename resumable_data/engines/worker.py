@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resumable_data.engines.engine import Engine, Planned, Resumed
+from resumable_data.opaque import Cursor, Plan
 from resumable_data.planning.planner import Counts
 from resumable_data.state import At
 
@@ -46,7 +47,7 @@ class WorkerEngine:
     Positions are those of the whole pipeline, so that the state of a worker is a state of the pipeline.
     """
 
-    def __init__(self, engine: Engine[Any, Any, Any], worker: Worker) -> None:
+    def __init__(self, engine: Engine[Plan, Cursor, Any], worker: Worker) -> None:
         self._engine = engine
         self._worker = worker
 
@@ -64,20 +65,20 @@ class WorkerEngine:
         """The cursor before the first element."""
         return self._engine.start()
 
-    def plan(self, cursor: Any, step: int) -> Planned[Any, Any] | None:
+    def plan(self, cursor: Cursor, step: int) -> Planned[Plan, Cursor] | None:
         """The element of a step, without what to load where it is another worker's."""
         planned = self._engine.plan(cursor, step)
         if planned is None or self._worker.delivers(step):
             return planned
         return Planned(None, planned.after, 0, 0, planned.digest)
 
-    def load(self, plans: Sequence[Any]) -> Iterator[Any]:
+    def load(self, plans: Sequence[Plan]) -> Iterator[Any]:
         """The worker's own elements, and None for the others."""
         own = [plan for plan in plans if plan is not None]
         loaded = self._engine.load(own) if own else iter(())
         return (None if plan is None else next(loaded) for plan in plans)
 
-    def encode(self, cursor: Any) -> tuple[int, dict[str, At]]:
+    def encode(self, cursor: Cursor) -> tuple[int, dict[str, At]]:
         """Rows before the cursor, and integers by component path."""
         return self._engine.encode(cursor)
 
@@ -85,15 +86,15 @@ class WorkerEngine:
         """The cursor of a state."""
         return self._engine.decode(resumed)
 
-    def skipping(self, cursor: Any, step: int, count: int) -> Any:
+    def skipping(self, cursor: Cursor, step: int, count: int) -> Any:
         """The cursor that will skip ``count`` elements before that of a step."""
         return self._engine.skipping(cursor, step, count)
 
-    def epoch(self, cursor: Any) -> int | None:
+    def epoch(self, cursor: Cursor) -> int | None:
         """The epoch of the next element, of any worker."""
         return self._engine.epoch(cursor)
 
-    def whereabouts(self, cursor: Any) -> tuple[int, int | None]:
+    def whereabouts(self, cursor: Cursor) -> tuple[int, int | None]:
         """Rows delivered by all workers, and the epoch that has begun."""
         return self._engine.whereabouts(cursor)
 
@@ -101,11 +102,11 @@ class WorkerEngine:
         """Ends what runs in the background, and drops what is kept."""
         self._engine.close()
 
-    def counts(self, cursor: Any, *, ended: bool) -> dict[str, Counts]:
+    def counts(self, cursor: Cursor, *, ended: bool) -> dict[str, Counts]:
         """What each component has delivered, by all workers."""
         return self._engine.counts(cursor, ended=ended)
 
-    def remainder(self, cursor: Any, step: int, ended: bool) -> int:
+    def remainder(self, cursor: Cursor, step: int, ended: bool) -> int:
         """Rows after the cursor of a step that will not be delivered."""
         return self._engine.remainder(cursor, step, ended)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -26,6 +26,7 @@ from resumable_data.iteration.place import Place, restored
 from resumable_data.iteration.plan_ahead import plan_one_by_one
 from resumable_data.iteration.progress import Progress
 from resumable_data.iteration.stats import Stats
+from resumable_data.opaque import JsonObject
 from resumable_data.reading.bad_records import LeftOut
 from resumable_data.state import Position, State, encode, shards_of
 from resumable_data.table import Shown
@@ -178,7 +179,7 @@ class DataIterator(Shown, Generic[ElementT]):
         rows, at = place.opened.engine.encode(place.cursor)
         return encode(place.opened.description, Position(place.step, rows, at, place.edits, place.digests))
 
-    def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
+    def set_state(self, state: JsonObject, allow: Collection[str] = ()) -> None:
         """Goes to a saved position. It is applied whole, or an error leaves the iterator where it was.
 
         Args:
@@ -243,11 +244,11 @@ class DataIterator(Shown, Generic[ElementT]):
         """``get_state`` under the name that trainers of PyTorch call, such as torchtitan's."""
         return self.get_state()
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: JsonObject) -> None:
         """``set_state`` under the name that trainers of PyTorch call."""
         self.set_state(state_dict)
 
-    def check_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> Callable[[], None]:
+    def check_state(self, state: JsonObject, allow: Collection[str] = ()) -> Callable[[], None]:
         """Reads and checks a saved position without moving, as ``set_state`` does before it moves.
 
         Returns:

@@ -12,6 +12,7 @@ from resumable_data.engines.engine import Engine
 from resumable_data.errors import ResumableDataError
 from resumable_data.iteration.background import Background
 from resumable_data.iteration.plan_ahead import After, PlannedAhead, plan_ahead
+from resumable_data.opaque import Cursor, Plan
 from resumable_data.threads import join_all
 from resumable_data.timing import Clocks, Work
 from resumable_data.waits import Doing
@@ -37,7 +38,7 @@ class Ready(Generic[ElementT]):
     """
 
     def __init__(
-        self, engine: Engine[Any, Any, ElementT], cursor: Any, step: int, prefetch: int, clocks: Clocks
+        self, engine: Engine[Plan, Cursor, ElementT], cursor: Cursor, step: int, prefetch: int, clocks: Clocks
     ) -> None:
         self._waiting: Sized = ()
         planned = plan_ahead(engine, cursor, step)
@@ -94,7 +95,7 @@ class Chunk(Generic[ElementT]):
     tokens: list[int]
 
 
-def load(engine: Engine[Any, Any, ElementT], planned: Iterator[list[PlannedAhead]]) -> Iterator[Chunk[ElementT]]:
+def load(engine: Engine[Plan, Cursor, ElementT], planned: Iterator[list[PlannedAhead]]) -> Iterator[Chunk[ElementT]]:
     """The planned elements, read."""
     for elements in planned:
         with Doing(_reading, Work.READING):
@@ -106,7 +107,7 @@ def _reading() -> str:
     return "reading"
 
 
-def _loaded(engine: Engine[Any, Any, ElementT], plans: list[Any]) -> Iterator[ElementT]:
+def _loaded(engine: Engine[Plan, Cursor, ElementT], plans: list[Plan]) -> Iterator[ElementT]:
     """Elements of the plans. Where a record is bad, those before it can still be had."""
     try:
         return engine.load(plans)

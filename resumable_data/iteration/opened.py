@@ -5,9 +5,10 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from resumable_data.engines.engine import Engine, Resource
+from resumable_data.opaque import Cursor, Plan
 from resumable_data.reading.bad_records import LeftOut
 from resumable_data.state import Description
 
@@ -26,7 +27,7 @@ class Opened(Generic[ElementT]):
         left_out: Gives the bad records that were left out so far.
     """
 
-    engine: Engine[Any, Any, ElementT]
+    engine: Engine[Plan, Cursor, ElementT]
     description: Description
     shards: int | None = None
     resources: Sequence[Resource] = ()

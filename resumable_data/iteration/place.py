@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -12,6 +12,7 @@ from resumable_data.engines.engine import Resumed
 from resumable_data.errors import PipelineMismatchError
 from resumable_data.iteration.opened import Opened
 from resumable_data.iteration.plan_ahead import After, digest_of
+from resumable_data.opaque import Cursor, JsonObject
 from resumable_data.planning.integers import delivered_of, is_mix
 from resumable_data.state import NOTHING_DELIVERED, Digests, Position, decode
 
@@ -32,7 +33,7 @@ class Place(Generic[ElementT]):
 
     opened: Opened[ElementT]
     step: int
-    cursor: Any
+    cursor: Cursor
     edits: tuple[Edit, ...] = ()
     digests: Digests = NOTHING_DELIVERED
 
@@ -42,7 +43,7 @@ class Place(Generic[ElementT]):
         return replace(self, step=self.step + 1, cursor=after.cursor, digests=digests)
 
 
-def restored(opened: Opened[ElementT], state: Mapping[str, Any], allow: Collection[str]) -> Place[ElementT]:
+def restored(opened: Opened[ElementT], state: JsonObject, allow: Collection[str]) -> Place[ElementT]:
     """The place that a state says, in a pipeline that is open in as many logical shards as its run has.
 
     Raises:

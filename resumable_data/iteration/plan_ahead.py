@@ -8,6 +8,7 @@ from typing import Any
 
 from resumable_data.engines.engine import Engine, Planned
 from resumable_data.errors import ResumableDataError
+from resumable_data.opaque import Cursor, Plan
 from resumable_data.timing import Work
 from resumable_data.waits import Doing
 
@@ -24,7 +25,7 @@ class After:
         following: That of the next; ``"end"`` at the end of the data, ``""`` where planning it would read documents.
     """
 
-    cursor: Any
+    cursor: Cursor
     delivered: str | None
     following: str
 
@@ -40,13 +41,13 @@ class PlannedAhead:
         after: The position after it.
     """
 
-    plan: Any
+    plan: Plan
     spans: int
     tokens: int
     after: After
 
 
-def plan_ahead(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterator[list[PlannedAhead]]:
+def plan_ahead(engine: Engine[Plan, Cursor, Any], cursor: Cursor, step: int) -> Iterator[list[PlannedAhead]]:
     """Elements from a step and its cursor on, as many at a time as are to be read together.
 
     Records are cheap when hundreds are read at once: one element at first, to be quick after a resume, then twice as
@@ -79,7 +80,7 @@ def plan_ahead(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterato
         elements *= 2
 
 
-def plan_one_by_one(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> Iterator[PlannedAhead]:
+def plan_one_by_one(engine: Engine[Plan, Cursor, Any], cursor: Cursor, step: int) -> Iterator[PlannedAhead]:
     """Elements from a step and its cursor on, each with the digest of the next where that reads nothing."""
     planned = engine.plan(cursor, step)
     while planned is not None:
@@ -97,12 +98,12 @@ def plan_one_by_one(engine: Engine[Any, Any, Any], cursor: Any, step: int) -> It
         planned = following
 
 
-def digest_of(planned: Planned[Any, Any] | None) -> str:
+def digest_of(planned: Planned[Plan, Cursor] | None) -> str:
     """The digest of a planned element; ``"end"`` at the end of the data, ``""`` where it has none."""
     return "end" if planned is None else planned.digest or ""
 
 
-def _ahead(planned: Planned[Any, Any], following: str) -> PlannedAhead:
+def _ahead(planned: Planned[Plan, Cursor], following: str) -> PlannedAhead:
     return PlannedAhead(planned.plan, planned.spans, planned.tokens, After(planned.after, planned.digest, following))
 
 

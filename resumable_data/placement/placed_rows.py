@@ -13,6 +13,7 @@ from jax.sharding import NamedSharding
 
 from resumable_data.arrays import BoolArray, Int64Array, offsets_of
 from resumable_data.batch import BatchT
+from resumable_data.opaque import PyTree
 from resumable_data.packing.plan import RowPlan
 from resumable_data.placement.sharding import Cells, cells_needed, for_rank, rows_of, spans_in, to_global
 from resumable_data.timing import Work
@@ -66,7 +67,7 @@ class PlacedRows:
         """The global batch, of which this process has these rows."""
         rows = self.rows(n_rows)
 
-        def placed(field: Any) -> jax.Array:
+        def placed(field: PyTree) -> jax.Array:
             return to_global(rows, field, for_rank(self.sharding, field.ndim), n_rows)
 
         with Doing(_placing, Work.PLACING):
@@ -75,7 +76,7 @@ class PlacedRows:
     def struct(self, batch: BatchT) -> BatchT:
         """The global shapes, with their shardings."""
 
-        def placed(leaf: Any) -> jax.ShapeDtypeStruct:
+        def placed(leaf: PyTree) -> jax.ShapeDtypeStruct:
             sharding = for_rank(self.sharding, len(leaf.shape))
             return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from resumable_data.arrays import BoolArray, Int64Array
 from resumable_data.batch import BatchT
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import PyTree
 from resumable_data.packing.plan import RowPlan
 
 
@@ -77,7 +77,7 @@ class ProcessRows:
     def struct(self, batch: BatchT) -> BatchT:
         """The shapes with this process's number of rows."""
 
-        def shared(leaf: Any) -> jax.ShapeDtypeStruct:
+        def shared(leaf: PyTree) -> jax.ShapeDtypeStruct:
             return jax.ShapeDtypeStruct((leaf.shape[0] // self.process_count, *leaf.shape[1:]), leaf.dtype)
 
         return jax.tree.map(shared, batch)

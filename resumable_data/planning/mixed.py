@@ -6,9 +6,10 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any, Generic
+from typing import Generic
 
 from resumable_data.arrays import Int64Array
+from resumable_data.opaque import Cursor
 from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
 from resumable_data.planning.mixer import Drawn, MixCursor, Mixer, PlanT
 from resumable_data.planning.planner import MOST_DROPPED, Counts, DocumentPlanner, Extent, RowPlanner, Saved
@@ -114,7 +115,7 @@ class MixedDocuments(Blocks[DocumentPlan], DocumentPlanner[BlockCursor]):
     @property
     def components(self) -> Mapping[int, str]:
         """The components of all children."""
-        children: Sequence[DocumentPlanner[Any]] = self.mixer.children
+        children: Sequence[DocumentPlanner[Cursor]] = self.mixer.children
         return {reader: path for child in children for reader, path in child.components.items()}
 
     @property
@@ -129,7 +130,7 @@ class MixedDocuments(Blocks[DocumentPlan], DocumentPlanner[BlockCursor]):
     @property
     def dropping(self) -> Collection[int]:
         """Those of all children."""
-        children: Sequence[DocumentPlanner[Any]] = self.mixer.children
+        children: Sequence[DocumentPlanner[Cursor]] = self.mixer.children
         return [reader for child in children for reader in child.dropping]
 
     def take(self, cursor: BlockCursor, count: int) -> tuple[DocumentPlan, BlockCursor]:

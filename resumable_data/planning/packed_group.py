@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from resumable_data.delivered import Delivered
+from resumable_data.opaque import Cursor
 from resumable_data.packing.group import LEAST_ROWS, MOST_TAKES, count_filled, deal_windows
 from resumable_data.packing.plan import (
     DocumentLengths,
@@ -79,8 +80,8 @@ class PackedGroup:
 
     packed: PackedWindow
     windows: int
-    end: Any
-    after: Any
+    end: Cursor
+    after: Cursor
     readers: Sequence[int]
 
     @property
@@ -103,7 +104,7 @@ class GroupPacker:
         lengths: How long they are.
     """
 
-    def __init__(self, groups: DocumentGroups[Any], path: str, packing: Packing, lengths: LengthSource) -> None:
+    def __init__(self, groups: DocumentGroups[Cursor], path: str, packing: Packing, lengths: LengthSource) -> None:
         self._documents = groups
         self._path = path
         self._packing = packing
@@ -111,7 +112,7 @@ class GroupPacker:
         # Where much is dropped, or documents are short, one take may fill but a few rows.
         self._most_takes = MOST_TAKES if groups.dropping or not lengths.known else 1
 
-    def plan(self, at: Any, size: int = 0) -> PackedGroup | None:
+    def plan(self, at: Cursor, size: int = 0) -> PackedGroup | None:
         """The group that begins at a place; None at the end.
 
         Args:
@@ -137,7 +138,7 @@ class GroupPacker:
         self._lengths.expect(dealt.plan)
         return PackedGroup(dealt, windows, after, self._documents.renewed(after), tuple(self._documents.components))
 
-    def _pack(self, at: Any, shard: _ShardDocuments) -> PackedWindow:
+    def _pack(self, at: Cursor, shard: _ShardDocuments) -> PackedWindow:
         """The rows of one shard."""
         seed = self._packing.shuffle_seed
         return pack_window(

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from resumable_data.delivered import COUNTED, Delivered
 from resumable_data.errors import PipelineMismatchError, ResumableDataError, SourceError, StateError
+from resumable_data.opaque import Cursor
 from resumable_data.packing.plan import RowPlan, concatenate
 from resumable_data.packing.window import PackedWindow
 from resumable_data.planning.group_cache import GroupCache
@@ -65,7 +66,7 @@ class RowCursor:
             later groups; (0, 0) for a group that has what the pipeline says.
     """
 
-    at: Any
+    at: Cursor
     row: int
     rows_before: int
     before: tuple[Delivered, ...]
@@ -82,7 +83,7 @@ class PackedRows(RowPlanner[RowCursor]):
         lengths: How long they are.
     """
 
-    def __init__(self, groups: DocumentGroups[Any], path: str, packing: Packing, lengths: LengthSource) -> None:
+    def __init__(self, groups: DocumentGroups[Cursor], path: str, packing: Packing, lengths: LengthSource) -> None:
         self._documents = groups
         self._path = path
         self._lengths = lengths

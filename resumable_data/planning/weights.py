@@ -15,6 +15,7 @@ import numpy as np
 from resumable_data.arguments import as_choice, as_integer, as_text, is_bool, kind_of, shown
 from resumable_data.digest import Json
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import JsonObject
 from resumable_data.order.mixture import Segment, exact_weights
 
 Weights = Mapping[str, float]
@@ -88,7 +89,7 @@ class WeightSchedule:
         return {"between": self.between, "points": points}
 
     @classmethod
-    def from_json(cls, given: Mapping[str, Any]) -> WeightSchedule:
+    def from_json(cls, given: JsonObject) -> WeightSchedule:
         """The schedule that ``to_json`` gave."""
         points = {
             point: {name: Fraction(w) if isinstance(w, str) else w for name, w in weights.items()}

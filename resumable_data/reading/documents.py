@@ -10,6 +10,7 @@ import numpy as np
 
 from resumable_data.arrays import BoolArray, Int64Array, Ragged, joined_or_none
 from resumable_data.delivered import COUNTED
+from resumable_data.opaque import Document
 from resumable_data.packing.plan import DocumentLengths
 from resumable_data.reading.fields import TokenFields
 
@@ -37,7 +38,7 @@ class Documents(Sequence[Any]):
     ([[1, 2, 9], [3, 9], []], [False, False, True], [0, 7, 0])
     """
 
-    content: Sequence[Any]
+    content: Sequence[Document]
     dropped: BoolArray | None = None
     truncated: Int64Array | None = None
     scored: Int64Array | None = None
@@ -61,7 +62,7 @@ class Documents(Sequence[Any]):
         """
         contents = [part.content for part in parts]
         if all(isinstance(content, Ragged) for content in contents):
-            content: Sequence[Any] = Ragged.concatenate(cast(list[Ragged], contents))
+            content: Sequence[Document] = Ragged.concatenate(cast(list[Ragged], contents))
         else:
             content = [record for records in contents for record in records]
         sizes = [len(part) for part in parts]

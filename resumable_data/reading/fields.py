@@ -12,6 +12,7 @@ import numpy.typing as npt
 from resumable_data.arguments import as_text, shown
 from resumable_data.arrays import AnyArray, Ragged, as_tokens, offsets_of
 from resumable_data.errors import PipelineError, RecordError
+from resumable_data.opaque import Document, JsonObject
 from resumable_data.sources.source import Column
 
 TOKENS = "tokens"
@@ -47,7 +48,7 @@ class TokenFields:
     dtypes: FieldDtypes
     present: tuple[str, ...] = ()
 
-    def aligned(self, documents: Sequence[Any], name: Callable[[int], str]) -> Ragged:
+    def aligned(self, documents: Sequence[Document], name: Callable[[int], str]) -> Ragged:
         """The tokens of documents, with the fields aligned.
 
         Args:
@@ -112,7 +113,7 @@ class TokenFields:
         return Ragged(tokens, offsets_of(lengths + 1)[:-1], lengths, spare=1, fields=fields)
 
 
-def value_of(document: Any, key: str, name: str) -> Any:
+def value_of(document: Document, key: str, name: str) -> Any:
     """The value that a document has under a key.
 
     Raises:
@@ -123,7 +124,7 @@ def value_of(document: Any, key: str, name: str) -> Any:
             f"{name} is a {type(document).__name__}, not a mapping with a {key!r}. Make one of it in a map, as in "
             "{'tokens': tokens, 'loss_mask': np.ones(len(tokens))}"
         )
-    mapping = cast(Mapping[str, Any], document)
+    mapping = cast(JsonObject, document)
     if key not in mapping:
         raise RecordError(f"{name} has no {key!r}; its keys are {', '.join(map(repr, mapping))}")
     return mapping[key]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from resumable_data.arrays import AnyArray, BoolArray, Int32Array, Int64Array, Ragged
 from resumable_data.errors import RecordError
+from resumable_data.opaque import Document
 from resumable_data.packing.plan import DocumentPlan, RowPlan
 from resumable_data.reading.documents import Documents
 from resumable_data.reading.fields import FieldDtypes
@@ -84,7 +85,7 @@ def _joined(values: Sequence[AnyArray], dtype: str) -> AnyArray:
 
 def read_documents(readers: Sequence[Reader], plan: DocumentPlan) -> Documents:
     """The documents of a plan, in its order, whatever they are."""
-    documents: list[Any] = [None] * len(plan)
+    documents: list[Document] = [None] * len(plan)
     kept = np.ones(len(plan), np.bool_)
     for number, places in by_reader(plan.reader, np.arange(len(plan))):
         found = readers[number].read(plan.record[places])

@@ -17,6 +17,7 @@ from resumable_data.arguments import as_function, as_path, as_text, optional
 from resumable_data.arrays import Int64Array, Ragged, offsets_of
 from resumable_data.digest import callable_name, digest, module_name
 from resumable_data.errors import PipelineError, RecordError, SourceError
+from resumable_data.opaque import Document
 from resumable_data.sources.lengths_index import (
     LengthsIndex,
     PlacedLengths,
@@ -242,7 +243,7 @@ class ArrayRecordSource:
             options += ["--index-dir", os.fspath(self._index_dir)]
         return f"Run once: {shlex.join(['resumable-data', 'index', *self._patterns, *options])}"
 
-    def _length(self, document: Any, index: int) -> int:
+    def _length(self, document: Document, index: int) -> int:
         try:
             return len(document)
         except TypeError as error:
@@ -267,7 +268,7 @@ class ArrayRecordSource:
                 return self._batch_parser.batch(records)
         except RecordError:
             pass  # One of them is bad: parse one by one, to be able to say which.
-        documents: list[Any] = []
+        documents: list[Document] = []
         for record, index in zip(records, indices.tolist(), strict=True):
             try:
                 documents.append(self._parse(record))

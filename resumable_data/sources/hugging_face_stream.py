@@ -9,6 +9,7 @@ from typing import Any, cast
 from resumable_data.arguments import as_text, kind_of, optional, shown
 from resumable_data.digest import Json, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError, StateError
+from resumable_data.opaque import Record
 from resumable_data.sources.hugging_face_copy import own_copy
 from resumable_data.sources.retries import is_of_storage
 from resumable_data.sources.sequential import BadRecord
@@ -130,7 +131,7 @@ class HuggingFaceReader:
         """The dataset's own ``state_dict`` after the record read last."""
         return self._state
 
-    def _value(self, record: Any) -> Any:
+    def _value(self, record: Record) -> Any:
         if self._column is None:
             return record
         if self._column not in record:

@@ -11,6 +11,7 @@ from resumable_data.arguments import as_text, kind_of, shown
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import content_digest, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
+from resumable_data.opaque import Record
 from resumable_data.sources.source import RandomAccess, check_indices, evenly_spaced
 
 _SAMPLED_RECORDS = 1024
@@ -33,7 +34,7 @@ class InMemorySource:
     ([[4, 5], [1, 2, 3]], [2, 3])
     """
 
-    def __init__(self, records: Sequence[Any], name: str = "in-memory source") -> None:
+    def __init__(self, records: Sequence[Record], name: str = "in-memory source") -> None:
         if isinstance(records, type | str | bytes | Mapping | Set) or not isinstance(
             cast(object, records), RandomAccess
         ):

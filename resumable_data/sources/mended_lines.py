@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from etils import epath
 
 from resumable_data.errors import SourceError
+from resumable_data.opaque import Record
 from resumable_data.sources.arrow_cache import cache_folder
 from resumable_data.sources.file_lines import items_of, lines_of
 from resumable_data.sources.file_places import FilePlaces
@@ -73,7 +74,7 @@ class LineKind:
         except ValueError as error:
             return str(error)
 
-    def _reason_of_record(self, record: Any) -> str | None:
+    def _reason_of_record(self, record: Record) -> str | None:
         if not isinstance(record, dict):
             return "it is not a JSON object"
         if self.column is None:

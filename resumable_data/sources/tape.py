@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from resumable_data.digest import canonical_json
 from resumable_data.errors import RecordError, ResumableDataError, SourceError, StateError
 from resumable_data.locks import ForkLock
+from resumable_data.opaque import Record
 from resumable_data.sources.record_memory import memory_of
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialReader, SequentialSource
@@ -172,7 +173,7 @@ class Tape:
         if number not in self._again:
             raise SourceError(f"{self._source!r}: record {number} of the stream is gone; is it the same as before?")
 
-    def _keep(self, number: int, record: Any) -> None:
+    def _keep(self, number: int, record: Record) -> None:
         """Keeps a record that was asked for, while there is room."""
         size = memory_of(record)
         _, before = self._asked.pop(number, (None, 0))

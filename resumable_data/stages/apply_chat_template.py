@@ -13,6 +13,7 @@ from resumable_data.arguments import as_text, kind_of, shown
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, RecordError
+from resumable_data.opaque import Record, Tokenizer
 from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.fields import TOKENS
 from resumable_data.reading.step import Step
@@ -53,7 +54,7 @@ class ApplyChatTemplate(Step):
     @classmethod
     def of(
         cls,
-        tokenizer: Any,
+        tokenizer: Tokenizer,
         *,
         messages: str,
         tools: object,
@@ -141,7 +142,7 @@ class ApplyChatTemplate(Step):
                     made[place] = document
         return replace(documents, content=made)
 
-    def _conversation(self, record: Any, place: int, name: NameOf) -> Conversation:
+    def _conversation(self, record: Record, place: int, name: NameOf) -> Conversation:
         def called() -> str:
             return f"apply_chat_template: {name(place)}"
 

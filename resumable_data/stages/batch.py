@@ -17,6 +17,7 @@ from resumable_data.batch import LLMBatch, LLMFieldsBatch, LLMIndexedBatch
 from resumable_data.engines.batches import BatchEngine
 from resumable_data.engines.worker import ALONE, Worker
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import PyTree
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import default_shards
 from resumable_data.placement.views import View, WholeBatch
@@ -110,14 +111,14 @@ class Batch:
         size = stretches[0].size if len(stretches) == 1 else [[s.step, s.size] for s in stretches]
         return {"size": size, "drop_remainder": self.drop_remainder}
 
-    def struct(self, step: int) -> Any:
+    def struct(self, step: int) -> PyTree:
         """Shapes and dtypes of the batch of a step that this process is handed."""
         size, length = self.schedule.size(step), self.parent.format.length
         struct = self.delivered_type.get_dtype_struct(size, length)
         if isinstance(struct, LLMFieldsBatch):
             fields = {name: jax.ShapeDtypeStruct((size, length), dtype) for name, dtype in self.dtypes.items()}
             struct = struct.replace(fields=fields)
-        delivered: Any = self.view.struct(struct if self.form is None else self.form.struct(struct))
+        delivered: PyTree = self.view.struct(struct if self.form is None else self.form.struct(struct))
         for function in self.functions:
             delivered = mapped_struct(function, delivered)
         return delivered
@@ -182,7 +183,7 @@ def source_numbers(readers: Mapping[str, int]) -> Int32Array:
     return numbers
 
 
-def mapped_struct(function: Callable[[Any], Any], struct: Any) -> Any:
+def mapped_struct(function: Callable[[Any], Any], struct: PyTree) -> PyTree:
     """Shapes and dtypes of what a function makes of a batch.
 
     Args:
@@ -194,13 +195,13 @@ def mapped_struct(function: Callable[[Any], Any], struct: Any) -> Any:
     (2,)
     """
 
-    def zeros(leaf: Any) -> Any:
+    def zeros(leaf: PyTree) -> PyTree:
         return np.zeros(leaf.shape, leaf.dtype)
 
-    def shaped(leaf: Any) -> jax.ShapeDtypeStruct:
+    def shaped(leaf: PyTree) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
 
-    made: Any
+    made: PyTree
     try:
         made = jax.eval_shape(function, struct)
     except (jax.errors.JAXTypeError, TypeError):

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, cast
 from resumable_data.arguments import kind_of, shown
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import JsonObject, Tokenizer
 from resumable_data.stages.fast_tokenizer import FastTokenizer
 from resumable_data.stages.load_tokenizer import load_tokenizer, text_package
 
@@ -52,7 +53,7 @@ class ChatTokenizer:
 
     def __init__(
         self,
-        tokenizer: Any,
+        tokenizer: Tokenizer,
         chat_template: str | None,
         variables: Mapping[str, Json],
         masked: bool,
@@ -109,7 +110,7 @@ class ChatTokenizer:
         conversations: Sequence[Sequence[dict[str, Any]]],
         tools: Sequence[Any] | None,
         template: str,
-        instead: Mapping[str, Any],
+        instead: JsonObject,
     ) -> Tokenised:
         found = self._tokenizer.apply_chat_template(
             list(conversations),
@@ -133,7 +134,7 @@ class ChatTokenizer:
         return True
 
 
-def _of_transformers(tokenizer: Any) -> Any:
+def _of_transformers(tokenizer: Tokenizer) -> Any:
     """The tokenizer of ``transformers`` that is given, or is at the path or of the name that is given."""
     if isinstance(tokenizer, str | os.PathLike):
         try:
@@ -158,7 +159,7 @@ def _of_transformers(tokenizer: Any) -> Any:
     return tokenizer
 
 
-def _template(tokenizer: Any, chat_template: str | None, tools: bool) -> str:
+def _template(tokenizer: Tokenizer, chat_template: str | None, tools: bool) -> str:
     """The template for conversations with tools, or without."""
     if chat_template is None and not tokenizer.chat_template:
         raise PipelineError(
@@ -171,7 +172,7 @@ def _template(tokenizer: Any, chat_template: str | None, tools: bool) -> str:
         raise PipelineError(f"{_STAGE}: {error}") from error
 
 
-def _check_template(tokenizer: Any, template: str, masked: bool) -> None:
+def _check_template(tokenizer: Tokenizer, template: str, masked: bool) -> None:
     """Raises PipelineError where a template cannot be compiled, or cannot say what the assistant wrote."""
     jinja2 = text_package("jinja2")
     if "{{" not in template and "{%" not in template:
@@ -216,7 +217,7 @@ def _own(template: str) -> str:
     return f"{whole}{{#+ {os.getpid()}, {threading.get_ident()} #}}"
 
 
-def _as_json(tokenizer: Any, variables: Mapping[str, Json]) -> str | None:
+def _as_json(tokenizer: Tokenizer, variables: Mapping[str, Json]) -> str | None:
     """Variables as JSON, in their order; None where there are none."""
     taken = inspect.signature(tokenizer.apply_chat_template).parameters
     for name, value in variables.items():

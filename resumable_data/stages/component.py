@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import Cursor
 from resumable_data.order.occurrences import MOST_RECORDS, occurrences
 from resumable_data.planning.documents import DocumentStream
 from resumable_data.planning.planner import DocumentPlanner
@@ -175,7 +176,7 @@ class Component:
         """What reads the documents, and takes these fields of them for rows."""
         return DocumentReader(self.source.records(), self.steps, fields)
 
-    def open(self, context: OpenContext, catalog: Catalog, path: str) -> DocumentPlanner[Any]:
+    def open(self, context: OpenContext, catalog: Catalog, path: str) -> DocumentPlanner[Cursor]:
         """The planner of this component at ``path``."""
         records = self.source.records()
         ids = self._token_ids(context.vocab_size)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from resumable_data.arguments import kind_of
 from resumable_data.errors import RecordError
+from resumable_data.opaque import JsonObject
 
 
 class Conversation(NamedTuple):
@@ -45,7 +46,7 @@ def conversation_of(record: object, messages: str, tools: str | None, name: Call
             f"{name()} is {kind_of(record)}, not a dictionary with {messages!r}. Make one of it in a map, as in "
             f"{{{messages!r}: [{{'role': 'user', 'content': '…'}}, {{'role': 'assistant', 'content': '…'}}]}}"
         )
-    fields = cast(Mapping[str, Any], record)
+    fields = cast(JsonObject, record)
     if messages not in fields:
         raise RecordError(
             f"{name()} has no field {messages!r}, only {', '.join(map(repr, fields))}: pass messages=, the one that "
@@ -71,7 +72,7 @@ def _message(given: object, place: int, name: Callable[[], str]) -> dict[str, An
             f"{name()}: message {place} is {kind_of(given)}, not a dictionary such as "
             "{'role': 'user', 'content': '…'}"
         )
-    message = {key: value for key, value in cast(Mapping[str, Any], given).items() if value is not None}
+    message = {key: value for key, value in cast(JsonObject, given).items() if value is not None}
     if not isinstance(message.get("role"), str):
         raise RecordError(
             f"{name()}: message {place} has no 'role' that is a text; its keys are {', '.join(map(repr, message))}. "

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 from resumable_data.arguments import kind_of
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import Tokenizer
 from resumable_data.stages.load_tokenizer import load_tokenizer, text_package
 
 # What a tokenizer keeps of a text until its tokens are taken is a hundred bytes a token.
@@ -60,7 +61,7 @@ class FastTokenizer:
         return FastTokenizer, (self._backend.to_str(), self._splits_special, self.bos_id, self.eos_id)
 
     @classmethod
-    def of(cls, tokenizer: Any) -> FastTokenizer:
+    def of(cls, tokenizer: Tokenizer) -> FastTokenizer:
         """The copy of a tokenizer, which is not changed.
 
         Args:

@@ -10,6 +10,7 @@ import numpy as np
 
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError, RecordError
+from resumable_data.opaque import Document
 from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.step import Step
@@ -68,7 +69,7 @@ class Filter(Step):
         kept = (kept and self._keeps(document, place, name) for place, (document, kept) in numbered)
         return documents.keep(np.fromiter(kept, np.bool_, len(documents)))
 
-    def _keeps(self, document: Any, place: int, name: NameOf) -> bool:
+    def _keeps(self, document: Document, place: int, name: NameOf) -> bool:
         try:
             keep: Any = self.predicate(document)
         except Exception as error:

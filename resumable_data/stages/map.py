@@ -9,6 +9,7 @@ from typing import Any
 from resumable_data.arguments import shown
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import RecordError
+from resumable_data.opaque import Document
 from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.step import Step
 from resumable_data.state import Settings
@@ -56,7 +57,7 @@ class Map(Step):
         """
         return documents.map(lambda document, place: self._mapped(document, lambda: name(place)))
 
-    def _mapped(self, document: Any, name: Callable[[], str], *more: Any) -> Any:
+    def _mapped(self, document: Document, name: Callable[[], str], *more: Any) -> Any:
         try:
             mapped = self.function(document, *more)
         except Exception as error:

@@ -10,6 +10,7 @@ from resumable_data.arguments import as_choice, as_text
 from resumable_data.arrays import Int64Array
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import Cursor
 from resumable_data.order import mixture
 from resumable_data.planning.integers import is_mix
 from resumable_data.planning.mixed import MixedDocuments, MixedRows, join_documents, join_rows
@@ -65,7 +66,7 @@ class MixSettings:
         catalog: Catalog,
         path: str,
         join: Callable[[Sequence[Any], Int64Array], Any],
-    ) -> Mixer[Any]:
+    ) -> Mixer[Cursor]:
         """Opens the components, and the mixer that draws from them."""
         first_row, endless = context.first_row, context.endless
         if first_row is None and len(self.weights.points) > 1:

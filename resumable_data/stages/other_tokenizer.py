@@ -8,6 +8,7 @@ from typing import Any, cast
 from resumable_data.arguments import kind_of, shown
 from resumable_data.digest import content_digest, digest, module_name
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import Tokenizer
 
 _ANY_ID = 2**31
 
@@ -26,7 +27,7 @@ class OtherTokenizer:
         PipelineError: It does not encode text, or its content cannot be seen.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self.fingerprint = _fingerprint(tokenizer)
         self.vocab_size = _number(tokenizer, "get_piece_size", "vocab_size", "n_vocab") or _ANY_ID
@@ -68,11 +69,11 @@ class OtherTokenizer:
             ) from error
 
 
-def _is_sentencepiece(tokenizer: Any) -> bool:
+def _is_sentencepiece(tokenizer: Tokenizer) -> bool:
     return hasattr(tokenizer, "serialized_model_proto")
 
 
-def _number(tokenizer: Any, *names: str) -> int | None:
+def _number(tokenizer: Tokenizer, *names: str) -> int | None:
     """What the first of these attributes or methods says, if it is a natural number."""
     for name in names:
         value = getattr(tokenizer, name, None)
@@ -82,7 +83,7 @@ def _number(tokenizer: Any, *names: str) -> int | None:
     return None
 
 
-def _fingerprint(tokenizer: Any) -> str:
+def _fingerprint(tokenizer: Tokenizer) -> str:
     kind: type[Any] = type(cast(object, tokenizer))
     name = f"{module_name(kind.__module__)}.{kind.__qualname__}"
     given = getattr(tokenizer, "fingerprint", None)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
 from resumable_data.arguments import as_choice
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import Cursor
 from resumable_data.order import permutation
 from resumable_data.packing.window import VERSIONS, StrategyName
 from resumable_data.planning.documents import DocumentStream
@@ -115,7 +116,7 @@ class Pack:
 
 
 def open_rows(
-    documents: DocumentPlanner[Any],
+    documents: DocumentPlanner[Cursor],
     path: str,
     window: int,
     packing: Packing,
@@ -136,7 +137,7 @@ def open_rows(
         known: Whether the lengths of all documents are known.
     """
     shards = 1 if known else context.shards
-    groups: DocumentGroups[Any] = (
+    groups: DocumentGroups[Cursor] = (
         EpochGroups(documents, window, shards)
         if isinstance(documents, DocumentStream)
         else EndlessGroups(documents, window, shards)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from resumable_data.arrays import Int64Array
+from resumable_data.opaque import Document
 from resumable_data.order.keyed_hash import derive_key
 from resumable_data.order.occurrences import epochs_of, records_of
 from resumable_data.reading.documents import Documents, NameOf
@@ -55,7 +56,7 @@ class RandomMap(Map):
         """
         epochs, records = epochs_of(indices).tolist(), records_of(indices).tolist()
 
-        def mapped(document: Any, place: int) -> Any:
+        def mapped(document: Document, place: int) -> Any:
             draws = generator(self.seed, self.level, epochs[place], records[place])
             return self._mapped(document, lambda: name(place), draws)
 

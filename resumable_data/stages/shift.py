@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from resumable_data.arguments import as_choice
 from resumable_data.assembly.row_format import RowFormat
+from resumable_data.opaque import Cursor
 from resumable_data.planning.planner import RowPlanner
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
@@ -73,7 +74,7 @@ class Shift:
         """What is shifted."""
         return {"what": self.what}
 
-    def open(self, context: OpenContext, catalog: Catalog, path: str) -> RowPlanner[Any]:
+    def open(self, context: OpenContext, catalog: Catalog, path: str) -> RowPlanner[Cursor]:
         """The parent's planner: a shift moves no row."""
         planner = self.parent.open(replace(context, shift=self.what), catalog, path)
         catalog.describe(path, self.name, self.settings())

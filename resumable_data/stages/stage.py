@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from resumable_data.arguments import as_text
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import Cursor
 from resumable_data.planning.planner import DocumentPlanner, RowPlanner
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
@@ -58,7 +59,7 @@ class DocumentStage(Stage, Protocol):
         """Seed of the shuffle above, or None where the order is the source's."""
         ...
 
-    def open(self, context: OpenContext, catalog: Catalog, path: str) -> DocumentPlanner[Any]:
+    def open(self, context: OpenContext, catalog: Catalog, path: str) -> DocumentPlanner[Cursor]:
         """The planner of this stage as the component at ``path``."""
         ...
 
@@ -86,7 +87,7 @@ class RowStage(Stage, Protocol):
         """Whether a row is a document, or a chunk of one, of a single source."""
         ...
 
-    def open(self, context: OpenContext, catalog: Catalog, path: str) -> RowPlanner[Any]:
+    def open(self, context: OpenContext, catalog: Catalog, path: str) -> RowPlanner[Cursor]:
         """The planner of this stage as the component at ``path``."""
         ...
 

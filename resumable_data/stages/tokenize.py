@@ -12,6 +12,7 @@ import numpy as np
 from resumable_data.arguments import kind_of
 from resumable_data.arrays import Int64Array, Ragged, offsets_of
 from resumable_data.errors import PipelineError, RecordError
+from resumable_data.opaque import Document, JsonObject, Tokenizer
 from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.step import Step
 from resumable_data.stages.fast_tokenizer import FastTokenizer
@@ -57,7 +58,7 @@ class Tokenize(Step):
     @classmethod
     def of(
         cls,
-        tokenizer: Any,
+        tokenizer: Tokenizer,
         column: str | None,
         *,
         add_bos: bool,
@@ -194,11 +195,11 @@ class Tokenize(Step):
             ids.append(cast(int, self.eod_id))
         return ids
 
-    def _text(self, document: Any, place: int, name: NameOf) -> str:
+    def _text(self, document: Document, place: int, name: NameOf) -> str:
         if self.column is not None:
             document = self._column(document, place, name)
         elif isinstance(document, Mapping):
-            columns = ", ".join(map(repr, cast(Mapping[str, Any], document)))
+            columns = ", ".join(map(repr, cast(JsonObject, document)))
             raise RecordError(f"tokenize: {name(place)} has the columns {columns}: pass column=, one of them")
         if isinstance(document, str):
             return document
@@ -215,13 +216,13 @@ class Tokenize(Step):
                 f"at byte {error.start} of {len(error.object)}. Repair it, or decode it as you see fit in a map below"
             ) from error
 
-    def _column(self, document: Any, place: int, name: NameOf) -> Any:
+    def _column(self, document: Document, place: int, name: NameOf) -> Any:
         if not isinstance(document, Mapping):
             raise RecordError(
                 f"tokenize: {name(place)} is {kind_of(document)}, which has no column "
                 f"{self.column!r}: leave column= out where records are the text themselves"
             )
-        columns = cast(Mapping[str, Any], document)
+        columns = cast(JsonObject, document)
         if self.column not in columns:
             found = ", ".join(map(repr, columns))
             raise RecordError(f"tokenize: {name(place)} has no column {self.column!r}, only {found}")
