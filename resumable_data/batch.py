@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from resumable_data.opaque import JsonObject, PyTree
+from resumable_data.opaque import JsonDict, JsonObject, PyTree
 from resumable_data.table import Shown
 
 Array: TypeAlias = "np.ndarray[Any, Any] | jax.Array"
@@ -164,7 +164,7 @@ class LLMBatch(Batch):
             for f in fields(cls)
             if f.name not in ("_document_borders", "fields")
         }
-        structs: dict[str, Any] = {name: jax.ShapeDtypeStruct(shape, np.int32) for name, shape in shapes.items()}
+        structs: JsonDict = {name: jax.ShapeDtypeStruct(shape, np.int32) for name, shape in shapes.items()}
         return cls(**structs)
 
     @classmethod

@@ -12,6 +12,8 @@ from multiprocessing.process import BaseProcess
 from threading import Thread
 from typing import Any, Protocol, cast
 
+from resumable_data.opaque import HuggingFace, JsonDict
+
 
 class CoordinationClient(Protocol):
     """What of JAX's client of its coordination service is used. Its module is private to JAX."""
@@ -53,17 +55,17 @@ def orbax_context() -> Any:
     return get_context()
 
 
-def row_mapping_of(dataset: Any) -> Any:
+def row_mapping_of(dataset: HuggingFace) -> Any:
     """The table of row indices that ``select`` and ``shuffle`` give a ``datasets.Dataset``, or None."""
     return dataset._indices
 
 
-def has_graph(dataset: Any) -> bool:
+def has_graph(dataset: HuggingFace) -> bool:
     """Whether a streamed dataset keeps its position in a graph of nodes, as ``datasets.IterableDataset`` does."""
     return hasattr(dataset, "_ex_iterable")
 
 
-def copy_position(dataset: Any) -> Any:
+def copy_position(dataset: HuggingFace) -> Any:
     """A ``datasets.IterableDataset`` with a position of its own, which shares everything else.
 
     A dataset keeps its position in the nodes of its graph, each of which has a ``_state_dict``. These are copied. It
@@ -86,7 +88,7 @@ def _copied(examples: Any) -> Any:
     if type(examples).__name__ == "BufferShuffledExamplesIterable" and examples.buffer_size == 1:
         return _copied(examples.ex_iterable)
     node: Any = copy.copy(examples)
-    for name, value in cast(dict[str, Any], vars(examples)).items():
+    for name, value in cast(JsonDict, vars(examples)).items():
         if _is_node(value):
             setattr(node, name, _copied(value))
         elif isinstance(value, list):

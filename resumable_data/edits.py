@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from resumable_data.delivered import Delivered
 from resumable_data.digest import Json, canonical_json
 from resumable_data.errors import StateError
-from resumable_data.opaque import JsonObject
+from resumable_data.opaque import JsonDict, JsonObject
 from resumable_data.state_form import is_natural, is_weights
 
 ChangeKind = Literal["setting", "stage_added", "stage_removed", "component_added", "component_removed"]
@@ -121,7 +121,7 @@ class Edit(Change):
         """The edit, or a TypeError or ValueError that says what is wrong."""
         if not isinstance(given, Mapping):
             raise TypeError("it is not a JSON object")
-        values: dict[str, Any] = json.loads(canonical_json(cast(Mapping[str, Json], given)))
+        values: JsonDict = json.loads(canonical_json(cast(Mapping[str, Json], given)))
         if values.keys() != set(_KEYS):
             raise ValueError(f"its keys are not {', '.join(_KEYS)}")
         if not (is_natural(values["step"]) and is_natural(values["rows"])):

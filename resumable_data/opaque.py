@@ -25,3 +25,18 @@ PyTree: TypeAlias = Any
 
 JsonObject: TypeAlias = Mapping[str, Any]
 """An object that was parsed from JSON."""
+
+JsonDict: TypeAlias = dict[str, Any]
+"""An object that was parsed from JSON, or that is about to be written, and may still be changed."""
+
+Element: TypeAlias = Any
+"""What an iterator hands over: a document, a row, or a batch in the form that was asked for."""
+
+Arrow: TypeAlias = Any
+"""A table, an array, a schema or a type of ``pyarrow``, which has no types of its own."""
+
+HuggingFace: TypeAlias = Any
+"""A dataset of ``datasets``, which the package imports only if a user does."""
+
+Module: TypeAlias = Any
+"""A package that is imported only if it is needed."""

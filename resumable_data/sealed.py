@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, cast
+from typing import cast
 
 from resumable_data.arguments import shown
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.errors import StateError
-from resumable_data.opaque import JsonObject
+from resumable_data.opaque import JsonDict, JsonObject
 
 
-def seal(format_: str, version: int, content: Mapping[str, Json]) -> dict[str, Any]:
+def seal(format_: str, version: int, content: Mapping[str, Json]) -> JsonDict:
     """The content with the name of its format, the version and a checksum.
 
     >>> sorted(seal("toy", 1, {"step": 3}))
@@ -21,7 +21,7 @@ def seal(format_: str, version: int, content: Mapping[str, Json]) -> dict[str, A
     return {**state, "checksum": digest(canonical_json(state))}
 
 
-def unseal(format_: str, version: int, keys: Collection[str], state: object) -> dict[str, Any]:
+def unseal(format_: str, version: int, keys: Collection[str], state: object) -> JsonDict:
     """The content of a sealed state, also after a round trip through JSON.
 
     Args:

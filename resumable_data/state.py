@@ -18,13 +18,13 @@ from resumable_data.differences import EDITS, Difference, differences, renamed, 
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.edits import Edit
 from resumable_data.errors import PipelineMismatchError, StateError
-from resumable_data.opaque import Cursor, JsonObject, PyTree
+from resumable_data.opaque import JsonDict, JsonObject
 from resumable_data.state_form import check_form
 
 FORMAT = "resumable_data"
 VERSION = 1
 
-State = dict[str, Any]
+State = JsonDict
 At = tuple[int | str, ...]
 """Where a component is: a few integers; for a source without random access also a text."""
 
@@ -168,7 +168,9 @@ def encode(description: Description, position: Position) -> State:
     }
 
 
-def _where(step: Any, rows: Any, at: Cursor, edits: Any, delivered: PyTree, following: Any) -> dict[str, Json]:
+def _where(
+    step: int, rows: int, at: Json | Mapping[str, At], edits: Json, delivered: str, following: str
+) -> dict[str, Json]:
     """The part of a state that says where the pipeline is."""
     return {
         "step": step,
@@ -180,7 +182,7 @@ def _where(step: Any, rows: Any, at: Cursor, edits: Any, delivered: PyTree, foll
     }
 
 
-def _with_positions(stages: Mapping[str, list[int]], at: Mapping[str, At]) -> dict[str, Any]:
+def _with_positions(stages: Mapping[str, list[int]], at: Mapping[str, At]) -> JsonDict:
     """For each component, and each mix, the numbers of its stages, and its integers."""
     return {path: [list(stages.get(path, ())), list(at[path])] for path in sorted(at)}
 
@@ -260,7 +262,7 @@ _KEYS = {
 }
 
 
-def split(state: object) -> tuple[dict[str, Any], Position]:
+def split(state: object) -> tuple[JsonDict, Position]:
     """Header, as ``Description.header`` has it, and position of a state whose form and checksum are right.
 
     Raises:

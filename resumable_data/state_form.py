@@ -19,7 +19,7 @@ MOST = 2**53
 MOST_SHARDS = 2**16
 """A run has no more logical shards."""
 
-Check = Callable[[str, Any], None]
+Check = Callable[[str, object], None]
 """Raises a StateError, with the place, for a value that is not of a form."""
 
 
@@ -36,7 +36,7 @@ def check_form(state: JsonObject) -> None:
     """
     for name, check in _FORMS.items():
         check(name, state[name])
-    stages = cast(Sequence[Any], state["stages"])
+    stages = cast(Sequence[object], state["stages"])
     numbers = [("shared", state["shared"])]
     numbers += [(f"components.{path}[0]", parts[0]) for path, parts in state["components"].items()]
     for place, found in numbers:
@@ -68,13 +68,13 @@ def is_weights(value: object) -> bool:
     points: Any = given.get("points")
     if set(given) != {"between", "points"} or not isinstance(points, list | tuple) or not points:
         return False
-    return isinstance(given["between"], str) and all(map(_is_point, cast(Sequence[Any], points)))
+    return isinstance(given["between"], str) and all(map(_is_point, cast(Sequence[object], points)))
 
 
-def _is_point(value: Any) -> bool:
-    if not isinstance(value, list | tuple) or len(cast(Sequence[Any], value)) != 2:
+def _is_point(value: object) -> bool:
+    if not isinstance(value, list | tuple) or len(cast(Sequence[object], value)) != 2:
         return False
-    boundary, weights = cast(Sequence[Any], value)
+    boundary, weights = cast(Sequence[object], value)
     if not is_natural(boundary) or not isinstance(weights, Mapping):
         return False
     return all(type(weight) in (int, float, str) for weight in cast(JsonObject, weights).values())
@@ -86,52 +86,52 @@ def _wrong(place: str, value: object, expected: str) -> StateError:
     return StateError(f"the state is damaged: {place} is {shown}, not {expected}. Restore an earlier checkpoint")
 
 
-def _as_list(place: str, value: Any, expected: str = "a list") -> Sequence[Any]:
+def _as_list(place: str, value: object, expected: str = "a list") -> Sequence[object]:
     if not isinstance(value, list | tuple):
         raise _wrong(place, value, expected)
-    return cast(Sequence[Any], value)
+    return cast(Sequence[object], value)
 
 
-def _natural(place: str, value: Any) -> None:
+def _natural(place: str, value: object) -> None:
     if not is_natural(value):
         raise _wrong(place, value, f"a natural number up to {MOST}")
 
 
 def _positive(most: int) -> Check:
-    def check(place: str, value: Any) -> None:
+    def check(place: str, value: object) -> None:
         if not is_natural(value) or not 1 <= value <= most:
             raise _wrong(place, value, f"a number from 1 to {most}")
 
     return check
 
 
-def _text(place: str, value: Any) -> None:
+def _text(place: str, value: object) -> None:
     if not isinstance(value, str):
         raise _wrong(place, value, "a text")
 
 
-def _digest(place: str, value: Any) -> None:
+def _digest(place: str, value: object) -> None:
     if not isinstance(value, str) or re.fullmatch("([0-9a-f]{16})?", value) is None:
         raise _wrong(place, value, "a digest of 16 hexadecimal digits, or empty")
 
 
-def _digest_or_end(place: str, value: Any) -> None:
+def _digest_or_end(place: str, value: object) -> None:
     if value != "end":
         _digest(place, value)
 
 
-def _bool(place: str, value: Any) -> None:
+def _bool(place: str, value: object) -> None:
     if not isinstance(value, bool):
         raise _wrong(place, value, "true or false")
 
 
-def _integer_or_text(place: str, value: Any) -> None:
+def _integer_or_text(place: str, value: object) -> None:
     if not isinstance(value, str):
         _natural(place, value)
 
 
 def _list(of: Check) -> Check:
-    def check(place: str, value: Any) -> None:
+    def check(place: str, value: object) -> None:
         for i, one in enumerate(_as_list(place, value)):
             of(f"{place}[{i}]", one)
 
@@ -139,7 +139,7 @@ def _list(of: Check) -> Check:
 
 
 def _pair(first: Check, second: Check) -> Check:
-    def check(place: str, value: Any) -> None:
+    def check(place: str, value: object) -> None:
         found = _as_list(place, value, "a list of two")
         if len(found) != 2:
             raise _wrong(place, value, "a list of two")
@@ -150,41 +150,41 @@ def _pair(first: Check, second: Check) -> Check:
 
 
 def _object(of: Check) -> Check:
-    def check(place: str, value: Any) -> None:
+    def check(place: str, value: object) -> None:
         if not isinstance(value, Mapping):
             raise _wrong(place, value, "an object")
-        for key, one in cast(Mapping[Any, Any], value).items():
+        for key, one in cast(Mapping[object, object], value).items():
             _text(f"a key of {place}", key)
             of(f"{place}.{key}", one)
 
     return check
 
 
-def _anything(place: str, value: Any) -> None:
+def _anything(place: str, value: object) -> None:
     """Whatever JSON can hold."""
 
 
-def _sizes(place: str, value: Any) -> None:
+def _sizes(place: str, value: object) -> None:
     """One size, or those from steps on, the first from step 0."""
     if isinstance(value, int):
         _positive(MOST)(place, value)
         return
     found = _as_list(place, value, "the sizes of batches")
     _list(_pair(_natural, _positive(MOST)))(place, found)
-    steps = [step for step, _ in found]
+    steps = [step for step, _ in cast(Sequence[tuple[int, int]], found)]
     if not steps or steps[0] != 0 or steps != sorted(set(steps)):
         raise _wrong(place, value, "the sizes of batches")
 
 
-def _weights(place: str, value: Any) -> None:
+def _weights(place: str, value: object) -> None:
     if not is_weights(value):
         raise _wrong(place, value, "the weights of a mix")
 
 
-def _stage(place: str, value: Any) -> None:
+def _stage(place: str, value: object) -> None:
     """A stage's name, and its settings: of those that a restore reads the form, of others that they are JSON."""
     _pair(_text, _object(_anything))(place, value)
-    name, settings = value
+    name, settings = cast(tuple[str, JsonObject], value)
     for setting, check in _READ.get(name.split(" ")[0], {}).items():
         if setting in settings:
             check(f"{place}[1].{setting}", settings[setting])

@@ -13,6 +13,7 @@ import numpy as np
 from resumable_data.arrays import AnyArray
 from resumable_data.batch import LLMBatch, LLMFieldsBatch
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import JsonDict
 from resumable_data.reading.learnt import NOT_LEARNT
 
 Names = Mapping[str, str]
@@ -92,7 +93,7 @@ class DictForm:
     names: tuple[tuple[str, str], ...]
     shift: str = "inputs"
 
-    def of(self, batch: LLMBatch) -> dict[str, Any]:
+    def of(self, batch: LLMBatch) -> JsonDict:
         """The dictionary of a batch in NumPy.
 
         >>> batch = LLMBatch.from_inputs(np.array([[5, 6]]))
@@ -105,7 +106,7 @@ class DictForm:
             for key, name in self.names
         }
 
-    def struct(self, batch: LLMBatch) -> dict[str, Any]:
+    def struct(self, batch: LLMBatch) -> JsonDict:
         """Shapes and dtypes of the dictionary, from those of the batch."""
         shape = cast(Any, batch.inputs).shape
         return {

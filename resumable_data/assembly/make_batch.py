@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from resumable_data.arrays import Int32Array
@@ -12,6 +10,7 @@ from resumable_data.assembly.assemble_fields import assemble_fields, assemble_nu
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.batch import LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import JsonDict
 from resumable_data.order.occurrences import records_of
 from resumable_data.packing.plan import RowPlan
 from resumable_data.reading.fields import SOURCE
@@ -55,7 +54,7 @@ def make_batch(
         source_numbers: int32[n_readers], the number by which the batch shall say that a token is of a reader's
             component; None where it shall not.
     """
-    fields: dict[str, Any] = assemble(plan, spans.values, spans.starts, row_format)
+    fields: JsonDict = assemble(plan, spans.values, spans.starts, row_format)
     if issubclass(batch_type, LLMIndexedBatch):
         filled = np.diff(plan.rows) > 0
         record = records_of(plan.record)

@@ -17,7 +17,7 @@ from resumable_data.engines.elements import RowEngine
 from resumable_data.engines.engine import Engine
 from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
-from resumable_data.opaque import Cursor, Plan, PyTree
+from resumable_data.opaque import Cursor, JsonDict, Plan, PyTree
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.planning.packed_rows import PackedRows, PackingReport
 from resumable_data.reading.measuring import Measuring
@@ -73,7 +73,7 @@ class RowDataset(Dataset[LLMBatch]):
         shards: int | None = None,
         sources: bool = False,
         as_dict: Literal[True] | Preset | Mapping[str, str],
-    ) -> BatchDataset[dict[str, Any]]: ...
+    ) -> BatchDataset[JsonDict]: ...
 
     def batch(
         self,

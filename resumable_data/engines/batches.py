@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from resumable_data.batch import LLMBatch
 from resumable_data.edits import Edit
 from resumable_data.engines.engine import Planned, Resumed, spans_at_once
 from resumable_data.errors import StateError
-from resumable_data.opaque import Cursor, PyTree
+from resumable_data.opaque import Cursor, Element, PyTree
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.sequence import fill_slots
 from resumable_data.packing.plan import RowPlan, concatenate
@@ -110,7 +110,7 @@ class BatchEngine:
     shards: int = 1
     measuring: Measuring | None = None
     form: DictForm | None = None
-    functions: Sequence[Callable[[Any], Any]] = ()
+    functions: Sequence[Callable[[PyTree], PyTree]] = ()
 
     @property
     def spans_at_once(self) -> int:
@@ -136,7 +136,7 @@ class BatchEngine:
             return None
         return self._planned(rows, size, BatchCursor(cursor.rows + len(rows), parent, cursor.skips))
 
-    def load(self, plans: Sequence[BatchPlan]) -> Iterator[Any]:
+    def load(self, plans: Sequence[BatchPlan]) -> Iterator[Element]:
         """Reads the documents of all plans at once; then assembles one batch after the other."""
         together = concatenate([plan.rows for plan in plans])
         needed = np.concatenate([plan.needed for plan in plans])
@@ -255,7 +255,7 @@ class BatchEngine:
                 rows, parent = rows + len(taken), after
         return BatchCursor(rows, parent, tuple(skip for skip in cursor.skips if skip[0] != step)), complete
 
-    def _assembled(self, plans: Sequence[BatchPlan], spans: Spans) -> Iterator[Any]:
+    def _assembled(self, plans: Sequence[BatchPlan], spans: Spans) -> Iterator[Element]:
         first = 0
         for plan in plans:
             last = first + len(plan.rows.record)

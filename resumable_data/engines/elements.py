@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from resumable_data.assembly.make_batch import make_batch
 from resumable_data.assembly.row_format import RowFormat
@@ -12,7 +12,7 @@ from resumable_data.batch import LLMBatch, LLMFieldsBatch
 from resumable_data.engines.engine import Planned, Resumed, spans_at_once
 from resumable_data.engines.pace import Pace
 from resumable_data.errors import PipelineError, ResumableDataError, StateError
-from resumable_data.opaque import Cursor
+from resumable_data.opaque import Cursor, Element
 from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
 from resumable_data.planning.planner import Counts, DocumentPlanner, RowPlanner, Saved
 from resumable_data.planning.sequential_documents import SequentialDocuments
@@ -52,7 +52,7 @@ class ElementEngine(Generic[PlannerT]):
         """Whether elements are planned without reading a document."""
         return False
 
-    def skipping(self, cursor: Cursor, step: int, count: int) -> Any:
+    def skipping(self, cursor: Cursor, step: int, count: int) -> Cursor:
         """Refused."""
         raise PipelineError("skip works on batches: it counts them")
 
@@ -60,7 +60,7 @@ class ElementEngine(Generic[PlannerT]):
         """None is ever left."""
         return 0
 
-    def start(self) -> Any:
+    def start(self) -> Cursor:
         """The cursor before the first element."""
         return self._planner.start()
 
@@ -68,7 +68,7 @@ class ElementEngine(Generic[PlannerT]):
         """No rows are counted beside the step; and the components' integers."""
         return 0, self._planner.encode(cursor)
 
-    def decode(self, resumed: Resumed) -> Any:
+    def decode(self, resumed: Resumed) -> Cursor:
         """The cursor of a state."""
         return decode_cursor(self._planner, resumed)
 
@@ -170,7 +170,7 @@ class DocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
         document, after = self._planner.take(cursor, 1)
         return Planned(document, after, 1, 0) if len(document) else None
 
-    def load(self, plans: Sequence[DocumentPlan]) -> Iterator[Any]:
+    def load(self, plans: Sequence[DocumentPlan]) -> Iterator[Element]:
         """The planned documents, read together."""
         return iter(read_at_pace(self._readers, plans, self._pace))
 
@@ -201,7 +201,9 @@ def read_at_pace(readers: Sequence[Reader], plans: Sequence[DocumentPlan], pace:
     return documents
 
 
-def decode_cursor(planner: RowPlanner[Cursor] | DocumentPlanner[Cursor], resumed: Resumed, dropped: int = 0) -> Any:
+def decode_cursor(
+    planner: RowPlanner[Cursor] | DocumentPlanner[Cursor], resumed: Resumed, dropped: int = 0
+) -> Cursor:
     """The cursor of a state, where there are no batches and a step is a row, or a document.
 
     Args:

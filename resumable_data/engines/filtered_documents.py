@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 from resumable_data.engines.elements import DocumentEngine, ElementEngine, decode_cursor, pace_of, read_at_pace
 from resumable_data.engines.engine import Planned, Resumed
@@ -29,7 +28,7 @@ class FilteredCursor:
         dropped: Dropped documents before it, of each component that may drop some.
     """
 
-    documents: Any
+    documents: Cursor
     dropped: tuple[int, ...]
 
 
@@ -52,7 +51,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
     def __init__(self, planner: DocumentPlanner[Cursor], readers: Sequence[Reader]) -> None:
         super().__init__(planner, readers)
         self._dropping = tuple(planner.dropping)
-        self._read: dict[Any, _Read] = {}
+        self._read: dict[Cursor, _Read] = {}
         self._pace = pace_of(planner, readers)
 
     @property
@@ -69,7 +68,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
         _, found = self._next(cursor)
         return None if found is None else Planned(found[0], found[1], 1, 0)
 
-    def load(self, plans: Sequence[Plan]) -> Iterator[Any]:
+    def load(self, plans: Sequence[Plan]) -> Iterator[Document]:
         """The documents, which are read already."""
         return iter(plans)
 
@@ -115,7 +114,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
         """Documents have no cells."""
         return 0
 
-    def _next(self, cursor: FilteredCursor) -> tuple[FilteredCursor, tuple[Any, FilteredCursor] | None]:
+    def _next(self, cursor: FilteredCursor) -> tuple[FilteredCursor, tuple[Document, FilteredCursor] | None]:
         """The cursor before the next document that is kept; and that one with the cursor after it, if any.
 
         Raises:
@@ -141,7 +140,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
             read = self._read = self._read_from(cursor)
         return read.get(cursor)
 
-    def _read_from(self, cursor: Cursor) -> dict[Any, _Read]:
+    def _read_from(self, cursor: Cursor) -> dict[Cursor, _Read]:
         """Documents from a cursor on, each by the cursor before it."""
         cursors, plans = [cursor], list[DocumentPlan]()
         for _ in range(self._pace.count):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import jax
 import numpy as np
@@ -133,7 +132,7 @@ class UnbatchEngine:
 def _row(batch: LLMBatch, place: int) -> LLMBatch:
     """A row, whose document borders are computed when they are asked for: it is not cut within."""
 
-    def at_place(field: PyTree) -> Any:
+    def at_place(field: PyTree) -> PyTree:
         return field[place]
 
     return jax.tree.map(at_place, batch)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from resumable_data.engines.engine import Engine, Planned, Resumed
-from resumable_data.opaque import Cursor, Plan
+from resumable_data.opaque import Cursor, Element, Plan
 from resumable_data.planning.planner import Counts
 from resumable_data.state import At
 
@@ -47,7 +46,7 @@ class WorkerEngine:
     Positions are those of the whole pipeline, so that the state of a worker is a state of the pipeline.
     """
 
-    def __init__(self, engine: Engine[Plan, Cursor, Any], worker: Worker) -> None:
+    def __init__(self, engine: Engine[Plan, Cursor, Element], worker: Worker) -> None:
         self._engine = engine
         self._worker = worker
 
@@ -61,7 +60,7 @@ class WorkerEngine:
         """Whether the elements are, of all workers."""
         return self._engine.plans_without_reading
 
-    def start(self) -> Any:
+    def start(self) -> Cursor:
         """The cursor before the first element."""
         return self._engine.start()
 
@@ -72,7 +71,7 @@ class WorkerEngine:
             return planned
         return Planned(None, planned.after, 0, 0, planned.digest)
 
-    def load(self, plans: Sequence[Plan]) -> Iterator[Any]:
+    def load(self, plans: Sequence[Plan]) -> Iterator[Element]:
         """The worker's own elements, and None for the others."""
         own = [plan for plan in plans if plan is not None]
         loaded = self._engine.load(own) if own else iter(())
@@ -82,11 +81,11 @@ class WorkerEngine:
         """Rows before the cursor, and integers by component path."""
         return self._engine.encode(cursor)
 
-    def decode(self, resumed: Resumed) -> Any:
+    def decode(self, resumed: Resumed) -> Cursor:
         """The cursor of a state."""
         return self._engine.decode(resumed)
 
-    def skipping(self, cursor: Cursor, step: int, count: int) -> Any:
+    def skipping(self, cursor: Cursor, step: int, count: int) -> Cursor:
         """The cursor that will skip ``count`` elements before that of a step."""
         return self._engine.skipping(cursor, step, count)
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
 
 import grain
 
 from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.iterator import DataIterator
+from resumable_data.opaque import Element, JsonDict, PyTree
 from resumable_data.state import State
 
-Open = Callable[[Worker], DataIterator[Any]]
+Open = Callable[[Worker], DataIterator[Element]]
 """Makes the iterator of one worker."""
 
 
-class PipelineIterDataset(grain.IterDataset[Any]):
+class PipelineIterDataset(grain.IterDataset[Element]):
     """The elements of a pipeline, in its order, for Grain's transformations after it.
 
     Args:
@@ -26,7 +26,7 @@ class PipelineIterDataset(grain.IterDataset[Any]):
         allow: What may differ between a saved pipeline and this one, as ``DataIterator.set_state`` takes it.
     """
 
-    def __init__(self, open_: Open, bound: bool, struct: Callable[[], Any], allow: Collection[str] = ()) -> None:
+    def __init__(self, open_: Open, bound: bool, struct: Callable[[], PyTree], allow: Collection[str] = ()) -> None:
         super().__init__()
         self._open = open_
         self._bound = bound
@@ -41,7 +41,7 @@ class PipelineIterDataset(grain.IterDataset[Any]):
         return PipelineDatasetIterator(self._open(self._worker), self._worker, self._allow)
 
     @property
-    def _element_spec(self) -> Any:
+    def _element_spec(self) -> PyTree:
         """What ``grain.experimental.get_element_spec`` asks for."""
         return self._struct()
 
@@ -59,7 +59,7 @@ class PipelineIterDataset(grain.IterDataset[Any]):
             raise PipelineError("mp_prefetch: sequential_slice=True changes the order of a pipeline; leave it out")
         self._worker = Worker(sl.start, sl.step)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> JsonDict:
         if self._bound:
             raise PipelineError(
                 "a pipeline that is placed on devices, or sharded by JAX's processes, cannot go to the workers of "
@@ -68,7 +68,7 @@ class PipelineIterDataset(grain.IterDataset[Any]):
         return self.__dict__.copy()
 
 
-class PipelineDatasetIterator(grain.DatasetIterator[Any]):
+class PipelineDatasetIterator(grain.DatasetIterator[Element]):
     """A ``DataIterator`` as Grain drives it; states are the same, and go from either to the other.
 
     Args:
@@ -77,7 +77,7 @@ class PipelineDatasetIterator(grain.DatasetIterator[Any]):
         allow: What may differ between a saved pipeline and this one.
     """
 
-    def __init__(self, iterator: DataIterator[Any], worker: Worker, allow: Collection[str] = ()) -> None:
+    def __init__(self, iterator: DataIterator[Element], worker: Worker, allow: Collection[str] = ()) -> None:
         super().__init__()
         self._iterator = iterator
         self._worker = worker
@@ -86,7 +86,7 @@ class PipelineDatasetIterator(grain.DatasetIterator[Any]):
     def __str__(self) -> str:
         return "resumable_data iterator"
 
-    def __next__(self) -> Any:
+    def __next__(self) -> Element:
         while not self._worker.delivers(self._iterator.step):
             next(self._iterator)
         return next(self._iterator)

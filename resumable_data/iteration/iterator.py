@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from threading import RLock
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, NoReturn, Self, TypeVar
 
 from resumable_data.arguments import as_function, as_integer, optional
 from resumable_data.delivered import Delivered
@@ -26,7 +26,7 @@ from resumable_data.iteration.place import Place, restored
 from resumable_data.iteration.plan_ahead import plan_one_by_one
 from resumable_data.iteration.progress import Progress
 from resumable_data.iteration.stats import Stats
-from resumable_data.opaque import JsonObject
+from resumable_data.opaque import JsonDict, JsonObject
 from resumable_data.reading.bad_records import LeftOut
 from resumable_data.state import Position, State, encode, shards_of
 from resumable_data.table import Shown
@@ -392,7 +392,7 @@ class DataIterator(Shown, Generic[ElementT]):
         """The bad records that ``skip_bad_records`` has left out in this process, those read ahead included."""
         return self._place.opened.left_out()
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> JsonDict:
         """What decides the pipeline's data, for people: what a checkpoint keeps as ``pipeline.json``."""
         return self._place.opened.description.to_json()
 
@@ -417,7 +417,7 @@ class DataIterator(Shown, Generic[ElementT]):
     ) -> None:
         self.close()
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> NoReturn:
         raise TypeError(
             "an iterator cannot be pickled: it has threads and open files. Send the pipeline and get_state(), and "
             "call iter(data) and set_state(state) there"

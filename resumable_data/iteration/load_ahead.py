@@ -6,13 +6,13 @@ import os
 import weakref
 from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from resumable_data.engines.engine import Engine
 from resumable_data.errors import ResumableDataError
 from resumable_data.iteration.background import Background
 from resumable_data.iteration.plan_ahead import After, PlannedAhead, plan_ahead
-from resumable_data.opaque import Cursor, Plan
+from resumable_data.opaque import Cursor, Element, Plan
 from resumable_data.threads import join_all
 from resumable_data.timing import Clocks, Work
 from resumable_data.waits import Doing
@@ -72,7 +72,7 @@ class Ready(Generic[ElementT]):
         self._end()
 
 
-def _close(stages: list[Background[Any]], process: int) -> None:
+def _close(stages: list[Background[Element]], process: int) -> None:
     if os.getpid() != process:
         return  # A fork has not these threads, and nobody would give back the locks that they held.
     for stage in stages:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from resumable_data.differences import Difference
 from resumable_data.edits import Edit
@@ -12,7 +12,7 @@ from resumable_data.engines.engine import Resumed
 from resumable_data.errors import PipelineMismatchError
 from resumable_data.iteration.opened import Opened
 from resumable_data.iteration.plan_ahead import After, digest_of
-from resumable_data.opaque import Cursor, JsonObject
+from resumable_data.opaque import Cursor, Element, JsonObject
 from resumable_data.planning.integers import delivered_of, is_mix
 from resumable_data.state import NOTHING_DELIVERED, Digests, Position, decode
 
@@ -65,7 +65,7 @@ def restored(opened: Opened[ElementT], state: JsonObject, allow: Collection[str]
     return place
 
 
-def _refuse_other_batch(place: Place[Any], expected: str) -> None:
+def _refuse_other_batch(place: Place[Element], expected: str) -> None:
     """Raises PipelineMismatchError where the next batch is not the one that followed when the state was saved."""
     found = digest_of(place.opened.engine.plan(place.cursor, place.step))
     if found != expected:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from resumable_data.engines.engine import Engine, Planned
 from resumable_data.errors import ResumableDataError
-from resumable_data.opaque import Cursor, Plan
+from resumable_data.opaque import Cursor, Element, Plan
 from resumable_data.timing import Work
 from resumable_data.waits import Doing
 
@@ -47,7 +46,7 @@ class PlannedAhead:
     after: After
 
 
-def plan_ahead(engine: Engine[Plan, Cursor, Any], cursor: Cursor, step: int) -> Iterator[list[PlannedAhead]]:
+def plan_ahead(engine: Engine[Plan, Cursor, Element], cursor: Cursor, step: int) -> Iterator[list[PlannedAhead]]:
     """Elements from a step and its cursor on, as many at a time as are to be read together.
 
     Records are cheap when hundreds are read at once: one element at first, to be quick after a resume, then twice as
@@ -80,7 +79,7 @@ def plan_ahead(engine: Engine[Plan, Cursor, Any], cursor: Cursor, step: int) -> 
         elements *= 2
 
 
-def plan_one_by_one(engine: Engine[Plan, Cursor, Any], cursor: Cursor, step: int) -> Iterator[PlannedAhead]:
+def plan_one_by_one(engine: Engine[Plan, Cursor, Element], cursor: Cursor, step: int) -> Iterator[PlannedAhead]:
     """Elements from a step and its cursor on, each with the digest of the next where that reads nothing."""
     planned = engine.plan(cursor, step)
     while planned is not None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineMismatchError, StateError
+from resumable_data.opaque import Cursor, Plan
 from resumable_data.order.mixture import Targets, draw
 from resumable_data.packing.plan import DocumentPlan, RowPlan
 from resumable_data.planning.integers import MIX, named_integers
@@ -34,7 +35,7 @@ class MixCursor:
         exhausted: Which components are exhausted.
     """
 
-    children: tuple[Any, ...]
+    children: tuple[Cursor, ...]
     weights: WeightSchedule
     following: WeightSchedule
     pending: int
@@ -85,7 +86,7 @@ class Mixer(Generic[PlanT]):
         path: str,
         stage: str,
         names: Sequence[str],
-        children: Sequence[Any],
+        children: Sequence[Cursor],
         weights: WeightSchedule,
         to_samples: Callable[[int], int],
         stop: str,
@@ -266,7 +267,7 @@ class Mixer(Generic[PlanT]):
 
     def _schedules(self, saved: Saved) -> list[WeightSchedule]:
         """Every weights that the mix had, oldest first, the last those of the saved pipeline."""
-        given: list[Any] = [
+        given: list[Plan] = [
             edit.before for edit in saved.edits if edit.stage == self._stage and edit.setting == "weights"
         ]
         settings = saved.settings.get(self._stage)
@@ -288,7 +289,7 @@ class Mixer(Generic[PlanT]):
         order = np.argsort(components, kind="stable")
         counts = np.bincount(components, minlength=len(self._names))
         firsts = np.cumsum(counts) - counts
-        children: list[Any] = list(cursor.children)
+        children: list[Cursor] = list(cursor.children)
         plans: list[PlanT] = []
         short: dict[int, int] = {}
         for i in np.flatnonzero(counts).tolist():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from typing_extensions import override
@@ -88,7 +87,7 @@ class PackedRows(RowPlanner[RowCursor]):
         self._path = path
         self._lengths = lengths
         self._packing = packing
-        self._groups = GroupCache[tuple[Any, tuple[int, int]], PackedGroup | None](self._plan)
+        self._groups = GroupCache[tuple[Cursor, tuple[int, int]], PackedGroup | None](self._plan)
 
     @override
     def start(self) -> RowCursor:
@@ -230,7 +229,7 @@ class PackedRows(RowPlanner[RowCursor]):
         """The group at a cursor; None at the end."""
         return self._groups.get((cursor.at, cursor.kept))
 
-    def _plan(self, group: tuple[Any, tuple[int, int]]) -> PackedGroup | None:
+    def _plan(self, group: tuple[Cursor, tuple[int, int]]) -> PackedGroup | None:
         at, (shards, size) = group
         documents = self._documents.with_shards(shards) if shards else self._documents
         return GroupPacker(documents, self._path, self._packing, self._lengths).plan(at, size)

@@ -12,6 +12,7 @@ from resumable_data.differences import differences
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.errors import PipelineMismatchError
 from resumable_data.locks import ForkLock
+from resumable_data.opaque import JsonDict
 from resumable_data.processes.rendezvous import Rendezvous
 from resumable_data.state import FORMAT, State, split
 from resumable_data.version import VERSION
@@ -105,7 +106,7 @@ def agree_at(rendezvous: Rendezvous, report: PositionReport) -> None:
     first = rendezvous.processes[0]
     # The first process sends its whole pipeline, so that the others can say how theirs differs. They send digests.
     message = {**report.to_json(), "whole_pipeline": report.pipeline if rendezvous.own == first else None}
-    outcome = cast(dict[str, Any], rendezvous.meet(message, _compare))
+    outcome = cast(JsonDict, rendezvous.meet(message, _compare))
     if outcome["lines"]:
         # The state of a foreign iterator describes no pipeline.
         described = None not in (outcome["pipeline"], report.pipeline)
@@ -123,14 +124,14 @@ def _next_place(purpose: str, processes: Sequence[int]) -> str:
         return f"resumable_data/{name}/{_rounds[name]}"
 
 
-def _compare(messages: Mapping[int, dict[str, Any]]) -> Json:
+def _compare(messages: Mapping[int, JsonDict]) -> Json:
     """Says how the processes differ from the first one and, if any does, what the first one's pipeline is."""
     lines = _find_differences(messages)
     first = next(iter(messages.values()))
     return {"lines": cast(Json, lines), "pipeline": first["whole_pipeline"] if lines else None}
 
 
-def _find_differences(messages: Mapping[int, dict[str, Any]]) -> list[str]:
+def _find_differences(messages: Mapping[int, JsonDict]) -> list[str]:
     """One line for each difference from the first process; empty if all processes agree."""
     first, *others = sorted(messages)
     lines: list[str] = []

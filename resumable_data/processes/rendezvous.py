@@ -17,6 +17,7 @@ from resumable_data.compat import CoordinationClient, coordination_client, servi
 # JAX has no public name for its coordination service. The service has time-outs; a collective on the devices has not.
 from resumable_data.digest import Json
 from resumable_data.errors import PeerError
+from resumable_data.opaque import JsonDict
 
 LOGGER = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ class Rendezvous:
         except _ServiceError as error:
             raise PeerError(f"{self.purpose}: the run's other processes cannot be reached: {error}") from error
 
-    def _wait_for_outcome(self, message: Json, decide: Decide) -> dict[str, Any]:
+    def _wait_for_outcome(self, message: Json, decide: Decide) -> JsonDict:
         self.client.key_value_set(self._message_key(self.own), json.dumps(message))
         if self.client.key_value_increment(f"{self.place}/come", 1) == len(self.processes):
             outcome = self._settle({"decided": decide(self._read_messages())})
@@ -138,7 +139,7 @@ class Rendezvous:
         if self.client.key_value_increment(f"{self.place}/left", 1) == len(self.processes):
             self.client.key_value_delete(f"{self.place}/")
 
-    def _settle(self, outcome: Mapping[str, Json]) -> dict[str, Any]:
+    def _settle(self, outcome: Mapping[str, Json]) -> JsonDict:
         """Leaves an outcome unless there is one already; returns the one that counts."""
         text = json.dumps(outcome)
         try:
@@ -149,7 +150,7 @@ class Rendezvous:
             text = self.client.key_value_try_get(self._outcome_key)
         return json.loads(text)
 
-    def _read_outcome(self) -> dict[str, Any] | None:
+    def _read_outcome(self) -> JsonDict | None:
         """Waits for the outcome; None if no process leaves one in time."""
         now = time.monotonic()
         deadline, next_warning = now + self.timeout_seconds, now + _SECONDS_BETWEEN_WARNINGS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from resumable_data.digest import Json
 from resumable_data.errors import RecordError
@@ -37,7 +37,7 @@ class BadRecords:
         self._reasons: dict[int, str] = {}
         self._lock = ForkLock()
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # Another process counts what it meets itself.
         return BadRecords, ()
 

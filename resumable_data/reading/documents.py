@@ -10,7 +10,7 @@ import numpy as np
 
 from resumable_data.arrays import BoolArray, Int64Array, Ragged, joined_or_none
 from resumable_data.delivered import COUNTED
-from resumable_data.opaque import Document
+from resumable_data.opaque import Document, JsonDict
 from resumable_data.packing.plan import DocumentLengths
 from resumable_data.reading.fields import TokenFields
 
@@ -19,7 +19,7 @@ NameOf = Callable[[int], str]
 
 
 @dataclass(frozen=True, eq=False)
-class Documents(Sequence[Any]):
+class Documents(Sequence[Document]):
     """Documents of any kind, with what became of each of them.
 
     A sequence of their contents, in which something stands at the place of a dropped document too.
@@ -66,9 +66,7 @@ class Documents(Sequence[Any]):
         else:
             content = [record for records in contents for record in records]
         sizes = [len(part) for part in parts]
-        counted: dict[str, Any] = {
-            name: joined_or_none([getattr(part, name) for part in parts], sizes) for name in COUNTED
-        }
+        counted: JsonDict = {name: joined_or_none([getattr(part, name) for part in parts], sizes) for name in COUNTED}
         return cls(content, **counted).keep(np.concatenate([part.kept for part in parts]))
 
     def __len__(self) -> int:
@@ -97,7 +95,7 @@ class Documents(Sequence[Any]):
             counts = np.column_stack([nothing if column is None else column * self.kept for column in counted])
         return DocumentLengths(np.where(self.kept, self.tokens.lengths, -1), counts)
 
-    def map(self, function: Callable[[Any, int], Any]) -> Documents:
+    def map(self, function: Callable[[Document, int], Document]) -> Documents:
         """What a function makes of each document that is not dropped.
 
         Args:
@@ -128,7 +126,7 @@ class Documents(Sequence[Any]):
     def take(self, indices: Int64Array) -> Documents:
         """The documents at int64[m] places, in this order; repeats are allowed."""
         content = self.content
-        columns: dict[str, Any] = {name: getattr(self, name) for name in ("dropped", *COUNTED)}
+        columns: JsonDict = {name: getattr(self, name) for name in ("dropped", *COUNTED)}
         return Documents(
             content.take(indices) if isinstance(content, Ragged) else [content[place] for place in indices.tolist()],
             **{name: None if column is None else column[indices] for name, column in columns.items()},

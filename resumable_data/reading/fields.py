@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +65,7 @@ class TokenFields:
         ([5, 6, 7], [0, 1, 1])
         """
 
-        def column(key: str) -> list[Any]:
+        def column(key: str) -> list[Document]:
             return [value_of(document, key, name(place)) for place, document in enumerate(documents)]
 
         tokens = Ragged.from_records(column(self.tokens), name)
@@ -113,7 +113,7 @@ class TokenFields:
         return Ragged(tokens, offsets_of(lengths + 1)[:-1], lengths, spare=1, fields=fields)
 
 
-def value_of(document: Document, key: str, name: str) -> Any:
+def value_of(document: Document, key: str, name: str) -> Document:
     """The value that a document has under a key.
 
     Raises:
@@ -130,7 +130,7 @@ def value_of(document: Document, key: str, name: str) -> Any:
     return mapping[key]
 
 
-def as_array(given: Any, name: str) -> AnyArray:
+def as_array(given: Document, name: str) -> AnyArray:
     """What a document holds as an array.
 
     Raises:
@@ -142,7 +142,7 @@ def as_array(given: Any, name: str) -> AnyArray:
         raise RecordError(f"{name} is no array: {error}") from error
 
 
-def as_flat(given: Any, name: str) -> AnyArray:
+def as_flat(given: Document, name: str) -> AnyArray:
     """What a document holds as an array of one dimension.
 
     Raises:
@@ -154,7 +154,7 @@ def as_flat(given: Any, name: str) -> AnyArray:
     return array
 
 
-def as_field(given: Any, dtype: np.dtype[Any], length: int, name: str) -> AnyArray:
+def as_field(given: Document, dtype: np.dtype[np.generic], length: int, name: str) -> AnyArray:
     """A field of a document as its dtype, without changing a value but to round it.
 
     Args:

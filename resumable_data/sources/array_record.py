@@ -17,7 +17,7 @@ from resumable_data.arguments import as_function, as_path, as_text, optional
 from resumable_data.arrays import Int64Array, Ragged, offsets_of
 from resumable_data.digest import callable_name, digest, module_name
 from resumable_data.errors import PipelineError, RecordError, SourceError
-from resumable_data.opaque import Document
+from resumable_data.opaque import Document, JsonDict, Record
 from resumable_data.sources.lengths_index import (
     LengthsIndex,
     PlacedLengths,
@@ -65,7 +65,7 @@ class ArrayRecordSource:
     def __init__(
         self,
         paths: epath.PathLike | Sequence[epath.PathLike],
-        parse: Callable[[bytes], Any],
+        parse: Callable[[bytes], Record],
         *,
         version: str | None = None,
         index_dir: epath.PathLike | None = None,
@@ -87,15 +87,15 @@ class ArrayRecordSource:
         paths = self._index.paths
         return f"ArrayRecord source {paths[0].name}{' …' if len(paths) > 1 else ''} ({len(self)} records)"
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Record:
         """The document at an index, as a data source of Grain gives it. Hundreds are read faster with ``read``."""
         return self.read(np.array([index]))[0]
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> JsonDict:
         # Another process maps the lengths itself, instead of being sent them.
         return {name: value for name, value in self.__dict__.items() if name != "_lengths"}
 
-    def read(self, indices: Int64Array) -> Ragged | list[Any]:
+    def read(self, indices: Int64Array) -> Ragged | list[Record]:
         """Documents at int64[n] indices: a ``Ragged`` where ``parse`` reads batches, else a list.
 
         Raises:
@@ -154,11 +154,11 @@ class ArrayRecordSource:
             self._count_missing()
 
     @property
-    def parse(self) -> Callable[[bytes], Any]:
+    def parse(self) -> Callable[[bytes], Record]:
         """From a record's bytes to a document."""
         return self._parse
 
-    def parsed_by(self, parse: Callable[[bytes], Any]) -> ArrayRecordSource:
+    def parsed_by(self, parse: Callable[[bytes], Record]) -> ArrayRecordSource:
         """The same open files, with records parsed by something else.
 
         Raises:
@@ -174,7 +174,7 @@ class ArrayRecordSource:
         self._index.close()
         self.__dict__.pop("_lengths", None)
 
-    def _set_parser(self, parse: Callable[[bytes], Any], version: str | None) -> None:
+    def _set_parser(self, parse: Callable[[bytes], Record], version: str | None) -> None:
         as_function("ArrayRecordSource: parse", parse)
         version = optional(as_text, "ArrayRecordSource: version", version)
         try:
@@ -262,7 +262,7 @@ class ArrayRecordSource:
         for file, places in zip(found.tolist(), np.split(order, firsts[1:]), strict=True):
             yield _Stretch(file, places, indices[places] - self._first_record[file])
 
-    def _parsed(self, records: list[bytes], indices: Int64Array) -> Ragged | list[Any]:
+    def _parsed(self, records: list[bytes], indices: Int64Array) -> Ragged | list[Record]:
         try:
             if self._batch_parser is not None:
                 return self._batch_parser.batch(records)

@@ -14,6 +14,7 @@ from etils import epath
 
 from resumable_data.digest import digest
 from resumable_data.errors import SourceError
+from resumable_data.opaque import Arrow
 from resumable_data.sources.column_files import ColumnFiles
 from resumable_data.sources.file_places import FilePlaces
 from resumable_data.sources.retries import Retries
@@ -24,7 +25,7 @@ _VERSION = "2"
 _PLACES_FILE = "places.json"
 
 
-def convert_column(files: ColumnFiles, cache_dir: epath.PathLike | None) -> tuple[Any, FilePlaces]:
+def convert_column(files: ColumnFiles, cache_dir: epath.PathLike | None) -> tuple[Arrow, FilePlaces]:
     """A ``datasets.Dataset`` of one column, mapped from the cache, where it is put if it is not there.
 
     Returns:
@@ -42,7 +43,7 @@ def convert_column(files: ColumnFiles, cache_dir: epath.PathLike | None) -> tupl
     return import_module("datasets").Dataset.from_file(os.fspath(path)), places
 
 
-def convert_whole(files: Sequence[epath.Path], kind: str, cache_dir: epath.PathLike | None) -> Any:
+def convert_whole(files: Sequence[epath.Path], kind: str, cache_dir: epath.PathLike | None) -> Arrow:
     """A ``datasets.Dataset`` of all columns, as ``datasets`` converts them.
 
     Raises:
@@ -84,7 +85,7 @@ def cache_folder(files: Sequence[epath.Path], cache_dir: epath.PathLike | None, 
     return folder
 
 
-def _locked(folder: epath.Path) -> Any:
+def _locked(folder: epath.Path) -> Arrow:
     """Keeps other processes of this host from converting the same meanwhile."""
     return import_module("filelock").FileLock(os.fspath(folder / "lock"))
 

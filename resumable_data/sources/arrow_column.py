@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from resumable_data.arrays import BoolArray, Int64Array, offsets_of, ranges
+from resumable_data.arrays import AnyArray, BoolArray, Int64Array, offsets_of, ranges
 from resumable_data.errors import SourceError
+from resumable_data.opaque import Arrow
 
 _PAGE = 4096
 _NOWHERE = -1
@@ -38,7 +39,7 @@ class Layout:
     nested: bool
 
 
-def layout_of(arrow_type: Any) -> Layout | None:
+def layout_of(arrow_type: Arrow) -> Layout | None:
     """The layout of an Arrow type whose records are integers, text, bytes, or lists of integers; None for others."""
     types: Any = import_module("pyarrow").types
     if types.is_string(arrow_type) or types.is_binary(arrow_type):
@@ -51,7 +52,7 @@ def layout_of(arrow_type: Any) -> Layout | None:
     return layout if layout is not None and types.is_integer(arrow_type.value_type) else None
 
 
-def list_layout_of(arrow_type: Any) -> Layout | None:
+def list_layout_of(arrow_type: Arrow) -> Layout | None:
     """The layout of an Arrow type whose records are lists of integers, floats or bools; None for others."""
     types: Any = import_module("pyarrow").types
     width = 4 if types.is_list(arrow_type) else 8 if types.is_large_list(arrow_type) else 0
@@ -64,7 +65,7 @@ def list_layout_of(arrow_type: Any) -> Layout | None:
     return Layout(width, arrow_type.list_size if fixed else 0, item.bit_width, nested=True)
 
 
-def plain_type(arrow_type: Any) -> Any:
+def plain_type(arrow_type: Arrow) -> Arrow:
     """The type that says the same with one array of values in memory: strings for views and dictionaries of them.
 
     >>> import pyarrow
@@ -90,7 +91,7 @@ def plain_type(arrow_type: Any) -> Any:
     return arrow_type
 
 
-def to_plain(column: Any) -> Any:
+def to_plain(column: Arrow) -> Arrow:
     """An Arrow array, or a column in chunks, in the plain type of its own; the same one where it is that already."""
     pa: Any = import_module("pyarrow")
     plain = plain_type(column.type)
@@ -158,7 +159,7 @@ class ArrowColumn:
     ([2, 3], [b'\xc3\xa9', b'bcd'])
     """
 
-    def __init__(self, column: Any, layout: Layout, name: str) -> None:
+    def __init__(self, column: Arrow, layout: Layout, name: str) -> None:
         self._layout = layout
         self._name = name
         chunks = [chunk for chunk in column.chunks if len(chunk)]
@@ -225,7 +226,7 @@ class ArrowColumn:
         for start, stop in zip(extents.starts.tolist(), extents.stops.tolist(), strict=True):
             yield view[start:stop]
 
-    def spaced(self, extents: Extents, dtype: str) -> npt.NDArray[Any]:
+    def spaced(self, extents: Extents, dtype: str) -> AnyArray:
         """The values of records, for which ``dtype`` is NumPy's name, with a 0 after each record's."""
         gap = bytes(np.dtype(dtype).itemsize)
         return np.frombuffer(bytearray(gap).join([*self.pieces(extents), b""]), dtype)
@@ -241,7 +242,7 @@ class ArrowColumn:
         values[ranges(offsets_of(lengths + 1)[:-1], lengths)] = self._bits(ranges(starts, lengths))
         return values, lengths
 
-    def integers(self, rows: Int64Array, dtype: str) -> npt.NDArray[Any]:
+    def integers(self, rows: Int64Array, dtype: str) -> AnyArray:
         """The values of a column of integers at int64[n] rows, for which ``dtype`` is NumPy's name."""
         return self._at(self.extents(rows).starts, dtype)
 
@@ -260,7 +261,7 @@ class ArrowColumn:
         firsts = self._at(at, dtype).astype(np.int64)
         return firsts, self._at(at + width, dtype) - firsts
 
-    def _at(self, places: Int64Array, dtype: str) -> npt.NDArray[Any]:
+    def _at(self, places: Int64Array, dtype: str) -> AnyArray:
         """Numbers at int64[n] bytes of the memory, aligned or not."""
         if not len(places):
             return np.zeros(0, dtype)
@@ -282,7 +283,7 @@ class ArrowColumn:
         self._bytes.take(np.maximum(places, np.repeat(extents.starts, counts)))
 
 
-def _chunk_of(chunk: Any, layout: Layout, low: int) -> _Chunk:
+def _chunk_of(chunk: Arrow, layout: Layout, low: int) -> _Chunk:
     """Where a chunk that is not empty lies, in bytes and bits from address ``low`` on."""
     buffers = chunk.buffers()
     rows, width, data = len(chunk), layout.offset_width, buffers[-1]

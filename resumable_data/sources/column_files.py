@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 from etils import epath
 
 from resumable_data.errors import SourceError
+from resumable_data.opaque import Arrow
 from resumable_data.sources.arrow_column import plain_type, to_plain
 from resumable_data.sources.compressed_files import open_file
 from resumable_data.sources.file_lines import first_type
@@ -34,7 +35,7 @@ class Piece(NamedTuple):
         blanks: Whether blank lines stand among them, which are not records; None where records are not lines.
     """
 
-    values: Any
+    values: Arrow
     blanks: bool | None
 
 
@@ -64,7 +65,7 @@ class ColumnFiles:
     column: str
     kind: str
 
-    def type(self) -> Any:
+    def type(self) -> Arrow:
         """The Arrow type that the column gets, which suits all files.
 
         Raises:
@@ -72,7 +73,7 @@ class ColumnFiles:
         """
         return {"parquet": self._parquet_type, "json": self._json_type, "text": self._text_type}[self.kind]()
 
-    def pieces(self, target: Any) -> Iterator[tuple[int, Piece]]:
+    def pieces(self, target: Arrow) -> Iterator[tuple[int, Piece]]:
         """The column in pieces, each with the number of its file.
 
         Args:
@@ -87,14 +88,14 @@ class ColumnFiles:
             while (piece := self._reading(file, lambda pieces=pieces: next(pieces, None))) is not None:
                 yield number, piece
 
-    def _text_type(self) -> Any:
+    def _text_type(self) -> Arrow:
         if self.column != "text":
             raise SourceError(f"{self.files[0]} has no column {self.column!r}; text files have one column, text")
         return import_module("pyarrow").string()
 
-    def _parquet_type(self) -> Any:
+    def _parquet_type(self) -> Arrow:
         pa: Any = import_module("pyarrow")
-        together: Any = None
+        together: Arrow = None
         for file in self.files:
             schema = self._reading(file, lambda file=file: _parquet_schema(file))
             if self.column not in schema.names:
@@ -109,7 +110,7 @@ class ColumnFiles:
                 ) from error
         return together.types[0]
 
-    def _json_type(self) -> Any:
+    def _json_type(self) -> Arrow:
         """The type of the first value that is text, or a list of integers."""
         pa: Any = import_module("pyarrow")
         for file in self.files:
@@ -138,26 +139,26 @@ class ColumnFiles:
             raise SourceError(f"{file} cannot be read: {error!r} (column {self.column!r})") from error
 
 
-def _parquet_schema(file: epath.Path) -> Any:
+def _parquet_schema(file: epath.Path) -> Arrow:
     with cast(BinaryIO, file.open("rb")) as opened:
         return import_module("pyarrow.parquet").read_schema(opened)
 
 
-def _parquet_pieces(file: epath.Path, column: str, target: Any) -> Iterator[Piece]:
+def _parquet_pieces(file: epath.Path, column: str, target: Arrow) -> Iterator[Piece]:
     with cast(BinaryIO, file.open("rb")) as opened:
         parquet: Any = import_module("pyarrow.parquet").ParquetFile(opened)
         for batch in parquet.iter_batches(columns=[column]):
             yield Piece(to_plain(batch.column(column)).cast(target), blanks=None)
 
 
-def _json_pieces(file: epath.Path, column: str, target: Any) -> Iterator[Piece]:
+def _json_pieces(file: epath.Path, column: str, target: Arrow) -> Iterator[Piece]:
     for lines, made in _json_chunks(file):
         values = _json_array(lines, column, target)
         count = lines.count(b"\n") + (not lines.endswith(b"\n"))
         yield Piece(values, blanks=None if made else len(values) < count)
 
 
-def _json_array(lines: bytes, column: str, target: Any) -> Any:
+def _json_array(lines: bytes, column: str, target: Arrow) -> Arrow:
     pa, reader = import_module("pyarrow"), import_module("pyarrow.json")
     return reader.read_json(
         io.BytesIO(lines),
@@ -188,7 +189,7 @@ def _json_keys(file: epath.Path) -> list[str]:
     return list(json.loads(lines.decode("utf-8-sig").lstrip().splitlines()[0]))
 
 
-def _text_pieces(file: epath.Path, column: str, target: Any) -> Iterator[Piece]:
+def _text_pieces(file: epath.Path, column: str, target: Arrow) -> Iterator[Piece]:
     pa: Any = import_module("pyarrow")
     # A byte order mark at the beginning is no part of the text.
     with open_file(file) as opened, io.TextIOWrapper(opened, encoding="utf-8-sig") as text:

@@ -8,10 +8,11 @@ import lzma
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from etils import epath
 
+from resumable_data.opaque import Record
 from resumable_data.sources.compressed_files import open_file
 
 _READ_AT_ONCE = 2**20
@@ -101,6 +102,6 @@ def first_type(lines: Iterable[bytes], column: str) -> Literal["text", "tokens"]
             value = json.loads(line.decode("utf-8-sig")).get(column)
             if isinstance(value, str):
                 return "text"
-            if isinstance(value, list) and all(type(item) is int for item in cast(list[Any], value)):
+            if isinstance(value, list) and all(type(item) is int for item in cast(list[Record], value)):
                 return "tokens"
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy.typing as npt
 
@@ -11,6 +11,7 @@ from resumable_data.arguments import as_integers, as_text, kind_of, optional, sh
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import content_digest, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
+from resumable_data.opaque import Record
 from resumable_data.sources.retries import is_of_storage
 from resumable_data.sources.source import RandomAccess, check_indices, digests_or_bad, evenly_spaced
 
@@ -87,7 +88,7 @@ class GrainSource:
         """Whether the source reads many records in one call; Grain's own datasets have one that reads one by one."""
         return hasattr(self._source, "__getitems__")
 
-    def read(self, indices: Int64Array) -> list[Any]:
+    def read(self, indices: Int64Array) -> list[Record]:
         """Records at int64[n] indices.
 
         Raises:
@@ -131,7 +132,7 @@ class GrainSource:
         assert self._known_lengths is not None
         return self._known_lengths[indices]
 
-    def _read_together(self, indices: list[int]) -> list[Any] | None:
+    def _read_together(self, indices: list[int]) -> list[Record] | None:
         """All records in one call; None where the source has none for this, or where it fails."""
         read_many = next(
             (getattr(self._source, name) for name in _BATCHED_READS if hasattr(self._source, name)), None
@@ -139,14 +140,14 @@ class GrainSource:
         if read_many is None:
             return None
         try:
-            records = list(cast(Callable[[list[int]], Sequence[Any]], read_many)(indices))
+            records = list(cast(Callable[[list[int]], Sequence[Record]], read_many)(indices))
         except Exception:
             return None  # Read one by one, to be able to say which.
         if len(records) != len(indices):
             raise SourceError(f"{self!r} gave {len(records)} records where {len(indices)} were asked for")
         return records
 
-    def _read_one(self, index: int) -> Any:
+    def _read_one(self, index: int) -> Record:
         try:
             return self._source[index]
         except Exception as error:

@@ -16,6 +16,7 @@ from resumable_data.arrays import Int64Array
 from resumable_data.compat import row_mapping_of
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
+from resumable_data.opaque import HuggingFace, JsonDict, Record
 from resumable_data.sources.arrow_column import ArrowColumn, layout_of
 from resumable_data.sources.file_places import FilePlaces
 from resumable_data.sources.hugging_face_columns import NumberColumns
@@ -59,7 +60,9 @@ class HuggingFaceSource:
     ([[4, 5], [1, 2, 3]], [2, 3])
     """
 
-    def __init__(self, dataset: Any, column: str | None = None, *, name: str = "Hugging Face dataset") -> None:
+    def __init__(
+        self, dataset: HuggingFace, column: str | None = None, *, name: str = "Hugging Face dataset"
+    ) -> None:
         as_text("HuggingFaceSource: name", name)
         column = optional(as_text, "HuggingFaceSource: column", column)
         _require_dataset(dataset, name)
@@ -149,12 +152,12 @@ class HuggingFaceSource:
         column = "" if self._column is None else f", column {self._column!r}"
         return f"{self._name}{column} ({len(self)} records)"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # What is known of the memory holds in this process alone.
         records = FileRecords(self._dataset, self._bad, self._places)
         return HuggingFaceSource._of_files, (records, self._column, self._name)
 
-    def read(self, indices: Int64Array) -> Sequence[Any]:
+    def read(self, indices: Int64Array) -> Sequence[Record]:
         """Records at int64[n] indices: a ``Ragged`` of tokens, or a list of texts or dictionaries.
 
         Raises:
@@ -237,7 +240,7 @@ class HuggingFaceSource:
         return sum(int(column.extents(self._rows_at(block)).lengths.sum()) for block in blocks)
 
 
-def _row_mapping(dataset: Any, name: str) -> ArrowColumn | None:
+def _row_mapping(dataset: HuggingFace, name: str) -> ArrowColumn | None:
     """Rows of the table at the dataset's indices, where they differ, as ``select`` and ``shuffle`` leave them."""
     mapping = row_mapping_of(dataset)
     if mapping is None:
@@ -248,12 +251,12 @@ def _row_mapping(dataset: Any, name: str) -> ArrowColumn | None:
     return ArrowColumn(column, layout, f"{name}, indices mapping")
 
 
-def _require_dataset(dataset: Any, name: str) -> None:
+def _require_dataset(dataset: HuggingFace, name: str) -> None:
     """Refuses whatever is no dataset with random access, or is more than its records."""
     datasets = _import_datasets()
     if isinstance(dataset, dict):
         raise PipelineError(
-            f"{name} has the splits {', '.join(cast(dict[str, Any], dataset))}: pass one, as dataset['train'] is"
+            f"{name} has the splits {', '.join(cast(JsonDict, dataset))}: pass one, as dataset['train'] is"
         )
     if isinstance(dataset, str | os.PathLike):
         raise PipelineError(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from resumable_data.arrays import Int64Array
+from resumable_data.opaque import Arrow
 from resumable_data.sources.arrow_column import ArrowColumn, list_layout_of, plain_type, to_plain
 from resumable_data.sources.source import Column
 
@@ -41,7 +41,7 @@ class NumberColumns:
         name: What errors call it.
     """
 
-    def __init__(self, table: Any, name: str) -> None:
+    def __init__(self, table: Arrow, name: str) -> None:
         self._table = table
         self._name = name
         self._columns: dict[str, _Numbers | None] = {}

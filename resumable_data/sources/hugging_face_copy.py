@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 from resumable_data.compat import copy_position, has_graph
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import HuggingFace
 
 
-def own_copy(dataset: Any, name: str) -> Any:
+def own_copy(dataset: HuggingFace, name: str) -> HuggingFace:
     """A dataset with a position of its own, which shares functions, files and whatever else users put into it.
 
     An object that does not keep its position in a graph of nodes is copied whole.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, cast
+from typing import cast
 
 from etils import epath
 
 from resumable_data.errors import SourceError
+from resumable_data.opaque import HuggingFace
 from resumable_data.sources.arrow_cache import convert_column, convert_whole
 from resumable_data.sources.column_files import ColumnFiles
 from resumable_data.sources.file_lines import first_type, json_lines
@@ -32,7 +33,7 @@ class FileRecords:
         places: Where the records stand; None where that is not known.
     """
 
-    dataset: Any
+    dataset: HuggingFace
     bad: Mapping[int, str]
     places: FilePlaces | None
 
@@ -51,7 +52,7 @@ def open_files(files: Sequence[epath.Path], column: str | None, cache_dir: epath
     """
     kind = _kind_of(files)
 
-    def convert(files: Sequence[epath.Path]) -> tuple[Any, FilePlaces | None]:
+    def convert(files: Sequence[epath.Path]) -> tuple[HuggingFace, FilePlaces | None]:
         if column is None:
             return convert_whole(files, kind, cache_dir), None
         return convert_column(ColumnFiles(files, column, kind), cache_dir)

@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from resumable_data.arrays import Int32Array, Int64Array, Ragged, offsets_of
+from resumable_data.arrays import AnyArray, Int32Array, Int64Array, Ragged, offsets_of
 from resumable_data.digest import content_digest
 from resumable_data.errors import RecordError, SourceError
+from resumable_data.opaque import Arrow, HuggingFace, JsonDict, Record
 from resumable_data.sources.arrow_column import ArrowColumn, Extents, layout_of, plain_type, to_plain
 from resumable_data.system_errors import explain, is_of_system
 
@@ -29,7 +29,7 @@ class Records(Protocol):
         """The column that holds them, or None for whole records."""
         ...
 
-    def read(self, rows: Int64Array, name: NameOf) -> Sequence[Any]:
+    def read(self, rows: Int64Array, name: NameOf) -> Sequence[Record]:
         """The records at int64[n] rows."""
         ...
 
@@ -65,7 +65,7 @@ class TokenRecords:
         """Of each record's int32 tokens."""
         return [content_digest(tokens.astype("<i4")) for tokens in self.read(rows, name)]
 
-    def _as_int32(self, values: npt.NDArray[Any], starts: Int64Array, name: NameOf) -> Int32Array:
+    def _as_int32(self, values: AnyArray, starts: Int64Array, name: NameOf) -> Int32Array:
         if values.size and (values.min() < _INT32.min or values.max() > _INT32.max):
             wrong = int(np.flatnonzero((values < _INT32.min) | (values > _INT32.max))[0])
             place = int(np.searchsorted(starts, [wrong], side="right")[0]) - 1
@@ -113,8 +113,8 @@ class WholeRecords:
         features: The ``datasets.Features``, which decode what is stored encoded, such as images.
     """
 
-    table: Any
-    features: Any
+    table: Arrow
+    features: Arrow
 
     @property
     def column(self) -> None:
@@ -127,7 +127,7 @@ class WholeRecords:
         require_decoding = import_module("datasets.features.features").require_decoding
         return any(require_decoding(feature) for feature in self.features.values())
 
-    def read(self, rows: Int64Array, name: NameOf) -> list[dict[str, Any]]:
+    def read(self, rows: Int64Array, name: NameOf) -> list[JsonDict]:
         """The records, decoded."""
         try:
             return self._decoded(rows)
@@ -145,14 +145,14 @@ class WholeRecords:
         """Of each record as it is stored."""
         return [content_digest(repr(record)) for record in _as_dictionaries(self._columns(rows))]
 
-    def _decoded(self, rows: Int64Array) -> list[dict[str, Any]]:
+    def _decoded(self, rows: Int64Array) -> list[JsonDict]:
         return _as_dictionaries(self.features.decode_batch(self._columns(rows)))
 
-    def _columns(self, rows: Int64Array) -> dict[str, list[Any]]:
+    def _columns(self, rows: Int64Array) -> dict[str, list[Record]]:
         return self.table.fast_gather(rows).to_pydict() if len(rows) else {}
 
 
-def records_of(dataset: Any, column: str | None, name: str) -> Records:
+def records_of(dataset: HuggingFace, column: str | None, name: str) -> Records:
     """The records of a ``datasets.Dataset``: of a column, or whole ones.
 
     Raises:
@@ -189,5 +189,5 @@ def _valid_extents(column: ArrowColumn, rows: Int64Array, name: NameOf) -> Exten
     return column.extents(rows)
 
 
-def _as_dictionaries(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+def _as_dictionaries(columns: dict[str, list[Record]]) -> list[JsonDict]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

@@ -9,7 +9,7 @@ from typing import Any, cast
 from resumable_data.arguments import as_text, kind_of, optional, shown
 from resumable_data.digest import Json, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError, StateError
-from resumable_data.opaque import Record
+from resumable_data.opaque import HuggingFace, JsonDict, Record
 from resumable_data.sources.hugging_face_copy import own_copy
 from resumable_data.sources.retries import is_of_storage
 from resumable_data.sources.sequential import BadRecord
@@ -43,7 +43,7 @@ class HuggingFaceStream:
     ('one', ['two', 'three'])
     """
 
-    def __init__(self, dataset: Any, column: str | None = None, *, name: str = "Hugging Face stream") -> None:
+    def __init__(self, dataset: HuggingFace, column: str | None = None, *, name: str = "Hugging Face stream") -> None:
         as_text("HuggingFaceStream: name", name)
         column = optional(as_text, "HuggingFaceStream: column", column)
         if not all(hasattr(dataset, method) for method in ("state_dict", "load_state_dict", "__iter__")):
@@ -76,7 +76,7 @@ class HuggingFaceStream:
         """
         return HuggingFaceReader(self._opened, state, self._column)
 
-    def _opened(self, state: Json) -> Any:
+    def _opened(self, state: Json) -> HuggingFace:
         """The dataset at a state, for one reader alone: a dataset's state is that of its latest iterator."""
         dataset = own_copy(self._dataset, self._name)
         if state is not None:
@@ -88,7 +88,7 @@ class HuggingFaceStream:
 
     def fingerprint(self) -> str:
         """The names and types of the columns, as far as the dataset knows them, and the column that is read."""
-        known = cast(dict[str, Any], self._dataset.features or {})
+        known = cast(JsonDict, self._dataset.features or {})
         features = {name: str(kind) for name, kind in known.items()}
         return digest("hugging face stream", repr(sorted(features.items())), self._column or "")
 
@@ -107,13 +107,13 @@ class HuggingFaceReader:
         column: The column to read, or None for whole records.
     """
 
-    def __init__(self, open_at: Callable[[Json], Any], state: Json, column: str | None) -> None:
+    def __init__(self, open_at: Callable[[Json], HuggingFace], state: Json, column: str | None) -> None:
         self._open_at = open_at
         self._dataset = open_at(state)
         self._state: Any = state
         self._column = column
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Record]:
         records = iter(self._dataset)
         while True:
             try:
@@ -131,7 +131,7 @@ class HuggingFaceReader:
         """The dataset's own ``state_dict`` after the record read last."""
         return self._state
 
-    def _value(self, record: Record) -> Any:
+    def _value(self, record: Record) -> Record:
         if self._column is None:
             return record
         if self._column not in record:

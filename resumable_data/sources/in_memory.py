@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class InMemorySource:
     def __repr__(self) -> str:
         return f"{self._name} ({len(self)} records)"
 
-    def read(self, indices: Int64Array) -> list[Any]:
+    def read(self, indices: Int64Array) -> list[Record]:
         """Records at int64[n] indices."""
         check_indices(indices, len(self), self._name)
         return [self._records[index] for index in indices.tolist()]

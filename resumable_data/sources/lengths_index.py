@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
 
 import jax
 import numpy as np
@@ -17,6 +16,7 @@ from tqdm import tqdm
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import digest
 from resumable_data.errors import SourceError
+from resumable_data.opaque import JsonDict
 from resumable_data.sources.manifest import LengthArray, Lengths, Manifest, write_manifest
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.shard_facts import ShardFacts, is_unchanged, measure_shard
@@ -64,7 +64,7 @@ class LengthsIndex:
         self.paths = [path for one in listed for path in one.files(files)]
         self.names = [names[path] for path in self.paths]
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> JsonDict:
         # Another process maps the manifest itself, instead of being sent it.
         return {name: value for name, value in self.__dict__.items() if name != "_manifest"}
 

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from etils import epath
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import digest
 from resumable_data.errors import SourceError
+from resumable_data.opaque import JsonDict
 from resumable_data.sources.shard_facts import ShardFacts
 from resumable_data.system_errors import explain
 
@@ -128,7 +129,7 @@ class Manifest:
         head = bytes(content[len(line) + 1 : data])
         if digest(head) != seal:
             raise ValueError("the checksum of its head is wrong")
-        found: dict[str, Any] = json.loads(head)
+        found: JsonDict = json.loads(head)
         facts = {shard: ShardFacts(**known) for shard, known in found["shards"].items()}
         lengths: dict[str, Lengths] = {}
         for parser, shards in found["lengths"].items():

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from etils import epath
 
 from resumable_data.errors import SourceError
-from resumable_data.opaque import Record
+from resumable_data.opaque import JsonDict, Record
 from resumable_data.sources.arrow_cache import cache_folder
 from resumable_data.sources.file_lines import items_of, lines_of
 from resumable_data.sources.file_places import FilePlaces
@@ -81,11 +81,11 @@ class LineKind:
             return None
         if self.column not in record:
             return f"it has no {self.column!r}"
-        value = cast(dict[str, Any], record)[self.column]
+        value = cast(JsonDict, record)[self.column]
         wanted = "a list of integers" if self.tokens else "text"
         if not isinstance(value, list if self.tokens else str):
             return f"{self.column!r} is {_shown(value)}, not {wanted}"
-        wrong = [item for item in cast(list[Any], value) if type(item) is not int] if self.tokens else []
+        wrong = [item for item in cast(list[Record], value) if type(item) is not int] if self.tokens else []
         return f"{self.column!r} holds {_shown(wrong[0])}, and is not {wanted}" if wrong else None
 
     def _refused(self, lines: Sequence[bytes], first: int = 0) -> list[int]:
@@ -161,7 +161,7 @@ class _Part(NamedTuple):
     blanks: bool | None
 
 
-def _copy(file: epath.Path, kind: LineKind, folder: epath.Path) -> tuple[epath.Path, dict[str, Any]]:
+def _copy(file: epath.Path, kind: LineKind, folder: epath.Path) -> tuple[epath.Path, JsonDict]:
     """The copy of a file, and how many records and which bad ones it has."""
     # Errors of the copy name the file.
     copy, notes = folder / f"lines_of_{file.name}", folder / _BAD_FILE

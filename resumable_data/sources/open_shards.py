@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
 
 from etils import epath
 
@@ -45,7 +44,7 @@ class OpenShards:
         self._checked: set[int] = set()
         weakref.finalize(self, _pool.close, self._number)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # Open files stay with their process; a copy opens its own.
         return OpenShards, (self._paths, self._facts, self._advice)
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from resumable_data.arrays import AnyArray, Int32Array, Int64Array, Ragged
 from resumable_data.errors import RecordError
+from resumable_data.opaque import Record
 
 
 @runtime_checkable
 class BatchParser(Protocol):
     """A parser that handles many records in one call and knows their lengths from their bytes."""
 
-    def __call__(self, record: bytes) -> Any:
+    def __call__(self, record: bytes) -> Record:
         """The document in one record."""
         ...
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from resumable_data.opaque import Record
+
 _FEW = 16
 
 
@@ -26,7 +28,7 @@ def memory_of(record: object) -> int:
     # An array that views the memory of another does not count it as its own.
     held: Any = getattr(record, "nbytes", None)
     if held is None and isinstance(record, Sequence):
-        elements = cast(Sequence[Any], record)
+        elements = cast(Sequence[Record], record)
         few = elements[:_FEW]
         return size + sum(map(memory_of, few)) * len(elements) // max(len(few), 1)
     return max(size, held or 0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from resumable_data.digest import Json
+from resumable_data.opaque import Record
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class BadRecord:
 class SequentialReader(Protocol):
     """Reads forward."""
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Record]:
         """The records after the state that it was opened at, with a ``BadRecord`` in the place of each bad one.
 
         Raises:

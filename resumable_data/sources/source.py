@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
+from typing import NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
 from resumable_data.arrays import AnyArray, Int64Array
 from resumable_data.digest import digest
 from resumable_data.errors import RecordError
+from resumable_data.opaque import Record
 
 _BAD_RECORD = digest("bad record")
 
@@ -26,7 +27,7 @@ class Source(Protocol):
         """Number of records."""
         ...
 
-    def read(self, indices: Int64Array) -> Sequence[Any]:
+    def read(self, indices: Int64Array) -> Sequence[Record]:
         """Records at the given places, hundreds at a time.
 
         Args:
@@ -85,7 +86,7 @@ class RandomAccess(Protocol):
         """Number of records."""
         ...
 
-    def __getitem__(self, index: int, /) -> Any:
+    def __getitem__(self, index: int, /) -> Record:
         """The record at an index."""
         ...
 

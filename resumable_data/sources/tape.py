@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from resumable_data.digest import canonical_json
 from resumable_data.errors import RecordError, ResumableDataError, SourceError, StateError
@@ -31,7 +31,7 @@ class _Head(NamedTuple):
     position: int
     state: str
     reader: SequentialReader
-    records: Iterator[Any]
+    records: Iterator[Record]
 
 
 class _Stretch(NamedTuple):
@@ -66,10 +66,10 @@ class Tape:
         self._head: _Head | None = None
         self._stretches: OrderedDict[tuple[int, int], _Stretch] = OrderedDict()
         self._stretches_bytes = 0
-        self._planned: dict[int, Any] = {}
-        self._asked: OrderedDict[int, tuple[Any, int]] = OrderedDict()
+        self._planned: dict[int, Record] = {}
+        self._asked: OrderedDict[int, tuple[Record, int]] = OrderedDict()
         self._asked_bytes = 0
-        self._again: dict[int, Any] = {}  # the rest of the stretch that was read once more
+        self._again: dict[int, Record] = {}  # the rest of the stretch that was read once more
 
     def advance(self, start: int, state: str, count: int) -> tuple[int, str]:
         """Reads ``count`` records from number ``start`` on, or what is left.
@@ -94,7 +94,7 @@ class Tape:
                 self._remember((start, count), known)
             return known.found, known.after
 
-    def record(self, number: int) -> Any:
+    def record(self, number: int) -> Record:
         """A record that was read, or the ``BadRecord`` in its place: from memory, or by reading its stretch again.
 
         Raises:
@@ -142,9 +142,9 @@ class Tape:
                 raise
             raise StateError(f"{self._source!r} cannot go to its saved state {state}: {error!r}") from error
 
-    def _next(self, records: Iterator[Any], start: int, count: int) -> dict[int, Any]:
+    def _next(self, records: Iterator[Record], start: int, count: int) -> dict[int, Record]:
         """The next ``count`` records by their number, or what is left."""
-        found: dict[int, Any] = {}
+        found: dict[int, Record] = {}
         try:
             while len(found) < count:
                 found[start + len(found)] = next(records)
@@ -165,7 +165,7 @@ class Tape:
         else:
             raise SourceError(f"record {number} of a sequential source was read too long ago to be read again")
 
-        def read() -> dict[int, Any]:
+        def read() -> dict[int, Record]:
             return self._next(iter(self._source.open_at(json.loads(stretch.before))), start, count)
 
         found = self._retries.read(read, repr(self._source))

@@ -12,7 +12,7 @@ import numpy as np
 from resumable_data.arguments import as_text, shown
 from resumable_data.arrays import AnyArray, Int64Array, Ragged, as_tokens
 from resumable_data.errors import PipelineError, RecordError
-from resumable_data.opaque import Document
+from resumable_data.opaque import Document, JsonDict
 from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.fields import TokenFields, as_field, as_flat, value_of
 from resumable_data.stages.append_eod import AppendEod, closed
@@ -74,7 +74,7 @@ class AppendEodFields(AppendEod):
             return closed(documents, self.eod_id, dict(self.fields))
         return documents.map(lambda document, place: self._closed(document, name(place)))
 
-    def _closed(self, document: Document, name: str) -> dict[str, Any]:
+    def _closed(self, document: Document, name: str) -> JsonDict:
         tokens = as_tokens(value_of(document, self.tokens, name), 0, lambda _: name)
         found = {**document, self.tokens: np.append(tokens, np.int32(self.eod_id))}
         for key, value in self.fields:
@@ -106,7 +106,7 @@ def appended_values(fields: object) -> tuple[tuple[str, float], ...]:
     return tuple((name, given[name]) for name in names)
 
 
-def _appended(given: Any, value: float, name: str) -> AnyArray:
+def _appended(given: Document, value: float, name: str) -> AnyArray:
     array = as_flat(given, name)
     # An empty list has the dtype of floats, which the value need not have.
     return np.append(array, value) if array.size else np.array([value])

@@ -13,7 +13,7 @@ from resumable_data.arguments import as_text, kind_of, shown
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, RecordError
-from resumable_data.opaque import Record, Tokenizer
+from resumable_data.opaque import Document, Record, Tokenizer
 from resumable_data.reading.documents import Documents, NameOf
 from resumable_data.reading.fields import TOKENS
 from resumable_data.reading.step import Step
@@ -135,7 +135,7 @@ class ApplyChatTemplate(Step):
         for place in np.flatnonzero(documents.kept).tolist():
             conversation = self._conversation(documents[place], place, name)
             groups.setdefault(conversation.tools, []).append((place, conversation))
-        made: list[Any] = [None] * len(documents)
+        made: list[Document] = [None] * len(documents)
         for group in groups.values():
             for part in parts(group, _characters):
                 for (place, _), document in zip(part, self._made(part, name), strict=True):
@@ -149,7 +149,7 @@ class ApplyChatTemplate(Step):
         found = conversation_of(record, self.messages, self.tools_field, called)
         return found if self.tools is None else found._replace(tools=self.tools)
 
-    def _made(self, part: Sequence[tuple[int, Conversation]], name: NameOf) -> list[Any]:
+    def _made(self, part: Sequence[tuple[int, Conversation]], name: NameOf) -> list[Document]:
         """The documents of conversations that have the same tools."""
         place, first = part[0]
         tools = None if first.tools is None else json.loads(first.tools)

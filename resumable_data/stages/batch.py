@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import jax
 import numpy as np
@@ -57,7 +57,7 @@ class Batch:
     shards: int | None = None
     sources: bool = False
     as_dict: bool | str | Names = False
-    functions: tuple[Callable[[Any], Any], ...] = ()
+    functions: tuple[Callable[[PyTree], PyTree], ...] = ()
     view: View = field(default_factory=WholeBatch)
     sharing: Sharing = field(default_factory=Sharing)
 
@@ -183,7 +183,7 @@ def source_numbers(readers: Mapping[str, int]) -> Int32Array:
     return numbers
 
 
-def mapped_struct(function: Callable[[Any], Any], struct: PyTree) -> PyTree:
+def mapped_struct(function: Callable[[PyTree], PyTree], struct: PyTree) -> PyTree:
     """Shapes and dtypes of what a function makes of a batch.
 
     Args:

@@ -11,12 +11,12 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from resumable_data.arguments import kind_of, shown
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.errors import PipelineError
-from resumable_data.opaque import JsonObject, Tokenizer
+from resumable_data.opaque import JsonDict, JsonObject, Tokenizer
 from resumable_data.stages.fast_tokenizer import FastTokenizer
 from resumable_data.stages.load_tokenizer import load_tokenizer, text_package
 
@@ -82,7 +82,7 @@ class ChatTokenizer:
         self.template = digest("chat-template", *self._templates.values())
         """Digest of the templates."""
 
-    def encode(self, conversations: Sequence[Sequence[dict[str, Any]]], tools: Sequence[Any] | None) -> Tokenised:
+    def encode(self, conversations: Sequence[Sequence[JsonDict]], tools: Sequence[JsonObject] | None) -> Tokenised:
         """The tokens of conversations.
 
         Args:
@@ -107,8 +107,8 @@ class ChatTokenizer:
 
     def _encoded(
         self,
-        conversations: Sequence[Sequence[dict[str, Any]]],
-        tools: Sequence[Any] | None,
+        conversations: Sequence[Sequence[JsonDict]],
+        tools: Sequence[JsonObject] | None,
         template: str,
         instead: JsonObject,
     ) -> Tokenised:
@@ -124,7 +124,7 @@ class ChatTokenizer:
         return Tokenised(found["input_ids"], found["assistant_masks"] if self._masked else None)
 
     def _renders(
-        self, conversations: Sequence[Sequence[dict[str, Any]]], tools: Sequence[Any] | None, template: str
+        self, conversations: Sequence[Sequence[JsonDict]], tools: Sequence[JsonObject] | None, template: str
     ) -> bool:
         """Whether the template does with today's date what it does not without."""
         try:
@@ -134,7 +134,7 @@ class ChatTokenizer:
         return True
 
 
-def _of_transformers(tokenizer: Tokenizer) -> Any:
+def _of_transformers(tokenizer: Tokenizer) -> Tokenizer:
     """The tokenizer of ``transformers`` that is given, or is at the path or of the name that is given."""
     if isinstance(tokenizer, str | os.PathLike):
         try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from resumable_data.arguments import kind_of
 from resumable_data.errors import RecordError
-from resumable_data.opaque import JsonObject
+from resumable_data.opaque import JsonDict, JsonObject
 
 
 class Conversation(NamedTuple):
@@ -19,7 +19,7 @@ class Conversation(NamedTuple):
         tools: The JSON schemas of the tools, as one JSON text; None where there are none.
     """
 
-    messages: list[dict[str, Any]]
+    messages: list[JsonDict]
     tools: str | None
 
 
@@ -66,7 +66,7 @@ def conversation_of(record: object, messages: str, tools: str | None, name: Call
     return Conversation(found, None if tools is None else _tools(fields.get(tools), tools, name))
 
 
-def _message(given: object, place: int, name: Callable[[], str]) -> dict[str, Any]:
+def _message(given: object, place: int, name: Callable[[], str]) -> JsonDict:
     if not isinstance(given, Mapping):
         raise RecordError(
             f"{name()}: message {place} is {kind_of(given)}, not a dictionary such as "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from resumable_data.arguments import kind_of
 from resumable_data.digest import Json, canonical_json, digest
@@ -57,7 +57,7 @@ class FastTokenizer:
         """The largest id of a token, and 1."""
         self.fingerprint = digest("fast-tokenizer", canonical_definition(definition), str(splits_special))
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return FastTokenizer, (self._backend.to_str(), self._splits_special, self.bos_id, self.eos_id)
 
     @classmethod
@@ -130,7 +130,7 @@ def parts(items: Sequence[ItemT], characters: Callable[[ItemT], int]) -> Iterato
         yield part
 
 
-def _definition(backend: Any) -> str:
+def _definition(backend: Tokenizer) -> str:
     try:
         return backend.to_str()
     except Exception as error:

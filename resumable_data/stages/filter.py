@@ -27,7 +27,7 @@ class Filter(Step):
         function_name: How it counts in the fingerprint.
     """
 
-    predicate: Callable[[Any], bool]
+    predicate: Callable[[Document], bool]
     function_name: str
 
     @property

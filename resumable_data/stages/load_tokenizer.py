@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 from etils import epath
 
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import JsonDict, Module, Tokenizer
 
 _SECONDS_FOR_THE_HUB = 3.0
 
 
-def load_tokenizer(name: str, **more: Any) -> Any:
+def load_tokenizer(name: str, **more: object) -> Tokenizer:
     """The tokenizer at a path, or of a name.
 
     Args:
@@ -36,7 +36,7 @@ def load_tokenizer(name: str, **more: Any) -> Any:
     raise PipelineError(f"tokenize: there is no such file or folder: {name!r}")
 
 
-def text_package(package: str) -> Any:
+def text_package(package: str) -> Module:
     """A package that works on text.
 
     Raises:
@@ -55,7 +55,7 @@ def _is_path(name: str) -> bool:
     return name[0] in "./~\\" or "://" in name or name.count("/") > 1 or name.endswith((".json", "/"))
 
 
-def _from_path(name: str, more: dict[str, Any]) -> Any:
+def _from_path(name: str, more: JsonDict) -> Tokenizer:
     """The tokenizer of a file or a folder; None where there is neither."""
     path = epath.Path(name)
     if path.is_file():
@@ -63,11 +63,11 @@ def _from_path(name: str, more: dict[str, Any]) -> Any:
     return _from_pretrained(name, **more) if path.is_dir() else None
 
 
-def _from_pretrained(name: str, **more: Any) -> Any:
+def _from_pretrained(name: str, **more: object) -> Tokenizer:
     return text_package("transformers").AutoTokenizer.from_pretrained(name, **more)
 
 
-def _from_hub(name: str, more: dict[str, Any]) -> Any:
+def _from_hub(name: str, more: JsonDict) -> Tokenizer:
     """The tokenizer of a name, from the Hub or from its cache.
 
     ``from_pretrained`` alone asks a Hub that cannot be reached again and again for most of a minute.

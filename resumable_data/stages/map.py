@@ -57,7 +57,7 @@ class Map(Step):
         """
         return documents.map(lambda document, place: self._mapped(document, lambda: name(place)))
 
-    def _mapped(self, document: Document, name: Callable[[], str], *more: Any) -> Any:
+    def _mapped(self, document: Document, name: Callable[[], str], *more: object) -> Document:
         try:
             mapped = self.function(document, *more)
         except Exception as error:

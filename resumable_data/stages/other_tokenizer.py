@@ -8,7 +8,7 @@ from typing import Any, cast
 from resumable_data.arguments import kind_of, shown
 from resumable_data.digest import content_digest, digest, module_name
 from resumable_data.errors import PipelineError
-from resumable_data.opaque import Tokenizer
+from resumable_data.opaque import Document, JsonDict, Tokenizer
 
 _ANY_ID = 2**31
 
@@ -60,7 +60,7 @@ class OtherTokenizer:
             )
         yield list(map(self._ids, found))
 
-    def _ids(self, given: Any) -> list[int]:
+    def _ids(self, given: Document) -> list[int]:
         try:
             return [int(token) for token in getattr(given, "ids", given)]
         except (TypeError, ValueError) as error:
@@ -101,5 +101,5 @@ def _fingerprint(tokenizer: Tokenizer) -> str:
 
     if not hasattr(tokenizer, "__dict__"):
         unseen(tokenizer)
-    attributes = cast(dict[str, Any], vars(tokenizer))
+    attributes = cast(JsonDict, vars(tokenizer))
     return digest("other-tokenizer", name, content_digest(attributes, unseen))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -56,7 +55,7 @@ class RandomMap(Map):
         """
         epochs, records = epochs_of(indices).tolist(), records_of(indices).tolist()
 
-        def mapped(document: Document, place: int) -> Any:
+        def mapped(document: Document, place: int) -> Document:
             draws = generator(self.seed, self.level, epochs[place], records[place])
             return self._mapped(document, lambda: name(place), draws)
 

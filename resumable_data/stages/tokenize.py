@@ -216,7 +216,7 @@ class Tokenize(Step):
                 f"at byte {error.start} of {len(error.object)}. Repair it, or decode it as you see fit in a map below"
             ) from error
 
-    def _column(self, document: Document, place: int, name: NameOf) -> Any:
+    def _column(self, document: Document, place: int, name: NameOf) -> Document:
         if not isinstance(document, Mapping):
             raise RecordError(
                 f"tokenize: {name(place)} is {kind_of(document)}, which has no column "

@@ -10,6 +10,7 @@ from typing import Any, cast
 from resumable_data.arguments import as_text, kind_of, optional, shown
 from resumable_data.digest import Json, callable_name, canonical_json, content_digest
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import Module
 
 _LONGEST_SETTING = 64
 
@@ -38,7 +39,7 @@ _KINDS = (MAP, FILTER, RANDOM_MAP)
 def is_transform(kind: Kind, given: object) -> bool:
     """Whether it is the transformation of Grain of this kind."""
     # Whoever holds a transformation of Grain has imported it; nobody else should have to.
-    grain: Any = sys.modules.get("grain")
+    grain: Module = sys.modules.get("grain")
     return grain is not None and isinstance(given, getattr(grain.transforms, kind.transform))
 
 
@@ -58,7 +59,7 @@ def user_function(kind: Kind, given: object, name: str | None, version: str | No
     Raises:
         PipelineError: It is neither, another of Grain's transformations, or has no lasting name.
     """
-    grain: Any = sys.modules.get("grain")
+    grain: Module = sys.modules.get("grain")
     name = optional(as_text, f"{kind.stage}: name", name)
     version = optional(as_text, f"{kind.stage}: version", version)
     if is_transform(kind, given):
