@@ -8,6 +8,7 @@ from functools import partial
 from typing import cast
 
 import numpy as np
+from typing_extensions import override
 
 from resumable_data.arrays import BoolArray, Int32Array, Int64Array
 from resumable_data.assembly.as_dict import DictForm
@@ -15,7 +16,7 @@ from resumable_data.assembly.make_batch import make_batch
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.batch import LLMBatch
 from resumable_data.edits import Edit
-from resumable_data.engines.engine import Planned, Resumed, spans_at_once
+from resumable_data.engines.engine import Engine, Planned, Resumed, spans_at_once
 from resumable_data.errors import StateError
 from resumable_data.opaque import Cursor, Element, PyTree
 from resumable_data.order.schedule import BatchSchedule
@@ -78,7 +79,7 @@ class BatchPlan:
 
 
 @dataclass(frozen=True, eq=False)
-class BatchEngine:
+class BatchEngine(Engine[BatchPlan, BatchCursor, Element]):
     """Plans and loads batches. Planning covers every row, loading what this process needs.
 
     Attributes:
@@ -113,20 +114,23 @@ class BatchEngine:
     functions: Sequence[Callable[[PyTree], PyTree]] = ()
 
     @property
+    @override
     def spans_at_once(self) -> int:
         """Stretches of documents that are best read together."""
         # What had to be read to be planned is there already, and reading ahead would only be thrown away on a resume.
         return spans_at_once(len(self.readers)) if self.lengths_known else 1
 
     @property
+    @override
     def plans_without_reading(self) -> bool:
         """Whether the lengths of all documents are known."""
         return self.lengths_known
 
+    @override
     def start(self) -> BatchCursor:
-        """The cursor before the first batch."""
         return BatchCursor(0, self.rows.start())
 
+    @override
     def plan(self, cursor: BatchCursor, step: int) -> Planned[BatchPlan, BatchCursor] | None:
         """The batch of a step and the cursor after it, or None at the end."""
         cursor, complete = self._after_skips(cursor, step)
@@ -136,6 +140,7 @@ class BatchEngine:
             return None
         return self._planned(rows, size, BatchCursor(cursor.rows + len(rows), parent, cursor.skips))
 
+    @override
     def load(self, plans: Sequence[BatchPlan]) -> Iterator[Element]:
         """Reads the documents of all plans at once; then assembles one batch after the other."""
         together = concatenate([plan.rows for plan in plans])
@@ -143,14 +148,17 @@ class BatchEngine:
         spans = read_spans(self.readers, together, needed, self.row_format.fields)
         return self._assembled(plans, spans)
 
+    @override
     def skipping(self, cursor: BatchCursor, step: int, count: int) -> BatchCursor:
         """The cursor that will skip ``count`` batches before the batch of a step."""
         return BatchCursor(cursor.rows, cursor.parent, (*cursor.skips, (step, count)))
 
+    @override
     def encode(self, cursor: BatchCursor) -> tuple[int, dict[str, At]]:
         """Rows delivered or skipped, and the components' integers. Skips stand among the edits."""
         return cursor.rows, self.rows.encode(cursor.parent)
 
+    @override
     def decode(self, resumed: Resumed) -> BatchCursor:
         """The cursor of a state. Batches have the sizes of the pipeline at hand from its step on."""
         position, settings = resumed.position, resumed.settings["batch"]
@@ -180,18 +188,22 @@ class BatchEngine:
         )
         return BatchCursor(rows, parent, skips)
 
+    @override
     def counts(self, cursor: BatchCursor, *, ended: bool) -> dict[str, Counts]:
         """What each component has delivered, skipped batches included."""
         return self.rows.counts(cursor.parent, ended=ended)
 
+    @override
     def epoch(self, cursor: BatchCursor) -> int | None:
         """The epoch in which the next batch begins, of a single component."""
         return self.rows.epoch(cursor.parent)
 
+    @override
     def whereabouts(self, cursor: BatchCursor) -> tuple[int, int | None]:
         """Rows delivered or skipped, and the epoch that has begun."""
         return cursor.rows, self.rows.epoch_begun(cursor.parent)
 
+    @override
     def remainder(self, cursor: BatchCursor, step: int, ended: bool) -> int:
         """Rows after the cursor, if they fill no batch or the batches have ended; else 0."""
         if not self.drop_remainder:
@@ -202,6 +214,7 @@ class BatchEngine:
         goes_on = complete and len(following) == size and not ended
         return 0 if goes_on else _count_rows(self.rows, cursor.parent)
 
+    @override
     def close(self) -> None:
         """Ends what measures documents in the background, and drops what it keeps."""
         if self.measuring is not None:
@@ -221,8 +234,8 @@ class BatchEngine:
                 cursor, steps = planned.after, steps + 1
         return Length(None, True)
 
+    @override
     def cells(self, rows: int) -> int:
-        """Cells of so many rows."""
         return rows * self.row_format.length
 
     def _planned(self, rows: RowPlan, size: int, after: BatchCursor) -> Planned[BatchPlan, BatchCursor]:

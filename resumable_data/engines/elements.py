@@ -6,13 +6,15 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
+from typing_extensions import override
+
 from resumable_data.assembly.make_batch import make_batch
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.batch import LLMBatch, LLMFieldsBatch
-from resumable_data.engines.engine import Planned, Resumed, spans_at_once
+from resumable_data.engines.engine import Engine, Planned, Resumed, spans_at_once
 from resumable_data.engines.pace import Pace
 from resumable_data.errors import PipelineError, ResumableDataError, StateError
-from resumable_data.opaque import Cursor, Element
+from resumable_data.opaque import Cursor, Element, Plan
 from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
 from resumable_data.planning.planner import Counts, DocumentPlanner, RowPlanner, Saved
 from resumable_data.planning.sequential_documents import SequentialDocuments
@@ -30,7 +32,7 @@ _READ_AT_ONCE = 256
 PlannerT = TypeVar("PlannerT", RowPlanner[Cursor], DocumentPlanner[Cursor])
 
 
-class ElementEngine(Generic[PlannerT]):
+class ElementEngine(Engine[Plan, Cursor, Element], Generic[PlannerT]):
     """What engines have in common whose elements are not batches.
 
     Args:
@@ -43,41 +45,46 @@ class ElementEngine(Generic[PlannerT]):
         self._readers = readers
 
     @property
+    @override
     def spans_at_once(self) -> int:
         """Stretches of documents that are best read together."""
         return spans_at_once(len(self._readers))
 
     @property
+    @override
     def plans_without_reading(self) -> bool:
         """Whether elements are planned without reading a document."""
         return False
 
+    @override
     def skipping(self, cursor: Cursor, step: int, count: int) -> Cursor:
-        """Refused."""
         raise PipelineError("skip works on batches: it counts them")
 
+    @override
     def remainder(self, cursor: Cursor, step: int, ended: bool) -> int:
-        """None is ever left."""
         return 0
 
+    @override
     def start(self) -> Cursor:
-        """The cursor before the first element."""
         return self._planner.start()
 
+    @override
     def encode(self, cursor: Cursor) -> tuple[int, dict[str, At]]:
         """No rows are counted beside the step; and the components' integers."""
         return 0, self._planner.encode(cursor)
 
+    @override
     def decode(self, resumed: Resumed) -> Cursor:
-        """The cursor of a state."""
         return decode_cursor(self._planner, resumed)
 
+    @override
     def epoch(self, cursor: Cursor) -> int | None:
         """The epoch of the next element, of a single component."""
         return self._planner.epoch(cursor)
 
+    @override
     def close(self) -> None:
-        """Nothing runs in the background."""
+        """Does nothing, since nothing is open and nothing runs in the background."""
 
 
 class RowEngine(ElementEngine[RowPlanner[Cursor]]):
@@ -97,42 +104,46 @@ class RowEngine(ElementEngine[RowPlanner[Cursor]]):
         self._lengths_known = lengths_known
 
     @property
+    @override
     def plans_without_reading(self) -> bool:
         """Whether the lengths of all documents are known."""
         return self._lengths_known
 
     @property
+    @override
     def spans_at_once(self) -> int:
         """Stretches of documents that are best read together; where planning reads them, those of one row."""
         return super().spans_at_once if self._lengths_known else 1
 
+    @override
     def whereabouts(self, cursor: Cursor) -> tuple[int, int | None]:
         """No rows beside the step, and the epoch that has begun."""
         return 0, self._planner.epoch_begun(cursor)
 
+    @override
     def counts(self, cursor: Cursor, *, ended: bool) -> dict[str, Counts]:
-        """What each component has delivered."""
         return self._planner.counts(cursor, ended=ended)
 
+    @override
     def close(self) -> None:
         """Ends what measures documents in the background, and drops what it keeps."""
         self._measuring.close()
 
+    @override
     def plan(self, cursor: Cursor, step: int) -> Planned[RowPlan, Cursor] | None:
-        """The next row."""
         row, after = self._planner.take(cursor, 1)
         return Planned(row, after, len(row.record), int(row.length.sum())) if len(row) else None
 
+    @override
     def load(self, plans: Sequence[RowPlan]) -> Iterator[LLMBatch]:
-        """The planned rows, read together."""
         together = concatenate(plans)
         spans = read_spans(self._readers, together, fields=self._format.fields)
         with Doing(_assembling, Work.ASSEMBLING):
             batch_type = LLMFieldsBatch if self._format.fields else LLMBatch
             return iter(make_batch(batch_type, together, spans, self._format))
 
+    @override
     def cells(self, rows: int) -> int:
-        """Cells of so many rows."""
         return rows * self._format.length
 
 
@@ -148,34 +159,37 @@ class DocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
         self._pace = pace_of(planner, readers)
 
     @property
+    @override
     def spans_at_once(self) -> int:
         """Documents that are best read together: their sizes, and what reading them takes, shows when it is done."""
         return self._pace.count
 
     @property
+    @override
     def plans_without_reading(self) -> bool:
-        """Yes: every document is an element."""
         return True
 
+    @override
     def whereabouts(self, cursor: Cursor) -> tuple[int, int | None]:
         """No rows, and the epoch of the next document."""
         return 0, self._planner.epoch(cursor)
 
+    @override
     def counts(self, cursor: Cursor, *, ended: bool) -> dict[str, Counts]:
         """What each component has delivered; tokens are not counted of single documents."""
         return self._planner.counts(cursor)
 
+    @override
     def plan(self, cursor: Cursor, step: int) -> Planned[DocumentPlan, Cursor] | None:
-        """The next document."""
         document, after = self._planner.take(cursor, 1)
         return Planned(document, after, 1, 0) if len(document) else None
 
+    @override
     def load(self, plans: Sequence[DocumentPlan]) -> Iterator[Element]:
-        """The planned documents, read together."""
         return iter(read_at_pace(self._readers, plans, self._pace))
 
+    @override
     def cells(self, rows: int) -> int:
-        """Documents have no cells."""
         return 0
 
 

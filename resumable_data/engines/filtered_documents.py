@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from typing_extensions import override
+
 from resumable_data.engines.elements import DocumentEngine, ElementEngine, decode_cursor, pace_of, read_at_pace
 from resumable_data.engines.engine import Planned, Resumed
 from resumable_data.errors import ResumableDataError, SourceError
@@ -55,23 +57,26 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
         self._pace = pace_of(planner, readers)
 
     @property
+    @override
     def spans_at_once(self) -> int:
         """One: to plan a document is to read it."""
         return 1
 
+    @override
     def start(self) -> FilteredCursor:
-        """The cursor before the first document."""
         return FilteredCursor(self._planner.start(), (0,) * len(self._dropping))
 
+    @override
     def plan(self, cursor: FilteredCursor, step: int) -> Planned[Plan, FilteredCursor] | None:
         """The next document that is kept, which is its own plan."""
         _, found = self._next(cursor)
         return None if found is None else Planned(found[0], found[1], 1, 0)
 
+    @override
     def load(self, plans: Sequence[Plan]) -> Iterator[Document]:
-        """The documents, which are read already."""
         return iter(plans)
 
+    @override
     def encode(self, cursor: FilteredCursor) -> tuple[int, dict[str, At]]:
         """No rows; and the components' integers, after them the number of dropped documents where some may be."""
         at = self._planner.encode(cursor.documents)
@@ -80,8 +85,8 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
             at[path] = (*at[path], dropped)
         return 0, at
 
+    @override
     def decode(self, resumed: Resumed) -> FilteredCursor:
-        """The cursor of a state."""
         at = dict(resumed.position.at)
         dropped: list[int] = []
         for reader in self._dropping:
@@ -91,14 +96,17 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
         without = replace(resumed, position=replace(resumed.position, at=at))
         return FilteredCursor(decode_cursor(self._planner, without, sum(dropped)), tuple(dropped))
 
+    @override
     def epoch(self, cursor: FilteredCursor) -> int | None:
         """The epoch of the next document, of a single component."""
         return self._planner.epoch(cursor.documents)
 
+    @override
     def whereabouts(self, cursor: FilteredCursor) -> tuple[int, int | None]:
         """No rows, and the epoch of the next document, dropped or not."""
         return 0, self._planner.epoch(cursor.documents)
 
+    @override
     def counts(self, cursor: FilteredCursor, *, ended: bool) -> dict[str, Counts]:
         """Documents delivered, and those dropped up to the next; their tokens are not counted."""
         with suppress(ResumableDataError):  # Whoever asks for the next document will be told.
@@ -110,8 +118,8 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
             counted[path] = replace(counts, documents=counts.documents - dropped, dropped=dropped)
         return counted
 
+    @override
     def cells(self, rows: int) -> int:
-        """Documents have no cells."""
         return 0
 
     def _next(self, cursor: FilteredCursor) -> tuple[FilteredCursor, tuple[Document, FilteredCursor] | None]:

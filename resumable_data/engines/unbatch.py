@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
+from typing_extensions import override
 
 from resumable_data.batch import LLMBatch
 from resumable_data.engines.batches import BatchCursor, BatchEngine, BatchPlan
-from resumable_data.engines.engine import Planned, Resumed
+from resumable_data.engines.engine import Engine, Planned, Resumed
 from resumable_data.errors import PipelineError
-from resumable_data.opaque import PyTree
+from resumable_data.opaque import Element, PyTree
 from resumable_data.packing.plan import concatenate
 from resumable_data.planning.planner import Counts
 from resumable_data.state import At
@@ -31,7 +32,7 @@ class UnbatchCursor:
     row: int
 
 
-class UnbatchEngine:
+class UnbatchEngine(Engine[BatchPlan, UnbatchCursor, Element]):
     """Elements are rows: an ``LLMBatch`` whose fields are int32[length]. A step is a row of this process.
 
     Args:
@@ -47,21 +48,22 @@ class UnbatchEngine:
         self._planned: tuple[BatchCursor, Planned[BatchPlan, BatchCursor] | None] | None = None
 
     @property
+    @override
     def spans_at_once(self) -> int:
         """Stretches of documents that are best read together."""
         return self._batches.spans_at_once
 
     @property
+    @override
     def plans_without_reading(self) -> bool:
-        """Whether the batches are."""
         return self._batches.plans_without_reading
 
+    @override
     def start(self) -> UnbatchCursor:
-        """The cursor before the first row."""
         return UnbatchCursor(self._batches.start(), 0)
 
+    @override
     def plan(self, cursor: UnbatchCursor, step: int) -> Planned[BatchPlan, UnbatchCursor] | None:
-        """The next row."""
         batch_step = step // self._rows
         if self._steps is not None and batch_step >= self._steps:
             return None
@@ -75,49 +77,55 @@ class UnbatchEngine:
         plan = BatchPlan(row, needed, planned.plan.n_rows)
         return Planned(plan, after, len(row.record), int(row.length.sum()), planned.digest if last else None)
 
+    @override
     def load(self, plans: Sequence[BatchPlan]) -> Iterator[LLMBatch]:
-        """The planned rows, read together."""
         together = concatenate([plan.rows for plan in plans])
         needed = np.concatenate([plan.needed for plan in plans])
         (batch,) = self._batches.load([BatchPlan(together, needed, len(plans))])
         return (_row(batch, place) for place in range(len(plans)))
 
+    @override
     def encode(self, cursor: UnbatchCursor) -> tuple[int, dict[str, At]]:
         """Those of the batch that the next row is of, whose rows are counted by the step."""
         return self._batches.encode(cursor.batch)
 
+    @override
     def skipping(self, cursor: UnbatchCursor, step: int, count: int) -> UnbatchCursor:
-        """Refused."""
         raise PipelineError("skip works on batches: it counts them")
 
+    @override
     def decode(self, resumed: Resumed) -> UnbatchCursor:
-        """The cursor of a state."""
         batch_step, row = divmod(resumed.position.step, self._rows)
         of_batch = replace(resumed, position=replace(resumed.position, step=batch_step))
         return UnbatchCursor(self._batches.decode(of_batch), row)
 
+    @override
     def epoch(self, cursor: UnbatchCursor) -> int | None:
         """The epoch in which the batch begins that the next row is of."""
         return self._batches.epoch(cursor.batch)
 
+    @override
     def whereabouts(self, cursor: UnbatchCursor) -> tuple[int, int | None]:
         """Those of the batch that the next row is of."""
         return self._batches.whereabouts(cursor.batch)
 
+    @override
     def close(self) -> None:
         """Ends what measures documents in the background, and drops what it keeps."""
         self._batches.close()
 
+    @override
     def counts(self, cursor: UnbatchCursor, *, ended: bool) -> dict[str, Counts]:
         """What each component has delivered in whole batches."""
         return self._batches.counts(cursor.batch, ended=ended)
 
+    @override
     def remainder(self, cursor: UnbatchCursor, step: int, ended: bool) -> int:
         """Rows that will not be delivered, because they fill no batch."""
         return self._batches.remainder(cursor.batch, step // self._rows, ended)
 
+    @override
     def cells(self, rows: int) -> int:
-        """Cells of so many rows."""
         return self._batches.cells(rows)
 
     def _batch(self, cursor: BatchCursor, step: int) -> Planned[BatchPlan, BatchCursor] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from resumable_data.engines.engine import Engine, Planned, Resumed
 from resumable_data.opaque import Cursor, Element, Plan
 from resumable_data.planning.planner import Counts
@@ -40,7 +42,7 @@ ALONE = Worker(0, 1)
 """The worker of a process that has no others."""
 
 
-class WorkerEngine:
+class WorkerEngine(Engine[Plan, Cursor, Element]):
     """An engine whose elements are None where another worker delivers them; of these nothing is read.
 
     Positions are those of the whole pipeline, so that the state of a worker is a state of the pipeline.
@@ -51,19 +53,21 @@ class WorkerEngine:
         self._worker = worker
 
     @property
+    @override
     def spans_at_once(self) -> int:
         """Stretches of documents that are best read together."""
         return self._engine.spans_at_once
 
     @property
+    @override
     def plans_without_reading(self) -> bool:
-        """Whether the elements are, of all workers."""
         return self._engine.plans_without_reading
 
+    @override
     def start(self) -> Cursor:
-        """The cursor before the first element."""
         return self._engine.start()
 
+    @override
     def plan(self, cursor: Cursor, step: int) -> Planned[Plan, Cursor] | None:
         """The element of a step, without what to load where it is another worker's."""
         planned = self._engine.plan(cursor, step)
@@ -71,44 +75,53 @@ class WorkerEngine:
             return planned
         return Planned(None, planned.after, 0, 0, planned.digest)
 
+    @override
     def load(self, plans: Sequence[Plan]) -> Iterator[Element]:
         """The worker's own elements, and None for the others."""
         own = [plan for plan in plans if plan is not None]
         loaded = self._engine.load(own) if own else iter(())
         return (None if plan is None else next(loaded) for plan in plans)
 
+    @override
     def encode(self, cursor: Cursor) -> tuple[int, dict[str, At]]:
         """Rows before the cursor, and integers by component path."""
         return self._engine.encode(cursor)
 
+    @override
     def decode(self, resumed: Resumed) -> Cursor:
-        """The cursor of a state."""
         return self._engine.decode(resumed)
 
+    @override
     def skipping(self, cursor: Cursor, step: int, count: int) -> Cursor:
         """The cursor that will skip ``count`` elements before that of a step."""
         return self._engine.skipping(cursor, step, count)
 
+    @override
     def epoch(self, cursor: Cursor) -> int | None:
         """The epoch of the next element, of any worker."""
         return self._engine.epoch(cursor)
 
+    @override
     def whereabouts(self, cursor: Cursor) -> tuple[int, int | None]:
         """Rows delivered by all workers, and the epoch that has begun."""
         return self._engine.whereabouts(cursor)
 
+    @override
     def close(self) -> None:
         """Ends what runs in the background, and drops what is kept."""
         self._engine.close()
 
+    @override
     def counts(self, cursor: Cursor, *, ended: bool) -> dict[str, Counts]:
         """What each component has delivered, by all workers."""
         return self._engine.counts(cursor, ended=ended)
 
+    @override
     def remainder(self, cursor: Cursor, step: int, ended: bool) -> int:
         """Rows after the cursor of a step that will not be delivered."""
         return self._engine.remainder(cursor, step, ended)
 
+    @override
     def cells(self, rows: int) -> int:
         """Cells, tokens and padding, of so many rows."""
         return self._engine.cells(rows)

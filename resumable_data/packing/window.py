@@ -21,7 +21,7 @@ from resumable_data.packing.one_a_row import one_a_row
 from resumable_data.packing.pieces import Pieces
 from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan
 
-StrategyName = Literal["best_fit", "concat_split", "first_fit"]
+StrategyName = Literal["best_fit", "first_fit", "concat_split"]
 """The strategies that ``pack`` offers; ``one_a_row`` is that of ``pad``."""
 
 Strategy = Callable[[Int64Array, int, Int64Array | None, int | None], Pieces]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import RecordError
 from resumable_data.reading.documents import Documents, NameOf
@@ -106,18 +108,19 @@ class Guard(Step):
         """
 
     @property
+    @override
     def drops(self) -> bool:
-        """True."""
         return True
 
+    @override
     def takes_tokens(self, fields: TokenFields | None) -> bool:
-        """True: documents stay as they are."""
         return True
 
+    @override
     def keeps_fields(self, fields: TokenFields | None) -> bool:
-        """True."""
         return True
 
+    @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
         """The same documents: what is bad never comes here."""
         return documents

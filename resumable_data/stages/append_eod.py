@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from typing_extensions import override
 
 from resumable_data.arrays import AnyArray, Int64Array, Ragged, offsets_of, ranges
 from resumable_data.reading.documents import Documents, NameOf
@@ -29,8 +30,8 @@ class AppendEod(Step):
         check_token(self.name, "eod_id", self.eod_id)
 
     @property
+    @override
     def name(self) -> str:
-        """The stage's name."""
         return "append_eod"
 
     @property
@@ -38,18 +39,20 @@ class AppendEod(Step):
         """The token."""
         return self.eod_id
 
+    @override
     def settings(self) -> Settings:
-        """The token."""
         return {"eod_id": self.eod_id}
 
+    @override
     def takes_tokens(self, fields: TokenFields | None) -> bool:
-        """True where documents are tokens, not mappings."""
         return fields is None
 
+    @override
     def lengths(self, lengths: Int64Array) -> Int64Array:
         """One more than before, but of documents that are left out."""
         return lengths + (lengths >= 0)
 
+    @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
         """The documents with the token after each.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
+from typing_extensions import override
 
 from resumable_data.arguments import as_text, kind_of, shown
 from resumable_data.arrays import Int64Array
@@ -88,8 +89,8 @@ class ApplyChatTemplate(Step):
         return cls(chats, messages, field, listed, masked, chats.eos_id if eod_id is None else eod_id)
 
     @property
+    @override
     def name(self) -> str:
-        """The stage's name."""
         return "apply_chat_template"
 
     @property
@@ -102,6 +103,7 @@ class ApplyChatTemplate(Step):
         """How many ids there are, from 0 on."""
         return max(self.tokenizer.vocab_size, 0 if self.eod_id is None else self.eod_id + 1)
 
+    @override
     def settings(self) -> Settings:
         """Fingerprints of the tokenizer and the template, and what the template is given."""
         return {
@@ -114,15 +116,17 @@ class ApplyChatTemplate(Step):
         }
 
     @property
+    @override
     def works_together(self) -> bool:
-        """True: a call tokenises in several threads."""
         return True
 
     @property
+    @override
     def lengths_stay_known(self) -> bool:
         """False: they show when the conversations are tokenised."""
         return False
 
+    @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
         """The conversations' tokens, with their masks.
 

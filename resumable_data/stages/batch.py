@@ -8,6 +8,7 @@ from typing import cast
 
 import jax
 import numpy as np
+from typing_extensions import override
 
 from resumable_data.arguments import shown
 from resumable_data.arrays import Int32Array
@@ -32,7 +33,7 @@ from resumable_data.state_form import MOST_SHARDS
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(Stage):
     """Consecutive rows as global batches.
 
     Attributes:
@@ -77,17 +78,18 @@ class Batch:
             raise PipelineError(f"batch: shards={self.shards} must be from 1 to {MOST_SHARDS}")
 
     @property
+    @override
     def name(self) -> str:
-        """The stage's name."""
         return "batch"
 
     @property
+    @override
     def component(self) -> str:
         """The path of the component or mix that the rows are of."""
         return self.parent.component
 
+    @override
     def below(self, path: str) -> Mapping[str, Stage]:
-        """The rows."""
         return {path: self.parent}
 
     @property
@@ -105,6 +107,7 @@ class Batch:
         """The dictionary that is made of a batch; None where it stays as it is."""
         return dict_form(self.as_dict, self.delivered_type, self.dtypes, self.parent.format.shift)
 
+    @override
     def settings(self) -> Settings:
         """Sizes by the step from which they apply, and the remainder."""
         stretches = self.schedule.stretches

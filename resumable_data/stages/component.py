@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar, runtime_checkable
 
+from typing_extensions import override
+
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.errors import PipelineError
@@ -28,7 +30,7 @@ from resumable_data.stages.sequential import SequentialStage, TapeRecords
 from resumable_data.stages.shuffle import Shuffle
 from resumable_data.stages.skip_bad_records import SkipBadRecords
 from resumable_data.stages.source import SourceStage
-from resumable_data.stages.stage import Stage
+from resumable_data.stages.stage import DocumentStage, Stage
 from resumable_data.stages.tokenize import Tokenize
 from resumable_data.state import Settings
 
@@ -56,7 +58,7 @@ class ClosingStage(Protocol):
 
 
 @dataclass(frozen=True)
-class Component:
+class Component(DocumentStage):
     """The documents of a source, as its stages leave them.
 
     Attributes:
@@ -88,21 +90,21 @@ class Component:
         return replace(self, stages=(*self.stages, stage))
 
     @property
+    @override
     def name(self) -> str:
-        """What errors call the last stage."""
         return self.stages[-1].name if self.stages else self.source.name
 
     @property
+    @override
     def component(self) -> str:
-        """The name given with the source."""
         return self.source.component
 
+    @override
     def settings(self) -> Settings:
-        """Those of the last stage."""
         return (self.stages[-1] if self.stages else self.source).settings()
 
+    @override
     def below(self, path: str) -> Mapping[str, Stage]:
-        """None: a component begins at its source."""
         del path
         return {}
 
@@ -126,17 +128,19 @@ class Component:
         return self.source.epochs if repeat is None else repeat.times
 
     @property
+    @override
     def shuffle_seed(self) -> int | None:
         """Seed of the shuffle, or None where the order is the source's."""
         shuffle = self._only(Shuffle)
         return None if shuffle is None else shuffle.seed
 
     @property
+    @override
     def lengths_known(self) -> bool:
-        """Whether token counts are known without reading."""
         return self.source.lengths_known and all(step.lengths_stay_known for step in self.steps)
 
     @property
+    @override
     def random_access(self) -> bool:
         """Whether records can be read in any order."""
         return self.source.random_access
@@ -176,8 +180,8 @@ class Component:
         """What reads the documents, and takes these fields of them for rows."""
         return DocumentReader(self.source.records(), self.steps, fields)
 
+    @override
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> DocumentPlanner[Cursor]:
-        """The planner of this component at ``path``."""
         records = self.source.records()
         ids = self._token_ids(context.vocab_size)
         steps = (*self.steps, *context.row_steps)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import PipelineError, RecordError
@@ -31,33 +32,35 @@ class Filter(Step):
     function_name: str
 
     @property
+    @override
     def name(self) -> str:
-        """The stage's name."""
         return "filter"
 
     @property
+    @override
     def work(self) -> Work:
-        """Mapping."""
         return Work.MAPPING
 
+    @override
     def settings(self) -> Settings:
-        """The predicate's name."""
         return {"function": self.function_name}
 
     @property
+    @override
     def lengths_stay_known(self) -> bool:
         """False: what is left out shows only when it is read."""
         return False
 
     @property
+    @override
     def drops(self) -> bool:
-        """True."""
         return True
 
+    @override
     def keeps_fields(self, fields: TokenFields | None) -> bool:
-        """True: documents stay as they are."""
         return True
 
+    @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
         """The documents that are kept.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
+from typing_extensions import override
 
 from resumable_data.arrays import BoolArray, Int64Array
 from resumable_data.errors import PipelineError
@@ -31,27 +32,30 @@ class FilterLengths(Step):
     tokens: str | None = None
 
     @property
+    @override
     def name(self) -> str:
-        """The stage's name."""
         return "filter"
 
+    @override
     def settings(self) -> Settings:
         """The predicate's name, and the key of the tokens."""
         return {"on_lengths": self.function_name, "tokens": self.tokens}
 
     @property
+    @override
     def drops(self) -> bool:
-        """True."""
         return True
 
+    @override
     def takes_tokens(self, fields: TokenFields | None) -> bool:
-        """True where documents are these tokens."""
         return self.tokens == (None if fields is None else fields.tokens)
 
+    @override
     def lengths(self, lengths: Int64Array) -> Int64Array:
         """Those of the documents that stay, and -1."""
         return np.where(self._dropped(lengths), -1, lengths)
 
+    @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
         """The documents that are kept.
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sized
 from dataclasses import dataclass
 from typing import Any
 
+from typing_extensions import override
+
 from resumable_data.arguments import shown
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import RecordError
@@ -31,24 +33,25 @@ class Map(Step):
     preserves_length: bool
 
     @property
+    @override
     def name(self) -> str:
-        """The stage's name."""
         return "map"
 
     @property
+    @override
     def work(self) -> Work:
-        """Mapping."""
         return Work.MAPPING
 
+    @override
     def settings(self) -> Settings:
-        """The function's name."""
         return {"function": self.function_name}
 
     @property
+    @override
     def lengths_stay_known(self) -> bool:
-        """Whether they are promised to stay."""
         return self.preserves_length
 
+    @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
         """The mapped documents.
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+from typing_extensions import override
+
 from resumable_data.arguments import as_choice, as_text
 from resumable_data.arrays import Int64Array
 from resumable_data.assembly.row_format import RowFormat
@@ -85,7 +87,7 @@ class MixSettings:
 
 
 @dataclass(frozen=True)
-class MixDocuments:
+class MixDocuments(DocumentStage):
     """Documents of several components.
 
     Attributes:
@@ -97,45 +99,46 @@ class MixDocuments:
     mix: MixSettings
 
     @property
+    @override
     def name(self) -> str:
-        """The stage's name."""
         return "mix"
 
+    @override
     def settings(self) -> Settings:
-        """Weights and stop policy."""
         return self.mix.settings()
 
     @property
+    @override
     def component(self) -> str:
-        """The path of the outermost mix."""
         return "*"
 
+    @override
     def below(self, path: str) -> Mapping[str, Stage]:
-        """The components."""
         return dict(zip(self.mix.paths(self, path), self.parents, strict=True))
 
     @property
+    @override
     def random_access(self) -> bool:
-        """True: components of a mix have it."""
         return True
 
     @property
+    @override
     def lengths_known(self) -> bool:
-        """Whether those of every component are."""
         return all(parent.lengths_known for parent in self.parents)
 
     @property
+    @override
     def shuffle_seed(self) -> int | None:
         """0 if all components are shuffled: a component that joins later must not change it."""
         return None if None in [parent.shuffle_seed for parent in self.parents] else 0
 
+    @override
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> MixedDocuments:
-        """The planner of this mix."""
         return MixedDocuments(self.mix.open(self, replace(context, first_row=int), catalog, path, join_documents))
 
 
 @dataclass(frozen=True)
-class MixRows:
+class MixRows(RowStage):
     """Rows of several components.
 
     Attributes:
@@ -152,43 +155,44 @@ class MixRows:
             raise PipelineError(f"mix: components have rows of different formats: {sorted(map(str, formats))}")
 
     @property
+    @override
     def name(self) -> str:
-        """The stage's name."""
         return "mix"
 
+    @override
     def settings(self) -> Settings:
-        """Weights and stop policy."""
         return self.mix.settings()
 
     @property
+    @override
     def component(self) -> str:
-        """The path of the outermost mix."""
         return "*"
 
+    @override
     def below(self, path: str) -> Mapping[str, Stage]:
-        """The components."""
         return dict(zip(self.mix.paths(self, path), self.parents, strict=True))
 
     @property
+    @override
     def random_access(self) -> bool:
-        """True: components of a mix have it."""
         return True
 
     @property
+    @override
     def lengths_known(self) -> bool:
-        """Whether those of every component are."""
         return all(parent.lengths_known for parent in self.parents)
 
     @property
+    @override
     def one_document_a_row(self) -> bool:
         """False: a document's index says nothing without its component."""
         return False
 
     @property
+    @override
     def format(self) -> RowFormat:
-        """That of every component."""
         return self.parents[0].format
 
+    @override
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> MixedRows:
-        """The planner of this mix."""
         return MixedRows(self.mix.open(self, context, catalog, path, join_rows))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
+from typing_extensions import override
+
 from resumable_data.arguments import as_choice
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.errors import PipelineError
@@ -21,12 +23,12 @@ from resumable_data.reading.measuring import KnownLengths
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.row_settings import RowSettings
-from resumable_data.stages.stage import DocumentStage, Stage
+from resumable_data.stages.stage import DocumentStage, RowStage, Stage
 from resumable_data.state import Settings
 
 
 @dataclass(frozen=True)
-class Pack:
+class Pack(RowStage):
     """Packs the documents of each window into rows.
 
     Attributes:
@@ -56,41 +58,41 @@ class Pack:
             )
 
     @property
+    @override
     def name(self) -> str:
-        """The stage's name."""
         return "pack"
 
     @property
+    @override
     def component(self) -> str:
-        """The name given with the source."""
         return self.parent.component
 
+    @override
     def below(self, path: str) -> Mapping[str, Stage]:
-        """The documents."""
         return {path: self.parent}
 
     @property
+    @override
     def format(self) -> RowFormat:
-        """Row length and special tokens."""
         return self.rows.format
 
     @property
+    @override
     def random_access(self) -> bool:
-        """As the parent's."""
         return self.parent.random_access
 
     @property
+    @override
     def lengths_known(self) -> bool:
-        """Whether token counts are known without reading."""
         return self.parent.lengths_known and not self.rows.reads_documents
 
     @property
+    @override
     def one_document_a_row(self) -> bool:
-        """False."""
         return False
 
+    @override
     def settings(self) -> Settings:
-        """Everything that decides the rows."""
         return {
             **self.rows.settings(),
             "strategy": self.strategy,
@@ -98,6 +100,7 @@ class Pack:
             "max_documents": self.max_documents,
         }
 
+    @override
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> PackedRows:
         """The planner of this stage as the component at ``path``."""
         documents = self.parent.open(self.rows.tell(context), catalog, path)

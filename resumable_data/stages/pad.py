@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.packing.window import VERSIONS
 from resumable_data.planning.packed_group import Packing
@@ -13,7 +15,7 @@ from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.pack import open_rows
 from resumable_data.stages.row_settings import RowSettings
-from resumable_data.stages.stage import DocumentStage, Stage
+from resumable_data.stages.stage import DocumentStage, RowStage, Stage
 from resumable_data.state import Settings
 
 # Where lengths are known, rows keep the order of the documents, so that the window decides nothing but how many are
@@ -23,7 +25,7 @@ _WINDOW_TO_READ = 64
 
 
 @dataclass(frozen=True)
-class Pad:
+class Pad(RowStage):
     """One document a row, without packing: for evaluation and fine-tuning.
 
     Attributes:
@@ -35,43 +37,44 @@ class Pad:
     rows: RowSettings
 
     @property
+    @override
     def name(self) -> str:
-        """The stage's name."""
         return "pad"
 
     @property
+    @override
     def component(self) -> str:
-        """The name given with the source."""
         return self.parent.component
 
+    @override
     def below(self, path: str) -> Mapping[str, Stage]:
-        """The documents."""
         return {path: self.parent}
 
     @property
+    @override
     def format(self) -> RowFormat:
-        """Row length and special tokens."""
         return self.rows.format
 
     @property
+    @override
     def random_access(self) -> bool:
-        """As the parent's."""
         return self.parent.random_access
 
     @property
+    @override
     def lengths_known(self) -> bool:
-        """Whether token counts are known without reading."""
         return self.parent.lengths_known and not self.rows.reads_documents
 
     @property
+    @override
     def one_document_a_row(self) -> bool:
-        """True."""
         return True
 
+    @override
     def settings(self) -> Settings:
-        """Everything that decides the rows."""
         return self.rows.settings()
 
+    @override
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> PackedRows:
         """The planner of this stage as the component at ``path``."""
         documents = self.parent.open(self.rows.tell(context), catalog, path)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from typing_extensions import override
+
 from resumable_data.arguments import as_choice
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.opaque import Cursor
@@ -19,7 +21,7 @@ Side = Literal["inputs", "targets", "none"]
 
 
 @dataclass(frozen=True)
-class Shift:
+class Shift(RowStage):
     """Chooses how inputs and targets are made of a row's text.
 
     Attributes:
@@ -37,43 +39,44 @@ class Shift:
         as_choice("shift: what", self.what, get_args(Side))
 
     @property
+    @override
     def name(self) -> str:
-        """The stage's name."""
         return "shift"
 
     @property
+    @override
     def component(self) -> str:
-        """The name given with the source."""
         return self.parent.component
 
+    @override
     def below(self, path: str) -> Mapping[str, Stage]:
-        """The rows."""
         return {path: self.parent}
 
     @property
+    @override
     def format(self) -> RowFormat:
-        """The parent's, with this shift."""
         return replace(self.parent.format, shift=self.what)
 
     @property
+    @override
     def random_access(self) -> bool:
-        """As the parent's."""
         return self.parent.random_access
 
     @property
+    @override
     def lengths_known(self) -> bool:
-        """Whether token counts are known without reading."""
         return self.parent.lengths_known
 
     @property
+    @override
     def one_document_a_row(self) -> bool:
-        """As the parent's."""
         return self.parent.one_document_a_row
 
+    @override
     def settings(self) -> Settings:
-        """What is shifted."""
         return {"what": self.what}
 
+    @override
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> RowPlanner[Cursor]:
         """The parent's planner: a shift moves no row."""
         planner = self.parent.open(replace(context, shift=self.what), catalog, path)

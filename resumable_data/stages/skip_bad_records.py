@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from typing_extensions import override
 
 from resumable_data.errors import PipelineError, RecordError
 from resumable_data.order.occurrences import records_of
@@ -33,11 +34,12 @@ class SkipBadRecords(Guard):
             raise PipelineError(f"skip_bad_records: at_most={self.at_most} must be at least 1")
 
     @property
+    @override
     def name(self) -> str:
-        """The stage's name."""
         return "skip_bad_records"
 
     @property
+    @override
     def lengths_stay_known(self) -> bool:
         """False: what is bad shows only when it is read."""
         return False

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any, cast
 
 import numpy as np
+from typing_extensions import override
 
 from resumable_data.arguments import kind_of
 from resumable_data.arrays import Int64Array, Ragged, offsets_of
@@ -95,8 +96,8 @@ class Tokenize(Step):
         return cls(backend, column, bos_id, eos_id, eod_id, add_eod, max_length, side)
 
     @property
+    @override
     def name(self) -> str:
-        """The stage's name."""
         return "tokenize"
 
     @property
@@ -105,10 +106,11 @@ class Tokenize(Step):
         return self.eod_id if self.add_eod else None
 
     @property
+    @override
     def work(self) -> Work:
-        """Tokenising."""
         return Work.TOKENISING
 
+    @override
     def settings(self) -> Settings:
         """Fingerprint of the tokenizer, the column, and what is added and cut."""
         return {
@@ -122,8 +124,8 @@ class Tokenize(Step):
         }
 
     @property
+    @override
     def works_together(self) -> bool:
-        """True: a call tokenises in several threads."""
         return True
 
     @property
@@ -133,10 +135,12 @@ class Tokenize(Step):
         return max(self.tokenizer.vocab_size, *(token + 1 for token in added if token is not None), 1)
 
     @property
+    @override
     def lengths_stay_known(self) -> bool:
         """False: they show when the text is tokenised."""
         return False
 
+    @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
         """The documents' tokens, tokenised in one call.
 

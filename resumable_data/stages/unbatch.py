@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from resumable_data.engines.unbatch import UnbatchEngine
 from resumable_data.engines.worker import ALONE, Worker
 from resumable_data.errors import PipelineError
@@ -16,7 +18,7 @@ from resumable_data.state import Settings
 
 
 @dataclass(frozen=True)
-class Unbatch:
+class Unbatch(Stage):
     """Rows instead of batches, for those who make batches themselves.
 
     Attributes:
@@ -42,17 +44,18 @@ class Unbatch:
             raise PipelineError(f"unbatch: steps={self.steps} must be at least 1")
 
     @property
+    @override
     def name(self) -> str:
-        """The stage's name."""
         return "unbatch"
 
     @property
+    @override
     def component(self) -> str:
         """The path of the component or mix that the rows are of."""
         return self.parent.component
 
+    @override
     def below(self, path: str) -> Mapping[str, Stage]:
-        """The batches."""
         return {path: self.parent}
 
     @property
@@ -60,8 +63,8 @@ class Unbatch:
         """Rows of a batch that this process is given."""
         return len(self.parent.view.rows(self.parent.schedule.size(0)))
 
+    @override
     def settings(self) -> Settings:
-        """Rows of a batch, and the limit."""
         return {"rows": self.rows, "steps": self.steps}
 
     def shards_of(self, saved: int | None) -> int | None:
