@@ -76,5 +76,5 @@ def test_long_runs_are_kept_in_few_stretches() -> None:
 
 def test_endless_data_needs_steps() -> None:
     data = rd.Dataset.from_source(rd.SyntheticSource(10, [3])).repeat().pad(3, eod_id=0).batch(2)
-    with pytest.raises(rd.PipelineError, match="say how many steps="):
+    with pytest.raises(rd.PipelineError, match="give the number of steps: steps="):
         data.simulate()

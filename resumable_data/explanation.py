@@ -1,4 +1,4 @@
-"""What a global batch consists of, as data that prints as a table."""
+"""The documents of a global batch, as data that prints as a table."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from resumable_data.table import Shown, as_lines
 class Span:
     """A stretch of a document in a row.
 
-    Its tokens ``[start, stop)`` stand from ``column`` on in the row's text. They are counted in the document as rows
-    take it: after ``map``, ``append_eod`` and truncation.
+    Its tokens ``[start, stop)`` stand in the row's text from ``column`` on. They are counted in the document after
+    ``map``, ``append_eod`` and truncation.
 
     Attributes:
         component: The path of the component.
         record: The index of the document's record in the component's source.
-        epoch: The epoch, from 0; None of a stream, which has none.
-        start: The first token of the document that stands in the row.
-        stop: The token after the last.
+        epoch: The epoch, from 0; None for a source without random access, which has no epochs.
+        start: The document's first token in the row.
+        stop: The token after the last one in the row.
         length: Tokens of the whole document.
-        column: Where the first of them stands in the row's targets; in its inputs, where these are not shifted.
-        file: The path of the file that the record is in; None where the source has none or does not say.
+        column: The column of the first token in the row's targets, or in its inputs if the inputs are not shifted.
+        file: The path of the record's file; None if the source has no files or does not say.
     """
 
     component: str
@@ -39,12 +39,12 @@ class Span:
 
 @dataclass(frozen=True)
 class Explanation(Shown):
-    """What the global batch of a step consists of. It prints as a table.
+    """The documents of the global batch of a step. It prints as a table.
 
     Attributes:
         step: The step.
         row_length: Cells a row.
-        rows: The spans of each row, in the order of its text; none of a row of padding.
+        rows: The spans of each row, in the order of its text. A row of padding has no spans.
     """
 
     step: int
@@ -60,10 +60,10 @@ class Explanation(Shown):
         return self.table()
 
     def table(self, width: int | None = None) -> str:
-        """A line for each span.
+        """Returns a table with a line for each span.
 
         Args:
-            width: Characters a line, as far as names can be cut; None cuts nothing.
+            width: Characters a line. Names are cut to reach it; None cuts nothing.
         """
         tokens = sum(span.stop - span.start for row in self.rows for span in row)
         filled = tokens / max(1, len(self.rows) * self.row_length)
@@ -79,7 +79,7 @@ class Explanation(Shown):
 
 
 def _lines_of_row(row: int, spans: Sequence[Span]) -> list[list[object]]:
-    """What the table says of a row."""
+    """Returns the lines of the table for a row."""
     if not spans:
         return [[row, "", "(padding)", "", "", "", "", ""]]
     return [

@@ -1,4 +1,4 @@
-"""Text for people: tables, and how a notebook shows it."""
+"""Text for people: tables, and their form in a notebook."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Sequence
 
 _GAP = "  "
 _NARROWEST = 8
-"""A column of text is never cut to fewer characters."""
+"""The fewest characters that a column of text is cut to."""
 
 
 def as_lines(
     header: Sequence[str], rows: Sequence[Sequence[object]], width: int | None = None, *, texts: Sequence[str] = ()
 ) -> list[str]:
-    r"""The lines of a table, without trailing blanks.
+    r"""Formats a table as lines without trailing blanks.
 
     Args:
         header: The names of the columns.
-        rows: What stands in them.
-        width: Characters a line at most, as far as the columns of text can be cut; None cuts nothing. What is cut
-            keeps its end, which tells paths apart.
-        texts: The columns of text, which stand on the left of their columns; numbers stand on the right.
+        rows: The cells of each row.
+        width: The most characters a line. Columns of text are cut to reach it, and keep their end, which tells paths
+            apart. None cuts nothing.
+        texts: The names of the columns of text, which are aligned to the left. Numbers are aligned to the right.
 
     >>> print("\n".join(as_lines(["row", "file"], [[8, "a/b/train_0"], [12, "c"]], 15, texts=["file"])))
     row  file
@@ -43,7 +43,7 @@ def as_lines(
 
 
 class Shown:
-    """What a notebook shows as it prints.
+    """An answer that a notebook shows as it prints.
 
     >>> class Answer(Shown):
     ...     def __str__(self) -> str:
@@ -57,7 +57,7 @@ class Shown:
 
 
 def printable(text: str) -> str:
-    r"""A text whose control characters are escaped: names are data, and must not steer a terminal.
+    r"""Escapes the control characters of a text: names are data, and must not control a terminal.
 
     >>> printable("web\x1b[2J\nü")
     'web\\x1b[2J\\nü'
@@ -73,7 +73,7 @@ def _fitted(text: str, width: int) -> str:
 
 
 def _narrowed(widths: Sequence[int], of_text: Sequence[int], width: int) -> list[int]:
-    """The widths of columns, where the widest of those of text are cut until a line has a width."""
+    """Narrows the widest columns of text until a line fits the width, and returns all widths."""
     narrowed = list(widths)
     while sum(narrowed) + len(_GAP) * (len(narrowed) - 1) > width:
         widest = max(of_text, key=lambda place: narrowed[place], default=None)

@@ -1,1 +1,1 @@
-"""What can be said of a run from its plans: nothing is delivered for it."""
+"""Answers to questions about a run, from its plans alone: no batch is delivered."""

@@ -15,7 +15,7 @@ from resumable_data.stages.batch import Batch
 
 
 class Asked:
-    """What can be asked about a run of a pipeline of batches, from its plans. Each method is a question.
+    """The questions about a run that its plans can answer: one method a question.
 
     Attributes:
         node: The stage that makes the batches.
@@ -31,21 +31,21 @@ class Asked:
         allow: Collection[str] = (),
         progress: bool = True,
     ) -> Explanation:
-        """Which documents the global batch of a step consists of: component, record, epoch, tokens, place, file.
+        """Lists the documents of the global batch of a step: component, record, epoch, tokens, place and file.
 
-        The plans of the run are made again, at about a microsecond a document, and nothing is delivered. Documents
-        are read only where their lengths are not known, as ``skip`` reads them. It is the whole batch, whichever rows
-        ``shard`` or ``place`` gives this process.
+        It plans the run again, at about a microsecond a document, and delivers nothing. It reads documents only if
+        their lengths are not known, as ``skip`` does. It covers the whole batch, not only the rows that ``shard`` or
+        ``place`` gives this process.
 
         Args:
-            step: The step, as ``iterator.step`` is before its batch is delivered.
-            state: A state of the run, best of a step shortly before: planning begins there. A step before it is
-                planned from the start, with what was skipped. Without it, the run is one that was never changed.
-            allow: What may differ between the saved pipeline and this one, as ``set_state`` takes it.
-            progress: Whether to show a progress bar where it takes more than a second.
+            step: The step: the value of ``iterator.step`` before its batch is delivered.
+            state: A state of the run. Planning begins there, so a state shortly before the step is best. An earlier
+                step is planned from the start, with the run's skips. None means a run that was never changed.
+            allow: What may differ between the saved pipeline and this one, as in ``set_state``.
+            progress: Whether to show a progress bar if it takes more than a second.
 
         Raises:
-            PipelineError: There is no such step, or it is before the state and the run was changed meanwhile.
+            PipelineError: There is no such step, or it is before the state and the run was changed in between.
             StateError: The state is damaged.
             PipelineMismatchError: It belongs to another pipeline or to other data.
 
@@ -73,22 +73,22 @@ class Asked:
         allow: Collection[str] = (),
         progress: bool = True,
     ) -> tuple[Appearance, ...]:
-        """The steps and rows of global batches in which a record appears, found as ``explain`` does.
+        """Finds the steps and rows of global batches in which a record appears, by planning as ``explain`` does.
 
         Args:
-            component: The path of the component: its name, after those of the mixes that it is in.
+            component: The path of the component: the names of the mixes around it, then its own name.
             record: The index in the component's source, from 0.
-            until: Look up to this step, which is not looked at itself. Without it the result is that of the next step
-                that has the record; it gives up after ten million documents.
-            state: A state of the run, from whose step on to look; without it, from the first.
+            until: The search covers the steps before this one. None searches for the next step that has the record,
+                and gives up after ten million documents.
+            state: A state of the run. The search begins at its step; without a state it begins at step 0.
             allow: As in ``explain``.
             progress: As in ``explain``.
 
         Returns:
-            Pairs of step and row; none where the data ends without the record.
+            Pairs of step and row. The tuple is empty if the data ends without the record.
 
         Raises:
-            PipelineError: There is no such component or record, or it gives up.
+            PipelineError: There is no such component or record, or the search gives up.
             StateError: The state is damaged.
             PipelineMismatchError: It belongs to another pipeline or to other data.
 
@@ -110,19 +110,20 @@ class Asked:
         allow: Collection[str] = (),
         progress: bool = True,
     ) -> Simulation:
-        """What a run would be like, before it is begun: epochs, mix, padding, ramp, processes that work, sizes.
+        """Plans a run before it begins: epochs, mix, padding, ramp, process counts that work, sizes.
 
-        All its batches are planned, at about a microsecond a document. Documents are read only where their lengths
-        are not known. ``print`` shows it as tables; ``save_html`` writes a page with pictures.
+        It plans all batches, at about a microsecond a document. It reads documents only if their lengths are not
+        known. ``print`` shows the result as tables; ``save_html`` writes a page with pictures.
 
         Args:
-            steps: How many steps; None for all, where the data ends. Data that ends earlier is planned to its end.
-            state: A state to begin at, also after an edit; without it, the run begins.
+            steps: The number of steps. None plans to the end of the data. Data that ends earlier is planned to its
+                end.
+            state: A state to begin at. The pipeline may be an edited one, see ``allow``. None begins at step 0.
             allow: As in ``explain``.
-            progress: Whether to show a progress bar where it takes more than a second.
+            progress: As in ``explain``.
 
         Raises:
-            PipelineError: The data is endless and no steps are given, or they are below 1.
+            PipelineError: ``steps`` is below 1, or it is None and the data is endless.
             StateError: The state is damaged.
             PipelineMismatchError: It belongs to another pipeline or to other data.
 
@@ -154,23 +155,23 @@ class Asked:
     ) -> Verified:
         """Plans a run again and checks it against its state: the same batches, and each record once an epoch.
 
-        Every batch before the state is planned, at about a microsecond a document, and nothing is delivered. The
-        digest of all of them has to be that of the state, and in every epoch that has ended each record of a
-        component has to stand exactly once and in full.
+        It plans every batch before the state, at about a microsecond a document, and delivers nothing. The digest of
+        these batches must be the digest in the state. In every epoch that has ended, each record of a component must
+        appear exactly once and in full.
 
         Args:
             state: A state of the run.
-            since: An earlier state of it, to begin at: quicker, and needed where the run was edited before. Whether
-                records come once is then not checked.
-            allow: What may differ between the saved pipeline and this one, as ``set_state`` takes it.
-            content: Whether to read every batch again too, for a digest of its cells: two machines, or two releases,
-                that give the same deliver the same bytes.
-            progress: Whether to show a progress bar where it takes more than a second.
+            since: An earlier state of the run, to begin at. This is quicker, and needed if the run was edited before
+                it. Then it does not check whether each record comes once.
+            allow: What may differ between the saved pipeline and this one, as in ``set_state``.
+            content: Whether to also read every batch again, for a digest of its cells. If two machines or two
+                releases give the same digest, they deliver the same bytes.
+            progress: As in ``explain``.
 
         Raises:
             PipelineMismatchError: Other batches were delivered, a record came twice or not in full, or the state
                 belongs to another pipeline or to other data.
-            PipelineError: The run was changed in between.
+            PipelineError: The run was changed between the start and the state.
             StateError: A state is damaged.
 
         >>> import resumable_data as rd

@@ -1,4 +1,4 @@
-"""Finding saved runs on disk: the item of a checkpoint, or a state in a file. Nothing that they name is imported."""
+"""Finds saved states on disk: in the item of a checkpoint, or in a file. It imports nothing that a state names."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Saved:
     """A state on disk.
 
     Attributes:
-        path: The file that it is in.
-        state: The state, which is not checked.
+        path: The file that holds it.
+        state: The state, not checked.
     """
 
     path: epath.Path
@@ -28,18 +28,18 @@ class Saved:
 
     @property
     def files(self) -> dict[str, int]:
-        """The files that lie beside it, with their sizes in bytes."""
+        """The sizes in bytes of the state's file and of the files beside it, by name."""
         beside = [self.path] if self.path.name != STATE_FILE else sorted(self.path.parent.iterdir())
         return {path.name: path.stat().length for path in beside if not path.is_dir()}
 
 
 def open_saved(path: epath.PathLike, step: int | None = None, item: str | None = None) -> Saved:
-    """The state in a directory of checkpoints, in one checkpoint, in an item of one, or in a file.
+    """Reads the state in a directory of checkpoints, in one checkpoint, in an item of a checkpoint, or in a file.
 
     Args:
-        path: Any of these, local or remote.
-        step: Which checkpoint of a directory of them; the latest by default.
-        item: The name of the item, where a checkpoint has several that hold a position.
+        path: One of these, local or remote.
+        step: The step of the checkpoint in a directory; the latest by default.
+        item: The name of the item, if several items of the checkpoint hold a position.
 
     Raises:
         StateError: There is no such checkpoint, it has no such item or several, or a file cannot be read.
@@ -57,7 +57,7 @@ def _open(place: epath.Path, step: int | None, item: str | None) -> Saved:
     if not place.is_dir():
         content: Any = read_json(place)
         if not isinstance(content, dict):
-            raise StateError(f"{place} does not hold the JSON object that a state is")
+            raise StateError(f"{place} does not hold a state: a state is a JSON object")
         return Saved(place, cast(State, content))
     if (place / STATE_FILE).exists():
         return Saved(place / STATE_FILE, read_state(place))
@@ -79,7 +79,7 @@ def _open(place: epath.Path, step: int | None, item: str | None) -> Saved:
 
 
 def _steps(place: epath.Path) -> Iterator[tuple[int, epath.Path]]:
-    """The checkpoints of a directory by step: Orbax calls them ``1000``, or with a prefix ``run_1000``."""
+    """Yields the checkpoints of a directory by step: Orbax calls them ``1000``, or with a prefix ``run_1000``."""
     for path in sorted(place.iterdir()):
         number = path.name.rpartition("_")[2]
         if number.isdecimal() and path.is_dir():

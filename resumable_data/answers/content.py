@@ -1,4 +1,4 @@
-"""Plans of different pipelines as arrays that are equal exactly where the batches are."""
+"""Plans of different pipelines as arrays: the arrays are equal exactly if the batches are."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from resumable_data.packing.plan import RowPlan
 from resumable_data.state import Description, StageDescription
 
 _ORDER_STAGES = ("filter", "repeat", "shuffle", "skip_bad_records", "slice", "split")
-"""Stages that decide which documents come when, not what is in them."""
+"""Stages that decide when a document comes, not what is in it."""
 
 _ORDER_SETTINGS = ("strategy", "window", "max_documents", "drop_unscored", "size", "drop_remainder", "shards")
-"""Settings of ``pack``, ``pad`` and ``batch`` that decide which documents come when."""
+"""Settings of ``pack``, ``pad`` and ``batch`` that decide when a document comes."""
 
 _FORM_STAGES = ("pack", "pad", "shift", "batch")
 
 
 def name_contents(description: Description) -> Mapping[str, str]:
-    """By component path a text that says what its documents are as they stand in rows, whatever their order."""
+    """Returns, by component path, a text that says what its documents hold in rows, whatever their order."""
     form = _names([stage for stage in description.shared if stage.stage in _FORM_STAGES])
     return {path: form + _names(stages) for path, stages in description.components.items()}
 
 
 def comparable(plan: RowPlan, contents: Mapping[int, int]) -> Sequence[Int64Array]:
-    """The arrays of a plan, which are those of an equal one.
+    """Returns the arrays that decide what a batch holds: two batches are equal if these arrays are.
 
     Args:
         plan: The rows of a batch.
-        contents: From the number of a reader to that of what it reads, which other pipelines number alike.
+        contents: From the number of a reader to the number of its content. Both pipelines number contents alike.
     """
     numbers = np.zeros(max(contents, default=-1) + 1, np.int64)
     numbers[list(contents)] = list(contents.values())
@@ -43,7 +43,7 @@ def _names(stages: Sequence[StageDescription]) -> str:
     for stage in stages:
         kind = stage.stage.split(" ")[0]
         if kind not in _ORDER_STAGES:
-            # Packing and padding a row differ in the order alone.
+            # A packed row and a padded row differ only in the order.
             settings = {key: value for key, value in stage.settings.items() if key not in _ORDER_SETTINGS}
             said.append(["rows" if kind in ("pack", "pad") else kind, settings])
     return canonical_json(said)  # pyright: ignore[reportArgumentType]

@@ -1,4 +1,4 @@
-"""``diff``: in what two runs differ, from which step on, and what is in that step on either side."""
+"""``diff``: the differences of two runs, the first step that differs, and what each run has at that step."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _SHIFT_STEPS = 8
 
 @dataclass(frozen=True)
 class Diff(Shown):
-    """In what two runs differ. It prints as text.
+    """The differences of two runs. It prints as text.
 
     Attributes:
-        settings: One line a setting, component or algorithm that differs, such as ``pack.length was 8, is 16``.
-        position: One line each for steps, rows, edits and digests that differ, of states.
-        compared: The first and the last of the steps whose batches were compared; None where none were.
-        first_step: The first step at which the batches differ; None where none does, or none was compared.
-        before: What the first run has at that step; None where its data has ended.
-        after: What the second has.
-        shift: How many steps later the first run has what the second has from ``first_step`` on; None where it has
-            not. It is what a ``skip`` looks like.
+        settings: A line for each setting, component or algorithm that differs: ``pack.length was 8, is 16``.
+        position: A line for each difference of two states in steps, rows, edits and digests.
+        compared: The first and the last step whose batches were compared; None if none were.
+        first_step: The first step at which the batches differ; None if none differs, or none was compared.
+        before: What the first run has at that step; None if its data has ended.
+        after: What the second run has at that step; None if its data has ended.
+        shift: From ``first_step`` on, the second run has what the first run has this many steps later: the trace of
+            a ``skip``. None if there is no such number.
     """
 
     settings: tuple[str, ...]
@@ -71,14 +71,14 @@ class Diff(Shown):
         return self.text()
 
     def text(self, width: int | None = None) -> str:
-        """What differs, for people.
+        """Returns the differences as text for people.
 
         Args:
-            width: Characters a line of a table, as far as names can be cut; None cuts nothing.
+            width: Characters a line of a table. Names are cut to reach it; None cuts nothing.
         """
         lines = [*_listed("settings and data:", self.settings), *_listed("position:", self.position)]
         if self.compared is None:
-            lines.append("batches: not compared, as this takes the pipeline")
+            lines.append("batches: not compared, as this needs both pipelines")
         elif self.first_step is None:
             lines.append(f"batches: the same, steps {self.compared[0]} to {self.compared[1]}")
         else:
@@ -91,23 +91,23 @@ class Diff(Shown):
 
 
 def diff(a: Run, b: Run, *, until: int | None = None, progress: bool = True) -> Diff:
-    """In what two runs differ: settings and data, positions, and the first step whose batches differ.
+    """Compares two runs: settings and data, positions, and batches up to the first step that differs.
 
-    Batches are compared by their plans, at about a microsecond a document; documents are read only where their
-    lengths are not known. A component whose source, map or tokenizer differs counts as other data in every batch.
+    It compares the plans of batches, at about a microsecond a document. It reads documents only if their lengths are
+    not known. A component with another source, map or tokenizer counts as other data in every batch.
 
     Args:
-        a: A pipeline of batches: a run from its start. An iterator: its run. A state, or the path of one, of an item
-            of a checkpoint, of a checkpoint or of a directory of them: settings and positions alone are compared. A
-            pipeline and a state of it, as a tuple: the run that the state is of.
-        b: Another, which "is" what ``a`` "was".
-        until: The step before which batches are compared; by default a thousand after the later of the states.
-        progress: Whether to show a progress bar where it takes more than a second.
+        a: A pipeline of batches (a run from its start), an iterator (its run), or a tuple of a pipeline and a state
+            (the run of that state). Or a state alone, or the path of a state, of a checkpoint, of its item or of a
+            directory of checkpoints; then only settings and positions are compared.
+        b: Another run. A line says what ``a`` "was" and what ``b`` "is".
+        until: Batches are compared before this step; by default up to a thousand steps after the later state.
+        progress: Whether to show a progress bar if it takes more than a second.
 
     Raises:
-        PipelineError: It is none of these, or there are no batches.
-        StateError: A state is damaged, or there is none at a path.
-        PipelineMismatchError: A state is not one of its pipeline.
+        PipelineError: ``a`` or ``b`` is not a run, or has no batches.
+        StateError: A state is damaged, or there is no state at a path.
+        PipelineMismatchError: A state does not belong to its pipeline.
 
     >>> import resumable_data as rd
     >>> rows = rd.Dataset.from_source(rd.SyntheticSource(40, [3])).repeat().pad(3, eod_id=0)
@@ -157,13 +157,13 @@ def diff(a: Run, b: Run, *, until: int | None = None, progress: bool = True) -> 
 
 @dataclass(frozen=True)
 class _Found:
-    """Where two runs part.
+    """The first difference of two runs.
 
     Attributes:
         last: The last step that was compared.
-        step: The step at which they differ, if they do.
-        first: The rows of the first run at it, unless it has ended.
-        second: Those of the second.
+        step: The first step at which they differ; None if they do not.
+        first: The rows of the first run at this step; None if it has ended.
+        second: The rows of the second run at this step; None if it has ended.
     """
 
     last: int
@@ -188,20 +188,20 @@ def _first_difference(one: Replay, other: Replay, begin: int, end: int, contents
 
 
 def _shift(one: Replay, other: Replay, step: int, contents: Contents) -> int | None:
-    """How many steps later the first run has what the second has from a step on, as far as a few batches tell."""
+    """Finds how many steps later the first run has what the second has from a step on, judged by a few batches."""
     wanted = [rows for _, rows in islice(other.plans(step), _SHIFT_STEPS)]
-    had = [rows for _, rows in islice(one.plans(step), _SHIFT_STEPS + _MOST_SHIFT)]
-    for shift in range(1, len(had)):
-        window = had[shift : shift + len(wanted)]
-        if len(window) >= min(2, len(wanted)) > 0 and all(
-            _equal(a, b, contents) for a, b in zip(window, wanted, strict=False)
+    later = [rows for _, rows in islice(one.plans(step), _SHIFT_STEPS + _MOST_SHIFT)]
+    for shift in range(1, len(later)):
+        shifted = later[shift : shift + len(wanted)]
+        if len(shifted) >= min(2, len(wanted)) > 0 and all(
+            _equal(a, b, contents) for a, b in zip(shifted, wanted, strict=False)
         ):
             return shift
     return None
 
 
 Contents = tuple[Mapping[int, int], Mapping[int, int]]
-"""Of each run, from the number of a reader to that of what it reads, which both number alike."""
+"""For each run: from the number of a reader to the number of its content. Both runs number contents alike."""
 
 
 def _numbered(one: Replay, other: Replay) -> Contents:
@@ -233,7 +233,7 @@ def _lines(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[str, ..
 
 
 def _positions(first: State, second: State) -> Iterator[str]:
-    """In what two states differ beyond the pipeline."""
+    """Yields the differences of two states in their positions."""
     was, is_now = split(first)[1], split(second)[1]
     for what in ("step", "rows"):
         if getattr(was, what) != getattr(is_now, what):

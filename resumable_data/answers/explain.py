@@ -1,4 +1,4 @@
-"""``explain``: which documents the global batch of a step consists of."""
+"""``explain``: the documents of the global batch of a step."""
 
 from __future__ import annotations
 
@@ -25,29 +25,21 @@ def explain(
     allow: Collection[str] = (),
     progress: bool = True,
 ) -> Explanation:
-    """What the global batch of a step consists of, by planning alone; see ``Dataset.explain``.
-
-    Args:
-        batch: The pipeline.
-        step: The step, before or after that of the state.
-        state: A state of the run.
-        allow: What may differ between the saved pipeline and this one.
-        progress: Whether to show a progress bar where it takes more than a second.
-    """
+    """Lists the documents of the global batch of a step; see ``BatchDataset.explain``."""
     step = as_integer("explain: step", step)
     with Replay("explain", batch, state, allow, progress) as replay:
         return explained(batch, replay, step, replay.plan(step))
 
 
 def explained(batch: Batch, replay: Replay, step: int, rows: RowPlan) -> Explanation:
-    """What the rows of a step are that were planned."""
+    """Explains the planned rows of a step."""
     components = components_of(batch.parent)
     by_number = {number: (path, components[path]) for path, number in replay.numbers.items()}
     return Explanation(step, batch.parent.format.length, _rows(rows, by_number))
 
 
 def columns_of(plan: RowPlan) -> Int64Array:
-    """Where the spans of a plan begin in their rows: int64[n_spans].
+    """Returns the column at which each span of a plan begins in its row: int64[n_spans].
 
     >>> zeros = np.zeros(3, np.int64)
     >>> columns_of(RowPlan(np.array([0, 2, 3]), zeros, zeros, zeros, np.array([5, 3, 4]), zeros)).tolist()

@@ -1,4 +1,4 @@
-"""``inspect``: what a saved state says of its run, by itself. Nothing that it names is opened or imported."""
+"""``inspect``: what a saved state alone says about its run. It opens and imports nothing that the state names."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from resumable_data.table import Shown, as_lines, printable
 
 @dataclass(frozen=True)
 class InspectedComponent:
-    """What a state says of a component.
+    """What a state says about a component.
 
     Attributes:
         path: Its path.
-        epoch: The epoch in which it is, from 0; None of a stream.
+        epoch: Its epoch, from 0; None for a source without random access.
         delivered: What it has delivered.
-        share: Its share of all rows delivered, or of all documents where documents are mixed; None if there are none.
+        share: Its share of all rows delivered, or of all documents in a mix of documents; None before the first.
         weight: The share that the weights ask for at this position; 1 outside a mix.
         stages: Its stages, from the source on, as calls.
     """
@@ -39,19 +39,19 @@ class InspectedComponent:
 
 @dataclass(frozen=True)
 class Inspection(Shown):
-    """What a state says of its run. It prints as text.
+    """What a state says about its run. It prints as text.
 
     Attributes:
         step: Batches delivered.
         rows: Rows delivered or skipped.
         components: The components, by path.
         shared: The stages after the components, as calls.
-        edits: What was changed about the run, oldest first, one line each.
+        edits: The changes of the run, oldest first, a line each.
         algorithms: The version of each algorithm.
         delivered_digest: The digest of all batches before the position.
-        next_digest: That of the next.
+        next_digest: The digest of the next batch.
         bytes: Bytes of the state as compact JSON.
-        files: Files beside it, with their sizes in bytes.
+        files: Sizes in bytes of the files beside it, by name.
     """
 
     step: int
@@ -74,10 +74,10 @@ class Inspection(Shown):
         return self.text()
 
     def text(self, width: int | None = None) -> str:
-        """What the state says, for people.
+        """Returns what the state says as text for people.
 
         Args:
-            width: Characters a line of a table, as far as names can be cut; None cuts nothing.
+            width: Characters a line of a table. Names are cut to reach it; None cuts nothing.
         """
         tokens = sum(one.delivered.tokens for one in self.components)
         lines = [f"step {self.step:,}: {self.rows:,} rows and {tokens:,} tokens delivered", ""]
@@ -109,14 +109,14 @@ class Inspection(Shown):
 
 
 def inspect(state: object, files: Mapping[str, int] | None = None) -> Inspection:
-    """What a state says of its run.
+    """Reads what a state says about its run.
 
     Args:
-        state: A state, which may come from any pipeline.
-        files: Sizes in bytes of the files that lie beside it, by name.
+        state: A state of any pipeline.
+        files: Sizes in bytes of the files beside it, by name.
 
     Raises:
-        StateError: It is damaged or incomplete, or another release's.
+        StateError: It is damaged, incomplete, or of a release that this one cannot read.
 
     >>> import resumable_data as rd
     >>> batches = iter(rd.Dataset.from_source(rd.SyntheticSource(9, [3])).repeat().pad(3, eod_id=0).batch(2))
@@ -171,7 +171,7 @@ def _calls(stages: Mapping[str, Settings]) -> Iterator[str]:
 def _weights(
     paths: Sequence[str], position: Position, shared: Mapping[str, Settings], of_rows: bool
 ) -> Mapping[str, float]:
-    """The share that the weights of all mixes, of rows or of documents, ask for, of each component."""
+    """Returns the share of each component that the weights of all mixes ask for, mixes of rows or of documents."""
     shares: dict[str, float] = {}
     for path in paths:
         share, names = Fraction(1), path.split("/")
@@ -188,7 +188,7 @@ def _weights(
 
 
 def _share(weights: Mapping[str, Any], name: str, place: int) -> Fraction:
-    """The share of a name at a place in a mix."""
+    """Returns the share of a name at a place in a mix."""
     schedule = WeightSchedule.from_json(weights)
     points = [(start, dict(of_point)) for start, of_point in schedule.points]
     number = max(i for i, (start, _) in enumerate(points) if start <= place)

@@ -1,4 +1,4 @@
-"""Pages that need nothing but themselves: no other file, no network."""
+"""HTML pages that need no other file and no network."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from resumable_data.system_errors import explain
 
 
 def page(title: str, body: str, *, styles: tuple[str, ...] = (), script: str | None = None) -> str:
-    """A page of HTML, in which no script runs but the one that is given.
+    """Makes a page of HTML that runs only the given script.
 
     Args:
         title: What the page is about, as text.
         body: Its content, as HTML.
-        styles: Files of further styles, beside this one.
-        script: The file of its script, beside this one.
+        styles: Names of further style files in this folder.
+        script: The name of its script file in this folder.
     """
     style = "\n".join(_content(name) for name in ("page.css", *styles))
     code = "" if script is None else _content(script)

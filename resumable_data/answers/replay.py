@@ -1,4 +1,4 @@
-"""A run again, by its plans alone: which spans its batches have, forwards and backwards from a saved state."""
+"""A run planned again: the spans of its batches, before and after a saved state."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from resumable_data.state import shards_of
 
 
 class Replay:
-    """The global batches of a run, whatever a process sees of them. Use it as a context manager.
+    """The whole global batches of a run, not only the rows of a process. Use it as a context manager.
 
-    Documents are read only where their lengths are not known.
+    It reads documents only if their lengths are not known.
 
     Args:
-        what: What an error calls whoever asks.
+        what: The name of the question, for errors.
         batch: The pipeline.
-        state: A state of the run; None for a run that has never been changed.
-        allow: What may differ between the saved pipeline and this one, as ``set_state`` takes it.
-        progress: Whether to show a progress bar where planning takes more than a second.
+        state: A state of the run; None for a run that was never changed.
+        allow: What may differ between the saved pipeline and this one, as in ``set_state``.
+        progress: Whether to show a progress bar if planning takes more than a second.
 
     Raises:
         StateError: The state is damaged.
@@ -58,18 +58,18 @@ class Replay:
         engine = whole.open_engine(catalog, shards, with_epochs=True)
         opened = Opened[Any](engine, catalog.description, whole.shards_of(shards), tuple(catalog.resources))
         self.engine = engine
-        """What plans the batches."""
+        """The engine that plans the batches."""
         self._first = Place(opened, 0, engine.start())
         try:
             self.place = self._first if state is None else restored(opened, state, allow)
-            """Where the run is, as the state says."""
+            """The position of the run that the state gives."""
         except BaseException:
             opened.close()
             raise
         self.numbers: Mapping[str, int] = catalog.numbers
-        """The number by which plans name each component, by its path."""
+        """The number of each component in plans, by component path."""
         self.description = catalog.description
-        """What decides the run's data."""
+        """The settings and fingerprints that decide the run's data."""
 
     def __enter__(self) -> Self:
         return self
@@ -80,18 +80,18 @@ class Replay:
         self.place.opened.close()
 
     def onward(self) -> Iterator[tuple[RowPlan, Place[Any]]]:
-        """The rows of each batch from that of the state on, with the place after it."""
+        """Yields the rows of each batch from the state's step on, with the place after the batch."""
         return ((plan.rows, place) for plan, place in _delivered(self.place))
 
     def delivered(self, since: Mapping[str, Any] | None) -> Iterator[tuple[BatchPlan, Place[Any]]]:
-        """The plan of each batch before the state, with the place after it, planned again.
+        """Yields the plan of each batch before the state, with the place after the batch.
 
         Args:
-            since: An earlier state of the run to begin at; None for its start.
+            since: An earlier state of the run to begin at; None begins at the start of the run.
 
         Raises:
-            StateError: That state is damaged.
-            PipelineMismatchError: It is of another pipeline, or of a later step.
+            StateError: ``since`` is damaged.
+            PipelineMismatchError: ``since`` is of another pipeline, or of a later step than the state.
             PipelineError: The run was changed in between.
         """
         begin = self._first if since is None else restored(self.place.opened, since, ())
@@ -102,7 +102,7 @@ class Replay:
         return islice(_delivered(self._with_skips(begin, begin.step)), self.place.step - begin.step)
 
     def plan(self, step: int) -> RowPlan:
-        """The rows of the global batch of a step.
+        """Plans the rows of the global batch of a step.
 
         Raises:
             PipelineError: There is no such step, or the run was changed after it.
@@ -110,7 +110,7 @@ class Replay:
         return self._batch_plan(step).rows
 
     def batch(self, step: int) -> tuple[RowPlan, LLMBatch]:
-        """The rows of the global batch of a step, and that batch, read: before it becomes a dictionary, or is mapped.
+        """Plans and reads the global batch of a step: its rows, and the batch before ``as_dict`` and ``map``.
 
         Raises:
             PipelineError: There is no such step, or the run was changed after it.
@@ -120,7 +120,7 @@ class Replay:
         return plan.rows, self.read(plan)
 
     def read(self, plan: BatchPlan) -> LLMBatch:
-        """A batch that is planned.
+        """Reads a planned batch.
 
         Raises:
             ResumableDataError: A document cannot be read.
@@ -129,7 +129,7 @@ class Replay:
         return batch
 
     def bar(self, steps: int | None) -> tqdm[NoReturn]:
-        """A progress bar over so many steps; None where their number is not known."""
+        """Makes a progress bar over a number of steps; None if the number is not known."""
         return tqdm(total=steps, desc=self._what, unit="step", delay=1, disable=not self._progress)
 
     def _batch_plan(self, step: int) -> BatchPlan:
@@ -147,11 +147,14 @@ class Replay:
 
     @property
     def first_step(self) -> int:
-        """The first step that can be planned: 0, or that of the state where the run was changed before it."""
+        """The first step that can be planned: 0, or the state's step if the run was changed before it."""
         return self.place.step if any(edit.kind != "skip" for edit in self.place.edits) else 0
 
     def plans(self, first: int | None = None) -> Iterator[tuple[int, RowPlan]]:
-        """The steps from a first one on, that of the state by default, with the rows of their global batches.
+        """Yields steps with the rows of their global batches.
+
+        Args:
+            first: The first step; None for the state's step.
 
         Raises:
             PipelineError: The run was changed after the first step.
@@ -161,16 +164,24 @@ class Replay:
         return ((step, plan.rows) for step, plan in planned)
 
     def _before(self, step: int) -> Place[Any]:
-        """A place at or before a step."""
+        """Returns a place at or before a step."""
         return self.place if step >= self.place.step else self._with_skips(self._first, step)
 
     def _with_skips(self, place: Place[Any], step: int) -> Place[Any]:
-        """A place before the state, with all that was skipped from there on; a step is asked for."""
+        """Returns a place before the state with the run's later skips applied.
+
+        Args:
+            place: A place of the run before the state.
+            step: The step that was asked for, for errors.
+
+        Raises:
+            PipelineError: The run was changed after the place, other than by a skip.
+        """
         for edit in self.place.edits[len(place.edits) :]:
             if edit.kind != "skip":
                 raise PipelineError(
                     f"{self._what}: step {step} is before step {self.place.step} of the state, and the run was "
-                    f"changed at step {edit.step} ({edit}), so that its start is another pipeline's. Give a state "
+                    f"changed at step {edit.step} ({edit}). Before that step it was another pipeline. Give a state "
                     f"that was saved at step {step} or before"
                 )
             cursor = place.opened.engine.skipping(place.cursor, edit.step, cast(int, edit.after))

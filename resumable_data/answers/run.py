@@ -1,4 +1,4 @@
-"""What users name a run by: a pipeline, an iterator, a state, or a path; as a pipeline and a state."""
+"""A run as users give it: a pipeline, an iterator, a state, or a path. It is turned into a pipeline and a state."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Pipeline(Protocol):
 
 
 SavedState = Mapping[str, Any] | str | os.PathLike[str]
-"""A state, or the path where one lies."""
+"""A state, or the path of one."""
 
 Run = Pipeline | DataIterator[Any] | SavedState | tuple[Pipeline, SavedState]
 
@@ -36,8 +36,8 @@ class Side:
     """A run.
 
     Attributes:
-        batch: Its pipeline; None where there is a state alone.
-        state: A state of it; None for a run from the start that was never changed.
+        batch: Its pipeline; None if there is only a state.
+        state: A state of it; None for a run from its start that was never changed.
     """
 
     batch: Batch | None
@@ -45,14 +45,14 @@ class Side:
 
 
 def side_of(what: str, given: object) -> Side:
-    """The pipeline and the state of a run.
+    """Returns the pipeline and the state of a run.
 
     Args:
-        what: What an error calls the argument.
-        given: What names the run.
+        what: The name of the argument, for errors.
+        given: A run, as ``Run`` lists it.
 
     Raises:
-        PipelineError: It names none.
+        PipelineError: It is not a run.
         StateError: There is no state at a path.
     """
     match given:
@@ -76,5 +76,5 @@ def side_of(what: str, given: object) -> Side:
 
 def _batch(what: str, node: object) -> Batch:
     if not isinstance(node, Batch):
-        raise PipelineError(f"{what}: this takes batches, after batch(…)")
+        raise PipelineError(f"{what}: this needs a pipeline of batches; call batch(…) first")
     return node

@@ -1,4 +1,4 @@
-"""``simulate``: plans a run before it is begun, and counts what is in it."""
+"""``simulate``: plans a run before it begins, and counts what is in it."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def simulate(
     allow: Collection[str] = (),
     progress: bool = True,
 ) -> Simulation:
-    """Plans a run and counts what is in it; see ``Dataset.simulate``."""
+    """Plans a run and counts what is in it; see ``BatchDataset.simulate``."""
     steps = optional(as_integer, "simulate: steps", steps)
     if steps is not None and steps < 1:
         raise PipelineError(f"simulate: steps={steps} must be at least 1")
     with Replay("simulate", batch, state, allow, progress) as replay, replay.bar(steps) as bar:
         first, place = replay.place.step, replay.place
         if steps is None and replay.engine.rows.extent(place.cursor.parent) is None:
-            raise PipelineError("simulate: the data has no known end; say how many steps=")
+            raise PipelineError("simulate: the data has no known end; give the number of steps: steps=…")
         found = _Found(len(replay.numbers), batch.parent.format.length)
         onward = replay.onward()
         for rows, after in islice(onward, steps):
@@ -54,7 +54,7 @@ def simulate(
 
 @dataclass
 class _Found:
-    """What was counted so far; stretches double in length where there are too many."""
+    """The counts so far. When there are too many stretches, they double in length."""
 
     components: int
     row_length: int
@@ -89,7 +89,7 @@ class _Found:
         self.steps, self.rows = self.steps + 1, self.rows + len(plan)
 
     def _double(self) -> None:
-        """Joins each two stretches."""
+        """Joins the stretches in pairs."""
         self.a_stretch *= 2
         self.cells = [sum(self.cells[i : i + 2]) for i in range(0, len(self.cells), 2)]
         for name in ("tokens", "documents"):
@@ -98,7 +98,7 @@ class _Found:
 
 
 def _sums(numbers: Int64Array, values: Int64Array, count: int) -> Int64Array:
-    """int64[count], the sum of the values of each number.
+    """Sums the values of each number: int64[count].
 
     >>> _sums(np.array([0, 2, 0]), np.array([5, 1, 2]), 3).tolist()
     [7, 0, 1]
@@ -186,7 +186,10 @@ def _component(
 
 
 def _quantiles(rows: Int64Array) -> Mapping[str, int]:
-    """How many documents a row has, from int64[n], the number of rows that have each count.
+    """Returns the quantiles of the documents in a row.
+
+    Args:
+        rows: int64[n], the number of rows with 0, 1, 2, … documents.
 
     >>> _quantiles(np.array([0, 1, 97, 1, 1]))
     {'least': 1, 'median': 2, '99 %': 3, 'most': 4}

@@ -1,4 +1,4 @@
-"""What a run would be like, as data that prints as tables."""
+"""The result of a simulation, as data that prints as tables."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class SimulatedComponent:
 
     Attributes:
         path: Its path.
-        records: Records of its source; None of a stream.
-        epochs: Epochs of it, as a fraction: above 1 its documents are repeated.
+        records: Records of its source; None if it has no random access.
+        epochs: Its epochs, as a fraction. Above 1 its documents repeat.
         documents: Documents that begin.
-        tokens: Tokens.
-        truncated: Tokens that are cut off.
-        dropped: Documents that are left out.
+        tokens: Tokens delivered.
+        truncated: Tokens cut off.
+        dropped: Documents left out.
         document_share: Its share of all documents.
         token_share: Its share of all tokens.
         weight: The share of its mix that the weights ask for, over the run; 1 outside a mix.
@@ -45,11 +45,11 @@ class SimulatedComponent:
 
 @dataclass(frozen=True)
 class Ramp:
-    """Steps of one batch size.
+    """A stretch of steps with one batch size.
 
     Attributes:
-        step: The first of them.
-        rows: Rows a global batch.
+        step: Its first step.
+        rows: Rows of a global batch.
     """
 
     step: int
@@ -58,13 +58,13 @@ class Ramp:
 
 @dataclass(frozen=True)
 class OverTime:
-    """A run in stretches of equally many steps, the last of which may be shorter.
+    """A run in stretches of equally many steps. The last stretch may be shorter.
 
     Attributes:
         steps: The first step of each stretch.
-        padding: The share of cells that hold padding, of each.
-        tokens: By component path the tokens of each.
-        documents: By component path the documents that begin in each.
+        padding: The share of cells that hold padding, in each stretch.
+        tokens: By component path, the tokens in each stretch.
+        documents: By component path, the documents that begin in each stretch.
     """
 
     steps: tuple[int, ...]
@@ -75,26 +75,27 @@ class OverTime:
 
 @dataclass(frozen=True)
 class Simulation(Shown):
-    """What a run would be like, found by planning it. It prints as tables.
+    """What a run would deliver, found by planning it. It prints as tables.
 
     Attributes:
-        first: The first step that was planned.
-        steps: How many were.
-        asked: How many were asked for; None for all.
-        ended: Whether the data ends with them.
-        rows: Rows in them, those of padding included that fill up a last batch.
+        first: The first planned step.
+        steps: The number of planned steps.
+        asked: The number of steps asked for; None for all.
+        ended: Whether the data ends after these steps.
+        rows: Rows in these steps, with the rows of padding that fill up a last batch.
         row_length: Cells a row.
-        tokens: Tokens in them, padding excluded.
+        tokens: Tokens in these steps, without padding.
         padding: The share of cells that hold padding.
         split: The share of documents that stand in several rows.
-        documents_a_row: By name ("least", "median", "99 %", "most") documents that have tokens in a row.
-        left_over: Rows after the last batch that fill none and are left out, where the data has ended.
-        ramps: The batch sizes that occur, and the step from which each holds.
+        documents_a_row: Documents with tokens in a row, as quantiles: "least", "median", "99 %" and "most".
+        left_over: Rows left out after the last batch, since they do not fill a batch; 0 if the data goes on.
+        ramps: The batch sizes, each with its first step.
         components: What each component would deliver.
-        processes: The numbers of processes, and of devices along the data axis of a mesh, that divide every batch.
+        processes: The numbers of processes, and of devices on the data axis of a mesh, that divide every batch.
         state_bytes: Bytes of a state at the end, as compact JSON.
-        length_bytes: Bytes of the lengths that are kept in memory or mapped, 8 a record, where they are known.
-        kept_bytes: Bound on the tokens that a process keeps where it has to read documents to plan; 0 elsewhere.
+        length_bytes: Bytes of lengths in memory or mapped, 8 a record; 0 if lengths are not known.
+        kept_bytes: The most bytes of tokens that a process keeps between planning and delivery; 0 if lengths are
+            known.
         over_time: How padding and mix change.
     """
 
@@ -125,25 +126,25 @@ class Simulation(Shown):
         return self.text()
 
     def text(self, width: int | None = None) -> str:
-        """Tables for people.
+        """Returns the tables as text for people.
 
         Args:
-            width: Characters a line of a table, as far as names can be cut; None cuts nothing.
+            width: Characters a line of a table. Names are cut to reach it; None cuts nothing.
         """
         lines = [printable(self.headline), "", *as_lines(*self.component_table(), width, texts=["component"]), ""]
         return "\n".join([*lines, *(f"{name}: {said}" for name, said in self.facts())])
 
     @property
     def headline(self) -> str:
-        """The run in a line."""
+        """The run in one line."""
         end = ""
         if self.ended:
             short = self.asked is not None and self.steps < self.asked
-            end = f"; the data ends there, {self.asked} steps were asked for" if short else "; the data ends there"
+            end = "; the data ends there" + (f", but {self.asked} steps were asked for" if short else "")
         return f"{self.steps:,} steps from step {self.first:,} on: {self.rows:,} rows, {self.tokens:,} tokens{end}"
 
     def component_table(self) -> tuple[list[str], list[Sequence[object]]]:
-        """Header and rows of a table of the components."""
+        """Returns the header and the rows of the table of components."""
         truncated, dropped = (any(getattr(one, name) for one in self.components) for name in ("truncated", "dropped"))
         header = ["component", "records", "epochs", "documents", "tokens", "documents %", "tokens %", "weight %"]
         header += [*(["truncated"] if truncated else []), *(["dropped"] if dropped else [])]
@@ -165,7 +166,7 @@ class Simulation(Shown):
         return header, rows
 
     def facts(self) -> list[tuple[str, str]]:
-        """The rest, as pairs of a name and what is said."""
+        """Returns the facts beside the table, as pairs of a name and a text."""
         a_row = ", ".join(f"{name} {count}" for name, count in self.documents_a_row.items())
         sizes = ", ".join(f"{ramp.rows:,} rows from step {ramp.step:,}" for ramp in self.ramps)
         most = max(self.processes)
@@ -188,21 +189,21 @@ class Simulation(Shown):
         return found
 
     def save_html(self, path: str | os.PathLike[str]) -> None:
-        """Writes a page of its own: the tables, and pictures of mix, padding and batch size over the run.
+        """Writes a page with the tables, and pictures of mix, padding and batch size over the run.
 
         Args:
-            path: Where to.
+            path: The file to write.
 
         Raises:
-            PipelineError: The file cannot be written, or Matplotlib, which draws the pictures, is not installed.
+            PipelineError: The file cannot be written, or Matplotlib is not installed, which draws the pictures.
         """
         save_page(path, self.to_html())
 
     def to_html(self) -> str:
-        """The page that ``save_html`` writes: it needs no other file and no network.
+        """Makes the page that ``save_html`` writes. It needs no other file and no network.
 
         Raises:
-            PipelineError: Matplotlib, which draws the pictures, is not installed.
+            PipelineError: Matplotlib is not installed, which draws the pictures.
         """
         from resumable_data.answers.simulation_page import simulation_page
 

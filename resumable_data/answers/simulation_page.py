@@ -1,4 +1,4 @@
-"""The page of a simulation: tables, and pictures drawn by Matplotlib."""
+"""The page of a simulation: tables, and pictures that Matplotlib draws."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from resumable_data.answers.simulation import OverTime, Simulation
 from resumable_data.errors import PipelineError
 
 _INK = "#123abc"
-"""Stands for the colour of the page's text, which is another in the dark."""
+"""A stand-in for the colour of the page's text, which depends on the reader's light or dark mode."""
 
 _COLOURS = ("#3b82d0", "#e08a2e", "#3fa66b", "#c2557f", "#8a6fc8", "#5aa7b0", "#a88b3c", "#d0604f", "#7c8796")
 _MOST_LINES = len(_COLOURS) - 1
 
 
 def simulation_page(simulation: Simulation) -> str:
-    """HTML that needs no other file and no network.
+    """Makes the page: HTML that needs no other file and no network.
 
     Raises:
         PipelineError: Matplotlib is not installed.
@@ -56,18 +56,18 @@ def _figures(simulation: Simulation) -> Iterator[str]:
 
 
 def _draw_mix(axes: Any, over_time: OverTime, counted: Mapping[str, Sequence[int]]) -> None:
-    """Shares of the components, the smallest together."""
+    """Draws the shares of the components. The smallest are joined to one area."""
     names = sorted(counted, key=lambda name: -sum(counted[name]))
     groups = {name: np.array(counted[name]) for name in names[:_MOST_LINES]}
     if rest := names[_MOST_LINES:]:
         groups[f"{len(rest)} others"] = np.sum([counted[name] for name in rest], axis=0)
     total = np.maximum(np.sum(list(groups.values()), axis=0), 1)
     shares = [100 * values / total for values in groups.values()]
-    if len(over_time.steps) == 1:  # an area needs two places
+    if len(over_time.steps) == 1:  # an area needs two points
         steps, shares = [over_time.steps[0], over_time.steps[0] + 1], [np.repeat(share, 2) for share in shares]
     else:
         steps = list(over_time.steps)
-    # A dollar would begin a formula.
+    # Matplotlib reads a dollar sign as the start of a formula.
     labels = [name.replace("$", r"\$") for name in groups]
     axes.stackplot(steps, *shares, labels=labels, colors=_COLOURS, linewidth=0)
     axes.set_ylim(0, 100)
@@ -106,7 +106,7 @@ def _drawn(title: str, draw: Callable[[Any], None]) -> str:
     svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     label = html.escape(title, quote=True)
-    # The names of shapes have to differ between the pictures of a page.
+    # All pictures stand in one page, so their ids must differ.
     prefix = re.sub(r"\W", "", title)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     return f'<figure role="img" aria-label="{label}">{svg}</figure>'
@@ -114,15 +114,15 @@ def _drawn(title: str, draw: Callable[[Any], None]) -> str:
 
 @contextmanager
 def _figure() -> Generator[tuple[Any, Any]]:
-    """A figure of Matplotlib, without the global state of its ``pyplot``."""
+    """Yields a figure of Matplotlib, without the global state of ``pyplot``."""
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure
     except ImportError as error:
         raise PipelineError(
-            "the pictures of a simulation are drawn by matplotlib: pip install 'resumable_data[plots]'"
+            "matplotlib draws the pictures of a simulation: pip install 'resumable_data[plots]'"
         ) from error
-    # Text stays text, in the font of the page, and the same figure is the same file.
+    # Text stays text in the font of the page. A fixed salt gives equal figures equal bytes.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "resumable_data", "font.family": "sans-serif"}):
         figure = Figure(figsize=(5.4, 2.9))
         yield figure, figure.add_subplot()

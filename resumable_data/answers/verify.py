@@ -1,4 +1,4 @@
-"""``verify``: plans a run again from its start, and checks what the library promises of it."""
+"""``verify``: plans a run again from its start, and checks the promises of the library."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from resumable_data.stages.component import Component, components_of
 from resumable_data.table import Shown
 
 _MOST_RECORDS = 2**28
-"""Of larger components it is not checked that each record comes once: 2 GiB would be kept of each."""
+"""In larger components it does not check that each record comes once: each would need more than 2 GiB."""
 
 
 @dataclass(frozen=True)
 class Verified(Shown):
-    """What was found of a run. It prints as lines.
+    """The result of checking a run. It prints as lines.
 
     Attributes:
         first: The first step that was planned again.
-        last: The step of the state, before which all were.
-        rows: Rows in them.
-        tokens: Tokens in them, padding excluded.
-        complete: By component path how many epochs were seen whole, each record exactly once and in full.
-        unchecked: Components of which that is not checked: streams, or too many records.
-        content: A digest of every cell of all these batches, each with those before it; None where it was not asked
-            for. It is the same on any machine that reads the same.
+        last: The step of the state. The steps before it, from ``first`` on, were planned again.
+        rows: Rows in these steps.
+        tokens: Tokens in these steps, without padding.
+        complete: By component path, the number of epochs seen whole: each record exactly once and in full.
+        unchecked: Components whose records were not counted: without random access, or with too many records.
+        content: A chained digest of every cell of these batches; None if it was not asked for. Every machine that
+            reads the same cells has the same digest.
     """
 
     first: int
@@ -80,7 +80,7 @@ def verify(
     content: bool = False,
     progress: bool = True,
 ) -> Verified:
-    """Plans a run again and checks it against its state; see ``Dataset.verify``."""
+    """Plans a run again and checks it against its state; see ``BatchDataset.verify``."""
     content = as_bool("verify: content", content)
     with Replay("verify", batch, state, allow, progress) as replay, replay.bar(replay.place.step) as bar:
         last, found, rows, tokens, steps = replay.place.step, "", 0, 0, 0
@@ -105,8 +105,8 @@ def verify(
         raise PipelineMismatchError(f"verify: the run ends after {steps} batches, but the state is of step {last}")
     if steps and found != expected:
         raise PipelineMismatchError(
-            f"verify: the batches before step {last} have the digest {found}, but the state says {expected}: other "
-            "batches were delivered than this pipeline plans. Verify earlier states of the run to find from where on",
+            f"verify: the batches before step {last} have the digest {found}, but the state says {expected}: the run "
+            "delivered other batches than this pipeline plans. Verify earlier states of the run to find the first",
             ("the batches delivered",),
         )
     unchecked = tuple(sorted({path for path, _ in components.values()} - {counted.path for counted in once}))
@@ -121,16 +121,16 @@ def _is_checked(component: Component) -> bool:
 
 @dataclass
 class _Once:
-    """Counts the tokens of each record of a component in the epochs that are in progress.
+    """A count of the tokens of each record of a component, in the epochs in progress.
 
     Attributes:
         path: The path of the component.
         component: The component.
         number: The number of its reader.
-        skips: Whether batches were skipped, so that records may lack.
-        counted: By epoch int64[n_records], the tokens of each record so far.
-        whole: By epoch int64[n_records], all tokens of those that came; -1 of others.
-        done: Epochs that have ended, seen whole.
+        skips: Whether batches were skipped, so that records may be missing.
+        counted: By epoch, int64[n_records]: the tokens of each record so far.
+        whole: By epoch, int64[n_records]: the length of each record; -1 if it has not come.
+        done: The number of ended epochs that were seen whole.
     """
 
     path: str
@@ -145,7 +145,7 @@ class _Once:
         """Adds the spans of a batch.
 
         Raises:
-            PipelineMismatchError: A token comes twice in an epoch.
+            PipelineMismatchError: A record comes twice in an epoch.
         """
         own = plan.reader == self.number
         if plan.epoch is None or not own.any():
@@ -168,7 +168,11 @@ class _Once:
             self._close(epoch)
 
     def complete(self) -> int:
-        """How many epochs were seen whole: all but the last, and that where no record of it is left."""
+        """Ends the count, and returns the number of whole epochs. The last counts if each of its records came.
+
+        Raises:
+            PipelineMismatchError: A record did not come in full.
+        """
         for epoch in sorted(self.counted)[:-1]:
             self._close(epoch)
         return self.done + sum(bool((self.counted[epoch] == self.whole[epoch]).all()) for epoch in self.counted)
@@ -178,8 +182,8 @@ class _Once:
         short = np.flatnonzero((whole >= 0) & (tokens < whole))
         if len(short) and not self.skips:
             raise PipelineMismatchError(
-                f"verify: component {self.path!r}: of record {short[0]} epoch {epoch} has {tokens[short[0]]} of "
-                f"{whole[short[0]]} tokens"
+                f"verify: component {self.path!r}: epoch {epoch} has only {tokens[short[0]]} of "
+                f"{whole[short[0]]} tokens of record {short[0]}"
             )
-        # Without skips, a record that does not come was left out by a filter.
+        # Without skips, only a filter can leave a record out.
         self.done += len(short) == 0 and not (self.skips and bool((whole < 0).any()))

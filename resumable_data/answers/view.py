@@ -1,4 +1,4 @@
-"""``view``: a batch as a page to read, its rows as documents."""
+"""``view``: a batch as a page that shows the documents of its rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Decoder(Protocol):
     """A tokenizer, as far as a page needs one."""
 
     def decode(self, token_ids: Any) -> Any:
-        """The text of token ids."""
+        """Returns the text of token ids."""
         ...
 
 
@@ -36,7 +36,7 @@ class View:
 
     Attributes:
         title: What it shows.
-        html: The page, which needs no other file and no network.
+        html: The page. It needs no other file and no network.
     """
 
     title: str
@@ -67,20 +67,20 @@ def view(
     field: str | None = None,
     path: str | os.PathLike[str] | None = None,
 ) -> View:
-    """A page that shows the documents of a batch: their text, borders, padding, what is not scored, whence they come.
+    """Makes a page of the documents of a batch: text, borders, padding, tokens without a score, and origin.
 
     Args:
-        what: A batch, an ``LLMBatch``; or a pipeline, an iterator or ``(pipeline, state)``, whose batch of a step is
-            planned, read and shown with the source of each document.
-        step: The step of a run; None for a batch.
-        state: A state of the run, best of a step shortly before, where ``what`` is a pipeline.
-        tokenizer: What decodes token ids: anything with ``decode``. Without it the page shows numbers.
-        field: What is shown, ``"targets"`` or ``"inputs"``; by default the one that is not shifted, and of a batch
-            alone the targets.
-        path: Where to save the page; None saves nothing.
+        what: An ``LLMBatch``; or a pipeline, an iterator or ``(pipeline, state)``. Of these it plans and reads the
+            batch of a step, and shows the source of each document.
+        step: The step of the run; None for an ``LLMBatch``.
+        state: A state of the run, if ``what`` is a pipeline. One shortly before the step is best.
+        tokenizer: Decodes token ids: any object with ``decode``. Without it the page shows numbers.
+        field: ``"targets"`` or ``"inputs"``. The default is the field that is not shifted, and the targets of an
+            ``LLMBatch``.
+        path: The file to write; None writes none.
 
     Raises:
-        PipelineError: It is no batch and no run, there is no such step, or the file cannot be written.
+        PipelineError: ``what`` is not a batch or a run, there is no such step, or the file cannot be written.
         StateError: The state is damaged.
         PipelineMismatchError: It belongs to another pipeline or to other data.
 
@@ -91,14 +91,14 @@ def view(
     """
     step, field = optional(as_integer, "view: step", step), optional(_as_field, "view: field", field)
     if tokenizer is not None and (isinstance(tokenizer, bytes) or not callable(getattr(tokenizer, "decode", None))):
-        raise PipelineError(f"view: tokenizer is {kind_of(tokenizer)}; it needs decode(ids)")
+        raise PipelineError(f"view: tokenizer is {kind_of(tokenizer)}; give an object with decode(ids)")
     if isinstance(what, LLMBatch):
         if step is not None:
             raise PipelineError("view: a batch has no step; leave step= out, or give the pipeline")
         made = _view(what, None, field or "targets", tokenizer)
     else:
         if step is None:
-            raise PipelineError(f"view: of {kind_of(what)} say which step=; without one it takes an LLMBatch")
+            raise PipelineError(f"view: {kind_of(what)} needs a step: give step=…; only an LLMBatch needs none")
         explanation, batch, shown = _of_run((what, state) if state is not None else what, step)
         made = _view(batch, explanation, field or shown, tokenizer)
     if path is not None:
@@ -111,10 +111,10 @@ def _as_field(what: str, given: object) -> str:
 
 
 def _of_run(run: Any, step: int, allow: Collection[str] = ()) -> tuple[Explanation, LLMBatch, str]:
-    """The step of a run, explained and read, and the field that is not shifted."""
+    """Explains and reads the step of a run. Also returns the name of the field that is not shifted."""
     side = side_of("view: what", run)
     if side.batch is None:
-        raise PipelineError("view: a state alone has no documents; give (pipeline, state)")
+        raise PipelineError("view: a state holds no documents; give (pipeline, state)")
     with Replay("view", side.batch, side.state, allow, progress=True) as replay:
         rows, batch = replay.batch(step)
         shown = "inputs" if side.batch.parent.format.shift == "targets" else "targets"
@@ -126,7 +126,7 @@ def _view(batch: LLMBatch, explanation: Explanation | None, field: str, tokenize
         np.atleast_2d(np.asarray(getattr(batch, name)))
         for name in (field, f"{field}_segmentation", "targets_segmentation")
     )
-    # A loss mask takes the segment from the targets alone.
+    # A loss mask removes segments from the targets only.
     segments = np.where(segments == 0, np.atleast_2d(np.asarray(batch.inputs_segmentation)), segments)
     scored, filled = int(np.count_nonzero(targets)), np.count_nonzero(segments) / max(1, segments.size)
     rows = [
@@ -138,7 +138,7 @@ def _view(batch: LLMBatch, explanation: Explanation | None, field: str, tokenize
     title += f"{documents:,} documents, {scored:,} scored tokens"
     title = title if explanation is None else f"step {explanation.step}: {title}"
     content = {"length": tokens.shape[1], "rows": rows}
-    # In a script element this text ends at no tag, and no comment begins in it.
+    # Without "<", the text cannot end its script element or begin a comment in it.
     data = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
     body = (
         f'<header><h1>{html.escape(title)}</h1><div id="tools"></div></header>\n<main id="rows"></main>\n'
@@ -150,14 +150,14 @@ def _view(batch: LLMBatch, explanation: Explanation | None, field: str, tokenize
 def _row(
     tokens: Int64Array, segments: Int64Array, scored: Any, spans: Sequence[Span] | None, tokenizer: Decoder | None
 ) -> dict[str, Any]:
-    """A row for the page.
+    """Makes the data of a row for the page.
 
     Args:
         tokens: int[length].
         segments: int[length], the document of each cell, from 1; 0 on padding.
-        scored: bool[length], whether the target of each cell counts.
-        spans: Where its documents come from, if that is known.
-        tokenizer: What decodes tokens; None shows them as numbers.
+        scored: bool[length], whether the target of each cell is scored.
+        spans: The origin of its documents, if it is known.
+        tokenizer: Decodes tokens; None shows numbers.
     """
     documents: list[dict[str, Any]] = []
     for start, stop in _runs(segments):
@@ -167,7 +167,7 @@ def _row(
         document: dict[str, Any] = {"start": start, "stop": stop, "runs": []}
         for first, last in _runs(scored[start:stop]):
             run = slice(start + first, start + last)
-            # Many tokens at once, since a character may have several.
+            # Tokens are decoded together, since a character can take several tokens.
             text = _text(tokens[run].tolist(), tokenizer)
             said = {"start": run.start, "stop": run.stop, "scored": bool(scored[run.start]), "text": text}
             document["runs"].append(said)
@@ -178,7 +178,7 @@ def _row(
 
 
 def _runs(values: Any) -> Iterator[tuple[int, int]]:
-    """The stretches of equal values of an array, as pairs of start and stop.
+    """Yields the stretches of equal values of an array, as pairs of start and stop.
 
     >>> list(_runs(np.array([1, 1, 0, 2])))
     [(0, 2), (2, 3), (3, 4)]

@@ -15,11 +15,11 @@ from resumable_data.stages.batch import Batch
 from resumable_data.stages.component import components_of
 
 _MOST_SPANS = 10_000_000
-"""A search for the next appearance gives up after so many spans: where a filter drops the record there is none."""
+"""A search for the next appearance gives up after so many spans: a filter may drop the record in every epoch."""
 
 
 class Appearance(NamedTuple):
-    """Where a record appears.
+    """A place at which a record appears.
 
     Attributes:
         step: The step of the batch.
@@ -39,17 +39,7 @@ def when(
     allow: Collection[str] = (),
     progress: bool = True,
 ) -> tuple[Appearance, ...]:
-    """The steps and rows in which a record appears, by planning alone; see ``Dataset.when``.
-
-    Args:
-        batch: The pipeline.
-        component: The path of the component.
-        record: The index in its source.
-        until: The step before which to look; None for the next step that has it.
-        state: A state of the run, from whose step on to look.
-        allow: What may differ between the saved pipeline and this one.
-        progress: Whether to show a progress bar where it takes more than a second.
-    """
+    """Finds the steps and rows in which a record appears; see ``BatchDataset.when``."""
     record, until = as_integer("when: record", record), optional(as_integer, "when: until", until)
     found_component = _component(batch, as_text("when: component", component))
     count = record_count(found_component)
@@ -63,7 +53,7 @@ def when(
     ):
         first, number, spans = replay.place.step, replay.numbers[component], 0
         if until is not None and until < first:
-            raise PipelineError(f"when: until={until} is before step {first} of the state, from which on it looks")
+            raise PipelineError(f"when: until={until} is before step {first} of the state, where the search begins")
         for step, plan in replay.plans():
             if until is not None and step >= until:
                 break
@@ -78,7 +68,7 @@ def when(
             if until is None and spans > _MOST_SPANS:
                 raise PipelineError(
                     f"when: record {record} of component {component!r} is not in the steps {first} to {step}. "
-                    "A filter may leave it out. To look further say until which step: until=…"
+                    "A filter may leave it out. To look further give a step: until=…"
                 )
     return tuple(appearances)
 

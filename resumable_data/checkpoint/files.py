@@ -1,4 +1,4 @@
-"""The files of a saved position: what is in them, writing them, and reading them back."""
+"""The files of a saved position: their content, writing and reading."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ PIPELINE_FILE = "pipeline.json"
 EDITS_FILE = "edits.json"
 FILES = (STATE_FILE, PIPELINE_FILE, EDITS_FILE)
 BAD_RECORDS_FILE = "bad_records.json"
-"""What was left out: for people, only where there is something, and no part of the position."""
+"""The bad records that were left out. It is for people, is written only if there are any, and is not part of the
+position."""
 
 Texts = Mapping[str, str]
 
 
 class SavedIterator(Protocol):
-    """What can be saved: a ``DataIterator``, or an iterator around one."""
+    """An iterator that can be saved: a ``DataIterator``, or an iterator around one."""
 
     @property
     def step(self) -> int:
@@ -35,28 +36,28 @@ class SavedIterator(Protocol):
 
     @property
     def edits(self) -> Sequence[Edit]:
-        """What was changed about the pipeline while it ran."""
+        """The changes of the pipeline during the run."""
         ...
 
     def description(self) -> dict[str, Any]:
-        """What decides the pipeline's data."""
+        """Returns the settings and fingerprints that decide the pipeline's data."""
         ...
 
     def get_state(self) -> State:
-        """The position, as JSON values."""
+        """Returns the position, as JSON values."""
         ...
 
     def set_state(self, state: State, allow: Collection[str] = ()) -> None:
-        """Goes to a position: whole, or not at all."""
+        """Goes to a position. If this fails, the iterator has not moved."""
         ...
 
 
 @runtime_checkable
 class Checking(Protocol):
-    """An iterator that can check a state without going there."""
+    """An iterator that can check a state without moving."""
 
     def check_state(self, state: State, allow: Collection[str] = ()) -> Callable[[], None]:
-        """Raises if the state is wrong; otherwise returns what goes there."""
+        """Raises if the state is wrong; otherwise returns a function that goes to its position."""
         ...
 
 
@@ -66,29 +67,34 @@ class LeavingOut(Protocol):
 
     @property
     def bad_records(self) -> Sequence[LeftOut]:
-        """Those that were left out so far."""
+        """The bad records that were left out so far."""
         ...
 
 
 def check_item(what: str, item: object) -> None:
-    """Raises PipelineError, naming who was given it, unless an item is an iterator of this library."""
+    """Raises PipelineError if an item is not an iterator of this library. The message begins with ``what``."""
     if not all(hasattr(item, name) for name in ("get_state", "set_state", "description", "edits", "step")):
         raise PipelineError(
-            f"{what} takes the iterator of a pipeline, the one that the training loop reads, not {kind_of(item)}: "
-            "pass iter(data), made once"
+            f"{what} takes the iterator that the training loop reads, not {kind_of(item)}: make it once with "
+            "iter(data), and pass it here"
         )
 
 
 def texts_of(item: SavedIterator, state: State, expect_step: int | None = None) -> Texts:
-    """The files of an iterator's present position, whose state is given, by name.
+    """Makes the texts of the files of an iterator's current position, by file name.
+
+    Args:
+        item: The iterator.
+        state: The state of its current position.
+        expect_step: The step at which it must be; None does not check.
 
     Raises:
-        StateError: The iterator is at another step than is expected.
+        StateError: The iterator is not at the expected step.
     """
     if expect_step is not None and expect_step != item.step:
         raise StateError(
             f"the data iterator is at step {item.step}, but step {expect_step} is saved: "
-            "save after the step's batch was taken and before the next"
+            "save after the loop takes the step's batch, and before it takes the next"
         )
     edits = [edit.to_json() for edit in item.edits]
     contents: dict[str, Any] = {STATE_FILE: state, PIPELINE_FILE: item.description(), EDITS_FILE: edits}
@@ -98,15 +104,15 @@ def texts_of(item: SavedIterator, state: State, expect_step: int | None = None) 
 
 
 def to_text(content: Any) -> str:
-    """What a file says."""
+    """Formats the content of a file."""
     return json.dumps(content, indent=1)
 
 
 def write(directory: epath.Path, texts: Texts) -> None:
-    """Writes the files, the state last: where it stands, the others do too.
+    """Writes the files, the state last: if the state is there, the others are too.
 
     Raises:
-        StateError: The disk is full, or the file cannot be written for another reason.
+        StateError: A file cannot be written, since the disk is full or for another reason.
     """
     for name in (BAD_RECORDS_FILE, *reversed(FILES)):
         if name in FILES or name in texts:
@@ -114,7 +120,7 @@ def write(directory: epath.Path, texts: Texts) -> None:
 
 
 def write_part(directory: epath.Path, process: int, texts: Texts) -> None:
-    """Writes the state of one process, which is a part of the whole.
+    """Writes the state of one process, a part of the whole state.
 
     Raises:
         StateError: The file cannot be written.
@@ -123,12 +129,12 @@ def write_part(directory: epath.Path, process: int, texts: Texts) -> None:
 
 
 def read_part(directory: epath.Path, process: int) -> State:
-    """What ``write_part`` wrote on a process."""
+    """Reads what ``write_part`` wrote on a process."""
     return _read_object(_part(directory, process))
 
 
 def remove_parts(directory: epath.Path, processes: Sequence[int]) -> None:
-    """Removes what the processes wrote, once it is joined."""
+    """Removes the parts of the processes after they were joined."""
     for process in processes:
         _part(directory, process).unlink()
 
@@ -148,7 +154,7 @@ def _write_file(path: epath.Path, text: str) -> None:
 
 
 def label_of(directory: epath.Path) -> str:
-    """An item's directory as all processes call it, wherever their disks are: ``"1000/data"``.
+    """Returns the name of an item's directory that all processes share, wherever their disks are: ``"1000/data"``.
 
     >>> label_of(epath.Path("/disk0/run/1000.orbax-checkpoint-tmp/data.orbax-checkpoint-tmp"))
     '1000/data'
@@ -164,10 +170,10 @@ def check_complete(directory: epath.Path) -> None:
 
 
 def read_state(directory: epath.Path) -> State:
-    """The state in an item's directory.
+    """Reads the state in an item's directory.
 
     Raises:
-        StateError: The file is missing or is no JSON object.
+        StateError: The file is missing or damaged.
     """
     return _read_object(directory / STATE_FILE)
 
@@ -175,12 +181,12 @@ def read_state(directory: epath.Path) -> State:
 def _read_object(path: epath.Path) -> State:
     state = read_json(path)
     if not isinstance(state, dict):
-        raise StateError(f"{path} is damaged: it holds no JSON object. Restore an earlier checkpoint")
+        raise StateError(f"{path} is damaged: it is not a JSON object. Restore an earlier checkpoint")
     return cast(State, state)
 
 
 def read_json(path: epath.Path) -> Any:
-    """The content of one file.
+    """Reads the content of a file.
 
     Raises:
         StateError: It is missing, unreadable or damaged.

@@ -1,4 +1,4 @@
-"""The processes that save or restore one item together: who writes, and that all of them mean the same."""
+"""The processes that save or restore one item together: which one writes, and whether all have the same position."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from resumable_data.state import FORMAT, State, split
 
 
 class MultiprocessingOptions(Protocol):
-    """What both of Orbax's APIs call so."""
+    """The options of this name in both of Orbax's APIs."""
 
     @property
     def primary_host(self) -> int | None:
-        """The process that writes, or None where each has a disk of its own."""
+        """The process that writes; None if each process writes to a disk of its own."""
         ...
 
     @property
     def active_processes(self) -> Collection[int] | None:
-        """The processes that take part, or None for all."""
+        """The processes that take part; None for all."""
         ...
 
 
@@ -52,7 +52,7 @@ class Snapshot:
     Attributes:
         state: The position.
         texts: Its files by name.
-        failure: Why there is no position to save, or None.
+        failure: The error because of which there is no position to save; None if there is one.
     """
 
     state: State
@@ -65,8 +65,8 @@ class Group:
     """The processes that save and restore together.
 
     Attributes:
-        processes: They, ascending.
-        primary_host: The one that writes, or None if each writes, to a disk of its own.
+        processes: Their indices, ascending.
+        primary_host: The process that writes; None if each process writes to a disk of its own.
         timeout_seconds: How long they wait for each other.
     """
 
@@ -76,36 +76,36 @@ class Group:
 
     @classmethod
     def of(cls, options: MultiprocessingOptions, timeout_seconds: float = TIMEOUT_SECONDS) -> Group:
-        """The group that Orbax's options name."""
+        """Makes the group that Orbax's options name."""
         active = range(jax.process_count()) if options.active_processes is None else options.active_processes
         return cls(tuple(sorted(active)), options.primary_host, timeout_seconds)
 
     def snapshot(self, item: SavedIterator, expect_step: int | None) -> Snapshot:
-        """The present position.
+        """Takes the current position.
 
         Raises:
-            StateError: The iterator is at another step than is expected.
+            StateError: The iterator is not at the expected step.
         """
         try:
             state = item.get_state()
             if state.get("format") == FORMAT:
-                split(state)  # What could not be restored is not saved.
+                split(state)  # A state that could not be restored must not be saved.
             return Snapshot(state, texts_of(item, state, expect_step))
         except Exception as error:
-            # One process that stops here alone would leave the others in Orbax's collectives, out of step with it.
+            # If one process alone stopped here, the others would wait for it in Orbax's collectives.
             if len(self.processes) < 2:
                 raise
             return Snapshot({}, {}, error)
 
     def save(self, directory: epath.Path, snapshot: Snapshot) -> None:
-        """Writes a position, if this process is one that writes, and waits until all have done their part.
+        """Writes a position if this process writes, and waits until all processes are ready.
 
-        Most often every process plans all rows, so that all have the same position and one of them writes it. Where
-        each has a part of the position, each writes its part, and one joins them. The processes compare positions,
-        so that an item which one of them leaves out, or saves at another step, is not committed.
+        Usually every process plans all rows. Then all have the same position, and one of them writes it. If each has
+        a part of the position, each writes its part, and one joins them. The processes compare their positions. So
+        an item is not committed if a process leaves it out, or saves it at another step.
 
         Raises:
-            StateError: A file cannot be written, or the iterator is at another step than is expected.
+            StateError: A file cannot be written, or the iterator is not at the expected step.
             PipelineMismatchError: The processes are at different positions.
             PeerError: Another process failed, or leaves the item out.
         """
@@ -120,7 +120,7 @@ class Group:
             self._join_parts(directory, snapshot, report)
 
     def _write(self, directory: epath.Path, snapshot: Snapshot) -> bool:
-        """Writes what this process has to; returns whether that is a part of the whole."""
+        """Writes the files of this process; returns whether they are a part of the whole."""
         if snapshot.failure is not None:
             raise snapshot.failure
         if self.primary_host is not None and len(self.processes) > 1 and is_part(snapshot.state):
@@ -132,7 +132,7 @@ class Group:
         return False
 
     def _join_parts(self, directory: epath.Path, snapshot: Snapshot, report: PositionReport) -> None:
-        """One file of all that the processes have written, so that a restore opens one, on any number of them."""
+        """Joins the parts of all processes in one file, so that a restore on any number of them opens one file."""
         try:
             if multihost.is_primary_host(self.primary_host):
                 state = join([read_part(directory, process) for process in self.processes])
@@ -145,14 +145,14 @@ class Group:
         self._agree(_joining(directory), report)
 
     def restore(self, directory: epath.Path, item: SavedIterator, allow: Collection[str]) -> Callable[[], None]:
-        """Reads and checks a position on all processes; returns what goes there.
+        """Reads and checks a position on all processes; returns a function that goes there.
 
-        Nothing has moved when this raises, on any process: each says what it found before one of them goes on.
+        If this raises, no iterator has moved on any process: all report what they found before one of them goes on.
 
         Raises:
             StateError: The item is incomplete or damaged.
-            PipelineMismatchError: The position is of another pipeline or other data, or the processes differ.
-            PeerError: Another process cannot restore, or does not.
+            PipelineMismatchError: The position belongs to another pipeline or to other data, or the processes differ.
+            PeerError: Another process cannot restore, or does not come.
         """
         try:
             place = self.processes.index(jax.process_index())

@@ -1,4 +1,4 @@
-"""The position of a data iterator as an item of an Orbax checkpoint, by the API of ``CheckpointManager``."""
+"""The position of a data iterator as an item of an Orbax checkpoint, for Orbax's ``CheckpointManager``."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _LOG = logging.getLogger(__name__)
 
 
 class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
-    """Saves and restores a data iterator, beside the model in one ``CheckpointManager`` step.
+    """A handler that saves and restores a data iterator, beside the model in one ``CheckpointManager`` step.
 
-    The position is taken before ``save`` returns; the files are written in the background, by one process alone, and
-    the step is committed only if all processes save the same position. A state that is damaged, incomplete or of
-    another pipeline is refused on restore, on every process, and the iterators stay where they were.
+    The position is taken before ``save`` returns. One process writes the files, in the background. The step is
+    committed only if all processes save the same position. A restore refuses a state that is damaged, incomplete or
+    of another pipeline. It does so on every process, and the iterators do not move.
 
-    Orbax makes one itself where the manager has Orbax's default ``MultiprocessingOptions``; otherwise register one
-    with the same options.
+    Orbax makes a handler itself if the manager has Orbax's default ``MultiprocessingOptions``. Otherwise register a
+    handler with the manager's options.
 
     Args:
-        multiprocessing_options: Which processes take part, and which writes; as the manager's.
+        multiprocessing_options: Which processes take part, and which of them writes; the options of the manager.
         timeout_seconds: How long processes wait for each other.
     """
 
@@ -51,11 +51,11 @@ class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
         self._timeout_seconds = timeout_seconds
 
     async def async_save(self, directory: epath.Path, args: DataSave) -> list[Future]:
-        """Takes the position now, and returns the future of its writing."""
+        """Takes the position now, and returns a future that ends when the files are written."""
         return self._start_saving(directory, args)
 
     def save(self, directory: epath.Path, args: DataSave) -> None:
-        """Saves and waits for the writing."""
+        """Saves the position, and waits until the files are written."""
         for future in self._start_saving(directory, args):
             future.result()
 
@@ -65,17 +65,17 @@ class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
         return [CommitFutureAwaitingContractedSignals(_save(group, directory, snapshot), name="data")]
 
     def restore(self, directory: epath.Path, args: DataRestore | None = None) -> SavedIterator | dict[str, Any]:
-        """Sets the iterator to the saved position, and returns it; without an iterator, returns the metadata.
+        """Moves the iterator to the saved position, and returns it. Without an iterator, returns the metadata.
 
         Raises:
             StateError: The item is incomplete or damaged.
             PipelineMismatchError: The position belongs to another pipeline or to other data, or the processes
                 differ in what they restore.
-            PeerError: Another process cannot restore, or does not.
+            PeerError: Another process cannot restore, or does not come.
         """
         if args is None or args.item is None:
             _LOG.warning(
-                "%s is described, not restored: pass the iterator, as in args=Composite(data=DataRestore(iterator))",
+                "%s was only described, not restored: pass the iterator, args=Composite(data=DataRestore(iterator))",
                 directory,
             )
             return self.metadata(directory)
@@ -83,11 +83,11 @@ class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
         return args.item
 
     def metadata(self, directory: epath.Path) -> dict[str, Any]:
-        """What the saved pipeline was: its ``pipeline.json``, and the step of its position."""
+        """Reads the description of the saved pipeline, its ``pipeline.json``, and the step of its position."""
         return {"step": read_state(directory)["step"], "pipeline": read_json(directory / PIPELINE_FILE)}
 
     def finalize(self, directory: epath.Path) -> None:
-        """Refuses to commit an item with a file missing."""
+        """Refuses to commit an item if a file is missing."""
         check_complete(directory)
 
     def _group(self) -> Group:
@@ -101,7 +101,7 @@ class DataSave(ocp.args.CheckpointArgs):
 
     Attributes:
         item: The iterator.
-        expect_step: The step that the iterator must be at, or None not to check.
+        expect_step: The step at which the iterator must be; None does not check.
     """
 
     item: SavedIterator
@@ -118,9 +118,9 @@ class DataRestore(ocp.args.CheckpointArgs):
     """Arguments that restore an iterator's position.
 
     Attributes:
-        item: The iterator that goes to the saved position: fresh or used, of the same pipeline. Without one, as in
-            ``manager.restore(step)``, nothing moves, and what was saved is described.
-        allow: What of the pipeline may differ from the saved one, as ``DataIterator.set_state`` takes it.
+        item: The iterator that moves to the saved position: fresh or used, of the same pipeline. None, as in
+            ``manager.restore(step)``, moves nothing; the restore returns the description of the saved pipeline.
+        allow: What may differ between the saved pipeline and this one, as in ``DataIterator.set_state``.
     """
 
     item: SavedIterator | None = None

@@ -1,4 +1,4 @@
-"""States of data loaders of which each process has its own, as it may have in a ``MultiHostDataLoadIterator``."""
+"""States of data loaders if each process has its own loader, as in a ``MultiHostDataLoadIterator``."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _PROCESSES = "processes"
 
 
 def is_part(state: Mapping[str, Any]) -> bool:
-    """Whether other processes of the run have other parts of the position; all of them say the same of theirs."""
+    """Says whether the state is a part of the position. It is the same answer on all processes of the run."""
     return "process" in state
 
 
 def join(states: Sequence[State]) -> State:
-    """The parts of all processes, in the order of the processes, side by side in one state."""
+    """Joins the parts of all processes, in the order of the processes, in one state."""
     return {"step": states[0].get("step", 0), _PROCESSES: list(states)}
 
 
 def part_of(state: State, process: int, count: int) -> State:
-    """What process ``process`` of ``count`` restores of a joined state.
+    """Returns the part of a joined state that process ``process`` of ``count`` restores.
 
     Raises:
-        StateError: Each process had a data loader of its own, and there were another number of them.
+        StateError: Each process had a data loader of its own, and the number of processes was another.
     """
     if _PROCESSES not in state:
         return state

@@ -1,4 +1,4 @@
-"""The position of a data iterator as a ``StatefulCheckpointable``, by Orbax's newer API."""
+"""The position of a data iterator as a ``StatefulCheckpointable``, for Orbax's newer API."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ ElementT = TypeVar("ElementT")
 
 
 class Checkpointable:
-    """An iterator with options, as an item of ``v1.save_checkpointables`` and its relatives.
+    """An iterator with options, for ``v1.save_checkpointables`` and the other functions of that API.
 
-    Iterators of this library can be saved and loaded as they are; this is for what an argument has to say, and for
-    other iterators around them. The files are those of the ``DataCheckpointHandler``, which can read them.
+    Iterators of this library can be saved and loaded without it. Use it to give options, or to save an iterator
+    around one of this library. It writes the files that ``DataCheckpointHandler`` writes and reads.
 
     Args:
         item: The iterator.
-        allow: What of the pipeline may differ on loading, as ``DataIterator.set_state`` takes it.
-        expect_step: The step that the iterator must be at on saving, or None not to check.
+        allow: What may differ between the saved pipeline and this one, as in ``DataIterator.set_state``.
+        expect_step: The step at which the iterator must be when it is saved; None does not check.
     """
 
     def __init__(self, item: SavedIterator, allow: Collection[str] = (), expect_step: int | None = None) -> None:
@@ -41,7 +41,7 @@ class Checkpointable:
         self._expect_step = optional(as_integer, "Checkpointable: expect_step", expect_step)
 
     async def save(self, directory: v1.path.PathAwaitingCreation) -> Awaitable[None]:
-        """Takes the position now; what is returned writes it."""
+        """Takes the position now, and returns an awaitable that writes it."""
         context = orbax_context()
         group = Group.of(context.multiprocessing_options, context.async_options.timeout_secs)
         snapshot = group.snapshot(self._item, self._expect_step)
@@ -50,16 +50,16 @@ class Checkpointable:
         return _save(group, directory, snapshot)
 
     async def load(self, directory: v1.path.Path) -> Awaitable[None]:
-        """Checks the saved position now, on all processes; what is returned goes there.
+        """Checks the saved position now, on all processes, and returns an awaitable that goes there.
 
         Raises:
             StateError: The item is incomplete or damaged.
             PipelineMismatchError: The position belongs to another pipeline or to other data, or the processes
                 differ in what they load.
-            PeerError: Another process cannot load, or does not.
+            PeerError: Another process cannot load, or does not come.
         """
         group = Group.of(orbax_context().multiprocessing_options)
-        # Other items load meanwhile, which may have to wait for the other processes too.
+        # A thread waits, since other items load at the same time and may wait for other processes too.
         apply = await asyncio.to_thread(group.restore, epath.Path(directory), self._item, self._allow)
 
         async def go() -> None:
@@ -69,7 +69,7 @@ class Checkpointable:
 
 
 class CheckpointableIterator(DataIterator[ElementT]):
-    """A ``DataIterator`` that Orbax's newer API saves and loads as it is.
+    """A ``DataIterator`` that Orbax's newer API can save and load.
 
     >>> import resumable_data as rd
     >>> from orbax.checkpoint import v1
@@ -79,30 +79,30 @@ class CheckpointableIterator(DataIterator[ElementT]):
     """
 
     async def save(self, directory: v1.path.PathAwaitingCreation) -> Awaitable[None]:
-        """Takes the position now; what is returned writes it."""
+        """Takes the position now, and returns an awaitable that writes it."""
         return await Checkpointable(self).save(directory)
 
     async def load(self, directory: v1.path.Path) -> Awaitable[None]:
-        """Checks the saved position now, on all processes; what is returned goes there."""
+        """Checks the saved position now, on all processes, and returns an awaitable that goes there."""
         return await Checkpointable(self).load(directory)
 
 
 def _warn_of_step(directory: str, step: int) -> None:
-    """Warns where a checkpoint is saved under a step that is not the number of batches that the iterator delivered.
+    """Warns if a checkpoint is saved under a step that is not the number of batches that the iterator delivered.
 
     Args:
-        directory: What the checkpoint's directory is called: as its step, where Orbax's ``Checkpointer`` names it.
+        directory: The name of the checkpoint's directory. It is the step if Orbax's ``Checkpointer`` names it.
         step: Batches delivered.
     """
-    saved = directory.partition(".")[0]  # Orbax adds a suffix until it is complete.
+    saved = directory.partition(".")[0]  # Orbax adds a suffix until the checkpoint is complete.
     if not saved.isdecimal() or int(saved) == step:
         return
     more = step - int(saved)
-    # One text for a whole run, so that it is shown once.
+    # Python shows equal warnings once, so the text must not change during a run.
     warnings.warn(
         f"the checkpoint's step is {abs(more)} {'less' if more > 0 else 'more'} than the number of batches that its "
-        "data iterator delivered. If the model has seen all of these and no other, save under "
-        "iterator.step, or say what is expected: Checkpointable(iterator, expect_step=…)",
+        "data iterator delivered. If the model has seen exactly these batches, save under iterator.step, or name the "
+        "expected step: Checkpointable(iterator, expect_step=…)",
         stacklevel=2,
     )
 

@@ -1,4 +1,4 @@
-"""The command and what all subcommands share: how they end, and what they print."""
+"""The command, and how all its subcommands end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COMMANDS = (
 
 _EPILOG = """\b
 A PIPELINE is module:name or file.py:name, where name is a dataset or a function that returns one.
---set name=value gives the function an argument: a JSON value, or else a text.
+--set name=value gives the function an argument: a JSON value, or a text if it is not JSON.
 A CHECKPOINT is a directory of checkpoints, one checkpoint, an item of one, or a state.json.
 
 \b
@@ -43,8 +43,8 @@ Examples:
   resumable-data diff train.py:make_data train.py:make_data --set-b seed=8
 
 \b
-Exit codes: 0 yes; 1 no: what is compared differs, a run is not as its state says, or a record does not
-appear; 2 the question cannot be answered, and one line says why.
+Exit codes: 0 yes; 1 no: two runs differ, a run is not as its state says, or a record does not appear;
+2 the question cannot be answered, and one line says why.
 
 \b
 Completion in the shell: eval "$(_RESUMABLE_DATA_COMPLETE=bash_source resumable-data)", or zsh_source, or
@@ -53,13 +53,13 @@ _RESUMABLE_DATA_COMPLETE=fish_source resumable-data | source
 
 
 class _Refusal(click.ClickException):
-    """One line that says why there is no answer."""
+    """The one line that says why there is no answer."""
 
     exit_code = 2
 
 
 class _Group(click.Group):
-    """Ends with one line and exit code 2 where the library refuses."""
+    """A group that ends with one line and exit code 2 when the library raises an error."""
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
@@ -74,8 +74,8 @@ class _Group(click.Group):
 def main() -> None:
     """Looks into data pipelines, and prepares data for them.
 
-    Batches are planned before they are read, so that every question about a run is answered from its pipeline and
-    its state: what was in a step, when a record appears, in what two runs differ.
+    Batches are planned before they are read. So the pipeline and the state of a run answer every question about it:
+    what was in a step, when a record appears, how two runs differ.
     """
 
 

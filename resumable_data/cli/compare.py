@@ -1,4 +1,4 @@
-"""``diff``: in what two runs differ."""
+"""``diff``: how two runs differ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from resumable_data.cli.pipelines import is_pipeline, load_pipeline, settings_op
 from resumable_data.errors import PipelineError
 
 
-@click.command("diff", short_help="Say in what two runs differ.")
+@click.command("diff", short_help="Say how two runs differ.")
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @settings_option(of="s of both")
@@ -35,9 +35,9 @@ def diff_command(
     until: int | None,
     as_json: bool,
 ) -> None:
-    """Says in what two pipelines or checkpoints differ, and the first step whose batches do.
+    """Says how two pipelines or checkpoints differ, and at which step their batches first differ.
 
-    A and B are pipelines or checkpoints. Batches are compared where both are pipelines. Exit code 1 if they differ.
+    A and B are pipelines or checkpoints. Batches are compared if both are pipelines. Exit code 1 if they differ.
     """
     first, second = _run("a", a, state_a, settings + settings_a), _run("b", b, state_b, settings + settings_b)
     found = diff(first, second, until=until, progress=shows_progress())
@@ -50,5 +50,5 @@ def _run(which: str, name: str, state: str | None, settings: tuple[str, ...]) ->
         data = load_pipeline(name, settings)
         return data if state is None else (data, open_saved(state).state)
     if state is not None:
-        raise PipelineError(f"--state-{which} goes with a pipeline, and {name} is a checkpoint")
+        raise PipelineError(f"--state-{which} needs a pipeline, but {name} is a checkpoint")
     return open_saved(name).state

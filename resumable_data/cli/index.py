@@ -1,4 +1,4 @@
-"""``index``: what is done once, before many processes start."""
+"""``index``: writes the manifest of shards, once, before many processes start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from resumable_data.sources.array_record import ArrayRecordSource
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--parse", default="resumable_data:parse_int32_tokens", help="The parser, as module:name.")
 @click.option("--version", default=None, help="The version= that the parser is given.")
-@click.option("--index-dir", default=None, help="Where the manifest lies; in the folder of the shards by default.")
+@click.option("--index-dir", default=None, help="The folder of the manifest; by default the folder of the shards.")
 @click.option("--lengths/--no-lengths", default=True, help="Whether to count lengths, or only what shards hold.")
 @click.option("--progress/--no-progress", default=True, help="Whether to show progress bars.")
 def index_command(
@@ -26,8 +26,8 @@ def index_command(
 ) -> None:
     """Writes the manifest of ArrayRecord shards, given as files or quoted patterns.
 
-    It says what the shards hold and how long their documents are. Shards that did not change since the last time are
-    not counted again.
+    The manifest says what the shards hold and how long their documents are. A shard that did not change since the
+    last time is not counted again.
     """
     try:
         parser = load_object(parse)
@@ -35,4 +35,4 @@ def index_command(
         raise click.BadParameter(f"{parse!r} is not a parser: {error}", param_hint="--parse") from error
     source = ArrayRecordSource(paths, parser, version=version, index_dir=index_dir, progress=progress)
     source.build_index(lengths=lengths)
-    click.echo(f"{source!r}: {'lengths are' if lengths else 'what the shards hold is'} indexed")
+    click.echo(f"{source!r}: {'lengths are' if lengths else 'the content of the shards is'} indexed")

@@ -1,4 +1,4 @@
-"""``inspect``, ``show``, ``explain`` and ``when``: what is in a checkpoint, a pipeline and a run."""
+"""``inspect``, ``show``, ``explain`` and ``when``: look into a checkpoint, a pipeline and a run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from resumable_data.table import as_lines
 def inspect_command(checkpoint: str, step: int | None, item: str | None, as_json: bool) -> None:
     """Says what a checkpoint holds: step, components and what they delivered, mix, edits, digests, sizes.
 
-    The state alone is read: no pipeline is imported, and no data is opened.
+    It reads only the state. It does not import the pipeline or open its data.
     """
     saved = open_saved(checkpoint, step, item)
     found = inspect(saved.state, saved.files)

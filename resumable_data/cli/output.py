@@ -1,4 +1,4 @@
-"""What subcommands print: for people as wide as the terminal, or JSON for programs."""
+"""The output of subcommands: text for people, as wide as the terminal, or JSON for programs."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def print_answer(text: Callable[[int | None], str], content: Any, as_json: bool)
     """Prints an answer.
 
     Args:
-        text: From the width of a line, None for any, to what people read.
-        content: The same as JSON values.
-        as_json: Whether a program reads it.
+        text: Makes the text for people from the width of a line; None means any width.
+        content: The same answer as JSON values.
+        as_json: Whether to print JSON.
     """
     click.echo(json.dumps(content, indent=1) if as_json else text(terminal_width()))
 
 
 def terminal_width() -> int | None:
-    """Characters a line of the terminal; None where the output goes to a file or a pipe."""
+    """Returns the width of the terminal in characters; None if the output goes to a file or a pipe."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def shows_progress() -> bool:
-    """Whether somebody sees a progress bar."""
+    """Says whether somebody would see a progress bar."""
     return sys.stderr.isatty()

@@ -1,4 +1,4 @@
-"""``view``: a step as a page to read."""
+"""``view``: writes a step as a page to read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from resumable_data.stages.load_tokenizer import load_tokenizer
 @click.command("view", short_help="Write a step as a page of its documents.")
 @click.argument("pipeline")
 @click.argument("step", type=int)
-@click.option("--out", default="step.html", metavar="FILE", help="Where the page goes; step.html by default.")
-@click.option("--tokenizer", help="What decodes the tokens: a path or a name of Hugging Face, or module:name.")
-@click.option("--field", type=click.Choice(["targets", "inputs"]), help="What is shown.")
+@click.option("--out", default="step.html", metavar="FILE", help="The file to write; step.html by default.")
+@click.option("--tokenizer", help="Decodes the tokens: a path, a name of Hugging Face, or module:name.")
+@click.option("--field", type=click.Choice(["targets", "inputs"]), help="The field to show.")
 @state_option
 @settings_option()
 def view_command(

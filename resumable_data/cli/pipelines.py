@@ -22,13 +22,13 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 def settings_option(
     name: str = "--set", argument: str = "settings", of: str = ""
 ) -> Callable[[FunctionT], FunctionT]:
-    """The option that gives arguments to the function of a pipeline."""
-    text = f"An argument for the function{of}; may be given several times."
+    """Makes the option that gives arguments to the function of a pipeline."""
+    text = f"An argument for the function{of}; can be repeated."
     return click.option(name, argument, multiple=True, metavar="NAME=VALUE", help=text)
 
 
 def load_object(name: str) -> Any:
-    """What ``module:name`` or ``file.py:name`` means. A file is imported as its own script would call itself.
+    """Imports the object that ``module:name`` or ``file.py:name`` names. A file gets the module name of its script.
 
     Raises:
         PipelineError: There is no such module or name, or importing it fails.
@@ -43,22 +43,22 @@ def load_object(name: str) -> Any:
 
 
 def load_pipeline(name: str, settings: Sequence[str] = ()) -> Dataset[Any]:
-    """The dataset that a name means.
+    """Loads the dataset that a name means.
 
     Args:
-        name: ``module:name`` or ``file.py:name``, of a dataset or of a function that returns one.
+        name: ``module:name`` or ``file.py:name`` of a dataset, or of a function that returns one.
         settings: Arguments of the function, each ``"name=value"``.
 
     Raises:
-        PipelineError: There is none, or the function fails.
+        PipelineError: There is no such dataset, or the function fails.
     """
     found, arguments = load_object(name), parse_settings(settings)
     if isinstance(found, Dataset):
         if arguments:
-            raise PipelineError(f"{name} is a dataset, which takes no arguments: give a function that returns one")
+            raise PipelineError(f"{name} is a dataset and takes no arguments: give a function that returns a dataset")
         return cast(Dataset[Any], found)
     if not callable(found):
-        raise PipelineError(f"{name} is {type(found).__name__}; a function that returns a dataset is needed")
+        raise PipelineError(f"{name} is {type(found).__name__}; give a dataset or a function that returns one")
     try:
         made: object = found(**arguments)
     except Exception as error:
@@ -70,10 +70,10 @@ def load_pipeline(name: str, settings: Sequence[str] = ()) -> Dataset[Any]:
 
 
 def load_batches(command: str, name: str, settings: Sequence[str] = ()) -> BatchDataset[Any]:
-    """The dataset of batches that a name means; see ``load_pipeline``.
+    """Loads the dataset of batches that a name means; see ``load_pipeline``.
 
     Raises:
-        PipelineError: There is none, or these are not batches; the message names the command.
+        PipelineError: There is no such dataset, or it is not of batches. The message names the command.
     """
     found = load_pipeline(name, settings)
     if not isinstance(found, BatchDataset):
@@ -82,10 +82,10 @@ def load_batches(command: str, name: str, settings: Sequence[str] = ()) -> Batch
 
 
 def parse_settings(settings: Sequence[str]) -> Mapping[str, Any]:
-    r"""Arguments by name; a value is JSON, or else a text.
+    r"""Parses arguments by name. A value is JSON, or a text if it is not JSON.
 
     Raises:
-        PipelineError: One has no ``=``.
+        PipelineError: An argument has no ``=``.
 
     >>> dict(parse_settings(["batch=64", "name=web", 'weights={"web": 1}']))
     {'batch': 64, 'name': 'web', 'weights': {'web': 1}}
@@ -103,7 +103,7 @@ def parse_settings(settings: Sequence[str]) -> Mapping[str, Any]:
 
 
 def is_pipeline(name: str) -> bool:
-    """Whether a name means a pipeline, rather than the path of a checkpoint.
+    """Says whether a name means a pipeline, and not the path of a checkpoint.
 
     >>> is_pipeline("train.py:make_data"), is_pipeline("jobs.train:data"), is_pipeline("gs://runs/7")
     (True, True, False)
@@ -113,10 +113,10 @@ def is_pipeline(name: str) -> bool:
 
 
 def _import(place: str) -> Any:
-    """A module by its name, or by its file.
+    """Imports a module by its name or its file.
 
     Raises:
-        PipelineError: There is none, or it fails.
+        PipelineError: There is no such module, or importing it fails.
     """
     module, folder = place, Path.cwd()
     if place.endswith(".py"):

@@ -1,4 +1,4 @@
-"""``simulate``: what a run would be like."""
+"""``simulate``: plans a run before it begins."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from resumable_data.cli.pipelines import load_batches, settings_option
 from resumable_data.cli.states import allow_option, read_state, state_option
 
 
-@click.command("simulate", short_help="Plan a run before it is begun.")
+@click.command("simulate", short_help="Plan a run before it begins.")
 @click.argument("pipeline")
-@click.option("--steps", type=int, help="How many steps; by default all, where the data ends.")
-@click.option("--html", metavar="FILE", help="Write a page with pictures too.")
+@click.option("--steps", type=int, help="The number of steps; by default to the end of the data.")
+@click.option("--html", metavar="FILE", help="Also write a page with pictures.")
 @state_option
 @settings_option()
 @allow_option
@@ -26,7 +26,7 @@ def simulate_command(
     allow: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Says what a run would be like: epochs and tokens of each component, padding, processes, sizes."""
+    """Plans a run before it begins: epochs and tokens of each component, padding, processes, sizes."""
     data = load_batches("simulate", pipeline, settings)
     found = data.simulate(steps, state=read_state(state), allow=allow, progress=shows_progress())
     if html is not None:

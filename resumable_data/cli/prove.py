@@ -1,4 +1,4 @@
-"""``verify``: whether a run is as its state says."""
+"""``verify``: checks a run against its state."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def verify_command(
     item: str | None,
     as_json: bool,
 ) -> None:
-    """Plans a run again, and checks it against its state. Exit code 1 if it is another.
+    """Plans a run again and checks it against its state. Exit code 1 if it is another run.
 
-    The digest of all batches has to be that of the state, and each record has to come once an epoch, in full.
+    The digest of all batches must be the digest in the state, and each record must come once an epoch, in full.
     """
     data, state = load_batches("verify", pipeline, settings), read_state(checkpoint, step, item) or {}
     try:

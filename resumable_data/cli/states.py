@@ -14,11 +14,9 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 def choosing(function: FunctionT) -> FunctionT:
-    """The options that choose among the checkpoints of a directory, and their items."""
-    function = click.option("--item", help="The item of the checkpoint, where it has several with data.")(function)
-    return click.option("--step", type=int, help="The checkpoint, in a directory of them; the latest by default.")(
-        function
-    )
+    """Adds the options that choose a checkpoint of a directory, and an item of the checkpoint."""
+    function = click.option("--item", help="The item, if the checkpoint has several with data.")(function)
+    return click.option("--step", type=int, help="The step of the checkpoint; the latest by default.")(function)
 
 
 state_option = click.option("--state", metavar="CHECKPOINT", help="A state of the run, to begin at.")
@@ -29,5 +27,5 @@ allow_option = click.option(
 
 
 def read_state(path: str | None, step: int | None = None, item: str | None = None) -> State | None:
-    """The state at a path, or None."""
+    """Reads the state at a path; returns None if the path is None."""
     return None if path is None else open_saved(path, step, item).state

@@ -1,11 +1,11 @@
-"""The interfaces of xlstm-jax and fifteen over the stages, for trainers that know their names and arguments.
+"""The interfaces of xlstm-jax and fifteen over the stages, for trainers that use their names and arguments.
 
-A package here has the names of the module that it stands for, and is public as a module of ``resumable_data`` itself:
-``resumable_data.loaders`` is ``interfaces.loaders``. Nothing outside this folder imports from it, so that a reader of
-the pipeline never needs it.
+A package here has the names of the module that it replaces. It is public as a module of ``resumable_data`` itself:
+``resumable_data.loaders`` is ``interfaces.loaders``. Nothing outside this folder imports from it, so readers of the
+pipeline do not need it.
 
 =========================  =====================================
-package                    module that it stands for
+package                    module that it replaces
 =========================  =====================================
 grain_data_processing      xlstm_jax.dataset.grain_data_processing
 multihost_dataloading      xlstm_jax.dataset.multihost_dataloading

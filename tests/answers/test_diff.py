@@ -71,7 +71,7 @@ def test_states_alone_are_compared_as_far_as_they_say():
     assert found.settings == ("batch.size was 2, is 4",)
     assert found.position == ("step was 3, is 5", "rows was 6, is 20")
     assert (found.compared, found.first_step, found.same) == (None, None, False)
-    assert "batches: not compared, as this takes the pipeline" in str(found)
+    assert "batches: not compared, as this needs both pipelines" in str(found)
     assert rd.diff(state_after(data(), 3), state_after(data(), 3)).same
 
     other_order = rd.diff(state_after(data(), 3), state_after(data(seed=2), 3))
@@ -84,7 +84,7 @@ def test_a_run_that_ends_before_the_other_differs_at_its_end():
         return rd.Dataset.from_source(rd.SyntheticSource(n, [3])).pad(3, eod_id=0).batch(2)
 
     found = rd.diff(some(8), some(6))
-    assert found.first_step == 0  # the records are others
+    assert found.first_step == 0  # it has other records
     records = [[1, 2, 3]] * 6
     one, other = (
         rd.Dataset.from_source(rd.InMemorySource(records)).repeat(times).pad(3, eod_id=0).batch(2) for times in (1, 2)
@@ -120,10 +120,10 @@ def _handlers():
     return {"data": rd.checkpoint.DataCheckpointHandler()}
 
 
-def test_what_is_no_run_is_refused():
+def test_what_is_not_a_run_is_refused():
     with pytest.raises(rd.PipelineError, match=r"diff: a is 3 \(int\)|diff: a is .*int"):
         rd.diff(3, data())
-    with pytest.raises(rd.PipelineError, match=r"diff: b: this takes batches, after batch"):
+    with pytest.raises(rd.PipelineError, match=r"diff: b: this needs a pipeline of batches"):
         rd.diff(data(), rd.Dataset.from_source(rd.SyntheticSource(4, [3])))
     with pytest.raises(rd.PipelineMismatchError):
         rd.diff((data(), state_after(data(seed=5), 1)), data())

@@ -65,6 +65,6 @@ def test_epochs_counts_and_text():
 
 
 @pytest.mark.parametrize("state", [{}, 3, {"format": "another"}])
-def test_what_is_no_state_is_refused(state):
+def test_what_is_not_a_state_is_refused(state):
     with pytest.raises(rd.StateError):
         inspect(state)

@@ -53,7 +53,7 @@ def test_a_batch_is_shown_as_text(browser: Any, tmp_path: Path, width: int, heig
         assert "<i>web · epoch 0" in page.inner_text("#row-0 .origin >> nth=0")
         shown = page.inner_text("main")
         assert any(text in shown for text in HOSTILE[:3])
-        # Readable: nothing is wider than the window.
+        # Nothing may be wider than the window, or it cannot be read.
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -89,7 +89,7 @@ def test_a_large_batch_opens(browser: Any, tmp_path: Path) -> None:
         page.wait_for_selector(".text")
         took = time.perf_counter() - began
         print(f"64 rows of 8,192 tokens: {file.stat().st_size:,} B, shown after {took:.2f} s")
-        # What is far below is drawn when it is scrolled to.
+        # Rows far below are drawn only when somebody scrolls to them.
         assert page.locator("#row-63 .text").count() == 0
         page.locator("#row-63").scroll_into_view_if_needed()
         page.wait_for_selector("#row-63 .text")

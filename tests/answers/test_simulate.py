@@ -36,7 +36,7 @@ def test_data_that_ends_is_planned_to_its_end():
     found = data.simulate()
     assert (found.steps, found.ended, found.left_over, found.asked) == (2, True, 3, None)
     assert "; the data ends there" in found.headline
-    assert "the data ends there, 9 steps were asked for" in data.simulate(9).headline
+    assert "the data ends there, but 9 steps were asked for" in data.simulate(9).headline
     assert not data.simulate(1).ended
 
 

@@ -83,7 +83,7 @@ def test_an_edit_in_between_asks_for_a_later_state():
 
 @pytest.mark.parametrize("fault", ["twice", "short"])
 def test_a_record_that_comes_twice_or_in_part_is_found(monkeypatch, fault):
-    """Breaks the plans on the way to the check, as an order with such a fault would."""
+    """Breaks the plans before the check, as a faulty order would."""
     add = module._Once.add
 
     def broken(self, plan):
@@ -93,5 +93,5 @@ def test_a_record_that_comes_twice_or_in_part_is_found(monkeypatch, fault):
 
     state = state_after(data(), 20)
     monkeypatch.setattr(module._Once, "add", broken)
-    with pytest.raises(rd.PipelineMismatchError, match=r"comes twice in epoch 0|of record \d+ epoch 0 has 1 of"):
+    with pytest.raises(rd.PipelineMismatchError, match=r"comes twice in epoch 0|epoch 0 has only 1 of \d+ tokens"):
         data().verify(state)

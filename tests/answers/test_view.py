@@ -89,11 +89,11 @@ def test_markup_in_documents_and_names_stays_text(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((data(),), "say which step="),
+        ((data(),), "needs a step: give step="),
         ((data(), -1), "view: step=-1 must not be negative"),
         ((data(), "0"), "view: step"),
         ((3, 0), "view: what is"),
-        (({"step": 1}, 0), "a state alone has no documents"),
+        (({"step": 1}, 0), "a state holds no documents"),
         ((next(iter(data())), 0), "a batch has no step"),
     ],
 )
@@ -103,7 +103,7 @@ def test_what_cannot_be_shown_is_refused(arguments, message):
 
 
 def test_bad_tokenizers_fields_and_paths_are_refused(tmp_path):
-    with pytest.raises(rd.PipelineError, match=r"it needs decode\(ids\)"):
+    with pytest.raises(rd.PipelineError, match=r"give an object with decode\(ids\)"):
         rd.view(data(), 0, tokenizer=3)
     with pytest.raises(rd.PipelineError, match="view: field"):
         rd.view(data(), 0, field="labels")

@@ -103,7 +103,7 @@ def test_bad_records_that_were_left_out_are_listed_beside_the_state(directory: e
     listed = read_json(directory / "bad_records.json")
     assert [(bad["component"], bad["record"]) for bad in listed] == [("web", 1), ("web", 3)]
     assert "mine (6 records), record 1" in listed[0]["reason"]
-    # The state is the same as that of an iterator that was told nothing of them.
+    # Bad records are not part of the state: an iterator that has not met them has the same state.
     resumed = iter(data.skip_bad_records(at_most=3).pad(2, eod_id=0).batch(2))
     resumed.set_state(read_state(directory))
     assert resumed.get_state() == at.get_state()

@@ -144,8 +144,8 @@ def test_view_writes_a_page(folder: Path, tmp_path: Path) -> None:
     [
         (["view", "{folder}/train.py:data", "3", "--out", "{folder}/no/x.html"], "cannot be written"),
         (["view", "{folder}/train.py:data", "3", "--tokenizer", "{folder}/nothing"], "no such file or folder"),
-        (["view", "{folder}/train.py:data", "3", "--tokenizer", "{folder}/train.py:number"], "it needs decode"),
-        (["simulate", "{folder}/train.py:data"], "say how many steps="),
+        (["view", "{folder}/train.py:data", "3", "--tokenizer", "{folder}/train.py:number"], "an object with decode"),
+        (["simulate", "{folder}/train.py:data"], "give the number of steps: steps="),
         (["simulate", "{folder}/train.py:data", "--steps", "0"], "must be at least 1"),
         (
             ["simulate", "{folder}/train.py:data", "--steps", "2", "--html", "{folder}/no/run.html"],
@@ -157,15 +157,15 @@ def test_view_writes_a_page(folder: Path, tmp_path: Path) -> None:
         (["inspect", "{folder}/run", "--item", "model"], "has no item 'model'"),
         (["inspect", "{folder}/train.py"], "is damaged"),
         (["inspect", "{folder}/damaged.json"], "the state is damaged"),
-        (["inspect", "{folder}/list.json"], "does not hold the JSON object"),
+        (["inspect", "{folder}/list.json"], "does not hold a state: a state is a JSON object"),
         (["show", "{folder}/broken.py:make_data"], "cannot be imported: ModuleNotFoundError"),
         (["show", "{folder}/nowhere.py:make_data"], "does not exist"),
         (["show", "{folder}/train.py:nothing"], "has no attribute 'nothing'"),
-        (["show", "{folder}/train.py:number"], "is int; a function that returns a dataset"),
+        (["show", "{folder}/train.py:number"], "is int; give a dataset or a function"),
         (["show", "{folder}/train.py:make_number"], "returns int, not a dataset"),
         (["show", "{folder}/train.py:make_data", "--set", "color=3"], "fails: TypeError"),
         (["show", "{folder}/train.py:make_data", "--set", "seed"], "give name=value"),
-        (["show", "{folder}/train.py:data", "--set", "seed=3"], "a dataset, which takes no arguments"),
+        (["show", "{folder}/train.py:data", "--set", "seed=3"], "is a dataset and takes no arguments"),
         (["show", "no_such_module_x:data"], "cannot be imported"),
         (["explain", "train", "3"], "give module:name or file.py:name"),
         (["explain", "{folder}/train.py:data", "-3"], "No such option"),
@@ -173,7 +173,7 @@ def test_view_writes_a_page(folder: Path, tmp_path: Path) -> None:
         (["explain", "{folder}/train.py:data", "3", "--state", "{folder}/damaged.json"], "the state is damaged"),
         (["when", "{folder}/train.py:data", "web", "99"], "has no record 99: it has 30 records, 0 to 29"),
         (["when", "{folder}/train.py:data", "wet", "9"], "there is no component 'wet'; there are 'code', 'web'"),
-        (["diff", "{folder}/run", "{folder}/train.py:data", "--state-a", "x"], "--state-a goes with a pipeline"),
+        (["diff", "{folder}/run", "{folder}/train.py:data", "--state-a", "x"], "--state-a needs a pipeline"),
         (["diff", "{folder}/run", "{folder}/nothing"], "does not exist"),
         (["verify", "{folder}/train.py:data", "{folder}/damaged.json"], "the state is damaged"),
         (["verify", "{folder}/train.py:data", "{folder}/run", "--allow", "everything"], "allow"),
@@ -225,7 +225,7 @@ def test_tables_fit_the_terminal(folder: Path, columns: int) -> None:
         try:
             while piece := os.read(main_end, 65536):
                 shown += piece
-        except OSError:  # so Linux says that the other end is closed
+        except OSError:  # Linux reports in this way that the other end is closed
             pass
     os.close(main_end)
     assert process.returncode == 0

@@ -1,7 +1,7 @@
-"""Light loaders, behind the interface of ``fifteen.data``: minibatches of data sets with random access.
+"""Light loaders with the interface of ``fifteen.data``: minibatches of data sets with random access.
 
-Every iterator here has exact states, also in the middle of a pass, and is saved as any data iterator.
-``docs/migration.md`` says where this differs from the original, and why.
+Every iterator here has exact states, also in the middle of a pass, and is saved like a data iterator.
+``docs/migration.md`` says where it differs from the original, and why.
 """
 
 from resumable_data.interfaces.loaders.cycled import cycled_minibatches

@@ -1,4 +1,4 @@
-"""``cycled_minibatches``: one pass after the other, for ever."""
+"""``cycled_minibatches``: passes over the data without end."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ ItemT = TypeVar("ItemT")
 
 
 def cycled_minibatches(dataloader: DataLoaderProtocol[ItemT], shuffle_seed: int | None) -> LoaderIterator[ItemT]:
-    """Minibatches of pass after pass, without end. Each pass is shuffled with the next seed.
+    """Iterates over the minibatches of a loader, pass after pass, without end. Each pass has the next seed.
 
-    The iterator is saved as any data iterator, and a restore goes to a minibatch without loading those before it. (A
-    loader of another library is passed over up to there, in the one pass that is needed.)
+    The iterator is saved like a data iterator. A restore goes to a minibatch and does not load those before it. Only
+    a loader of another library loads the earlier minibatches of that pass again.
 
     Args:
-        dataloader: What makes the passes.
+        dataloader: The loader that makes the passes.
         shuffle_seed: Seed of the first pass; None keeps the order of the data set.
 
     Raises:
-        PipelineError: The loader has no minibatch, or the seed is not a natural number.
+        PipelineError: The loader has no minibatch, or the seed is negative or not an integer.
 
     >>> from resumable_data.loaders import InMemoryDataLoader
     >>> import numpy as np
@@ -38,9 +38,8 @@ def cycled_minibatches(dataloader: DataLoaderProtocol[ItemT], shuffle_seed: int 
     count = dataloader.minibatch_count()
     if count < 1:
         raise PipelineError(
-            "cycled_minibatches: a pass of this loader has no minibatch, so there is nothing to repeat: the data set "
-            f"has fewer samples than minibatch_size={dataloader.minibatch_size}. Take smaller minibatches, or "
-            "drop_last=False"
+            "cycled_minibatches: a pass of this loader has no minibatch, since the data set has fewer samples than "
+            f"minibatch_size={dataloader.minibatch_size}. Take smaller minibatches, or set drop_last=False"
         )
     return LoaderIterator(_Cycle(dataloader, as_seed(shuffle_seed), count))
 
@@ -50,8 +49,8 @@ class _Cycle(Generic[ItemT]):
     """Passes without end.
 
     Attributes:
-        loader: What makes the passes.
-        seed: Seed of the first, or None.
+        loader: The loader that makes the passes.
+        seed: Seed of the first pass, or None.
         count: Minibatches of a pass.
     """
 
@@ -60,12 +59,12 @@ class _Cycle(Generic[ItemT]):
     count: int
 
     def description(self) -> dict[str, Any]:
-        """That of the first pass, or of a loader of another library its sizes."""
+        """Returns the description of the first pass, or the sizes of a loader of another library."""
         return dict(self._described)
 
     @cached_property
     def _described(self) -> dict[str, Any]:
-        # Kept, since a pass shuffles all of its samples: too much for each state.
+        # It is kept, since a pass shuffles all its samples, which is too slow for each state.
         first = self.loader.minibatches(self.seed)
         if isinstance(first, Startable):
             return {**first.description(), "cycled": True}
@@ -73,10 +72,10 @@ class _Cycle(Generic[ItemT]):
         return {"kind": type(self.loader).__name__, **sizes, "seed": self.seed, "cycled": True}
 
     def start(self, step: int) -> Iterator[ItemT]:
-        """The minibatches from one on.
+        """Yields the minibatches from index ``step`` on.
 
         Raises:
-            SourceError: A pass has not as many minibatches as the loader said.
+            SourceError: The number of minibatches in a pass is not the loader's ``minibatch_count()``.
         """
         epoch, within = divmod(step, self.count)
         while True:
@@ -98,5 +97,5 @@ class _Cycle(Generic[ItemT]):
     def _uneven(self, epoch: int, found: str) -> SourceError:
         return SourceError(
             f"cycled_minibatches: pass {epoch} has {found} minibatches than the {self.count} that minibatch_count() "
-            "gave, so no step says which minibatch it is. Has the data set changed its size? Make the loader anew"
+            "gave, so a step does not name a minibatch. If the data set changed its size, make a new loader"
         )

@@ -1,4 +1,4 @@
-"""``DataLoader``: minibatches of a data set that does not fit into memory, loaded by several processes."""
+"""``DataLoader``: minibatches of a data set that does not fit into memory, loaded by worker processes."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def stack(samples: list[Any]) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class DataLoader(Generic[ItemT]):
-    """Minibatches of a data set with random access, in order, whether worker processes load them or not.
+    """Minibatches of a data set with random access. The order is the same with and without worker processes.
 
     Attributes:
         dataset: Maps an index, a ``numpy.int64``, to a sample: an array or a pytree of arrays.
         minibatch_size: Samples of a minibatch.
         num_workers: Processes that load; 0 loads in the thread that iterates. They start with the first pass, and
             end with ``close()`` or with the loader.
-        drop_last: Whether the last samples are left out that do not fill a minibatch.
-        collate_fn: From a list of samples to a minibatch; by default their arrays are stacked.
-        workers_state: The processes, or None without them.
+        drop_last: Whether to leave out the last samples if they do not fill a minibatch.
+        collate_fn: Makes a minibatch of a list of samples; by default it stacks their arrays.
+        workers_state: The worker processes; None without them.
 
     Raises:
         PipelineError: A setting is impossible, or the data set cannot be sent to worker processes.
@@ -70,21 +70,21 @@ class DataLoader(Generic[ItemT]):
             raise PipelineError(f"DataLoader: num_workers={workers} must not be negative")
         if not hasattr(self.dataset, "__getitem__") or not hasattr(self.dataset, "__len__"):
             raise PipelineError(
-                f"DataLoader: {type(self.dataset).__name__} has no random access; a data set has len(dataset) and "
-                "dataset[index]"
+                f"DataLoader: {type(self.dataset).__name__} has no random access; give a data set with len(dataset) "
+                "and dataset[index]"
             )
         if workers:
             object.__setattr__(self, "workers_state", Workers(self.dataset, self.collate_fn, workers))
 
     def minibatch_count(self) -> int:
-        """Minibatches of a pass."""
+        """Counts the minibatches of a pass."""
         return count_minibatches(len(self.dataset), self.minibatch_size, self.drop_last)
 
     def minibatches(self, shuffle_seed: int | None) -> SizedIterable[ItemT]:
-        """A pass over the samples, shuffled if there is a seed. It can be iterated any number of times.
+        """Makes a pass over the samples, shuffled if there is a seed. It can be iterated any number of times.
 
         Raises:
-            PipelineError: The seed is not a natural number.
+            PipelineError: The seed is negative or not an integer.
         """
         order = PassOrder(len(self.dataset), self.minibatch_size, self.drop_last, as_seed(shuffle_seed))
         kind = type(self.dataset)
@@ -95,7 +95,7 @@ class DataLoader(Generic[ItemT]):
         )
 
     def close(self) -> None:
-        """Ends the worker processes; a later pass starts others."""
+        """Ends the worker processes. A later pass starts new ones."""
         if self.workers_state is not None:
             self.workers_state.close()
 

@@ -1,4 +1,4 @@
-"""``InMemoryDataLoader``: minibatches of arrays that lie in memory."""
+"""``InMemoryDataLoader``: minibatches of arrays in memory."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _SAMPLED = 64
 
 @dataclass(frozen=True, eq=False)
 class InMemoryDataLoader(Generic[TreeT]):
-    """Minibatches of a pytree of arrays, the first axis of each of which counts the samples.
+    """Minibatches of a pytree of arrays. The first axis of each array is the axis of samples.
 
     Attributes:
         dataset: The arrays.
         minibatch_size: Samples of a minibatch.
-        drop_last: Whether the last samples are left out that do not fill a minibatch.
-        sample_count: How many samples there are.
+        drop_last: Whether to leave out the last samples if they do not fill a minibatch.
+        sample_count: The number of samples.
 
     Raises:
         PipelineError: There are no arrays, they differ in their number of samples, or a setting is impossible.
@@ -50,30 +50,31 @@ class InMemoryDataLoader(Generic[TreeT]):
         check_settings("InMemoryDataLoader", self.minibatch_size, self.drop_last)
         leaves = cast(list[tuple[Any, Any]], jax.tree_util.tree_leaves_with_path(self.dataset))
         if not leaves:
-            raise PipelineError("InMemoryDataLoader: the data set holds no arrays")
+            raise PipelineError("InMemoryDataLoader: the data set has no arrays; give a pytree of arrays")
         counts: dict[str, int] = {}
         for path, leaf in leaves:
             shape = getattr(leaf, "shape", None)
             if not shape:
                 name = jax.tree_util.keystr(path) or "the data set"
                 raise PipelineError(
-                    f"InMemoryDataLoader: {name} is {type(leaf).__name__} without an axis that counts the samples"
+                    f"InMemoryDataLoader: {name} is {type(leaf).__name__} and has no axis of samples; give arrays "
+                    "whose first axis is that of the samples"
                 )
             counts[jax.tree_util.keystr(path) or "the data set"] = int(shape[0])
         if len(set(counts.values())) > 1:
             listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
-            raise PipelineError(f"InMemoryDataLoader: arrays have as many samples as each other, but {listed}")
+            raise PipelineError(f"InMemoryDataLoader: all arrays need the same number of samples, but {listed}")
         object.__setattr__(self, "sample_count", next(iter(counts.values())))
 
     def minibatch_count(self) -> int:
-        """Minibatches of a pass."""
+        """Counts the minibatches of a pass."""
         return count_minibatches(self.sample_count, self.minibatch_size, self.drop_last)
 
     def minibatches(self, shuffle_seed: int | None) -> Sequence[TreeT]:
-        """A pass over the samples, shuffled if there is a seed; its minibatches can be had by index.
+        """Makes a pass over the samples, shuffled if there is a seed. Its minibatches can be taken by index.
 
         Raises:
-            PipelineError: The seed is not a natural number.
+            PipelineError: The seed is negative or not an integer.
         """
         order = PassOrder(self.sample_count, self.minibatch_size, self.drop_last, as_seed(shuffle_seed))
         return IndexedPass(order, {"kind": "in_memory", "content": self._content()}, self._load)
@@ -89,7 +90,7 @@ class InMemoryDataLoader(Generic[TreeT]):
         return jax.tree.map(gather, self.dataset)
 
     def _content(self) -> str:
-        """Digest of the structure, and of some samples."""
+        """Returns a digest of the structure and of some samples."""
         leaves: list[Any] = jax.tree.leaves(self.dataset)
         sampled = cast(Any, self._gather(evenly_spaced(self.sample_count, _SAMPLED)))
         shapes = [f"{leaf.dtype}{list(leaf.shape)}" for leaf in leaves]

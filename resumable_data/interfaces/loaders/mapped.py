@@ -1,4 +1,4 @@
-"""``prefetching_map`` and ``sharding_map``: the same items, on devices."""
+"""``prefetching_map`` and ``sharding_map``: put items on devices."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def prefetching_map(
 
 
 def prefetching_map(inputs: Iterable[ItemT], device: Device | None = None, buffer_size: int = 2) -> Any:
-    """The same items in the same order, of which a few are ready, and on their way to a device, ahead of time.
+    """Prepares a few items ahead, and sends them to a device. Items and order stay the same.
 
     Transfers run in the background, so a loop that trains on one item does not wait for the next. The result has a
-    length, can be iterated again, and has states exactly where ``inputs`` does; a state is that of what was handed
-    over. Over an iterator it takes items of that very iterator: save the outermost one.
+    length, can be iterated again and has states if ``inputs`` does. A state counts the items handed over. If
+    ``inputs`` is an iterator, the result takes the items of that iterator: save only the outermost iterator.
 
     Args:
         inputs: Items, each a pytree of arrays.
-        device: Where they are put; None leaves them where they are.
-        buffer_size: Items that are ready at most, the one that is handed over next among them.
+        device: The device of the items; None leaves them where they are.
+        buffer_size: The most items that are ready, with the one that is handed over next.
 
     Raises:
         PipelineError: ``buffer_size`` is below 1.
@@ -64,7 +64,7 @@ def prefetching_map(inputs: Iterable[ItemT], device: Device | None = None, buffe
                 if len(ready) == size:
                     yield ready.popleft()
         except Exception:
-            # Without a buffer, the items before the one that fails would have been handed over.
+            # The items before the one that fails are delivered first, as they would be without a buffer.
             yield from ready
             raise
         yield from ready
@@ -81,9 +81,9 @@ def sharding_map(inputs: Iterable[ItemT], devices: Sequence[Device]) -> Iterable
 
 
 def sharding_map(inputs: Iterable[ItemT], devices: Sequence[Device]) -> Any:
-    """Items whose arrays are divided among devices: from ``(n, …)`` to ``(devices, n / devices, …)``.
+    """Divides the arrays of items among devices: from ``(n, …)`` to ``(devices, n / devices, …)``.
 
-    The part at an index of the first axis lies on the device at that index. Lengths and states are as those of
+    The part at an index of the first axis lies on the device at that index. Lengths and states are those of
     ``prefetching_map``.
 
     Args:
@@ -91,16 +91,17 @@ def sharding_map(inputs: Iterable[ItemT], devices: Sequence[Device]) -> Any:
         devices: Devices of this process.
 
     Raises:
-        PipelineError: There are no devices, or one twice; or, when an item is taken, they do not divide an array.
+        PipelineError: There are no devices, or one is listed twice. Or, when an item is taken, the number of devices
+            does not divide an array.
 
     >>> (batch,) = sharding_map([np.arange(4)], jax.devices()[:1])
     >>> batch.shape
     (1, 4)
     """
     if not len(devices):
-        raise PipelineError("sharding_map: there are no devices")
+        raise PipelineError("sharding_map: there are no devices; give devices of this process")
     if len(set(devices)) < len(devices):
-        raise PipelineError(f"sharding_map: a device is named twice: {', '.join(map(str, devices))}")
+        raise PipelineError(f"sharding_map: a device is listed twice: {', '.join(map(str, devices))}")
     sharding = NamedSharding(Mesh(np.array(devices), ("device",)), PartitionSpec("device"))
 
     def divided(leaf: Any) -> Any:
@@ -121,11 +122,11 @@ def sharding_map(inputs: Iterable[ItemT], devices: Sequence[Device]) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class _Mapped(Generic[ItemT]):
-    """What is made of items, item by item.
+    """Items that a function makes of other items, one of each.
 
     Attributes:
         inputs: The items.
-        function: From items to as many, in the same order.
+        function: Makes an iterator over the new items of an iterator over the inputs, in the same order.
     """
 
     inputs: Iterable[ItemT]
@@ -136,33 +137,36 @@ class _Mapped(Generic[ItemT]):
 
     @cached_property
     def _of_iterator(self) -> LoaderIterator[ItemT]:
-        # The one over an iterator goes on where a loop was left; another would miss what is ready.
+        # Each loop gets the same iterator: a new one would miss the items that are ready.
         return LoaderIterator(self, cast(LoaderIterator[ItemT], self.inputs).step)
 
     def description(self) -> dict[str, Any]:
-        """That of the inputs.
+        """Returns the description of the inputs.
 
         Raises:
             StateError: They have none.
         """
         if not isinstance(self.inputs, Startable):
             raise StateError(
-                f"{type(self.inputs).__name__} has no position that could be saved: map the minibatches of a loader, "
-                "or cycled_minibatches"
+                f"{type(self.inputs).__name__} has no position to save: give the minibatches of a loader, or "
+                "cycled_minibatches(…)"
             )
         return cast(Startable[ItemT], self.inputs).description()
 
     def start(self, step: int) -> Iterator[ItemT]:
-        """What is made of the inputs from one on."""
+        """Yields the new items from index ``step`` on."""
         if isinstance(self.inputs, Startable):
             return self.function(cast(Startable[ItemT], self.inputs).start(step))
         if not step:
             return self.function(iter(self.inputs))
-        raise StateError(f"{type(self.inputs).__name__} cannot start at item {step}, where an error has stopped it")
+        raise StateError(
+            f"{type(self.inputs).__name__} stopped with an error at item {step} and cannot start there again: give "
+            "the minibatches of a loader, or cycled_minibatches(…)"
+        )
 
 
 class _SizedMapped(_Mapped[ItemT]):
-    """The same of inputs whose number is known."""
+    """Items of inputs whose number is known."""
 
     def __len__(self) -> int:
         return len(cast(Sized, self.inputs))

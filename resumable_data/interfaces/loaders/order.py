@@ -1,4 +1,4 @@
-"""Which samples are in which minibatch of a pass."""
+"""The samples of each minibatch of a pass."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from resumable_data.errors import PipelineError
 class PassOrder:
     """The order of the samples in one pass.
 
-    With a seed it is the shuffle of NumPy's ``default_rng(seed)``, as ``fifteen.data`` has it.
+    With a seed it is the shuffle of NumPy's ``default_rng(seed)``, as in ``fifteen.data``.
 
     Attributes:
-        samples: How many samples there are.
+        samples: The number of samples.
         minibatch_size: Samples of a minibatch.
-        drop_last: Whether the last samples are left out that do not fill a minibatch.
-        seed: Seed of the shuffle, or None for the order of the data set.
+        drop_last: Whether to leave out the last samples if they do not fill a minibatch.
+        seed: Seed of the shuffle; None keeps the order of the data set.
         order: int64[samples], the samples in their order.
 
     >>> order = PassOrder(10, 4, True, 0)
@@ -43,16 +43,16 @@ class PassOrder:
 
     @property
     def count(self) -> int:
-        """Minibatches of the pass."""
+        """The number of minibatches of the pass."""
         return count_minibatches(self.samples, self.minibatch_size, self.drop_last)
 
     def samples_of(self, minibatch: int) -> Int64Array:
-        """The samples of a minibatch: int64[minibatch_size], or fewer in the last."""
+        """Returns the samples of a minibatch: int64[minibatch_size], or fewer in the last one."""
         return self.order[minibatch * self.minibatch_size : (minibatch + 1) * self.minibatch_size]
 
 
 def count_minibatches(samples: int, minibatch_size: int, drop_last: bool) -> int:
-    """Minibatches of a pass.
+    """Counts the minibatches of a pass.
 
     >>> count_minibatches(10, 4, True), count_minibatches(10, 4, False)
     (2, 3)
@@ -68,10 +68,10 @@ def check_settings(loader: str, minibatch_size: object, drop_last: object) -> No
 
 
 def as_seed(seed: object) -> int | None:
-    """A seed of the shuffle, which NumPy takes only if it is not negative.
+    """Checks a seed of the shuffle: NumPy takes no negative seed.
 
     Raises:
-        PipelineError: It is not a natural number.
+        PipelineError: It is negative or not an integer.
     """
     checked = optional(lambda what, value: as_integer(what, value, most=None), "shuffle_seed", seed)
     if checked is not None and checked < 0:

@@ -16,12 +16,12 @@ ItemT = TypeVar("ItemT")
 
 @dataclass(frozen=True, eq=False)
 class Pass(Generic[ItemT]):
-    """Minibatches of one pass. Each iterator begins anew; several may run side by side.
+    """The minibatches of one pass. Each iterator begins at the first; several can run at the same time.
 
     Attributes:
-        order: Which samples are in which minibatch.
-        data: What else decides the minibatches, as JSON values.
-        load: From the order and a minibatch to the minibatches from there on.
+        order: The samples of each minibatch.
+        data: The other facts that decide the minibatches, as JSON values.
+        load: Yields the minibatches of an order from an index on.
     """
 
     order: PassOrder
@@ -35,7 +35,7 @@ class Pass(Generic[ItemT]):
         return LoaderIterator(self)
 
     def description(self) -> dict[str, Any]:
-        """The data set, the sizes and the seed."""
+        """Returns what decides the minibatches, as JSON values: the data set, the sizes and the seed."""
         return {
             **self.data,
             "samples": self.order.samples,
@@ -45,12 +45,12 @@ class Pass(Generic[ItemT]):
         }
 
     def start(self, step: int) -> Iterator[ItemT]:
-        """The minibatches from one on."""
+        """Yields the minibatches from index ``step`` on."""
         return self.load(self.order, step)
 
 
 class IndexedPass(Pass[ItemT], Sequence[ItemT]):
-    """A pass whose minibatches can be had by index."""
+    """A pass whose minibatches can be taken by index."""
 
     @overload
     def __getitem__(self, index: int) -> ItemT: ...
@@ -59,17 +59,17 @@ class IndexedPass(Pass[ItemT], Sequence[ItemT]):
     def __getitem__(self, index: slice) -> Sequence[ItemT]: ...
 
     def __getitem__(self, index: SupportsIndex | slice) -> Any:
-        """The minibatch at an index, counted from the end if it is negative.
+        """Loads the minibatch at an index. A negative index counts from the end.
 
         Raises:
-            TypeError: It is a slice.
+            TypeError: The index is a slice.
             IndexError: There is no such minibatch.
         """
         if isinstance(index, slice):
-            raise TypeError("minibatches have no slices: take them one by one")
+            raise TypeError("minibatches cannot be sliced: take them one by one")
         place = as_integer("minibatches: index", index)
         if not -len(self) <= place < len(self):
-            raise IndexError(f"there are {len(self)} minibatches; asked for {place}")
+            raise IndexError(f"there is no minibatch {place}: there are {len(self)}")
         return next(self.start(place % len(self)))
 
     def __iter__(self) -> LoaderIterator[ItemT]:

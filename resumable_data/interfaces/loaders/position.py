@@ -19,7 +19,7 @@ class LoaderPosition:
     """A position in the items of a loader.
 
     Attributes:
-        loader: What decides the items.
+        loader: The settings that decide the items.
         step: Items delivered.
     """
 
@@ -36,10 +36,10 @@ class LoaderPosition:
 
     @classmethod
     def from_json(cls, state: object) -> LoaderPosition:
-        """Reads what ``to_json`` gave, also after a round trip through JSON.
+        """Reads the values that ``to_json`` returned, also after a round trip through JSON.
 
         Raises:
-            StateError: The state is damaged, or not one of a loader.
+            StateError: The state is damaged, or is not the state of a loader.
         """
         given = unseal(FORMAT, VERSION, ("loader", "step"), state)
         step, loader = given["step"], given["loader"]
@@ -48,14 +48,14 @@ class LoaderPosition:
         return cls(cast(Mapping[str, Any], loader), step)
 
     def check(self, loader: Mapping[str, Any], count: int | None) -> None:
-        """Checks that the position is one of a loader.
+        """Checks that the position belongs to a loader.
 
         Args:
-            loader: What decides the items of the loader at hand.
-            count: How many items it has; None where they do not end.
+            loader: The settings that decide the loader's items.
+            count: The number of its items; None if they are endless.
 
         Raises:
-            PipelineMismatchError: It is a position of another loader.
+            PipelineMismatchError: The position belongs to another loader.
             StateError: The loader has no such item.
         """
         lines = tuple(

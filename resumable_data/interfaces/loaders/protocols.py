@@ -1,4 +1,4 @@
-"""What data sets and loaders offer, and what iterables of minibatches do."""
+"""The protocols of data sets, loaders and iterables of minibatches."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ ItemT_co = TypeVar("ItemT_co", covariant=True)
 
 
 class SizedIterable(Iterable[ItemT_co], Sized, Protocol[ItemT_co]):
-    """An iterable whose length is known, as a progress bar wants it."""
+    """An iterable with a length, as a progress bar needs it."""
 
 
 class MapDatasetProtocol(Protocol[ItemT_co]):
-    """A data set with random access: samples by index, and how many there are."""
+    """A data set with random access: samples by index, and their number."""
 
     def __getitem__(self, index: int, /) -> ItemT_co:
-        """The sample at an index."""
+        """Returns the sample at an index."""
         ...
 
     def __len__(self) -> int:
-        """Number of samples."""
+        """Returns the number of samples."""
         ...
 
 
 class DataLoaderProtocol(Protocol[ItemT_co]):
-    """What makes minibatches of a data set, one pass at a time."""
+    """A loader that makes minibatches of a data set, one pass at a time."""
 
     @property
     def minibatch_size(self) -> int:
@@ -33,22 +33,22 @@ class DataLoaderProtocol(Protocol[ItemT_co]):
         ...
 
     def minibatch_count(self) -> int:
-        """Minibatches of a pass."""
+        """Counts the minibatches of a pass."""
         ...
 
     def minibatches(self, shuffle_seed: int | None) -> SizedIterable[ItemT_co]:
-        """A pass over the data set, shuffled if there is a seed."""
+        """Makes a pass over the data set, shuffled if there is a seed."""
         ...
 
 
 @runtime_checkable
 class Startable(Protocol[ItemT_co]):
-    """An iterable that can start at any item without making those before it: so its position is a number."""
+    """An iterable that can start at any item without making the items before it. So its position is a number."""
 
     def description(self) -> dict[str, Any]:
-        """What decides its items, as JSON values."""
+        """Returns the settings that decide its items, as JSON values."""
         ...
 
     def start(self, step: int) -> Iterator[ItemT_co]:
-        """Its items from one on."""
+        """Returns an iterator over its items from index ``step`` on."""
         ...

@@ -1,4 +1,4 @@
-"""The iterator over what can start anywhere: it counts what it delivers, and that is its state."""
+"""The iterator over items that can start anywhere. Its state is the number of items delivered."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ ItemT = TypeVar("ItemT")
 
 
 class LoaderIterator(Generic[ItemT]):
-    """Iterates over items from a position that can be saved and set.
+    """An iterator whose position can be saved and set.
 
-    It is saved as any data iterator, by ``DataSave(iterator)``. What was loaded ahead is not part of the state.
+    It is saved like a data iterator, with ``DataSave(iterator)``. Items loaded ahead are not part of the state.
     Close it, or use it as a context manager, to end its work early.
 
     Args:
-        items: What it iterates over.
-        step: The item to begin with.
+        items: The items.
+        step: The index of the first item to deliver.
     """
 
     edits: Sequence[Edit] = ()
-    """None: nothing can be changed."""
+    """Always empty: a loader cannot be changed during a run."""
 
     def __init__(self, items: Startable[ItemT], step: int = 0) -> None:
         self._items = items
@@ -36,7 +36,7 @@ class LoaderIterator(Generic[ItemT]):
 
     @property
     def step(self) -> int:
-        """Items delivered, which is the index of the next."""
+        """Items delivered: the index of the next item."""
         return self._step
 
     def __iter__(self) -> Self:
@@ -50,52 +50,52 @@ class LoaderIterator(Generic[ItemT]):
         try:
             item = next(self._running)
         except StopIteration:
-            # What runs stays, so that the end stays the end.
+            # The ended iterator is kept, so that the next call ends too.
             raise
         except BaseException:
-            # What follows starts again from the position, which has not moved.
+            # The next call starts again at the position, which has not moved.
             self._stop()
             raise
         self._step += 1
         return item
 
     def description(self) -> dict[str, Any]:
-        """What decides the items, as JSON values."""
+        """Returns the settings that decide the items, as JSON values."""
         return self._items.description()
 
     def start(self, step: int) -> Iterator[ItemT]:
-        """Goes to an item, and is itself what gives the items from there on."""
+        """Goes to an item, and returns itself: the iterator from there on."""
         if step != self._step:
             self._stop()
             self._step = step
         return self
 
     def get_state(self) -> dict[str, Any]:
-        """The position after the last item handed over, as JSON values.
+        """Returns the position after the last item delivered, as JSON values.
 
         Raises:
-            StateError: The items are those of an iterable that cannot start anywhere.
+            StateError: The items come from an iterable that cannot start anywhere.
         """
         return LoaderPosition(self.description(), self._step).to_json()
 
     def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
-        """Goes to a saved position, or raises and stays where it is. Nothing is read of what lies before.
+        """Goes to a saved position, or raises and does not move. It does not load the items before the position.
 
         Raises:
             StateError: The state is damaged or of another version.
-            PipelineMismatchError: It belongs to another loader, or ``allow`` names something.
+            PipelineMismatchError: It belongs to another loader, or ``allow`` is not empty.
         """
         self.check_state(state, allow)()
 
     def check_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> Callable[[], None]:
-        """Checks a saved position and returns what goes there.
+        """Checks a saved position, and returns a function that goes there.
 
         Raises:
             StateError: The state is damaged or of another version.
-            PipelineMismatchError: It belongs to another loader, or ``allow`` names something.
+            PipelineMismatchError: It belongs to another loader, or ``allow`` is not empty.
         """
         if allow:
-            raise PipelineMismatchError(f"a loader allows no change, not {sorted(allow)}", ())
+            raise PipelineMismatchError(f"a loader cannot be changed, but allow={sorted(allow)}: leave allow out", ())
         position = LoaderPosition.from_json(state)
         position.check(self.description(), _count(self._items))
 
@@ -105,7 +105,7 @@ class LoaderIterator(Generic[ItemT]):
         return go
 
     def close(self) -> None:
-        """Ends what loads ahead. The state can still be taken."""
+        """Ends loading ahead. ``get_state`` still works."""
         self._closed = True
         self._stop()
 
@@ -120,7 +120,7 @@ class LoaderIterator(Generic[ItemT]):
     def _stop(self) -> None:
         running, self._running = self._running, None
         close = getattr(running, "close", None)
-        # An iterator that was given is its owner's to close.
+        # An iterator that users gave is theirs to close.
         if close is not None and not isinstance(running, LoaderIterator):
             close()
 

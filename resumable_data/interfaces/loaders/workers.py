@@ -1,4 +1,4 @@
-"""Worker processes that load minibatches: started once a loader, and shared by all its passes."""
+"""Worker processes that load minibatches. A loader starts them once, and all its passes share them."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _SECONDS_TO_END = 5.0
 
 
 class Workers(Generic[BatchT]):
-    """Processes that have the data set, and load a minibatch each.
+    """Processes that have the data set. Each loads one minibatch at a time.
 
-    Each pass hands out a few minibatches ahead, and takes them in order. What a pass that is left had handed out is
-    cancelled, so no other pass hears of it.
+    A pass asks for a few minibatches ahead, and takes them in order. If a loop leaves the pass, these requests are
+    cancelled, so that they do not delay another pass.
 
     Args:
         dataset: The samples.
-        collate: From samples to a minibatch.
+        collate: Makes a minibatch of samples.
         count: Number of processes.
 
     Raises:
-        PipelineError: The data set, or what collates, cannot be sent to another process.
+        PipelineError: The data set or ``collate`` cannot be sent to another process.
     """
 
     def __init__(self, dataset: MapDatasetProtocol[Any], collate: Collate, count: int) -> None:
@@ -50,15 +50,15 @@ class Workers(Generic[BatchT]):
             self._payload = pickle.dumps((dataset, collate))
         except Exception as error:
             raise PipelineError(
-                f"DataLoader: the data set and collate_fn are sent to worker processes, but pickle cannot: {error}. "
-                "Define them in a module, with def and class, or set num_workers=0"
+                "DataLoader: the data set and collate_fn must be sent to worker processes, but pickle fails: "
+                f"{error}. Define them in a module, with def and class, or set num_workers=0"
             ) from error
         self._count = count
         self._pool: ProcessPoolExecutor | None = None
         self._end: Callable[[], object] = lambda: None
 
     def load(self, order: PassOrder, step: int) -> Iterator[BatchT]:
-        """The minibatches of a pass from one on.
+        """Yields the minibatches of a pass from index ``step`` on.
 
         Raises:
             RecordError: A minibatch cannot be loaded; its cause has the traceback of the worker.
@@ -88,20 +88,20 @@ class Workers(Generic[BatchT]):
                     raise cannot_load(minibatch, order.samples_of(minibatch), error) from error
                 yield loaded
         except BrokenProcessPool as error:
-            # Another pass may have seen it first, and have workers again: those stay.
+            # Another pass may have seen it first and have started new workers, which must stay.
             if self._pool is pool:
                 self.close()
             raise SourceError(
                 "DataLoader: a worker process was killed, most often since memory was short, or could not start. "
-                "Ask for the next minibatch to start workers anew, or use fewer of them. If none ever starts: a "
-                'script needs `if __name__ == "__main__":` before what it runs'
+                "Take the next minibatch to start new workers, or use fewer. If no worker ever starts: a script "
+                'needs `if __name__ == "__main__":` before the code that it runs'
             ) from error
         finally:
             for _, future in waiting:
                 future.cancel()
 
     def close(self) -> None:
-        """Ends the processes; a later pass starts others."""
+        """Ends the processes. A later pass starts new ones."""
         self._end()
         self._pool = None
 
@@ -110,13 +110,13 @@ class Workers(Generic[BatchT]):
             self._pool = ProcessPoolExecutor(
                 self._count, multiprocessing.get_context("spawn"), _begin, (self._payload,)
             )
-            # Nothing of the pool knows of this object, so that dropping it ends the processes.
+            # The pool holds no reference to this object, so that dropping the object ends the processes.
             self._end = weakref.finalize(self, _shut_down, self._pool)
         return self._pool
 
 
 def load_here(dataset: MapDatasetProtocol[Any], collate: Collate, order: PassOrder, step: int) -> Iterator[Any]:
-    """The minibatches of a pass from one on, loaded in this process.
+    """Yields the minibatches of a pass from index ``step`` on, loaded in this process.
 
     Raises:
         RecordError: A minibatch cannot be loaded.
@@ -131,7 +131,7 @@ def load_here(dataset: MapDatasetProtocol[Any], collate: Collate, order: PassOrd
 
 
 def cannot_load(minibatch: int, samples: Int64Array, error: Exception) -> RecordError:
-    """What is raised where the data set or what collates fails."""
+    """Makes the error for a minibatch whose data set or ``collate`` fails."""
     shown = ", ".join(map(str, samples[:8].tolist())) + (" …" if len(samples) > 8 else "")
     return RecordError(f"minibatch {minibatch} (samples {shown}) cannot be loaded: {type(error).__name__}: {error}")
 
@@ -139,12 +139,12 @@ def cannot_load(minibatch: int, samples: Int64Array, error: Exception) -> Record
 def _ended() -> SourceError:
     return SourceError(
         "DataLoader: the workers of this pass have ended: close() was called, or one was killed during another pass. "
-        "Ask for the next minibatch to go on with new ones"
+        "Take the next minibatch to go on with new workers"
     )
 
 
 def _shut_down(pool: ProcessPoolExecutor) -> None:
-    """Ends the processes; one whose sample does not come is killed after a while."""
+    """Ends the processes. Kills a process that is still loading after a while."""
     processes, manager = workers_of(pool), manager_of(pool)
     pool.shutdown(wait=False, cancel_futures=True)
     until = time.monotonic() + _SECONDS_TO_END
@@ -163,17 +163,17 @@ _loaded: list[Any] = []
 
 
 def _begin(payload: bytes) -> None:
-    """Runs first in each worker. What it cannot unpickle shows with the first minibatch, as an error."""
+    """Prepares a worker. The first minibatch unpickles the data set, so that an error there reaches the loader."""
     global _payload
     _payload = payload
-    # A Ctrl-C is for the process that trains, which then ends the workers; and accelerators are for it alone.
+    # Ctrl-C is for the process that trains, which then ends the workers. Accelerators are only for that process too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     jax.config.update("jax_platforms", "cpu")
     Thread(target=_end_with_parent, name="resumable_data parent", daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """Ends this worker where the process that trains was killed, and so could not end it."""
+    """Ends this worker if the process that trains was killed, and so could not end it."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -193,7 +193,7 @@ def _load_minibatch(samples: Int64Array) -> Any:
 
 
 def _arrives(error: Exception) -> bool:
-    """Whether an error can be sent: one that cannot be unpickled would take all workers with it."""
+    """Says whether an error can be sent: one that cannot be unpickled would break the whole pool."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

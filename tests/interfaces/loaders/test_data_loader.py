@@ -237,7 +237,7 @@ def test_a_state_of_another_loader_is_refused_and_moves_nothing(loader: DataLoad
         ({"drop_last": 1}, "drop_last=1 must be True or False"),
         ({"collate_fn": None}, "collate_fn"),
         ({"dataset": iter([])}, "has no random access"),
-        ({"num_workers": 1, "collate_fn": lambda samples: samples}, "pickle cannot.*set num_workers=0"),
+        ({"num_workers": 1, "collate_fn": lambda samples: samples}, "pickle fails.*set num_workers=0"),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, Any], words: str) -> None:

@@ -69,7 +69,7 @@ def test_a_second_loop_over_an_iterator_goes_on_where_the_first_was_left() -> No
 def test_a_map_over_what_has_no_position_has_no_state() -> None:
     iterator = iter(prefetching_map([1, 2, 3]))
     assert next(iterator) == 1
-    with pytest.raises(rd.StateError, match="list has no position that could be saved"):
+    with pytest.raises(rd.StateError, match="list has no position to save"):
         iterator.get_state()
 
 
@@ -140,7 +140,7 @@ def test_every_iterator_is_saved_by_orbax(tmp_path: Path) -> None:
     [
         (lambda: prefetching_map([1], buffer_size=0), "buffer_size=0 must be at least 1"),
         (lambda: sharding_map([1], []), "there are no devices"),
-        (lambda: sharding_map([1], [jax.devices()[0]] * 2), "a device is named twice: "),
+        (lambda: sharding_map([1], [jax.devices()[0]] * 2), "a device is listed twice: "),
         (lambda: list(sharding_map([np.arange(3)], jax.devices()[:2])), r"shape \(3,\) cannot be divided among 2"),
         (lambda: list(sharding_map([3], jax.devices()[:2])), r"shape \(\) cannot be divided among 2 devices"),
     ],
