@@ -33,11 +33,13 @@ class PipelineMismatchError(ResumableDataError, ValueError):
 
     Attributes:
         differences: One readable line a difference, such as ``pack.length was 2048, is 4096``.
+        allow: What ``allow=`` would have to name for all of them; empty if something can never differ.
     """
 
-    def __init__(self, message: str, differences: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, differences: tuple[str, ...] = (), allow: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.differences = differences
+        self.allow = allow
 
 
 class PeerError(ResumableDataError, RuntimeError):

@@ -25,6 +25,7 @@ class Span:
         length: Tokens of the whole document.
         column: The column of the first token in the row's targets, or in its inputs if the inputs are not shifted.
         file: The path of the record's file; None if the source has no files or does not say.
+        line: The record's line in this file, from 1; None if records are not lines.
     """
 
     component: str
@@ -35,6 +36,12 @@ class Span:
     length: int
     column: int
     file: str | None = None
+    line: int | None = None
+
+    @property
+    def place(self) -> str | None:
+        """The file and, if it has one, the line: ``web.jsonl:134``."""
+        return self.file if self.line is None else f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ def _lines_of_row(row: int, spans: Sequence[Span]) -> list[list[object]]:
             span.record,
             f"{span.start}:{span.stop}",
             span.length,
-            span.file or "",
+            span.place or "",
         ]
         for span in spans
     ]

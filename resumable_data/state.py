@@ -224,6 +224,7 @@ def _mismatch(refused: Sequence[Difference], new_names: Sequence[tuple[str, str]
     """The error that lists what differs, and what of it could be allowed."""
     lines = tuple(map(str, refused)) or ("the pipeline's digest",)
     advice = "Restore it into the pipeline that it was saved from, or start anew."
+    edits: list[str] = []
     if refused and all(difference.edit for difference in refused):
         edits = sorted({str(difference.edit) for difference in refused})
         advice = f"If the change is meant, say so: allow={{{', '.join(map(repr, edits))}}}."
@@ -243,6 +244,7 @@ def _mismatch(refused: Sequence[Difference], new_names: Sequence[tuple[str, str]
         + "\n".join(f"  {line}" for line in lines)
         + f"\n{advice}",
         lines,
+        tuple(edits),
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
+from resumable_data.answers.checkpoints import SavedState
 from resumable_data.answers.explain import explain
 from resumable_data.answers.simulate import simulate
 from resumable_data.answers.simulation import Simulation
@@ -27,7 +27,7 @@ class Asked:
         self,
         step: int,
         *,
-        state: Mapping[str, Any] | None = None,
+        state: SavedState | None = None,
         allow: Collection[str] = (),
         progress: bool = True,
     ) -> Explanation:
@@ -69,7 +69,7 @@ class Asked:
         record: int,
         *,
         until: int | None = None,
-        state: Mapping[str, Any] | None = None,
+        state: SavedState | None = None,
         allow: Collection[str] = (),
         progress: bool = True,
     ) -> tuple[Appearance, ...]:
@@ -106,7 +106,7 @@ class Asked:
         self,
         steps: int | None = None,
         *,
-        state: Mapping[str, Any] | None = None,
+        state: SavedState | None = None,
         allow: Collection[str] = (),
         progress: bool = True,
     ) -> Simulation:
@@ -146,9 +146,9 @@ class Asked:
 
     def verify(
         self,
-        state: Mapping[str, Any],
+        state: SavedState,
         *,
-        since: Mapping[str, Any] | None = None,
+        since: SavedState | None = None,
         allow: Collection[str] = (),
         content: bool = False,
         progress: bool = True,

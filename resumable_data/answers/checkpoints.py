@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from etils import epath
 
+from resumable_data.arguments import kind_of
 from resumable_data.checkpoint.files import STATE_FILE, read_json, read_state
-from resumable_data.errors import StateError
+from resumable_data.errors import PipelineError, StateError
 from resumable_data.state import State
 from resumable_data.system_errors import explain
 
@@ -33,6 +35,32 @@ class Saved:
         return {path.name: path.stat().length for path in beside if not path.is_dir()}
 
 
+SavedState = Mapping[str, Any] | str | os.PathLike[str]
+"""A state, or the path of one: of a checkpoint, of its item, or of a directory of checkpoints."""
+
+
+def as_state(what: str, given: SavedState | None) -> State | None:
+    """Returns a state that is given as it is or by its path; None for None.
+
+    Args:
+        what: The name of the argument, for errors.
+        given: The state, or its path.
+
+    Raises:
+        PipelineError: It is neither.
+        StateError: There is no state at the path.
+    """
+    match cast(object, given):
+        case None:
+            return None
+        case Mapping():
+            return dict(cast(Mapping[str, Any], given))
+        case str() | os.PathLike():
+            return open_saved(cast(str, given)).state
+        case _:
+            raise PipelineError(f"{what} is {kind_of(given)}: give a state, or the path of a checkpoint")
+
+
 def open_saved(path: epath.PathLike, step: int | None = None, item: str | None = None) -> Saved:
     """Reads the state in a directory of checkpoints, in one checkpoint, in an item of a checkpoint, or in a file.
 
@@ -53,7 +81,10 @@ def open_saved(path: epath.PathLike, step: int | None = None, item: str | None =
 
 def _open(place: epath.Path, step: int | None, item: str | None) -> Saved:
     if not place.exists():
-        raise StateError(f"{place} does not exist")
+        where = "is not a checkpoint but a pipeline" if ".py:" in place.name else "does not exist"
+        raise StateError(f"{place} {where}")
+    if place.suffix == ".py":
+        raise StateError(f"{place} is not a checkpoint. A pipeline has a name in its file: {place}:name")
     if not place.is_dir():
         content: Any = read_json(place)
         if not isinstance(content, dict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -33,7 +33,8 @@ class Diff(Shown):
 
     Attributes:
         settings: A line for each setting, component or algorithm that differs: ``pack.length was 8, is 16``.
-        position: A line for each difference of two states in steps, rows, edits and digests.
+        position: A line for each difference of two states in steps, rows, edits and digests; None if one of the runs
+            is given without a state.
         compared: The first and the last step whose batches were compared; None if none were.
         first_step: The first step at which the batches differ; None if none differs, or none was compared.
         before: What the first run has at that step; None if its data has ended.
@@ -43,7 +44,7 @@ class Diff(Shown):
     """
 
     settings: tuple[str, ...]
-    position: tuple[str, ...]
+    position: tuple[str, ...] | None
     compared: tuple[int, int] | None
     first_step: int | None
     before: Explanation | None
@@ -59,7 +60,7 @@ class Diff(Shown):
         """The same as JSON values; keys are the attributes."""
         return {
             "settings": list(self.settings),
-            "position": list(self.position),
+            "position": None if self.position is None else list(self.position),
             "compared": None if self.compared is None else list(self.compared),
             "first_step": self.first_step,
             "before": None if self.before is None else self.before.to_json(),
@@ -76,7 +77,9 @@ class Diff(Shown):
         Args:
             width: Characters a line of a table. Names are cut to reach it; None cuts nothing.
         """
-        lines = [*_listed("settings and data:", self.settings), *_listed("position:", self.position)]
+        lines = _listed("settings and data:", self.settings)
+        if self.position is not None:
+            lines += _listed("position:", self.position)
         if self.compared is None:
             lines.append("batches: not compared, as this needs both pipelines")
         elif self.first_step is None:
@@ -90,7 +93,7 @@ class Diff(Shown):
         return "\n".join(lines)
 
 
-def diff(a: Run, b: Run, *, until: int | None = None, progress: bool = True) -> Diff:
+def diff(a: Run, b: Run, *, until: int | None = None, allow: Collection[str] = (), progress: bool = True) -> Diff:
     """Compares two runs: settings and data, positions, and batches up to the first step that differs.
 
     It compares the plans of batches, at about a microsecond a document. It reads documents only if their lengths are
@@ -102,6 +105,7 @@ def diff(a: Run, b: Run, *, until: int | None = None, progress: bool = True) -> 
             directory of checkpoints; then only settings and positions are compared.
         b: Another run. A line says what ``a`` "was" and what ``b`` "is".
         until: Batches are compared before this step; by default up to a thousand steps after the later state.
+        allow: What may differ between a pipeline and the state given with it, as in ``set_state``.
         progress: Whether to show a progress bar if it takes more than a second.
 
     Raises:
@@ -132,13 +136,15 @@ def diff(a: Run, b: Run, *, until: int | None = None, progress: bool = True) -> 
     """
     first, second = side_of("diff: a", a), side_of("diff: b", b)
     until, progress = optional(as_integer, "diff: until", until), as_bool("diff: progress", progress)
-    position = () if first.state is None or second.state is None else tuple(_positions(first.state, second.state))
+    position = None
+    if first.state is not None and second.state is not None:
+        position = tuple(_positions(first.state, second.state))
     if first.batch is None or second.batch is None:
         headers = [_header(side) for side in (first, second)]
         return Diff(_lines(*headers), position, None, None, None, None, None)
     with (
-        Replay("diff", first.batch, first.state, (), progress) as one,
-        Replay("diff", second.batch, second.state, ()) as other,
+        Replay("diff", first.batch, first.state, allow, progress) as one,
+        Replay("diff", second.batch, second.state, allow) as other,
     ):
         settings = _lines(one.description.header, other.description.header)
         begin = max(one.first_step, other.first_step)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
-from resumable_data.answers.components import file_of, source_records
+from resumable_data.answers.checkpoints import SavedState
+from resumable_data.answers.components import file_of, line_of, source_records
 from resumable_data.answers.replay import Replay
 from resumable_data.arguments import as_integer
 from resumable_data.arrays import Int64Array, offsets_of
@@ -21,7 +21,7 @@ from resumable_data.stages.component import Component, components_of
 def explain(
     batch: Batch,
     step: int,
-    state: Mapping[str, Any] | None = None,
+    state: SavedState | None = None,
     allow: Collection[str] = (),
     progress: bool = True,
 ) -> Explanation:
@@ -69,6 +69,7 @@ def _rows(plan: RowPlan, by_number: Mapping[int, tuple[str, Component]]) -> tupl
                 length=whole,
                 column=column,
                 file=file_of(component, record),
+                line=line_of(component, record),
             )
         )
     borders = plan.rows.tolist()

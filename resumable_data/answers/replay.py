@@ -10,11 +10,12 @@ from typing import Any, NoReturn, Self, cast
 
 from tqdm import tqdm
 
+from resumable_data.answers.checkpoints import SavedState, as_state
 from resumable_data.arguments import as_bool, as_names
 from resumable_data.batch import LLMBatch
 from resumable_data.differences import EDITS
 from resumable_data.engines.batches import BatchPlan
-from resumable_data.errors import PipelineError, PipelineMismatchError
+from resumable_data.errors import PipelineError
 from resumable_data.iteration.opened import Opened
 from resumable_data.iteration.place import Place, restored
 from resumable_data.iteration.plan_ahead import plan_one_by_one
@@ -33,7 +34,7 @@ class Replay:
     Args:
         what: The name of the question, for errors.
         batch: The pipeline.
-        state: A state of the run; None for a run that was never changed.
+        state: A state of the run, or its path; None for a run that was never changed.
         allow: What may differ between the saved pipeline and this one, as in ``set_state``.
         progress: Whether to show a progress bar if planning takes more than a second.
 
@@ -46,13 +47,14 @@ class Replay:
         self,
         what: str,
         batch: Batch,
-        state: Mapping[str, Any] | None,
+        state: SavedState | None,
         allow: Collection[str],
         progress: bool = False,
     ) -> None:
         self._what = what
         self._progress = as_bool(f"{what}: progress", progress)
-        as_names(f"{what}: allow", allow, EDITS)
+        self._allow = as_names(f"{what}: allow", allow, EDITS)
+        state = as_state(f"{what}: state", state)
         shards = None if state is None else shards_of(state)
         catalog, whole = Catalog(), replace(batch, view=WholeBatch())
         engine = whole.open_engine(catalog, shards, with_epochs=True)
@@ -83,21 +85,29 @@ class Replay:
         """Yields the rows of each batch from the state's step on, with the place after the batch."""
         return ((plan.rows, place) for plan, place in _delivered(self.place))
 
-    def delivered(self, since: Mapping[str, Any] | None) -> Iterator[tuple[BatchPlan, Place[Any]]]:
+    def delivered(self, since: SavedState | None) -> Iterator[tuple[BatchPlan, Place[Any]]]:
         """Yields the plan of each batch before the state, with the place after the batch.
 
         Args:
-            since: An earlier state of the run to begin at; None begins at the start of the run.
+            since: An earlier state of the run to begin at, or its path; None begins at the start of the run.
 
         Raises:
             StateError: ``since`` is damaged.
-            PipelineMismatchError: ``since`` is of another pipeline, or of a later step than the state.
-            PipelineError: The run was changed in between.
+            PipelineMismatchError: ``since`` is of another pipeline.
+            PipelineError: ``since`` is of a later step than the state, or the run was changed in between.
         """
-        begin = self._first if since is None else restored(self.place.opened, since, ())
+        earlier = as_state(f"{self._what}: since", since)
+        begin = self._first if earlier is None else restored(self.place.opened, earlier, self._allow)
         if begin.step > self.place.step:
-            raise PipelineMismatchError(
+            raise PipelineError(
                 f"{self._what}: since is of step {begin.step}, after step {self.place.step} of the state"
+            )
+        changes = [edit for edit in self.place.edits[len(begin.edits) :] if edit.kind != "skip"]
+        if changes:
+            raise PipelineError(
+                f"{self._what}: the run was changed at step {changes[-1].step} ({changes[-1]}). Before that it was "
+                f"another pipeline. Give as since the state of step {changes[-1].step}, with allow= for the change, "
+                "or a later one"
             )
         return islice(_delivered(self._with_skips(begin, begin.step)), self.place.step - begin.step)
 

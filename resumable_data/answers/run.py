@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
-from resumable_data.answers.checkpoints import open_saved
+from resumable_data.answers.checkpoints import SavedState, open_saved
 from resumable_data.arguments import kind_of
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.iterator import DataIterator
@@ -24,9 +24,6 @@ class Pipeline(Protocol):
         """Its last stage."""
         ...
 
-
-SavedState = Mapping[str, Any] | str | os.PathLike[str]
-"""A state, or the path of one."""
 
 Run = Pipeline | DataIterator[Any] | SavedState | tuple[Pipeline, SavedState]
 

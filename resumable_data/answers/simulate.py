@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from resumable_data.answers.checkpoints import SavedState
 from resumable_data.answers.components import record_count
 from resumable_data.answers.replay import Replay
 from resumable_data.answers.simulation import OverTime, Ramp, SimulatedComponent, Simulation
@@ -30,7 +31,7 @@ _STRETCHES = 200
 def simulate(
     batch: Batch,
     steps: int | None,
-    state: Mapping[str, Any] | None = None,
+    state: SavedState | None = None,
     allow: Collection[str] = (),
     progress: bool = True,
 ) -> Simulation:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from resumable_data.answers.checkpoints import SavedState
 from resumable_data.answers.components import record_count, source_records
 from resumable_data.answers.replay import Replay
 from resumable_data.arguments import as_bool
@@ -74,8 +74,8 @@ class Verified(Shown):
 
 def verify(
     batch: Batch,
-    state: Mapping[str, Any],
-    since: Mapping[str, Any] | None = None,
+    state: SavedState,
+    since: SavedState | None = None,
     allow: Collection[str] = (),
     content: bool = False,
     progress: bool = True,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import html
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
+from resumable_data.answers.checkpoints import SavedState
 from resumable_data.answers.explain import explained
 from resumable_data.answers.page import page, save_page
 from resumable_data.answers.replay import Replay
@@ -20,6 +21,7 @@ from resumable_data.arrays import Int64Array
 from resumable_data.batch import LLMBatch
 from resumable_data.errors import PipelineError
 from resumable_data.explanation import Explanation, Span
+from resumable_data.stages.load_tokenizer import load_tokenizer
 
 
 class Decoder(Protocol):
@@ -62,8 +64,9 @@ def view(
     what: Run | LLMBatch,
     step: int | None = None,
     *,
-    state: Mapping[str, Any] | None = None,
-    tokenizer: Decoder | None = None,
+    state: SavedState | None = None,
+    allow: Collection[str] = (),
+    tokenizer: Decoder | str | None = None,
     field: str | None = None,
     path: str | os.PathLike[str] | None = None,
 ) -> View:
@@ -73,8 +76,10 @@ def view(
         what: An ``LLMBatch``; or a pipeline, an iterator or ``(pipeline, state)``. Of these it plans and reads the
             batch of a step, and shows the source of each document.
         step: The step of the run; None for an ``LLMBatch``.
-        state: A state of the run, if ``what`` is a pipeline. One shortly before the step is best.
-        tokenizer: Decodes token ids: any object with ``decode``. Without it the page shows numbers.
+        state: A state of the run, or its path, if ``what`` is a pipeline. One shortly before the step is best.
+        allow: What may differ between the saved pipeline and this one, as in ``set_state``.
+        tokenizer: Decodes token ids: any object with ``decode``, or what ``tokenize`` takes by name or path. Without
+            it the page shows numbers.
         field: ``"targets"`` or ``"inputs"``. The default is the field that is not shifted, and the targets of an
             ``LLMBatch``.
         path: The file to write; None writes none.
@@ -90,8 +95,12 @@ def view(
     'step 1: 2 rows of 4 tokens, 75.00 % filled, 3 documents, 6 scored tokens'
     """
     step, field = optional(as_integer, "view: step", step), optional(_as_field, "view: field", field)
+    if isinstance(tokenizer, str):
+        tokenizer = cast(Decoder, load_tokenizer(tokenizer))
     if tokenizer is not None and (isinstance(tokenizer, bytes) or not callable(getattr(tokenizer, "decode", None))):
-        raise PipelineError(f"view: tokenizer is {kind_of(tokenizer)}; give an object with decode(ids)")
+        raise PipelineError(
+            f"view: tokenizer is {kind_of(tokenizer)}; give an object with decode(ids), or a tokenizer's path or name"
+        )
     if isinstance(what, LLMBatch):
         if step is not None:
             raise PipelineError("view: a batch has no step; leave step= out, or give the pipeline")
@@ -99,7 +108,7 @@ def view(
     else:
         if step is None:
             raise PipelineError(f"view: {kind_of(what)} needs a step: give step=…; only an LLMBatch needs none")
-        explanation, batch, shown = _of_run((what, state) if state is not None else what, step)
+        explanation, batch, shown = _of_run((what, state) if state is not None else what, step, allow)
         made = _view(batch, explanation, field or shown, tokenizer)
     if path is not None:
         made.save(path)
@@ -110,7 +119,7 @@ def _as_field(what: str, given: object) -> str:
     return as_choice(what, given, ("targets", "inputs"))
 
 
-def _of_run(run: Any, step: int, allow: Collection[str] = ()) -> tuple[Explanation, LLMBatch, str]:
+def _of_run(run: Any, step: int, allow: Collection[str]) -> tuple[Explanation, LLMBatch, str]:
     """Explains and reads the step of a run. Also returns the name of the field that is not shifted."""
     side = side_of("view: what", run)
     if side.batch is None:
@@ -190,7 +199,7 @@ def _runs(values: Any) -> Iterator[tuple[int, int]]:
 
 def _origin(span: Span) -> str:
     epoch = "" if span.epoch is None else f" · epoch {span.epoch}"
-    file = "" if span.file is None else f" · {span.file}"
+    file = "" if span.place is None else f" · {span.place}"
     tokens = f"tokens {span.start} to {span.stop - 1} of {span.length}"
     return f"{span.component}{epoch} · record {span.record} · {tokens}{file}"
 

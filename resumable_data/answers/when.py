@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import NamedTuple
 
 import numpy as np
 
+from resumable_data.answers.checkpoints import SavedState
 from resumable_data.answers.components import record_count, source_records
 from resumable_data.answers.replay import Replay
 from resumable_data.arguments import as_integer, as_text, optional
+from resumable_data.arrays import BoolArray
 from resumable_data.errors import PipelineError
+from resumable_data.packing.plan import NO_EPOCH, RowPlan
 from resumable_data.stages.batch import Batch
-from resumable_data.stages.component import components_of
+from resumable_data.stages.component import Component, components_of
 
 _MOST_SPANS = 10_000_000
-"""A search for the next appearance gives up after so many spans: a filter may drop the record in every epoch."""
+"""A search for the next appearance gives up after so many spans."""
+
+_MOST_CHOSEN = 2**24
+"""In larger components it does not look up first whether a selection leaves the record out."""
 
 
 class Appearance(NamedTuple):
@@ -35,7 +41,7 @@ def when(
     component: str,
     record: int,
     until: int | None = None,
-    state: Mapping[str, Any] | None = None,
+    state: SavedState | None = None,
     allow: Collection[str] = (),
     progress: bool = True,
 ) -> tuple[Appearance, ...]:
@@ -46,12 +52,18 @@ def when(
     if record < 0 or (count is not None and record >= count):
         have = "" if count is None else f": it has {count} records, 0 to {count - 1}"
         raise PipelineError(f"when: component {component!r} has no record {record}{have}")
+    if not _is_chosen(found_component, record):
+        names = ", ".join(stage.name for stage in found_component.selections)
+        raise PipelineError(
+            f"when: record {record} of the source of {component!r} never comes: {names} leaves it out"
+        )
     appearances: list[Appearance] = []
     with (
         Replay("when", batch, state, allow, progress) as replay,
         replay.bar(None if until is None else until - replay.place.step) as bar,
     ):
         first, number, spans = replay.place.step, replay.numbers[component], 0
+        epochs: set[int] = set()
         if until is not None and until < first:
             raise PipelineError(f"when: until={until} is before step {first} of the state, where the search begins")
         for step, plan in replay.plans():
@@ -65,15 +77,45 @@ def when(
             if until is None and appearances:
                 break
             spans += len(plan.record)
-            if until is None and spans > _MOST_SPANS:
-                raise PipelineError(
-                    f"when: record {record} of component {component!r} is not in the steps {first} to {step}. "
-                    "A filter may leave it out. To look further give a step: until=…"
-                )
+            if until is None:
+                _give_up(epochs, plan, own, spans, f"when: record {record} of component {component!r}", step)
     return tuple(appearances)
 
 
-def _component(batch: Batch, path: str) -> Any:
+def _is_chosen(component: Component, record: int) -> bool:
+    """Says whether the selections of a component leave a record in; True if it would take long to find out."""
+    if not component.selections or component.epoch_size > _MOST_CHOSEN:
+        return True
+    return bool((component.records_at(np.arange(component.epoch_size)) == record).any())
+
+
+def _give_up(epochs: set[int], plan: RowPlan, own: BoolArray, spans: int, what: str, step: int) -> None:
+    """Ends a search without a bound that has seen enough.
+
+    Args:
+        epochs: The epochs of the component that were seen; this adds those of the plan.
+        plan: The rows of a batch without the record.
+        own: bool[n_spans], the spans of the record's component.
+        spans: How many spans were seen.
+        what: The record, for the error.
+        step: The step of the batch.
+
+    Raises:
+        PipelineError: An epoch of the component was delivered whole, or many documents were planned.
+    """
+    if plan.epoch is not None:
+        epochs.update(np.unique(plan.epoch[own]).tolist())
+    if len(epochs - {NO_EPOCH}) > 2:
+        raise PipelineError(
+            f"{what} does not come in a whole epoch, up to step {step}: something drops it, such as a filter. Give "
+            "a step to look further: until=…"
+        )
+    if spans > _MOST_SPANS:
+        seen = "" if epochs else "; its component has weight 0 there, or its weight is very small"
+        raise PipelineError(f"{what} does not come up to step {step}{seen}. To look further give a step: until=…")
+
+
+def _component(batch: Batch, path: str) -> Component:
     components = components_of(batch.parent)
     if path not in components:
         raise PipelineError(f"when: there is no component {path!r}; there are {', '.join(map(repr, components))}")

@@ -10,6 +10,7 @@ from typing_extensions import override
 from resumable_data.cli.compare import diff_command
 from resumable_data.cli.index import index_command
 from resumable_data.cli.look import explain_command, inspect_command, show_command, when_command
+from resumable_data.cli.output import refusal
 from resumable_data.cli.page import view_command
 from resumable_data.cli.plan import simulate_command
 from resumable_data.cli.prove import verify_command
@@ -66,7 +67,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except ResumableDataError as error:
-            raise _Refusal(" ".join(str(error).split())) from error
+            raise _Refusal(" ".join(refusal(error).split())) from error
 
 
 @click.group(cls=_Group, epilog=_EPILOG, context_settings={"max_content_width": 110})

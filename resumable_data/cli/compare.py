@@ -11,6 +11,7 @@ from resumable_data.answers.checkpoints import open_saved
 from resumable_data.answers.diff import diff
 from resumable_data.cli.output import as_json, print_answer, shows_progress
 from resumable_data.cli.pipelines import is_pipeline, load_pipeline, settings_option
+from resumable_data.cli.states import allow_option
 from resumable_data.errors import PipelineError
 
 
@@ -23,6 +24,7 @@ from resumable_data.errors import PipelineError
 @click.option("--state-a", metavar="CHECKPOINT", help="A state of the run A.")
 @click.option("--state-b", metavar="CHECKPOINT", help="A state of the run B.")
 @click.option("--until", type=int, help="Compare batches before this step; by default a thousand after the states.")
+@allow_option
 @as_json
 def diff_command(
     a: str,
@@ -33,6 +35,7 @@ def diff_command(
     state_a: str | None,
     state_b: str | None,
     until: int | None,
+    allow: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Says how two pipelines or checkpoints differ, and at which step their batches first differ.
@@ -40,7 +43,7 @@ def diff_command(
     A and B are pipelines or checkpoints. Batches are compared if both are pipelines. Exit code 1 if they differ.
     """
     first, second = _run("a", a, state_a, settings + settings_a), _run("b", b, state_b, settings + settings_b)
-    found = diff(first, second, until=until, progress=shows_progress())
+    found = diff(first, second, until=until, allow=allow, progress=shows_progress())
     print_answer(found.text, found.to_json(), as_json)
     sys.exit(0 if found.same else 1)
 

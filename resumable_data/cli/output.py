@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from resumable_data.errors import PipelineMismatchError, ResumableDataError
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -22,6 +24,12 @@ def print_answer(text: Callable[[int | None], str], content: Any, as_json: bool)
         as_json: Whether to print JSON.
     """
     click.echo(json.dumps(content, indent=1) if as_json else text(terminal_width()))
+
+
+def refusal(error: ResumableDataError) -> str:
+    """Returns the text of an error, with the option of the command for an argument that the text names."""
+    options = [f"--allow {name}" for name in error.allow] if isinstance(error, PipelineMismatchError) else []
+    return f"{error} On the command line: {' '.join(options)}" if options else str(error)
 
 
 def terminal_width() -> int | None:

@@ -8,7 +8,7 @@ import click
 
 from resumable_data.answers.view import view
 from resumable_data.cli.pipelines import load_object, load_pipeline, settings_option
-from resumable_data.cli.states import read_state, state_option
+from resumable_data.cli.states import allow_option, read_state, state_option
 from resumable_data.stages.load_tokenizer import load_tokenizer
 
 
@@ -20,6 +20,7 @@ from resumable_data.stages.load_tokenizer import load_tokenizer
 @click.option("--field", type=click.Choice(["targets", "inputs"]), help="The field to show.")
 @state_option
 @settings_option()
+@allow_option
 def view_command(
     pipeline: str,
     step: int,
@@ -28,6 +29,7 @@ def view_command(
     field: str | None,
     state: str | None,
     settings: tuple[str, ...],
+    allow: tuple[str, ...],
 ) -> None:
     """Writes a page that shows the documents of a step, and where each comes from.
 
@@ -35,7 +37,8 @@ def view_command(
     """
     data = load_pipeline(pipeline, settings)
     decoder: Any = None if tokenizer is None else _tokenizer(tokenizer)
-    made = view(data, step, state=read_state(state), tokenizer=decoder, field=field, path=out)
+    saved = read_state(state)
+    made = view(data, step, state=saved, allow=allow, tokenizer=decoder, field=field, path=out)
     click.echo(f"{out}: {made.title}")
 
 

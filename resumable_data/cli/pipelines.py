@@ -35,7 +35,10 @@ def load_object(name: str) -> Any:
     """
     place, colon, attribute = name.rpartition(":")
     if not colon or not attribute:
-        raise PipelineError(f"{name!r} is not the name of a pipeline: give module:name or file.py:name")
+        advice = f"give {name}:name" if name.endswith(".py") else "give module:name or file.py:name"
+        if not name.endswith(".py") and Path(name).exists():
+            advice += ", and a checkpoint after it or with --state"
+        raise PipelineError(f"{name!r} is not the name of a pipeline: {advice}")
     try:
         return attrgetter(attribute)(_import(place))
     except AttributeError as error:

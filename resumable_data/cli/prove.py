@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from resumable_data.cli.output import as_json, print_answer, shows_progress
+from resumable_data.cli.output import as_json, print_answer, refusal, shows_progress
 from resumable_data.cli.pipelines import load_batches, settings_option
 from resumable_data.cli.states import allow_option, choosing, read_state
 from resumable_data.errors import PipelineMismatchError
@@ -40,7 +40,7 @@ def verify_command(
     try:
         found = data.verify(state, since=read_state(since), allow=allow, content=content, progress=shows_progress())
     except PipelineMismatchError as error:
-        refusal = str(error)
-        print_answer(lambda width: refusal, {"sound": False, "differences": list(error.differences)}, as_json)
+        text = refusal(error)
+        print_answer(lambda width: text, {"sound": False, "differences": list(error.differences)}, as_json)
         sys.exit(1)
     print_answer(lambda width: str(found), {"sound": True, **found.to_json()}, as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from resumable_data.engines.batches import Length
 from resumable_data.engines.engine import Engine
 from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
-from resumable_data.iteration.iterator import Explain
+from resumable_data.iteration.iterator import DataIterator, Explain
 from resumable_data.opaque import Cursor, Document, Plan, PyTree
 from resumable_data.placement.placed_rows import PlacedRows
 from resumable_data.placement.process_rows_view import ProcessRows
@@ -203,6 +204,17 @@ class BatchDataset(Dataset[BatchT], Asked, Generic[BatchT]):
             raise PipelineError(f"length: at_most={at_most} must be at least 1 document")
         with closing(replace(self.node, view=WholeBatch()).open_engine(Catalog())) as engine:
             return engine.length(at_most)
+
+    @override
+    def __iter__(self) -> DataIterator[BatchT]:
+        whole = isinstance(self.node.view, WholeBatch)
+        if whole and jax.distributed.is_initialized() and jax.process_count() > 1:
+            warnings.warn(
+                f"each of the {jax.process_count()} processes gets whole batches. For a part each, use place(…) or "
+                "shard_by_jax_process(); if whole batches are meant, shard(0, 1) says so",
+                stacklevel=2,
+            )
+        return super().__iter__()
 
     @override
     def _known_count(self) -> int | None:

@@ -129,7 +129,8 @@ class DocumentDataset(Ordering[ElementT], Changing[ElementT], Tokenizing[Element
     ) -> RowDataset:
         """Gives each document rows of its own, of ``length`` tokens.
 
-        Rows are in the order of the documents if lengths are known, or with ``batch(…, shards=1)``.
+        A document that is longer has several rows, unless ``truncate`` says where it is cut. Rows are in the order of
+        the documents if lengths are known, or with ``batch(…, shards=1)``.
 
         Args:
             length: Tokens a row.

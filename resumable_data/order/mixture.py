@@ -62,8 +62,12 @@ def exact_weights(
 def _shares(weights: Mapping[str, float], names: Sequence[str]) -> list[Fraction]:
     """Each component's share of the whole."""
     unknown, missing = sorted(weights.keys() - set(names)), sorted(set(names) - weights.keys())
-    if unknown or missing:
-        raise PipelineError(f"mix: weights of unknown components {unknown}, components without a weight {missing}")
+    if unknown:
+        raise PipelineError(
+            f"mix: there are weights of {unknown}, which are not components; there are {sorted(names)}"
+        )
+    if missing:
+        raise PipelineError(f"mix: components {missing} have no weight; give each one, 0 for one that gives nothing")
     exact = [_fraction(name, weights[name]) for name in names]
     total = sum(exact)
     if total == 0:

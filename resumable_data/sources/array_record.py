@@ -28,7 +28,7 @@ from resumable_data.sources.lengths_index import (
 )
 from resumable_data.sources.manifest import LengthArray
 from resumable_data.sources.open_shards import OpenShards
-from resumable_data.sources.parse import BatchParser, parse_int32_tokens
+from resumable_data.sources.parse import BatchParser, parse_int32_tokens, warn_of_wider_tokens
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.shard_facts import ShardFacts
 from resumable_data.sources.shards import list_shards
@@ -75,6 +75,7 @@ class ArrayRecordSource:
         index_dir = optional(as_path, "ArrayRecordSource: index_dir", index_dir)
         self._index_dir = None if index_dir is None else epath.Path(index_dir)
         self._progress = progress
+        self._looked_at = False  # whether tokens were looked at that may be of a wider type
         listed = list_shards(paths)
         self._patterns = [one.given for one in listed]
         self._index = LengthsIndex(listed, self._index_dir)
@@ -265,7 +266,11 @@ class ArrayRecordSource:
     def _parsed(self, records: list[bytes], indices: Int64Array) -> Ragged | list[Record]:
         try:
             if self._batch_parser is not None:
-                return self._batch_parser.batch(records)
+                found = self._batch_parser.batch(records)
+                if len(indices) and not self._looked_at:
+                    self._looked_at = True
+                    warn_of_wider_tokens(found, str(self._index.paths[self._shard_of(int(indices[0]))]))
+                return found
         except RecordError:
             pass  # One of them is bad: parse one by one, to be able to say which.
         documents: list[Document] = []

@@ -49,6 +49,15 @@ class FilePlaces:
         """
         return os.fspath(self.files[self._place(record)[0]])
 
+    def line(self, record: int) -> int | None:
+        """The line of a record in its file, from 1; None where records are not lines.
+
+        >>> places = FilePlaces([epath.Path("a.txt"), epath.Path("b.parquet")], [2, 5], [False, None])
+        >>> places.line(1), places.line(4)
+        (2, None)
+        """
+        return self._line(*self._place(record))
+
     def _place(self, record: int) -> tuple[int, int]:
         """The number of a record's file, and of the record in it, both from 0."""
         number = bisect_right(self._ends, record)

@@ -171,6 +171,10 @@ class HuggingFaceSource:
         """The path of the file that a record stands in; None of a dataset that was not opened from files."""
         return None if self._places is None else self._places.file(index)
 
+    def line_of(self, index: int) -> int | None:
+        """The line of a record in its file, from 1; None if records are not lines, or were not opened from files."""
+        return None if self._places is None else self._places.line(index)
+
     def fingerprint(self) -> str:
         """Digest of the record count, of the total length, and of up to 1,024 records, spread evenly.
 

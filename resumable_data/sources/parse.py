@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import warnings
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
@@ -115,6 +117,29 @@ class Int64TokenParser(TokenParser):
 
 
 _BYTES = {"uint16": 2, "int32": 4}
+
+
+def warn_of_wider_tokens(documents: Ragged, file: str) -> None:
+    """Warns where tokens look like int64 that was read as int32: every second one is 0, and not all of them are.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn_of_wider_tokens(parse_int32_tokens.batch([np.arange(9, dtype=np.int64).tobytes()]), "a.arecord")
+    ...     warn_of_wider_tokens(parse_int32_tokens.batch([np.arange(9, dtype=np.int32).tobytes()]), "a.arecord")
+    >>> print(*[str(one.message) for one in caught])
+    a.arecord: every second token is 0: are these int64 tokens? Then pass parse=parse_int64_tokens
+    """
+    looked_at = [document for document in itertools.islice(documents, 16) if len(document)]
+    halves = [(document[::2], document[1::2]) for document in looked_at if len(document) % 2 == 0]
+    if not halves or len(halves) < len(looked_at) or sum(len(low) for low, _ in halves) < 4:
+        return
+    if any(low.any() for low, _ in halves) and not any(high.any() for _, high in halves):
+        warnings.warn(
+            f"{file}: every second token is 0: are these int64 tokens? Then pass parse=parse_int64_tokens",
+            stacklevel=2,
+        )
+
 
 parse_int32_tokens = Int32TokenParser()
 parse_uint16_tokens = UInt16TokenParser()

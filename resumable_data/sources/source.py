@@ -79,6 +79,15 @@ class SourceWithFiles(Source, Protocol):
 
 
 @runtime_checkable
+class SourceWithLines(SourceWithFiles, Protocol):
+    """A source whose records are lines of files."""
+
+    def line_of(self, index: int) -> int | None:
+        """The line of a record in its file, from 1; None where that is not known."""
+        ...
+
+
+@runtime_checkable
 class RandomAccess(Protocol):
     """What Grain calls a data source: a length and records by index."""
 

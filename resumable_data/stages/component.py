@@ -117,7 +117,7 @@ class Component(DocumentStage):
     def epoch_size(self) -> int:
         """Documents an epoch."""
         size = self.source.epoch_size
-        for selection in self._selections:
+        for selection in self.selections:
             size = selection.count(size)
         return size
 
@@ -202,7 +202,7 @@ class Component(DocumentStage):
 
         def order(epoch: int, positions: Int64Array) -> Int64Array:
             places = positions if shuffle is None else shuffle.records(epoch_size, path, epoch, positions)
-            records = self._records_at(places)
+            records = self.records_at(places)
             return occurrences(epoch, records) if epoch_dependent else records
 
         return DocumentStream(
@@ -232,7 +232,8 @@ class Component(DocumentStage):
         return [None if fields is None else fields.tokens, *stages, *of_ids]
 
     @property
-    def _selections(self) -> tuple[Selection, ...]:
+    def selections(self) -> tuple[Selection, ...]:
+        """The stages that choose records."""
         return tuple(stage for stage in self.stages if isinstance(stage, Selection))
 
     def _check_selection(self, selection: Selection) -> None:
@@ -252,13 +253,13 @@ class Component(DocumentStage):
                 f"{self.component!r}"
             )
 
-    def _records_at(self, places: Int64Array) -> Int64Array:
+    def records_at(self, places: Int64Array) -> Int64Array:
         """The source's records at int64[n] places among those that are selected."""
         # sizes: how many records each selection has to choose from
         sizes = [self.source.epoch_size]
-        for selection in self._selections:
+        for selection in self.selections:
             sizes.append(selection.count(sizes[-1]))
-        for selection, size in zip(reversed(self._selections), reversed(sizes[:-1]), strict=True):
+        for selection, size in zip(reversed(self.selections), reversed(sizes[:-1]), strict=True):
             places = selection.select(places, size)
         return places
 

@@ -45,9 +45,9 @@ def text_package(package: str) -> Module:
     try:
         return import_module(package)
     except ModuleNotFoundError as error:
-        raise PipelineError(f"tokenize needs the package {package}: pip install 'resumable_data[text]'") from error
+        raise PipelineError(f"text needs the package {package}: pip install 'resumable_data[text]'") from error
     except ImportError as error:
-        raise PipelineError(f"tokenize: the package {package} cannot be imported: {error}") from error
+        raise PipelineError(f"the package {package}, which text needs, cannot be imported: {error}") from error
 
 
 def _is_path(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from typing_extensions import override
@@ -150,9 +150,15 @@ class MixRows(RowStage):
     mix: MixSettings
 
     def __post_init__(self) -> None:
-        formats = {parent.format for parent in self.parents}
-        if len(formats) > 1:
-            raise PipelineError(f"mix: components have rows of different formats: {sorted(map(str, formats))}")
+        first = asdict(self.parents[0].format)
+        for name, parent in zip(self.mix.names, self.parents, strict=True):
+            other = asdict(parent.format)
+            for setting in first:
+                if other[setting] != first[setting]:
+                    raise PipelineError(
+                        f"mix: components have rows of different formats: {setting} is {first[setting]!r} in "
+                        f"{self.mix.names[0]!r}, {other[setting]!r} in {name!r}"
+                    )
 
     @property
     @override

@@ -28,7 +28,10 @@ def supplied_eod(documents: DocumentStage, method: str) -> int:
         )
     token = next(iter(tokens), None)
     if token is None:
-        raise PipelineError(f"{method}: pass eod_id=…, the end-of-document token: no tokenizer below supplies it")
+        raise PipelineError(
+            f"{method}: there is no end-of-document token. Call tokenize(…) first if documents are text, and "
+            f"append_eod(token) if they are tokens; or pass eod_id=… to {method}"
+        )
     return token
 
 

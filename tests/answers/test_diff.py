@@ -33,7 +33,7 @@ def test_equal_pipelines_are_the_same():
     found = rd.diff(data(), data().prefetch(2), until=30)
     assert found.same
     assert found.compared == (0, 29)
-    assert str(found) == ("settings and data: the same\nposition: the same\nbatches: the same, steps 0 to 29")
+    assert str(found) == ("settings and data: the same\nbatches: the same, steps 0 to 29")
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"window": 3}, {"weights": {"a": 2, "b": 1}}, {"batch": 3}])

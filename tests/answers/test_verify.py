@@ -50,7 +50,7 @@ def test_content_is_digested_when_that_is_asked_for():
 def test_an_earlier_state_shortens_it():
     found = data().verify(state_after(data(), 20), since=state_after(data(), 15))
     assert (found.first, found.last, found.complete, found.unchecked) == (15, 20, {}, ("toy",))
-    with pytest.raises(rd.PipelineMismatchError, match="since is of step 15, after step 3 of the state"):
+    with pytest.raises(rd.PipelineError, match="since is of step 15, after step 3 of the state"):
         data().verify(state_after(data(), 3), since=state_after(data(), 15))
 
 
@@ -95,3 +95,19 @@ def test_a_record_that_comes_twice_or_in_part_is_found(monkeypatch, fault):
     monkeypatch.setattr(module._Once, "add", broken)
     with pytest.raises(rd.PipelineMismatchError, match=r"comes twice in epoch 0|epoch 0 has only 1 of \d+ tokens"):
         data().verify(state)
+
+
+def test_the_stretch_that_begins_with_an_edit_is_checked():
+    before = state_after(data(), 3)
+    edited = iter(data(batch=4))
+    edited.set_state(before, allow={"batch"})
+    for _ in range(4):
+        next(edited)
+    state = through_json(edited.get_state())
+    found = data(batch=4).verify(state, since=before, allow={"batch"})
+    assert (found.first, found.last, found.rows) == (3, 7, 16)
+    with pytest.raises(rd.PipelineMismatchError, match="size was 2, is 4") as raised:
+        data(batch=4).verify(state, since=before)
+    assert raised.value.allow == ("batch",)
+    with pytest.raises(rd.PipelineError, match="Give as since the state of step 3, with allow= for the change"):
+        data(batch=4).verify(state, since=state_after(data(batch=4), 0))

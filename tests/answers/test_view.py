@@ -109,3 +109,23 @@ def test_bad_tokenizers_fields_and_paths_are_refused(tmp_path):
         rd.view(data(), 0, field="labels")
     with pytest.raises(rd.PipelineError, match="cannot be written"):
         rd.view(data(), 0, path=tmp_path / "no" / "batch.html")
+
+
+def test_the_step_after_an_edit_is_shown_as_it_was():
+    small, large = data(), data().node.parent
+    iterator = iter(small)
+    next(iterator)
+    state, edited = iterator.get_state(), rd.RowDataset(large).batch(4)
+    with pytest.raises(rd.PipelineMismatchError, match="size was 2, is 4"):
+        rd.view(edited, 1, state=state)
+    shown = rd.view(edited, 1, state=state, allow={"batch"})
+    iterator = iter(edited)
+    iterator.set_state(state, allow={"batch"})
+    assert shown.title == rd.view(iterator, 1).title
+    assert shown.title.startswith("step 1: 4 rows")
+
+
+def test_a_tokenizer_may_be_given_by_its_path(tmp_path):
+    path = str(tmp_path / "tokenizer.json")
+    toy_tokenizer.trained().save(path)
+    assert rd.view(data(), 0, tokenizer=path).html == rd.view(data(), 0, tokenizer=toy_tokenizer.trained()).html

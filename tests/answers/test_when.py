@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 import resumable_data as rd
@@ -53,7 +55,35 @@ def test_it_gives_up_on_a_record_that_a_filter_leaves_out(monkeypatch):
     filtered = documents.filter(on_lengths=lambda n: n == 3, name="threes")
     endless = filtered.repeat().pad(4, eod_id=0).batch(2)
     with pytest.raises(
-        rd.PipelineError, match=r"record 1 .* is not in the steps 0 to \d+\. A filter may leave it out"
+        rd.PipelineError, match=r"record 1 .* does not come in a whole epoch, up to step \d+: something drops it"
     ):
         endless.when("data", 1)
     assert endless.when("data", 1, until=60) == ()
+
+
+def test_a_record_of_another_part_of_a_split_never_comes():
+    source = rd.Dataset.from_source(rd.SyntheticSource(100, [3]), name="web")
+    train, held_out = (part.repeat().pad(3, eod_id=0).batch(2) for part in source.split({"a": 0.9, "b": 0.1}, seed=0))
+    (other,) = {span.record for row in held_out.explain(0).rows[:1] for span in row}
+    assert held_out.when("web", other)
+    with pytest.raises(rd.PipelineError, match=rf"record {other} .* never comes: split leaves it out"):
+        train.when("web", other)
+    with pytest.raises(rd.PipelineError, match=r"record 7 .* never comes: slice leaves it out"):
+        source[:5].pad(3, eod_id=0).batch(2).when("web", 7)
+
+
+def test_a_component_of_weight_0_is_given_up_on(monkeypatch):
+    monkeypatch.setattr("resumable_data.answers.when._MOST_SPANS", 500)
+    parts = {name: rd.Dataset.from_source(rd.SyntheticSource(9, [3])).repeat().pad(3, eod_id=0) for name in "ab"}
+    with pytest.raises(rd.PipelineError, match="its component has weight 0 there"):
+        rd.mix(parts, {"a": 1, "b": 0}).batch(4).when("b", 5)
+
+
+def test_a_state_may_be_given_by_its_path(tmp_path):
+    iterator = iter(data())
+    next(iterator), next(iterator)
+    (tmp_path / "state.json").write_text(json.dumps(iterator.get_state()))
+    assert data().when("data", 3, state=tmp_path) == ((4, 1),)
+    assert data().explain(2, state=str(tmp_path)).rows == data().explain(2).rows
+    with pytest.raises(rd.PipelineError, match="when: state is an int: give a state, or the path of a checkpoint"):
+        data().when("data", 3, state=7)

@@ -53,7 +53,7 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     "rows of two lengths": (
         lambda: MIX({"a": A.pack(8, eod_id=0), "b": B.pack(4, eod_id=0)}),
         "rows of different formats",
-        "length=4",
+        "length is 8 in 'a', 4 in 'b'",
     ),
     "weights in a list": (
         lambda: MIX(BOTH, [0.5, 0.5]),
@@ -64,9 +64,13 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     "weights in an array": (lambda: MIX(BOTH, np.array([1, 2])), "weights are numbers by the name", "not a ndarray"),
     "one weight": (lambda: MIX(BOTH, 0.5), "weights are numbers by the name", "not a float"),
     "no weights": (lambda: MIX(BOTH, {}), "there are no weights", "or leave them out"),
-    "a weight too few": (lambda: MIX(BOTH, {"a": 1}), "components without a weight ['b']", "mix: weights"),
-    "a weight too many": (lambda: MIX(BOTH, {"a": 1, "b": 1, "c": 1}), "unknown components ['c']", "mix: weights"),
-    "a misspelt weight": (lambda: MIX(BOTH, {"a": 1, "B": 1}), "unknown components ['B']", "without a weight ['b']"),
+    "a weight too few": (lambda: MIX(BOTH, {"a": 1}), "components ['b'] have no weight", "give each one"),
+    "a weight too many": (
+        lambda: MIX(BOTH, {"a": 1, "b": 1, "c": 1}),
+        "weights of ['c']",
+        "which are not components",
+    ),
+    "a misspelt weight": (lambda: MIX(BOTH, {"a": 1, "B": 1}), "weights of ['B']", "there are ['a', 'b']"),
     "a weight of text": (
         lambda: MIX(BOTH, {"a": "1", "b": 1}),
         "the weight of 'a' is '1'",
@@ -112,7 +116,7 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     "a schedule in curves": (lambda: WEIGHTS({0: {"a": 1}}, between="cosine"), "between='cosine'", "'linear'"),
     "a schedule of other names": (
         lambda: MIX(BOTH, WEIGHTS({0: {"a": 1, "c": 1}})),
-        "unknown components ['c']",
+        "weights of ['c']",
         "'b'",
     ),
     "weights that change within a mix": (
@@ -157,7 +161,7 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
         "shuffle works on documents",
         "before pack and batch",
     ),
-    "a mix without an end": (lambda: MIX(BOTH).pack(8), "pack: pass eod_id=…", "the end-of-document token"),
+    "a mix without an end": (lambda: MIX(BOTH).pack(8), "pack: there is no end-of-document token", "pass eod_id=…"),
     "a mix of two ends": (
         lambda: MIX({"a": A.append_eod(8), "b": B.append_eod(9)}).pack(8),
         "different end-of-document tokens (a: 8, b: 9)",

@@ -277,8 +277,8 @@ def test_the_order_in_which_weights_are_written_says_nothing() -> None:
         ({"a": 1, "b": "1/0"}, "the weight of 'b' is '1/0', which is not a finite number"),
         ({"a": 1, "b": "many"}, "the weight of 'b' is 'many', which is not a finite number"),
         ({"a": 0, "b": 0.0}, "all weights are 0"),
-        ({"a": 1}, r"unknown components \[\], components without a weight \['b'\]"),
-        ({"a": 1, "b": 1, "c": 1}, r"unknown components \['c'\]"),
+        ({"a": 1}, r"components \['b'\] have no weight"),
+        ({"a": 1, "b": 1, "c": 1}, r"weights of \['c'\], which are not components"),
         ({"a": 1, "b": 1e-13}, "the weight of 'b' is below 2"),
     ],
 )

@@ -106,3 +106,17 @@ def test_local_files_need_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyP
         read(open_files(tmp_path / name, tmp_path))
     read(HuggingFaceSource.from_disk(tmp_path / "saved", "tokens"))
     assert asked == []
+
+
+def test_lines_are_known_where_records_are_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "one"}\n\n{"text": "two"}\n')
+    write_parquet(tmp_path / "b.parquet", ["three"])
+    lines, rows = open_files(tmp_path / "a.jsonl", tmp_path), open_files(tmp_path / "b.parquet", tmp_path)
+    assert [lines.line_of(0), lines.line_of(1), rows.line_of(0)] == [1, 3, None]
+    data = rd.Dataset.from_source(lines, name="web").map(ids, name="ids").append_eod(0).pad(4, eod_id=0).batch(2)
+    (span, other) = (row[0] for row in data.explain(0).rows)
+    assert (span.line, other.line, other.place) == (1, 3, f"{tmp_path}/a.jsonl:3")
+
+
+def ids(text: str) -> list[int]:
+    return [len(text)]

@@ -135,8 +135,8 @@ def test_renormalising_raises_nothing_where_only_later_a_component_has_a_weight(
         ({"a": documents(1)}, {"weights": {"a": 0}}, "all weights are 0"),
         ({"a": documents(1)}, {"weights": {"a": -1}}, "weights are not negative"),
         ({"a": documents(1)}, {"weights": {"a": float("nan")}}, "not a finite number"),
-        ({"a": documents(1)}, {"weights": {"b": 1}}, r"unknown components \['b'\]"),
-        ({"a": documents(1), "b": documents(5)}, {"weights": {"a": 1}}, r"without a weight \['b'\]"),
+        ({"a": documents(1)}, {"weights": {"b": 1}}, r"weights of \['b'\], which are not components"),
+        ({"a": documents(1), "b": documents(5)}, {"weights": {"a": 1}}, r"components \['b'\] have no weight"),
         ({"a": rows(1), "b": rows(5).shift("none")}, {}, "rows of different formats"),
     ],
 )

@@ -173,5 +173,5 @@ def test_impossible_settings_are_refused(settings: dict[str, object], message: s
 
 
 def test_the_end_of_document_token_has_to_be_said() -> None:
-    with pytest.raises(rd.PipelineError, match="pack: pass eod_id=…"):
+    with pytest.raises(rd.PipelineError, match="pack: there is no end-of-document token"):
         documents(1).pack(8)
