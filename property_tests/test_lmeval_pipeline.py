@@ -220,7 +220,7 @@ def test_two_processes_and_one_find_the_same(tmp_path: Path) -> None:
     np.testing.assert_allclose([x for x, _ in here], [x for x, _ in one["answers"]["found"]], rtol=1e-5)
 
     for process in two:
-        assert "PipelineMismatchError: preparing requests to evaluate: not all hosts" in process["other"]["error"]
+        assert "PipelineMismatchError: preparing requests to evaluate: the processes" in process["other"]["error"]
         assert "this one has {'requests'" in process["other"]["error"]
     assert two[0]["none"]["error"].startswith("PipelineError: there are no requests")
     assert "PeerError: preparing requests to evaluate: another process cannot go on" in two[1]["none"]["error"]

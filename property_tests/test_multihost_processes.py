@@ -113,7 +113,7 @@ def an_error_of_one_is_an_error_of_all_and_nobody_has_moved(reports: Reports) ->
         assert failure["step"] == 2
         assert failure["batches"] == [[10 * k, 10 * k, 10 * k + 1, 10 * k + 1] for k in range(4)]
     (other,), (own,) = reports["refused values"]
-    assert "values beyond int32" in own["error"]
+    assert "values that int32 cannot hold" in own["error"]
     assert "process 1" in other["error"]
 
 
