@@ -1,4 +1,4 @@
-"""What happens when something breaks: each row of ``docs/faults.md`` is a real fault, gone through here."""
+"""What happens when something breaks: each row of ``docs/faults.md`` is a real fault, which is tested here."""
 
 from __future__ import annotations
 
