@@ -37,9 +37,9 @@ class Plain:
     """Pipelines that run in one process without an interruption.
 
     Attributes:
-        batches: The batches of each by step.
-        states: The position of each when it is saved.
-        other: The batches of each after that, by step, where they are larger from there on.
+        batches: The batches of each pipeline by step.
+        states: The position of each pipeline at the save.
+        other: The larger batches of each pipeline after the save, by step.
     """
 
     batches: dict[str, list[rd.LLMBatch]]
@@ -95,7 +95,7 @@ def test_m_processes_continue_what_n_processes_saved(tmp_path: Path) -> None:
         document(matrix, state_bytes)
     assert all(all(restored.verdicts.values()) for restored in matrix), matrix
     verdicts = [restored.verdict_row() for restored in matrix]
-    assert documented_verdicts() == verdicts, "write the table anew: see elastic_table.py"
+    assert documented_verdicts() == verdicts, "write the table again: see elastic_table.py"
 
 
 def compared(plain: Plain, saved_by: int, restored_by: int, reports: Reports) -> Restored:

@@ -23,7 +23,7 @@ def test_fault(scenario: Scenario, tmp_path: Path) -> None:
     if WRITES:
         document(rows, FAULTS)
     found = documented()
-    assert {name: found.get(name) for name in rows} == rows, "write the table anew: see fault_table.py"
+    assert {name: found.get(name) for name in rows} == rows, "write the table again: see fault_table.py"
 
 
 def test_the_table_has_no_other_rows() -> None:

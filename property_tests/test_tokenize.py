@@ -34,18 +34,18 @@ class Job:
     """A pipeline over texts.
 
     Attributes:
-        texts: They themselves.
+        texts: The texts.
         length: Tokens a row.
         window: Documents a window.
-        strategy: How they are packed.
+        strategy: The packing strategy.
         shuffle: Seed of the shuffle, or None.
         add_bos: Whether documents begin with BOS.
-        max_length: Where documents are cut, or None.
+        max_length: The most tokens of a document, or None.
         shards: Logical shards of a batch of eight rows.
         binary: Whether the records are bytes.
-        longest: Tokens of the longest document that is not left out, or None to leave out none.
-        truncate: Whether a document longer than a row loses its tail.
-        epochs: How many there are, or None for endless ones.
+        longest: Tokens of the longest document that is kept; None keeps all.
+        truncate: Whether a document longer than a row is truncated at its end.
+        epochs: The number of epochs; None for endless data.
     """
 
     texts: tuple[str, ...]
