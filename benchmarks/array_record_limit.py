@@ -1,7 +1,7 @@
-"""The limit: how fast array_record's own reader hands over the same records, copied once.
+"""The limit: how fast array_record's own reader delivers the same records, copied once.
 
-Every call reads 2,048 records of one shard in random order, which is as many at a time as pays, and joins
-them into one buffer: the one copy that a batch needs. Nothing is planned, packed or described.
+Every call reads 2,048 records of one shard in random order; more records a call are not faster. It joins them
+into one buffer: the one copy that a batch needs. Nothing is planned, packed or described.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _RANDOM_ACCESS = "readahead_buffer_size:0"
 
 
 def reads_an_epoch(files: Sequence[str]) -> int:
-    """Number of reads that read every record once."""
+    """Returns the number of reads that read every record once."""
     counts = [ArrayRecordReader(file, _RANDOM_ACCESS).num_records() for file in files]
     return sum(-(-count // RECORDS_AT_ONCE) for count in counts)
 
 
 def tokens(files: Sequence[str], *, seed: int) -> TokenBatches:
-    """The tokens of one read after the other, epoch after epoch."""
+    """Yields the tokens of one read after the other, epoch after epoch."""
     readers = [ArrayRecordReader(file, _RANDOM_ACCESS) for file in files]
     rng = np.random.default_rng(seed)
     while True:

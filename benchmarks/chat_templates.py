@@ -1,8 +1,8 @@
-"""Conversations made tokens with an assistant mask: this library, and transformers called in a plain loop, in turns.
+"""Makes tokens of conversations, with an assistant mask: this library beside transformers in a plain loop, in turns.
 
-The job: an epoch of conversations in memory, whose turns are the sources of Python's standard library, cut into
-documents; a byte-level BPE tokenizer trained on this text, and a template in the form of ChatML that says what the
-assistant wrote. Contenders:
+The job: an epoch of conversations in memory. Their turns are the sources of Python's standard library, cut into
+documents. A byte-level BPE tokenizer is trained on this text. A template in the form of ChatML marks the assistant's
+text. Contenders:
 
 - transformers: ``apply_chat_template`` of one conversation after the other, and of 256 in a call.
 - This library: the documents of ``apply_chat_template``, and whole batches of rows of 2,048 tokens, with and without
@@ -56,48 +56,48 @@ class Job:
     tokenizer: Any
 
     def called(self, chats: Any) -> Any:
-        """What transformers makes of one conversation, or of several in one call."""
+        """Applies the template of transformers to one conversation, or to several in one call."""
         return self.tokenizer.apply_chat_template(chats, return_dict=True, return_assistant_tokens_mask=True)
 
     def documents(self) -> rd.Dataset[Any]:
-        """This library's documents."""
+        """Makes this library's documents."""
         source = rd.InMemorySource([{"messages": chat} for chat in self.chats])
         return rd.Dataset.from_source(source).apply_chat_template(self.tokenizer)
 
     def batches(self) -> rd.Dataset[rd.LLMBatch]:
-        """This library's batches."""
+        """Makes this library's batches."""
         return self.documents().pack(2048, loss_mask="assistant_masks").batch(32, drop_remainder=False)
 
 
 def one_by_one(job: Job) -> TokenCounts:
-    """Tokens of transformers called for each conversation."""
+    """Yields the tokens of transformers, called for each conversation."""
     for chat in job.chats:
         yield len(job.called(chat)["input_ids"])
 
 
 def together(job: Job, at_once: int) -> TokenCounts:
-    """Tokens of transformers called for several conversations."""
+    """Yields the tokens of transformers, called for several conversations together."""
     rest = iter(job.chats)
     while part := list(islice(rest, at_once)):
         yield sum(map(len, job.called(part)["input_ids"]))
 
 
 def of_documents(documents: rd.Dataset[Any]) -> TokenCounts:
-    """Tokens of documents."""
+    """Yields the tokens of documents."""
     with iter(documents) as iterator:
         for document in iterator:
             yield len(document["tokens"])
 
 
 def of_batches(batches: rd.Dataset[rd.LLMBatch]) -> TokenCounts:
-    """Tokens of batches, learnt or not."""
+    """Yields the tokens of batches, scored or not."""
     with iter(batches) as iterator:
         for batch in iterator:
             yield int(np.count_nonzero(batch.inputs_segmentation))
 
 
 def conversations(texts: Sequence[str], draw: random.Random) -> Iterator[Messages]:
-    """Conversations of one to three questions and answers."""
+    """Makes conversations of one to three questions and answers."""
     rest = iter(texts)
     while len(turns := list(islice(rest, 2 * draw.randint(1, 3)))) > 1:
         roles = ["user", "assistant"] * (len(turns) // 2)
@@ -108,7 +108,7 @@ def conversations(texts: Sequence[str], draw: random.Random) -> Iterator[Message
 
 
 def turns(job: Job) -> Iterator[Turn]:
-    """Everything whose throughput is compared."""
+    """Returns all contenders."""
     opened: dict[tuple[str, str], Callable[[], TokenCounts]] = {
         (LOOP, "one a call"): partial(one_by_one, job),
         (LOOP, "256 a call"): partial(together, job, 256),
@@ -121,7 +121,7 @@ def turns(job: Job) -> Iterator[Turn]:
 
 
 def figures(measured: Sequence[Measured], tokens_each: float) -> Iterator[Figure]:
-    """Conversations a second, and their ratio to the plain loop."""
+    """Returns conversations a second, and their ratio to the plain loop."""
     for found in measured:
         name = f"{found.turn.group}: {found.turn.name}"
         yield Figure(name, median(found.clock) / tokens_each, "conversations/s")
@@ -134,7 +134,7 @@ def figures(measured: Sequence[Measured], tokens_each: float) -> Iterator[Figure
 @click.option("--rounds", default=5, show_default=True, help="How often each contender takes its turn.")
 @click.option("--json-only", is_flag=True, help="Print the JSON lines alone.")
 def main(megabytes: int, rounds: int, json_only: bool) -> None:
-    """Compares what makes tokens of conversations."""
+    """Compares ways to make tokens of conversations."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     texts = read_texts(megabytes * 1_000_000)
     random.Random(7).shuffle(texts)

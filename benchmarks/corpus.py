@@ -1,8 +1,8 @@
 """A deterministic corpus of token documents in ArrayRecord files.
 
-The documents are int32 token arrays of log-normal length, written with ``group_size:1`` (the setting that
-Grain asks for) and ArrayRecord's default compression to several shard files. Tokens are drawn uniformly, from
-1 on, so that 0 is free for padding and the tokens of a batch can be told from it.
+The documents are int32 token arrays of log-normal length. They are written to several shard files, with
+``group_size:1`` (the setting that Grain asks for) and ArrayRecord's default compression. Tokens are drawn uniformly
+from 1 on, so that 0 is always padding.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WRITER_OPTIONS = "group_size:1"
 
 @dataclass(frozen=True)
 class CorpusSpec:
-    """What a corpus holds; equal specs give equal records.
+    """The settings of a corpus. Equal settings give equal records.
 
     Attributes:
         documents: Number of documents.
@@ -45,27 +45,27 @@ class CorpusSpec:
     seed: int = 0
 
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Length of every document, in record order: int64[documents]."""
+        """Returns the length of every document, in record order: int64[documents]."""
         rng = np.random.default_rng(self.seed)
         drawn = rng.lognormal(np.log(self.mean_length) - self.sigma**2 / 2, self.sigma, self.documents)
         return np.clip(drawn.astype(np.int64), 1, self.max_length)
 
     @property
     def folder_name(self) -> str:
-        """A name that changes with whatever changes the files."""
+        """Returns a name that changes with everything that changes the files."""
         text = json.dumps([asdict(self), WRITER_OPTIONS], sort_keys=True)
         return f"tokens-{self.documents}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def ensure_corpus(spec: CorpusSpec, data_dir: Path, *, show_progress: bool) -> list[str]:
-    """Writes the corpus unless it is there already.
+    """Writes the corpus, unless it is already there.
 
-    The files are written to a scratch folder that is renamed when complete, so that an interrupted run leaves
-    nothing that a later run would take for a corpus.
+    The files are written to a scratch folder, which is renamed when complete. So a later run never takes the rest of
+    an interrupted run for a corpus.
 
     Args:
-        spec: What to write.
-        data_dir: Cache folder; the corpus gets a folder of its own in it.
+        spec: The settings of the corpus.
+        data_dir: Cache folder; the corpus gets its own folder in it.
         show_progress: Whether to draw a progress bar.
 
     Returns:

@@ -1,14 +1,14 @@
-"""How much of the batches of an evaluation is padding, by where requests are sorted by length.
+"""The share of padding in the batches of an evaluation, by where requests are sorted by length.
 
-The requests are like those of a suite of six tasks, one task after the other, with log-normal lengths around a mean
-of each. They are given to H hosts in one stretch each, in batches of 512 rows of all hosts; the length of a batch is
-the largest of all hosts', as a multiple of 64. Compared are:
+The requests are like those of a suite of six tasks, task after task, with log-normal lengths around a mean for each
+task. Each of H processes gets one stretch of them, in batches of 512 rows over all processes. The length of a batch
+is the largest length of all processes, as a multiple of 64. It compares:
 
-- nothing sorted: each host takes its stretch as it is;
-- sorted by each host: each host's stretch, the longest first, as the original does;
-- sorted over all hosts: ``lmeval_preprocessing_pipeline``. Its batches are made, and what is in them is counted.
+- nothing sorted: each process takes its stretch as it is;
+- sorted by each process: the longest of each stretch first, as in the original;
+- sorted over all processes: ``lmeval_preprocessing_pipeline``. Its batches are made, and their cells counted.
 
-Nothing is timed, so that the figures are the same on any machine. Prints the tables of docs/evaluation.md.
+Nothing is timed, so the figures are the same on any machine. Prints the tables of docs/evaluation.md.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class Layout:
     """Batches of rows, as lengths.
 
     Attributes:
-        widths: int64[batches], the length that all rows of a batch have.
+        widths: int64[batches], the length of all rows of a batch.
         cells: Cells of all batches.
-        tokens: Those that hold a token.
+        tokens: Cells that hold a token.
     """
 
     widths: Int64Array
@@ -54,7 +54,7 @@ class Layout:
 
     @property
     def padding(self) -> float:
-        """Share of the cells that is padding."""
+        """The share of the cells that hold padding."""
         return 1 - self.tokens / self.cells
 
     def __str__(self) -> str:
@@ -62,20 +62,20 @@ class Layout:
 
 
 def draw_lengths() -> Int64Array:
-    """Lengths of all requests, task after task: int64[requests]."""
+    """Draws the lengths of all requests, task after task: int64[requests]."""
     random = np.random.default_rng(SEED)
     parts = [random.lognormal(np.log(mean) - sigma**2 / 2, sigma, count) for count, mean, sigma in TASKS.values()]
     return np.maximum(1, np.concatenate(parts)).astype(np.int64)
 
 
 def by_host(lengths: Int64Array, hosts: int, *, longest_first: bool) -> Layout:
-    """Batches of hosts that have a stretch of the requests each."""
+    """Makes the batches of processes that have a stretch of the requests each."""
     local = BATCH // hosts
     per_host = -(-len(lengths) // (hosts * local)) * local
     stretches = [np.pad(part, (0, per_host - len(part)), constant_values=1) for part in _stretches(lengths, hosts)]
     if longest_first:
         stretches = [-np.sort(-stretch) for stretch in stretches]
-    # largest: int64[hosts, batches], the largest length of each host's part of each batch
+    # largest: int64[hosts, batches], the largest length of each process's part of each batch
     largest = np.stack([stretch.reshape(-1, local).max(1) for stretch in stretches])
     widths = -(-largest.max(0) // MULTIPLE) * MULTIPLE
     return Layout(widths, int(widths.sum()) * BATCH, int(lengths.sum()))
@@ -87,7 +87,7 @@ def _stretches(lengths: Int64Array, hosts: int) -> Iterator[Int64Array]:
 
 
 def over_all(lengths: Int64Array, hosts: int) -> Layout:
-    """The batches of the pipeline, made on each host."""
+    """Counts the batches of the pipeline, made on each process."""
     text = np.zeros(int(lengths.max()), np.int32)
     texts = [text[:0], *(text[:length] for length in lengths)]
     count = len(lengths)
@@ -123,7 +123,7 @@ def main() -> None:
     everywhere = over_all(lengths, 1)
     for hosts in HOSTS:
         plain, each = (by_host(lengths, hosts, longest_first=first) for first in (False, True))
-        # Making the batches on four hosts shows that the hosts make no difference.
+        # The batches of four processes show that the number of processes does not change them.
         found = over_all(lengths, hosts) if hosts == 4 else everywhere
         print(f"| {hosts} | {plain} | {each} | {found} |")
     each = by_host(lengths, 16, longest_first=True)

@@ -1,14 +1,14 @@
-"""What it takes that epochs are exact where lengths are known only by reading: the tables of the design, measured.
+"""The cost of exact epochs if lengths are known only by reading: the tables of the design, measured.
 
-Documents have log-normal lengths (mean 540 tokens) that their source does not know, as text has; they are packed to
-rows of 2,048 tokens with the default settings. Nothing is timed, so that the figures are the same on any machine:
+Documents have log-normal lengths (mean 540 tokens). As with text, their source does not know them. They are packed to
+rows of 2,048 tokens with the default settings. Nothing is timed, so the figures are the same on any machine:
 
-- What one epoch in batches of 64 rows delivers, and how much of it is padding. The goal: all rows but less than a
-  batch, and at most 1.5 % padding from 1,000 documents on.
-- The tokens that are read a second time, by the number of processes. The goal: at most 1.5 times what a trial found
-  before this was written. The last lines run real iterators in threads, and count what their sources read.
+- The rows that one epoch in batches of 64 rows delivers, and their share of padding. The goal: less than one batch is
+  left out, and at most 1.5 % padding from 1,000 documents on.
+- The tokens that are read a second time, by the number of processes. The goal: at most 1.5 times the result of a
+  trial before this was written. The last lines run real iterators in threads, and count the reads of their sources.
 - The size of a state, and whether it is the same on 64 processes.
-- What a thousand processes tell each other of the lengths of a group.
+- What a thousand processes send each other about the lengths of a group.
 
 Prints a table of the figures with a goal, and a JSON line for each figure.
 """
@@ -44,13 +44,13 @@ _REPORT_WIDTH = 110
 
 @dataclass(frozen=True)
 class ReadTwice:
-    """A pipeline of which the tokens are counted that several processes read twice.
+    """A pipeline for which the tokens read by several processes are counted.
 
     Attributes:
-        name: What it is called in the report.
+        name: Its name in the report.
         batch: Rows a batch.
-        trial: By the number of processes what a trial found, in percent.
-        weights: Those of the components of a mix of rows, or None for a single component.
+        trial: By the number of processes, the result of the trial in percent.
+        weights: The weights of the components of a mix of rows; None for a single component.
         in_order: Whether the documents are sorted by length, and not shuffled.
         shards: Logical shards.
     """
@@ -63,7 +63,7 @@ class ReadTwice:
     shards: int = 64
 
     def dataset(self) -> rd.Dataset[rd.LLMBatch]:
-        """Batches: an epoch of the documents, or an endless mix of so many each."""
+        """Makes batches: an epoch of the documents, or an endless mix."""
         if self.weights is None:
             lengths = log_normal(DOCUMENTS)
             found = rows(text(np.sort(lengths), shuffled=False) if self.in_order else text(lengths))
@@ -76,7 +76,7 @@ class ReadTwice:
         return found.batch(self.batch, shards=self.shards)
 
     def figures(self) -> Iterator[Figure]:
-        """The share for each number of processes."""
+        """Returns the share for each number of processes."""
         batches = None if self.weights is None else ROWS_OF_A_MIX // self.batch
         shares = shares_read_twice(self.dataset(), self.shards, list(self.trial), batches)
         for (processes, trial), share in zip(self.trial.items(), shares, strict=True):
@@ -98,7 +98,7 @@ READ_TWICE = (
 
 
 def epoch_figures() -> Iterator[Figure]:
-    """What one epoch delivers."""
+    """Counts what one epoch delivers."""
     for documents in SIZES:
         yield from _epoch(f"{documents:,} documents", rows(text(log_normal(documents))), MOST_PADDING)
     few = text(log_normal(10 * DOCUMENTS)).filter(_keeps_one_percent)
@@ -117,18 +117,18 @@ def _epoch(name: str, dataset: rd.Dataset[rd.LLMBatch], most_padding: Goal) -> I
 
 
 def _padding_of_rows(padding: float, tokens: int, empty_rows: int) -> float:
-    """Padding without the rows that fill the last batch up."""
+    """Returns the padding without the rows that fill up the last batch."""
     cells = tokens / (1 - padding) - empty_rows * LENGTH
     return 1 - tokens / cells
 
 
 def _keeps_one_percent(document: Int64Array) -> bool:
-    """About every hundredth document, by the last digits of its length, which are as good as drawn."""
+    """Keeps about every hundredth document, by the last digits of its length, which are as good as random."""
     return len(document) % 100 == 37
 
 
 def state_figures() -> Iterator[Figure]:
-    """Bytes of a state, and on how many of 64 processes it is the same."""
+    """Returns the bytes of a state, and on how many of 64 processes it is the same."""
     one = rows(text(log_normal(2_000)).repeat())
     three = {name: rows(text(log_normal(2_000, SEED + i)).repeat()) for i, name in enumerate("abc")}
     for name, dataset in (
@@ -148,14 +148,14 @@ def _state(dataset: rd.Dataset[rd.LLMBatch]) -> str:
 
 
 def exchange_figures(processes: int) -> Iterator[Figure]:
-    """What each of so many processes moves for one group."""
+    """Counts what each process moves for one group."""
     lengths = np.split(log_normal(64 * 256), 64)
     carriers = exchange(lengths, processes)
     facts = sum(carrier.sent for carrier in carriers)
     name = f"lengths of a group, {processes} processes"
     yield Figure(f"{name}: published by all", facts / 1e3, "kB", Goal(40))
     received = max(carrier.received for carrier in carriers)
-    # It reads all after 1, 2, 4, … 32 waits, and before the first.
+    # A waiting process reads everything after 1, 2, 4, … 32 waits, and before the first.
     yield Figure(f"{name}: received by one, at most", received / 1e3, "kB", Goal(8 * 40))
     yield Figure(
         f"{name}: calls of one, at most", max(carrier.calls for carrier in carriers), "calls", Goal(1 + 64 + 7)
@@ -163,7 +163,7 @@ def exchange_figures(processes: int) -> Iterator[Figure]:
 
 
 def real_figures(documents: int = 20_000) -> Iterator[Figure]:
-    """Tokens that real iterators read twice, which have their rows and share a directory of lengths."""
+    """Counts the tokens that real iterators read twice. They have their own rows and share a directory of lengths."""
     for processes in (2, 8):
         lengths = log_normal(documents)
         with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(processes) as threads:
@@ -186,7 +186,7 @@ def real_figures(documents: int = 20_000) -> Iterator[Figure]:
 @click.option("--processes", default=1_000, show_default=True, help="How many of them exchange lengths.")
 @click.option("--json-only", is_flag=True, help="Print the JSON lines alone.")
 def main(processes: int, json_only: bool) -> None:
-    """Measures what one sequence of rows costs."""
+    """Measures the cost of one sequence of rows."""
     figures = [*epoch_figures(), *(figure for case in READ_TWICE for figure in case.figures()), *real_figures()]
     figures += [*state_figures(), *exchange_figures(processes)]
     if not json_only:

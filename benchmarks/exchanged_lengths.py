@@ -1,4 +1,4 @@
-"""What processes tell each other of the lengths of one group of windows: bytes and calls of each."""
+"""What processes send each other about the lengths of one group of windows: bytes and calls of each process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from resumable_data.processes.published import Published
 
 @dataclass
 class Board:
-    """The facts that all processes see, which are threads here."""
+    """The facts that all processes see. Here processes are threads."""
 
     facts: dict[str, bytes] = field(default_factory=dict[str, bytes])
     there: defaultdict[str, Event] = field(default_factory=lambda: defaultdict(Event))
@@ -29,10 +29,10 @@ class CountingCarrier:
     """The board as one process sees it.
 
     Attributes:
-        board: What all see.
+        board: The facts that all processes see.
         sent: Bytes of the facts that it published.
-        received: Bytes of the facts that it got; who asks for several gets all that are there.
-        calls: How often it went to the board.
+        received: Bytes of the facts that it got. A read of several facts gets all that are there.
+        calls: The number of its calls to the board.
     """
 
     board: Board
@@ -52,7 +52,7 @@ class CountingCarrier:
                 self.board.there[key].set()
 
     def find(self, group: str, keys: Sequence[str]) -> dict[str, bytes]:
-        """Those that are there."""
+        """Returns the facts that are there."""
         self.calls += 1
         with self.board.lock:
             there = dict(self.board.facts)
@@ -60,7 +60,7 @@ class CountingCarrier:
         return {key: there[key] for key in keys if key in there}
 
     def wait(self, group: str, key: str, seconds: float, closing: Event) -> bytes | None:
-        """One as soon as it is there."""
+        """Waits for a fact."""
         self.calls += 1
         with self.board.lock:
             there = self.board.there[key]
@@ -70,11 +70,11 @@ class CountingCarrier:
         return fact
 
     def forget(self, group: str, keys: Sequence[str]) -> None:
-        """Takes facts away."""
+        """Removes facts."""
 
 
 def exchange(lengths: Sequence[Int64Array], processes: int) -> list[CountingCarrier]:
-    """What each process moved for one group, of which the first so many measure a window each.
+    """Counts what each process moved for one group. The first processes measure a window each.
 
     Args:
         lengths: int64[n] for each window.
@@ -92,6 +92,6 @@ def exchange(lengths: Sequence[Int64Array], processes: int) -> list[CountingCarr
             raise AssertionError(f"process {process} found other lengths")
 
     with ThreadPoolExecutor(processes) as threads:
-        # The speakers come last, so that everybody has to wait.
+        # The processes that measure come last, so that all others have to wait.
         list(threads.map(share, reversed(range(processes))))
     return carriers

@@ -1,4 +1,4 @@
-"""Figures and the goals that they are held to."""
+"""Figures and their goals."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from rich.table import Column, Table
 
 @dataclass(frozen=True)
 class Goal:
-    """A bound that a figure is to keep.
+    """A bound that a figure should keep.
 
     Attributes:
         bound: The bound.
-        at_least: Whether the figure is to reach it from above, rather than stay below.
+        at_least: Whether the figure should be at least the bound; otherwise at most.
     """
 
     bound: float
     at_least: bool = False
 
     def reached(self, value: float) -> bool:
-        """Whether a value keeps the bound."""
+        """Says whether a value keeps the bound."""
         return value >= self.bound if self.at_least else value <= self.bound
 
     def __str__(self) -> str:
@@ -35,10 +35,10 @@ class Figure:
     """One measured number.
 
     Attributes:
-        name: What was measured.
+        name: Its name.
         value: The number.
         unit: Its unit; ``x`` for a ratio.
-        goal: What it is to reach, or None where it is for information.
+        goal: Its goal; None if it is only for information.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Figure:
     goal: Goal | None = None
 
     def to_json(self) -> str:
-        """One line of JSON; four digits are more than a timing deserves."""
+        """Formats the figure as a line of JSON. A timing has no more than four good digits."""
         goal = None if self.goal is None else self.goal.bound
         value = float(f"{self.value:.4g}")
         fields = {"figure": self.name, "value": value, "unit": self.unit, "goal": goal}

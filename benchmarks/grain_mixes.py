@@ -1,7 +1,7 @@
 """Grain pipelines for the mixing benchmark: components of equal weight, mixed as documents or as rows.
 
-Both ends are batches as in ``grain_setups``. Documents are cut to a row's length, which spares Grain the splitting
-of long ones, and packed by best fit.
+The batches are those of ``grain_setups``. Documents are truncated to a row's length, so that Grain need not split
+long ones, and packed by best fit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BINS = 32
 
 
 class Level(Enum):
-    """What is mixed."""
+    """The level of a mix."""
 
     DOCUMENTS = "documents"
     ROWS = "rows"
@@ -30,8 +30,8 @@ class GrainMix:
     """A mix of shuffled, repeated ArrayRecord components.
 
     Attributes:
-        level: Documents are mixed by ``MapDataset.mix`` before one packer, rows by ``IterDataset.mix`` after
-            a packer a component.
+        level: ``MapDataset.mix`` mixes documents before one packer; ``IterDataset.mix`` mixes rows after a packer
+            for each component.
         read_threads: Threads that read, and the records that they read ahead; for rows, of each component.
     """
 
@@ -40,17 +40,17 @@ class GrainMix:
 
     @property
     def name(self) -> str:
-        """The set-up in a few words."""
+        """Describes the set-up in a few words."""
         return f"{self.read_threads} read threads"
 
     def rows_a_cycle(self, components: int) -> int:
-        """Rows in which every packer fills its open rows once."""
+        """Returns the rows in which every packer fills its open rows once."""
         return _BINS * (components if self.level is Level.ROWS else 1)
 
     def dataset(
         self, components: Sequence[Sequence[str]], *, length: int, batch: int, seed: int
     ) -> grain.IterDataset:
-        """The pipeline over components, each of them files of int32 tokens."""
+        """Makes the pipeline over components, each of them files of int32 tokens."""
         documents = [self._documents(files, length, seed + number) for number, files in enumerate(components)]
         if self.level is Level.DOCUMENTS:
             rows = self._packed(grain.MapDataset.mix(documents), length)
@@ -59,7 +59,7 @@ class GrainMix:
         return rows.batch(batch, drop_remainder=True)
 
     def tokens(self, components: Sequence[Sequence[str]], *, length: int, batch: int, seed: int) -> TokenBatches:
-        """The tokens of one batch after the other; closing the generator stops the read threads."""
+        """Yields the tokens of one batch after the other. Closing the generator stops the read threads."""
         iterator = iter(self.dataset(components, length=length, batch=batch, seed=seed))
         try:
             for element in iterator:

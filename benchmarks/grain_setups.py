@@ -1,9 +1,9 @@
 """Grain pipelines for the packing benchmark: shuffle, repeat, pack, batch.
 
-Every set-up ends in the same batches: ``tokens``, ``tokens_segment_ids`` and ``tokens_positions``, each
-int32[batch, length]. First-fit and best-fit refuse documents longer than a row, so those set-ups truncate
-them or split them first. No read threads are what Grain advises for data in memory, and the files are in the
-page cache; batches are made before ``mp_prefetch``, so that a worker hands over whole ones.
+Every set-up makes the same batches: ``tokens``, ``tokens_segment_ids`` and ``tokens_positions``, each
+int32[batch, length]. First-fit and best-fit refuse documents longer than a row, so those set-ups first truncate or
+split them. Grain advises no read threads for data in memory, and the files are in the page cache. Batches are made
+before ``mp_prefetch``, so that a worker sends whole batches.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Packer(Enum):
 
 
 class LongDocuments(Enum):
-    """What becomes of documents that are longer than a row."""
+    """The treatment of documents that are longer than a row."""
 
     TRUNCATED = "truncated"
     SPLIT = "split"
@@ -39,14 +39,14 @@ class LongDocuments(Enum):
 
 @dataclass(frozen=True)
 class GrainSetup:
-    """One way of setting Grain up for the job.
+    """A set-up of Grain for the job.
 
     Attributes:
         packer: The packing strategy.
-        bins: Rows that are open at a time; concat-then-split has none.
-        long_documents: What becomes of long documents; concat-then-split always splits.
+        bins: The most open rows; concat-then-split has none.
+        long_documents: The treatment of long documents; concat-then-split always splits.
         read_threads: Threads that read, and the number of records that they read ahead.
-        workers: Worker processes; with 0 everything happens in this process.
+        workers: Worker processes; with 0 everything runs in this process.
     """
 
     packer: Packer
@@ -57,7 +57,7 @@ class GrainSetup:
 
     @property
     def name(self) -> str:
-        """What the set-up is called among those with as many workers."""
+        """Names the set-up among those with as many workers."""
         name = self.packer.value
         if self.bins is not None:
             name += f" {self.bins}, {self.long_documents.value}"
@@ -65,11 +65,11 @@ class GrainSetup:
 
     @property
     def ahead(self) -> int:
-        """Batches that it may have got ready while nobody asked: in queues on both sides of each process."""
+        """Returns the most batches that may be ready early, in queues on both sides of each process."""
         return 12 * self.workers
 
     def dataset(self, files: Sequence[str], *, length: int, batch: int, seed: int) -> grain.IterDataset:
-        """The pipeline over ArrayRecord files of int32 tokens."""
+        """Makes the pipeline over ArrayRecord files of int32 tokens."""
         source = grain.MapDataset.source(grain.sources.ArrayRecordDataSource(files))
         parse = _Parse(length if self.long_documents is LongDocuments.TRUNCATED else None)
         read_options = grain.ReadOptions(self.read_threads, prefetch_buffer_size=max(self.read_threads, 1))
@@ -80,7 +80,7 @@ class GrainSetup:
         return batches.mp_prefetch(grain.MultiprocessingOptions(self.workers, _BATCHES_BUFFERED_A_WORKER))
 
     def tokens(self, files: Sequence[str], *, length: int, batch: int, seed: int) -> TokenBatches:
-        """The tokens of one batch after the other; closing the generator stops the workers."""
+        """Yields the tokens of one batch after the other. Closing the generator stops the workers."""
         if self.workers and not flags.FLAGS.is_parsed():
             flags.FLAGS(["benchmark"])  # Grain's workers do not start before absl's flags are parsed.
         iterator = iter(self.dataset(files, length=length, batch=batch, seed=seed))

@@ -1,8 +1,7 @@
-"""Grain pipelines that tokenise text: shuffle, tokenise in a map, pack by first fit, batch.
+"""Grain pipelines that tokenize text: shuffle, tokenize in a map, pack by first fit, batch.
 
-Packing is Grain's cheapest of those that keep documents whole, with documents cut at a row; what counts here is
-how tokenising is set up. A map has one document at a time, or a list of them where ``batch`` makes lists before it
-and a flat map takes them apart again.
+Packing is Grain's cheapest that keeps documents whole, with documents truncated to a row. The set-ups differ in how
+they tokenize: a map gets one document at a time, or ``batch`` makes lists before it and a flat map splits them again.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ _OPEN_ROWS = 32
 
 @dataclass(frozen=True)
 class GrainTexts:
-    """One way of setting Grain up for the job.
+    """A set-up of Grain for the job.
 
     Attributes:
-        together: Whether 256 documents are tokenised in one call.
-        read_threads: Threads that read and tokenise.
-        workers: Worker processes; with 0 everything happens in this process.
+        together: Whether 256 documents are tokenized in one call.
+        read_threads: Threads that read and tokenize.
+        workers: Worker processes; with 0 everything runs in this process.
     """
 
     together: bool = False
@@ -37,22 +36,22 @@ class GrainTexts:
 
     @property
     def name(self) -> str:
-        """What the set-up is called among those with as many workers."""
+        """Names the set-up among those with as many workers."""
         name = "256 documents a call" if self.together else "a document a call"
         return f"{name}, {self.read_threads} threads" if self.read_threads else name
 
     def tokens(self, file: str, tokenizer: Tokenizer, eod_id: int, *, length: int, batch: int) -> TokenCounts:
-        """The number of tokens in one batch after the other; one epoch in this process, many with workers."""
+        """Yields the number of tokens of one batch after the other; one epoch in this process, many with workers."""
         source = grain.MapDataset.source(grain.sources.ArrayRecordDataSource(file)).shuffle(seed=7)
         if self.workers:
             source = source.repeat()
         options = grain.ReadOptions(self.read_threads, prefetch_buffer_size=max(self.read_threads, 1))
         if self.together:
-            tokenise = _TokeniseTogether(tokenizer, eod_id, length)
-            lists = source.batch(_DOCUMENTS_AT_ONCE, batch_fn=list).map(tokenise).to_iter_dataset(options)
+            tokenize = _TokenizeTogether(tokenizer, eod_id, length)
+            lists = source.batch(_DOCUMENTS_AT_ONCE, batch_fn=list).map(tokenize).to_iter_dataset(options)
             documents: Any = experimental.FlatMapIterDataset(lists, _Apart())
         else:
-            documents = source.map(_Tokenise(tokenizer, eod_id, length)).to_iter_dataset(options)
+            documents = source.map(_Tokenize(tokenizer, eod_id, length)).to_iter_dataset(options)
         rows = experimental.FirstFitPackIterDataset(
             documents, length_struct={"tokens": length}, num_packing_bins=_OPEN_ROWS
         )
@@ -70,7 +69,7 @@ class GrainTexts:
 
 
 @dataclass(frozen=True)
-class _Tokenise:
+class _Tokenize:
     """Makes an element of a record."""
 
     tokenizer: Tokenizer
@@ -81,12 +80,12 @@ class _Tokenise:
         return self.element(self.tokenizer.encode(record.decode(), add_special_tokens=False).ids)
 
     def element(self, ids: list[int]) -> dict[str, Any]:
-        """The element of a document, closed if it is not cut."""
+        """Makes the element of a document, with an end token if it is not truncated."""
         return {"tokens": np.array([*ids, self.eod_id][: self.longest], np.int32)}
 
 
 @dataclass(frozen=True)
-class _TokeniseTogether(_Tokenise):
+class _TokenizeTogether(_Tokenize):
     """Makes elements of many records."""
 
     def __call__(self, records: list[bytes]) -> list[dict[str, Any]]:  # type: ignore[override]
@@ -96,7 +95,7 @@ class _TokeniseTogether(_Tokenise):
 
 
 class _Apart(experimental.FlatMapTransform):
-    """Takes a list of elements apart."""
+    """Splits a list of elements."""
 
     max_fan_out: ClassVar[int] = _DOCUMENTS_AT_ONCE
 

@@ -1,6 +1,6 @@
-"""Ten to the nine documents: time to the first batch, memory, and what a step costs.
+"""A source of a billion documents: time to the first batch, memory, and the cost of a step.
 
-Run as a program, it measures in a process that has done nothing else, and prints one JSON object.
+As a program it measures in a process that has done nothing else, and prints one JSON object.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def measure_large_source() -> dict[str, float]:
     """Measures in a fresh process.
 
     Returns:
-        ``first_batch_seconds``, from making the source to the first batch; ``resident_megabytes``, what the
-        whole process holds beyond mapped files; and ``step_ratio``, what a step costs compared with one over
-        100,000 documents.
+        ``first_batch_seconds``, from making the source to the first batch; ``resident_megabytes``, the memory of the
+        whole process without mapped files; and ``step_ratio``, the cost of a step relative to one over 100,000
+        documents.
     """
     command = [sys.executable, str(Path(__file__).resolve())]
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
@@ -56,7 +56,7 @@ def _dataset(documents: int) -> rd.Dataset[rd.LLMBatch]:
 
 
 def _resident_bytes() -> int:
-    """Resident memory of this process, without mapped files where the system tells them apart."""
+    """Returns the resident memory of this process, without mapped files if the system tells them apart."""
     memory = psutil.Process().memory_info()
     return memory.rss - getattr(memory, "shared", 0)
 

@@ -1,9 +1,9 @@
 """Minibatches of an in-memory image-like data set: this library's light loaders, a plain loop, Grain, and PyTorch.
 
-The job: samples are 64 x 64 x 3 bytes, which a data set makes float32 and flips at random by index; a pass over all
-of them, shuffled, in minibatches of 128. The contenders take turns, five times each, and the medians count. Workers
-are started before the clock runs, but for Grain's, which start with each pass. PyTorch takes part where it is there.
-Grain reads with 16 threads unless told otherwise, which share one interpreter here: so it runs without threads too.
+The job: samples are 64 x 64 x 3 bytes. A data set makes them float32, and flips them at random by index. A pass goes
+over all of them, shuffled, in minibatches of 128. The contenders take turns, five times each, and the medians count.
+Workers are started before the clock runs, except Grain's, which start with each pass. PyTorch takes part if it is
+installed. Grain reads with 16 threads by default, which share one interpreter here, so it also runs without threads.
 
 Prints a table, and a JSON line for each figure.
 """
@@ -43,7 +43,7 @@ class Images:
 
 
 def plain_loop(images: Images) -> Iterable[Any]:
-    """What one writes without a library."""
+    """Loads in a plain loop, without a library."""
     order = np.random.default_rng(0).permutation(SAMPLES)
     for start in range(0, SAMPLES, SIZE):
         samples = [images[index] for index in order[start : start + SIZE]]
@@ -51,7 +51,7 @@ def plain_loop(images: Images) -> Iterable[Any]:
 
 
 def grain_loader(images: Images, workers: int, threads: int | None = None) -> Callable[[], Iterable[Any]]:
-    """Grain's own DataLoader, with its own number of threads or another."""
+    """Makes Grain's own DataLoader, with its own number of threads or another."""
     reading = None if threads is None else grain.ReadOptions(num_threads=threads)
 
     def one_pass() -> Iterable[Any]:
@@ -68,7 +68,7 @@ def grain_loader(images: Images, workers: int, threads: int | None = None) -> Ca
 
 
 def torch_loader(images: Images, workers: int) -> Callable[[], Iterable[Any]]:
-    """PyTorch's DataLoader, whose workers stay from pass to pass."""
+    """Makes PyTorch's DataLoader, whose workers stay from pass to pass."""
     from torch.utils.data import DataLoader as TorchLoader  # pyright: ignore[reportMissingImports]
 
     loader: Any = TorchLoader(
@@ -82,7 +82,7 @@ def torch_loader(images: Images, workers: int) -> Callable[[], Iterable[Any]]:
 
 
 def contenders() -> dict[str, Callable[[], Iterable[Any]]]:
-    """One pass of each."""
+    """Returns a function for one pass of each contender."""
     images = Images()
     here, workers = DataLoader[Any](images, SIZE), DataLoader[Any](images, SIZE, num_workers=2)
     ready = InMemoryDataLoader({"image": images.pixels, "label": np.arange(SAMPLES, dtype=np.int32)}, SIZE)
@@ -104,7 +104,7 @@ def contenders() -> dict[str, Callable[[], Iterable[Any]]]:
 
 
 def seconds(one_pass: Callable[[], Iterable[Any]]) -> float:
-    """How long a pass takes."""
+    """Measures the seconds of a pass."""
     begin = time.perf_counter()
     count = sum(len(batch["label"]) for batch in one_pass())
     assert count == SAMPLES
@@ -112,8 +112,8 @@ def seconds(one_pass: Callable[[], Iterable[Any]]) -> float:
 
 
 def main() -> None:
-    """Measures all of them."""
-    flags.FLAGS.mark_as_parsed()  # Grain asks for them where it starts workers.
+    """Measures all contenders."""
+    flags.FLAGS.mark_as_parsed()  # Grain asks for the flags when it starts workers.
     found = contenders()
     for one_pass in found.values():
         next(iter(one_pass()))

@@ -1,7 +1,7 @@
-"""A corpus of many tiny shards: what it takes to index it, and to come to the first batch in a new process.
+"""A corpus of many tiny shards: the cost of indexing it, and of the first batch in a new process.
 
-The number of files that a process may have open is the one of the shell (``ulimit -n``). Requests are counted by
-strace, where that is installed: opens, reads, and questions for the state of files, of the shards and their indexes.
+The shell's limit of open files holds (``ulimit -n``). If strace is installed, it counts the requests for shards and
+their indexes: opens, reads, and questions for the state of files.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ print(time.perf_counter() - begin)
 
 
 def write_corpus(folder: Path, n_shards: int) -> str:
-    """Writes shards of one document each, and gives their pattern."""
+    """Writes shards of one document each, and returns their pattern."""
     for number in range(n_shards):
         writer = ArrayRecordWriter(f"{folder}/c-{number:05d}-of-{n_shards:05d}.arecord", "group_size:1")
         writer.write(np.full(5, number, "<i4").tobytes())
@@ -46,7 +46,7 @@ def write_corpus(folder: Path, n_shards: int) -> str:
 
 
 def run(program: str, pattern: str, *before: str) -> tuple[float, str]:
-    """Seconds and output of a program in a new process."""
+    """Returns seconds and output of a program in a new process."""
     begin = time.perf_counter()
     command = [*before, sys.executable, "-c", program, pattern]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -54,7 +54,7 @@ def run(program: str, pattern: str, *before: str) -> tuple[float, str]:
 
 
 def requests_of(program: str, pattern: str) -> Counter[str]:
-    """How often a program opens, reads and asks for files of a folder."""
+    """Counts how often a program opens, reads and asks for files of a folder."""
     counts: Counter[str] = Counter()
     if shutil.which("strace") is None:
         return counts

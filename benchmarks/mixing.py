@@ -1,16 +1,16 @@
-"""What a step of a mix costs, by its number of components: this library beside Grain, in one run.
+"""The cost of a step of a mix, by its number of components: this library beside Grain, in one run.
 
 The same number of documents (log-normal lengths, mean 540 tokens) lies in 1, 10 and 100 ArrayRecord files, each file
 a component of equal weight: shuffled, repeated, packed by best fit to rows of 2,048 tokens, in batches of 32 rows.
-Mixed are either rows, behind a packer a component, or documents, in front of one packer. All contenders take turns,
-and what counts are the ratios: to a mix of one component, and to the fastest of Grain's mixes of as many.
+It mixes rows, after a packer for each component, or documents, before one packer. All contenders take turns, and the
+ratios count: to a mix of one component, and to the fastest of Grain's mixes of as many components.
 
-A read from a large ArrayRecord file costs more than one from a small file, and reads from many files more than as
-many from one. So there are two mixes of one component, of one file and of the files of a hundred components, and
-the faster of them counts.
+A read from a large ArrayRecord file costs more than one from a small file, and reads from many files cost more than
+as many reads from one. So there are two mixes of one component, of one file and of the files of a hundred components,
+and the faster one counts.
 
-A timing covers the batches in which every component's window, or Grain's open rows of every packer, is filled once;
-otherwise those of a hundred components would be filled in the warm-up and never in a timing.
+A timing covers the batches in which every component's window, or Grain's open rows of every packer, is filled once.
+Otherwise the windows of a hundred components would be filled in the warm-up and never in a timing.
 
 Prints a table, and a JSON line for each figure.
 """
@@ -38,8 +38,8 @@ import resumable_data as rd
 
 COMPONENTS = (1, 10, 100)
 MOST = COMPONENTS[-1]
-GOAL = Goal(1.5)  # Cost of a step of the most components, in those of one component.
-# In mixes of rows every component has a window, which are to be planned anew in every timing.
+GOAL = Goal(1.5)  # Cost of a step of the most components, relative to one component.
+# In mixes of rows every component has a window, and every timing must plan all of them again.
 JOBS = {Level.DOCUMENTS: pipelines.Job(window=4096), Level.ROWS: pipelines.Job(window=512)}
 GRAIN_SETUPS = (
     GrainMix(Level.ROWS),
@@ -52,12 +52,12 @@ LEAST_BATCHES = 400  # of this library in a timing, which should last about a se
 
 @dataclass(frozen=True)
 class Mix:
-    """A mix to be measured, whoever makes it.
+    """A mix to be measured, with any maker.
 
     Attributes:
-        level: What is mixed.
+        level: The level of the mix, documents or rows.
         components: The files of each component.
-        job: What becomes of them.
+        job: The settings of the pipeline.
     """
 
     level: Level
@@ -65,17 +65,17 @@ class Mix:
     job: pipelines.Job
 
     def group(self, maker: str) -> str:
-        """The group of the maker's pipelines that make this mix."""
+        """Returns the group of the maker's pipelines that make this mix."""
         return group(maker, self.level, len(self.components))
 
     @property
     def files(self) -> str:
-        """How many files a component has."""
+        """Returns the number of files of a component."""
         files = len(self.components[0])
         return f"{files} file{'s' if files > 1 else ''} a component"
 
     def dataset(self) -> rd.Dataset[rd.LLMBatch]:
-        """This library's pipeline."""
+        """Makes this library's pipeline."""
         components: dict[str, rd.Dataset[Any]] = {
             f"c{number:03}": rd.Dataset.from_source(pipelines.array_record_source(files))
             .shuffle(seed=self.job.seed)
@@ -89,7 +89,7 @@ class Mix:
         return rows.batch(self.job.batch)
 
     def own_batches(self, mean_length: int) -> int:
-        """Batches in which the window of every component is planned at least once."""
+        """Returns the batches in which the window of every component is planned at least once."""
         windows = len(self.components) if self.level is Level.ROWS else 1
         tokens_a_batch = self.job.batch * self.job.length
         return max(windows * self.job.window * mean_length // tokens_a_batch, LEAST_BATCHES)
@@ -99,12 +99,12 @@ class Mix:
 
 
 def group(maker: str, level: Level, components: int) -> str:
-    """The name of a maker's pipelines that mix so many components."""
+    """Names a maker's pipelines that mix a number of components."""
     return f"{maker}: mix of {level.value}, {components} component{'s' if components > 1 else ''}"
 
 
 def contenders(mixes: Sequence[Mix], mean_length: int, grain_batches: int) -> Iterator[Contender]:
-    """Everything that makes one of the mixes, this library's pipelines side by side."""
+    """Returns all contenders that make one of the mixes, with this library's pipelines side by side."""
     for mix in mixes:
         start = partial(pipelines.tokens, mix.dataset())
         yield Contender(mix.files, mix.group(OWN), start, mix.own_batches(mean_length))
@@ -121,31 +121,31 @@ class Comparison:
     """The fastest pipeline of each maker for each mix.
 
     Attributes:
-        results: Those of every pipeline.
+        results: The results of every pipeline.
     """
 
     results: Sequence[Result]
 
     def best(self, maker: str, level: Level, components: int) -> Result:
-        """A maker's fastest."""
+        """Returns a maker's fastest pipeline."""
         return fastest(self.results, group(maker, level, components))
 
     def milliseconds(self, maker: str, level: Level, components: int) -> float:
-        """Cost of a step, as if every cell of its batch were filled: that of as many tokens for all makers."""
+        """Returns the cost of a step with every cell filled, so that all makers count as many tokens."""
         job = JOBS[level]
         return job.batch * job.length / self.best(maker, level, components).rate * 1e3
 
     def to_one(self, maker: str, level: Level, components: int) -> float:
-        """Cost of a step in those of the maker's mix of one component."""
+        """Returns the cost of a step, relative to the maker's mix of one component."""
         return self.best(maker, level, 1).ratio_to(self.best(maker, level, components))
 
     def to_grain(self, level: Level, components: int) -> float:
-        """How many times as fast as Grain this library is."""
+        """Returns how many times as fast as Grain this library is."""
         return self.best(OWN, level, components).ratio_to(self.best(GRAIN, level, components))
 
 
 def comparison_figures(comparison: Comparison) -> Iterator[Figure]:
-    """Costs and ratios; those of this library's mix of the most components have a goal."""
+    """Returns costs and ratios. Those of this library's mix of the most components have a goal."""
     for level, components in product(Level, COMPONENTS):
         for maker in (OWN, GRAIN):
             name = group(maker, level, components)
@@ -161,7 +161,7 @@ def comparison_figures(comparison: Comparison) -> Iterator[Figure]:
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
-    """Prints the comparison of the fastest, a section a level."""
+    """Prints the comparison of the fastest, a section for each level."""
     job = pipelines.Job()
     columns = ("ms a step", "to one", "filled", "Grain: ms a step", "to one", "filled", "× Grain")
     title = f"Mixes in batches of {job.batch} × {job.length} tokens, against the fastest of Grain's"

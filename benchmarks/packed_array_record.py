@@ -1,16 +1,16 @@
 """Packed batches from ArrayRecord tokens: this library, Grain, and the limit, side by side in one run.
 
-The job: 200,000 documents of log-normal length (mean 540 tokens) in ArrayRecord files; shuffle, repeat, pack
-to rows of 2,048 tokens, batches of 32 rows with tokens, segment ids and positions. All contenders take turns
-in one run, and what counts are the ratios between them:
+The job: 200,000 documents of log-normal length (mean 540 tokens) in ArrayRecord files; shuffle, repeat, pack to rows
+of 2,048 tokens, batches of 32 rows with tokens, segment ids and positions. All contenders take turns in one run, and
+the ratios between them count:
 
-- Grain in the set-ups of ``grain_setups``; the comparison is with the fastest of them, without and with
-  worker processes, whatever its strategy.
+- Grain in the set-ups of ``grain_setups``. The comparison is with the fastest of them, without and with worker
+  processes, whatever its strategy.
 - This library with every strategy, with and without ``prefetch``, in one process.
 - The limit: array_record's own reader with the same records in large batches, copied once.
 
-Then what states cost: ``get_state``, and restoring to the first batch at step 10 and at step 10⁶ (a state
-that is moved there, see ``state_costs``); and a source of 10⁹ documents (``large_source``).
+Then the cost of states: ``get_state``, and restoring to the first batch at step 10 and at step 10⁶ (a state that was
+moved there, see ``state_costs``). Then a source of 10⁹ documents (``large_source``).
 
 Prints two tables, and a JSON line for each figure.
 """
@@ -39,7 +39,7 @@ from throughput import Contender, Result, fastest, measure
 JOB = pipelines.Job()
 STRATEGIES = ("best_fit", "first_fit", "concat_split")
 STRATEGY_WITH_GOALS = "best_fit"
-OWN_BATCHES_A_GRAIN_BATCH = 20  # They are that much faster, and a timing is to span many packing windows.
+OWN_BATCHES_A_GRAIN_BATCH = 20  # They are that much faster, and a timing must span many packing windows.
 
 _REPORT_WIDTH = 100
 
@@ -48,12 +48,12 @@ LIMIT, OWN, GRAIN, GRAIN_WORKERS = "Limit", "resumable_data", "Grain, in-process
 
 @dataclass(frozen=True)
 class Comparison:
-    """Results, and those that the others are compared with.
+    """All results, and those that the others are compared with.
 
     Attributes:
-        results: All of them.
-        grain: The fastest of Grain's in-process set-ups.
-        workers: The fastest of those with workers.
+        results: All results.
+        grain: The fastest of Grain's set-ups in one process.
+        workers: The fastest of Grain's set-ups with workers.
         limit: The limit.
     """
 
@@ -64,12 +64,12 @@ class Comparison:
 
     @classmethod
     def of(cls, results: Sequence[Result]) -> Comparison:
-        """The comparison with the fastest of each group."""
+        """Finds the fastest contender of each group."""
         return cls(results, *(fastest(results, group) for group in (GRAIN, GRAIN_WORKERS, LIMIT)))
 
 
 def contenders(files: Sequence[str], batches: int) -> Iterator[Contender]:
-    """Everything whose throughput is compared."""
+    """Returns all contenders."""
     reads = array_record_limit.reads_an_epoch(files)
     yield Contender("array_record reads", LIMIT, partial(array_record_limit.tokens, files, seed=1), reads)
     source = pipelines.array_record_source(files)
@@ -86,7 +86,7 @@ def contenders(files: Sequence[str], batches: int) -> Iterator[Contender]:
 
 
 def throughput_figures(comparison: Comparison) -> Iterator[Figure]:
-    """Rates of everything, and ratios of this library's pipelines; those of one strategy have goals."""
+    """Returns all rates, and the ratios of this library's pipelines. Those of one strategy have goals."""
     for result in comparison.results:
         name = f"{result.contender.group}: {result.contender.name}"
         yield Figure(name, result.rate / 1e6, "M tokens/s")
@@ -102,7 +102,7 @@ def throughput_figures(comparison: Comparison) -> Iterator[Figure]:
 
 
 def state_figures(files: Sequence[str]) -> Iterator[Figure]:
-    """What states cost."""
+    """Measures the cost of states."""
     source = pipelines.array_record_source(files)
     dataset = JOB.dataset(source)
     yield Figure("get_state", state_costs.get_state_seconds(dataset) * 1e6, "µs", Goal(20))
@@ -114,7 +114,7 @@ def state_figures(files: Sequence[str]) -> Iterator[Figure]:
 
 
 def large_source_figures() -> Iterator[Figure]:
-    """What 10⁹ documents cost."""
+    """Measures the cost of 10⁹ documents."""
     measured = measure_large_source()
     yield Figure("10⁹ documents: first batch", measured["first_batch_seconds"], "s", Goal(2))
     yield Figure("10⁹ documents: resident memory", measured["resident_megabytes"], "MB", Goal(500))

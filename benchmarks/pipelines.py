@@ -12,13 +12,13 @@ from resumable_data.sources.source import Source
 
 COMPONENT = "bench"
 AHEAD = 200
-"""Batches that ``prefetch`` may have assembled, or have read the documents of, while nobody asked."""
+"""The most batches that ``prefetch`` may have assembled, or have read, before they are asked for."""
 _EOD_ID = 0
 
 
 @dataclass(frozen=True)
 class Job:
-    """What every pipeline does: shuffle, repeat for ever, pack, batch.
+    """The settings of every pipeline: shuffle, repeat for ever, pack, batch.
 
     Attributes:
         length: Tokens a row.
@@ -33,21 +33,21 @@ class Job:
     seed: int = 7
 
     def dataset(self, source: Source, strategy: str = "best_fit") -> rd.Dataset[rd.LLMBatch]:
-        """The pipeline over a source. As in Grain's, no end-of-document token is appended."""
+        """Makes the pipeline over a source. As in Grain's, no end-of-document token is appended."""
         documents = rd.Dataset.from_source(source, name=COMPONENT).shuffle(seed=self.seed).repeat()
         rows = documents.pack(length=self.length, strategy=strategy, window=self.window, eod_id=_EOD_ID)
         return rows.batch(self.batch)
 
 
 def array_record_source(files: Sequence[str]) -> rd.ArrayRecordSource:
-    """The corpus as a source, its lengths index built where there is none."""
+    """Opens the corpus as a source, and builds its lengths index if there is none."""
     source = rd.ArrayRecordSource(files, parse=rd.parse_int32_tokens, progress=False)
     source.build_index()
     return source
 
 
 def tokens(dataset: rd.Dataset[rd.LLMBatch]) -> TokenBatches:
-    """The tokens of one batch after the other; closing the generator ends the prefetching."""
+    """Yields the tokens of one batch after the other. Closing the generator ends the prefetch."""
     with iter(dataset) as iterator:
         for batch in iterator:
             yield batch.targets

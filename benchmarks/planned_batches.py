@@ -1,7 +1,7 @@
-"""What the plans of batches say: what is delivered, how much is padding, and what several processes read twice.
+"""Figures from the plans of batches: tokens delivered, padding, and tokens that several processes read twice.
 
-Planning is the library's own, done once. Its rows say which logical shard measured them, and their slots which
-process delivers them; so any number of processes can be looked at without running them.
+The library plans once. A row says which logical shard measured it, and its slot says which process delivers it. So
+any number of processes can be examined without running them.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from resumable_data.stages.catalog import Catalog
 
 @dataclass(frozen=True)
 class Delivered:
-    """What the batches of an epoch hold.
+    """The counts of the batches of an epoch.
 
     Attributes:
         tokens: Tokens of all rows.
-        tokens_of_full_batches: Those of the batches that ``drop_remainder=True`` delivers.
+        tokens_of_full_batches: Tokens of the batches that ``drop_remainder=True`` delivers.
         rows_left: Rows after the last full batch.
-        padding: Share of the cells that hold padding, where the last batch is filled up.
+        padding: Share of the cells that hold padding, if the last batch is filled up.
     """
 
     tokens: int
@@ -40,7 +40,7 @@ class Delivered:
 
 
 def planned_batches(dataset: rd.Dataset[rd.LLMBatch]) -> Iterator[RowPlan]:
-    """The rows of one global batch after the other, slot by slot; padding is rows without a span."""
+    """Yields the rows of one global batch after the other, slot by slot. A row of padding has no span."""
     engine = cast(Batch, dataset.node).open_engine(Catalog())
     cursor, step = engine.start(), 0
     try:
@@ -52,7 +52,7 @@ def planned_batches(dataset: rd.Dataset[rd.LLMBatch]) -> Iterator[RowPlan]:
 
 
 def delivered(dataset: rd.Dataset[rd.LLMBatch], row_length: int) -> Delivered:
-    """What is delivered of documents that end, by batches of one size with ``drop_remainder=False``."""
+    """Counts the deliveries of data that ends, in batches of one size with ``drop_remainder=False``."""
     tokens = full = left = cells = 0
     for plan in planned_batches(dataset):
         size, of_batch = len(plan), int(plan.length.sum())
@@ -65,15 +65,15 @@ def delivered(dataset: rd.Dataset[rd.LLMBatch], row_length: int) -> Delivered:
 def shares_read_twice(
     dataset: rd.Dataset[rd.LLMBatch], shards: int, processes: Sequence[int], batches: int | None = None
 ) -> list[float]:
-    """Tokens that one process measured and another one delivers, so that both read them, to all that are delivered.
+    """Returns the share of tokens that one process measured and another delivers, so that both read them.
 
-    A document counts with all its tokens, once a process that delivers a part of it: that is how long it is kept.
+    A document counts with all its tokens, once for each process that delivers a part of it.
 
     Args:
         dataset: Global batches.
         shards: Its logical shards.
         processes: Numbers of processes.
-        batches: Look at so many of them; all by default.
+        batches: The number of batches to examine; all by default.
     """
     tokens = 0
     read: list[list[Int64Array]] = [[] for _ in processes]
@@ -86,7 +86,7 @@ def shares_read_twice(
 
 
 def _read_twice(plan: RowPlan, shards: int, processes: int) -> Int64Array:
-    """Process, reader, record and tokens of documents that a process delivers but did not measure: int64[4, n]."""
+    """Returns documents that a process delivers but did not measure: int64[4, n], process, reader, record, tokens."""
     assert plan.owner is not None
     size = len(plan)
     rows_of_all: Sequence[Int64Array] = ProcessRows(0, processes).rows_of_all(size)

@@ -1,4 +1,4 @@
-"""Documents of log-normal lengths whose source does not know them: what text is to a pipeline, but cheap to read."""
+"""Documents of log-normal lengths whose source does not know them: like text for a pipeline, but cheap to read."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SEED = 7
 
 
 class ReadOnlyLengths:
-    """Documents of zeros that have to be read for their lengths to be known.
+    """Documents of zeros whose lengths are known only by reading.
 
     Args:
         lengths: int64[n], the tokens of each.
 
     Attributes:
-        tokens_read: Tokens of the documents that were read so far, as often as they were.
+        tokens_read: Tokens of the documents read so far, once for each read.
     """
 
     def __init__(self, lengths: Int64Array) -> None:
@@ -37,29 +37,29 @@ class ReadOnlyLengths:
         return f"documents of unknown length ({len(self)} records)"
 
     def read(self, indices: Int64Array) -> Ragged:
-        """Documents at int64[n] indices, all of which share their zeros."""
+        """Reads documents at int64[n] indices. All share their zeros."""
         lengths = self._lengths[indices]
         with self._counting:
             self.tokens_read += int(lengths.sum())
         return Ragged(self._values, np.zeros(len(indices), np.int64), lengths)
 
     def fingerprint(self) -> str:
-        """Digest of the lengths."""
+        """Returns a digest of the lengths."""
         return digest("documents of unknown length", self._lengths.astype("<i8").tobytes())
 
 
 def log_normal(documents: int, seed: int = SEED) -> Int64Array:
-    """Lengths of so many documents, of mean 540: int64[documents]."""
+    """Draws the lengths of documents, with mean 540: int64[documents]."""
     quantiles = np.array(rd.log_normal_lengths(MEAN))
     return quantiles[np.random.default_rng(seed).integers(len(quantiles), size=documents)]
 
 
 def text(lengths: Int64Array, *, shuffled: bool = True) -> rd.Dataset[rd.LLMBatch]:
-    """One epoch of documents of these lengths; the pipeline learns them by reading."""
+    """Makes one epoch of documents of these lengths. The pipeline learns them by reading."""
     documents = rd.Dataset.from_source(ReadOnlyLengths(lengths), name="text")
     return documents.shuffle(seed=SEED) if shuffled else documents
 
 
 def rows(documents: rd.Dataset[rd.LLMBatch]) -> rd.Dataset[rd.LLMBatch]:
-    """Rows of 2,048 tokens, packed with the default settings."""
+    """Makes rows of 2,048 tokens, packed with the default settings."""
     return documents.pack(LENGTH, eod_id=0)

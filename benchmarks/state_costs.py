@@ -1,4 +1,4 @@
-"""What it costs to take a state, and to resume from one."""
+"""The cost of taking a state, and of resuming from one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RESTORES = 15
 
 
 def get_state_seconds(dataset: rd.Dataset[rd.LLMBatch]) -> float:
-    """Median time of ``get_state`` after the first batch."""
+    """Measures the median time of ``get_state`` after the first batch."""
     seconds: list[float] = []
     with iter(dataset) as iterator:
         next(iterator)
@@ -30,7 +30,7 @@ def get_state_seconds(dataset: rd.Dataset[rd.LLMBatch]) -> float:
 
 
 def restore_seconds(dataset: rd.Dataset[rd.LLMBatch], state: State, restores: int = _RESTORES) -> float:
-    """Median time from ``set_state`` to the first batch, on iterators that have planned nothing yet."""
+    """Measures the median time from ``set_state`` to the first batch, on iterators that have planned nothing yet."""
     seconds: list[float] = []
     saved = json.dumps(state)
     for _ in range(restores):
@@ -43,7 +43,7 @@ def restore_seconds(dataset: rd.Dataset[rd.LLMBatch], state: State, restores: in
 
 
 def state_after(dataset: rd.Dataset[rd.LLMBatch], steps: int) -> State:
-    """The state after so many batches."""
+    """Returns the state after a number of batches."""
     with iter(dataset) as iterator:
         for _ in islice(iterator, steps):
             pass
@@ -51,18 +51,18 @@ def state_after(dataset: rd.Dataset[rd.LLMBatch], steps: int) -> State:
 
 
 def state_moved_to(dataset: rd.Dataset[rd.LLMBatch], state: State, step: int, job: Job, records: int) -> State:
-    """A state about where ``step`` is: the given one, moved on by whole epochs.
+    """Moves a state by whole epochs to about step ``step``.
 
-    To run a million steps for the sake of one restore would take longer than all the rest. A state says where
-    in an epoch it is, and of everything before only counts; every epoch is cut into packing windows alike.
-    Moved on by whole epochs it is the position of a run that has come about so far, and a restore has the same
-    to do. No public method makes such a state, so that the codec is used directly.
+    A million steps for one restore would take longer than the whole benchmark. A state holds its place in an epoch,
+    and only counts of everything before. Every epoch is cut into packing windows in the same way. So the moved state
+    is the position of a run that has come about so far, and a restore does the same work. No public method makes such
+    a state, so this uses the codec directly.
 
     Args:
         dataset: The pipeline.
-        state: A state of it, early in a packing window, but after the first, so that its counts tell the
+        state: A state of it, early in a packing window, but after the first window, so that its counts give the
             documents a row.
-        step: Where to move it to.
+        step: The step to move it to.
         job: The pipeline's settings.
         records: Records of its source.
 

@@ -16,10 +16,10 @@ _BETWEEN_DEFINITIONS = "\n\n\n"
 
 
 def read_texts(at_most_bytes: int) -> list[str]:
-    """What stands between two blank lines in the library's files, in the order of their paths.
+    """Yields the texts between two blank lines in the library's files, in the order of their paths.
 
     Args:
-        at_most_bytes: Where to stop.
+        at_most_bytes: The most bytes of text.
     """
     folder = Path(sysconfig.get_paths()["stdlib"])
     texts: list[str] = []
@@ -36,7 +36,7 @@ def read_texts(at_most_bytes: int) -> list[str]:
 
 
 def train_tokenizer(texts: Sequence[str], vocabulary: int = 16_384) -> Tokenizer:
-    """A byte-level BPE tokenizer; token 0 ends a document."""
+    """Trains a byte-level BPE tokenizer. Its token 0 ends a document."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -49,7 +49,7 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int = 16_384) -> Tokenizer
 
 
 def write_texts(texts: Sequence[str], path: Path) -> str:
-    """Writes the texts as UTF-8 records of one ArrayRecord file, and gives its path."""
+    """Writes the texts as UTF-8 records of one ArrayRecord file, and returns its path."""
     writer = ArrayRecordWriter(str(path), WRITER_OPTIONS)
     for text in texts:
         writer.write(text.encode())

@@ -1,7 +1,7 @@
-"""Throughput of things that yield token batches, measured in turns.
+"""Measures the throughput of contenders that yield token batches, in turns.
 
-The contenders take turns, so that a busy moment of a shared machine hits all of them alike, and ratios are
-taken within a round before their median is.
+The contenders take turns, so that a busy moment of a shared machine hits all of them alike. A ratio is the median of
+the ratios of each round.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ ItemT = TypeVar("ItemT")
 
 @dataclass(frozen=True)
 class Contender:
-    """Something that yields token batches.
+    """A contender that yields token batches.
 
     Attributes:
-        name: What it is called in the report.
+        name: Its name in the report.
         group: The contenders that it is ranked with.
         open: Starts it; the generator yields the tokens of one batch after the other.
-        batches: How many batches are timed in a round.
-        ahead: How many it may have got ready in the background, in threads or processes, while others took
-            their turn. So many are taken before the clock starts.
+        batches: The number of timed batches in a round.
+        ahead: The most batches that it may make in the background, in threads or processes, during the turns of
+            others. So many are taken before the clock starts.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Contender:
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured of a contender.
+    """The measurements of a contender.
 
     Attributes:
         contender: The contender.
         filled: Share of the batches' cells that hold tokens.
-        rates: Tokens a second, padding not counted, in each round.
+        rates: Tokens a second in each round, without padding.
     """
 
     contender: Contender
@@ -61,11 +61,11 @@ class Result:
 
     @property
     def rate(self) -> float:
-        """Median tokens a second."""
+        """The median of tokens a second."""
         return median(self.rates)
 
     def ratio_to(self, other: Result) -> float:
-        """How many times as fast as another one it was: the median over the rounds."""
+        """Returns how many times as fast as another one it was: the median over the rounds."""
         return median(mine / others for mine, others in zip(self.rates, other.rates, strict=True))
 
 
@@ -75,8 +75,8 @@ def measure(contenders: Sequence[Contender], rounds: int, *, show_progress: bool
     A first pass over a contender's batches is not timed: it warms up caches and workers, and counts tokens.
 
     Args:
-        contenders: What to measure.
-        rounds: How often each takes its turn.
+        contenders: The contenders.
+        rounds: The number of turns of each.
         show_progress: Whether to draw progress bars.
 
     Returns:
@@ -104,13 +104,13 @@ def measure(contenders: Sequence[Contender], rounds: int, *, show_progress: bool
 
 
 def fastest(results: Iterable[Result], group: str) -> Result:
-    """The fastest of a group."""
+    """Returns the fastest of a group."""
     members = [result for result in results if result.contender.group == group]
     return max(members, key=lambda result: result.rate)
 
 
 def progress(items: Sequence[ItemT], description: str, *, enabled: bool) -> Iterable[ItemT]:
-    """The items behind a progress bar on the error stream, which leaves the output to the figures."""
+    """Shows a progress bar on the error stream, which leaves the output to the figures."""
     console = Console(stderr=True)
     return track(items, description, console=console, disable=not enabled, transient=True)
 
@@ -130,7 +130,7 @@ def _count(batches: TokenBatches, number: int) -> _Count:
 
 
 def _time(batches: TokenBatches, contender: Contender) -> float:
-    """Seconds that a contender's batches take."""
+    """Measures the seconds of a contender's batches."""
     for _ in range(contender.ahead):
         next(batches)
     start = time.perf_counter()

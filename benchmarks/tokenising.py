@@ -1,16 +1,16 @@
-"""Text tokenised on the fly: this library, the tokenizer alone, and Grain's map, side by side in one run.
+"""Text tokenized on the fly: this library, the tokenizer alone, and Grain's map, side by side in one run.
 
 The job: an epoch of the sources of Python's standard library, cut into documents, as UTF-8 records of an
-ArrayRecord file; shuffle, tokenise, pack to rows of 2,048 tokens, batches of 32 rows. All contenders have the same
-byte-level BPE tokenizer, trained on this text. They take turns, and what counts are the ratios:
+ArrayRecord file; shuffle, tokenize, pack to rows of 2,048 tokens, batches of 32 rows. All contenders have the same
+byte-level BPE tokenizer, trained on this text. They take turns, and the ratios count:
 
 - The tokenizer alone: ``encode_batch`` and ``encode_batch_fast`` on the same texts in memory, 256 or all in one
-  call. Nobody reads a token of the result, or packs or batches anything.
+  call. The tokens are not read, packed or batched.
 - This library, whole pipelines from the file to the batch, with and without ``prefetch``.
 - Grain in the set-ups of ``grain_texts``. Its workers are timed within endless epochs, after their start.
 
-Then the time from ``set_state`` to the first batch, in a process that runs all logical shards, and in one that
-runs an eighth of them, as one of eight hosts does.
+Then the time from ``set_state`` to the first batch, in a process that runs all logical shards, and in one that runs
+an eighth of them, like one of eight processes.
 
 Prints two tables, and a JSON line for each figure.
 """
@@ -54,8 +54,8 @@ class Job:
     """The texts and their tokenizer.
 
     Attributes:
-        texts: The documents, in an order without meaning.
-        file: The same as records.
+        texts: The documents, in a random order.
+        file: The same documents as records.
         tokenizer: The tokenizer.
     """
 
@@ -64,11 +64,11 @@ class Job:
     tokenizer: Tokenizer
 
     def dataset(self) -> rd.Dataset[rd.LLMBatch]:
-        """This library's pipeline, endless."""
+        """Makes this library's pipeline, endless."""
         return self._batches(self._documents().repeat())
 
     def epoch(self) -> rd.Dataset[rd.LLMBatch]:
-        """This library's pipeline, one epoch."""
+        """Makes this library's pipeline, one epoch."""
         return self._batches(self._documents())
 
     def _documents(self) -> rd.Dataset[Any]:
@@ -80,21 +80,21 @@ class Job:
 
 
 def own_tokens(dataset: rd.Dataset[rd.LLMBatch]) -> TokenCounts:
-    """Tokens of one batch after the other."""
+    """Yields the tokens of one batch after the other."""
     with iter(dataset) as iterator:
         for batch in iterator:
             yield int(np.count_nonzero(batch.targets_segmentation))
 
 
 def alone_tokens(job: Job, method: str, at_once: int) -> TokenCounts:
-    """Tokens of one call after the other, of the tokenizer alone."""
+    """Yields the tokens of one call after the other, of the tokenizer alone."""
     encode = getattr(job.tokenizer, method)
     for start in range(0, len(job.texts), at_once):
         yield sum(map(len, encode(job.texts[start : start + at_once], add_special_tokens=False)))
 
 
 def turns(job: Job) -> Iterator[Turn]:
-    """Everything whose throughput is compared."""
+    """Returns all contenders."""
     for group, method in ((ALONE, "encode_batch"), (ALONE_FAST, "encode_batch_fast")):
         for name, at_once in (("256 documents a call", 256), ("one call", len(job.texts))):
             yield Turn(name, group, partial(alone_tokens, job, method, at_once))
@@ -111,16 +111,16 @@ def turns(job: Job) -> Iterator[Turn]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was measured, and the best of each group: by the clock, and by the processors' time."""
+    """All measurements, and the best of each group: by the clock, and by processor time."""
 
     measured: Sequence[Measured]
 
     def quickest(self, group: str) -> Measured:
-        """The fastest of a group, by the clock."""
+        """Returns the fastest of a group, by the clock."""
         return max(self._group(group), key=lambda found: np.median(found.clock))
 
     def cheapest(self, group: str) -> Measured:
-        """That which makes most tokens of a second of processor time."""
+        """Returns the one of a group that makes the most tokens in a second of processor time."""
         return max(self._group(group), key=lambda found: np.median(found.processor))
 
     def _group(self, group: str) -> list[Measured]:
@@ -128,7 +128,7 @@ class Comparison:
 
 
 def throughput_figures(comparison: Comparison) -> Iterator[Figure]:
-    """Rates of everything, and this library's ratios."""
+    """Returns all rates, and this library's ratios."""
     for found in comparison.measured:
         name = f"{found.turn.group}: {found.turn.name}"
         yield Figure(name, float(np.median(found.clock)) / 1e6, "M tokens/s")
@@ -146,7 +146,7 @@ def throughput_figures(comparison: Comparison) -> Iterator[Figure]:
 
 
 def restore_figures(job: Job, steps: int) -> Iterator[Figure]:
-    """From ``set_state`` to the first batch, in the middle of windows."""
+    """Measures from ``set_state`` to the first batch, in the middle of windows."""
     dataset = job.dataset()
     state = state_after(dataset, steps)
     for name, running in (("all shards", dataset), (f"one of {HOSTS} hosts", dataset.shard(0, HOSTS))):
@@ -175,8 +175,8 @@ def print_throughput(comparison: Comparison, console: Console) -> None:
 @click.option("--rounds", default=5, show_default=True, help="How often each contender takes its turn.")
 @click.option("--json-only", is_flag=True, help="Print the JSON lines alone.")
 def main(megabytes: int, rounds: int, json_only: bool) -> None:
-    """Compares pipelines that tokenise text."""
-    # Said by a person or not: the bare tokenizer and all pipelines are to have the same threads.
+    """Compares pipelines that tokenize text."""
+    # A user's setting stays. Without one, the bare tokenizer and all pipelines get the same threads.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     texts = read_texts(megabytes * 1_000_000)
     random.Random(7).shuffle(texts)

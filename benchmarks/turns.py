@@ -1,8 +1,7 @@
-"""Throughput in turns, by the clock and by the time of the processors.
+"""Measures throughput in turns, by the clock and by processor time.
 
-The processors' time says what a contender costs however busy the machine is with other things; the clock also
-says how well it keeps several cores at work. Contenders take turns and begin anew in each, and ratios are
-taken within a round before their median is.
+Processor time is the cost of a contender, however busy the machine is. The clock also shows how well it uses several
+cores. Contenders take turns, and start again in each turn. A ratio is the median of the ratios of each round.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ TokenCounts = Generator[int, None, None]
 
 @dataclass(frozen=True)
 class Turn:
-    """Something that makes tokens.
+    """A contender that makes tokens.
 
     Attributes:
-        name: What it is called in the report.
+        name: Its name in the report.
         group: The contenders that it is ranked with.
-        open: Starts it; the generator yields how many tokens it has made since.
-        untimed: How many of these counts come before the clocks start.
-        timed: How many are timed, or None for all until the end.
-        in_process: Whether this process does all the work, so that its processor time says what it costs.
+        open: Starts it; the generator yields the tokens made since the last value.
+        untimed: The number of these values before the clocks start.
+        timed: The number of timed values; None for all until the end.
+        in_process: Whether this process does all the work, so that its processor time is the cost.
     """
 
     name: str
@@ -41,7 +40,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of a contender, in each round.
+    """The measurements of a contender, in each round.
 
     Attributes:
         turn: The contender.
@@ -54,16 +53,16 @@ class Measured:
     processor: tuple[float, ...]
 
     def clock_ratio(self, other: Measured) -> float:
-        """How many times as fast as another one it was."""
+        """Returns how many times as fast as another one it was."""
         return median(mine / others for mine, others in zip(self.clock, other.clock, strict=True))
 
     def processor_ratio(self, other: Measured) -> float:
-        """How many times as many tokens as another one it made in the same processor time."""
+        """Returns how many times as many tokens as another one it made in the same processor time."""
         return median(mine / others for mine, others in zip(self.processor, other.processor, strict=True))
 
 
 def measure(turns: Sequence[Turn], rounds: int, *, show_progress: bool) -> list[Measured]:
-    """Measures every contender in every round, after a round that is not counted."""
+    """Measures every contender in every round, after a round that does not count."""
     rates: list[list[tuple[float, float]]] = [[] for _ in turns]
     order = [number for _ in range(rounds + 1) for number in range(len(turns))]
     for number in progress(order, f"Timing {rounds} rounds", enabled=show_progress):
@@ -75,7 +74,7 @@ def measure(turns: Sequence[Turn], rounds: int, *, show_progress: bool) -> list[
 
 
 def _rates(turn: Turn) -> tuple[float, float]:
-    """Tokens a second, and a second of processor time."""
+    """Measures tokens a second, by the clock and by processor time."""
     running = turn.open()
     try:
         for _ in islice(running, turn.untimed):

@@ -1,4 +1,4 @@
-"""A small real corpus: the sources of Python's standard library, tokenised into ArrayRecord shards."""
+"""A small real corpus: the sources of Python's standard library, tokenized into ArrayRecord shards."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ SKIPPED_FOLDERS = frozenset(
 
 @dataclass(frozen=True)
 class CorpusSummary:
-    """What `write_corpus` has written.
+    """The size of a corpus that `write_corpus` has written.
 
     Attributes:
         documents: Number of records in all shards.
         tokens: Number of tokens in all records; none of them is the end-of-document token.
-        text_bytes: Size of the text before tokenisation.
+        text_bytes: Size of the text before it is tokenized.
         shards: Number of shard files.
     """
 
@@ -40,7 +40,7 @@ class CorpusSummary:
 
 
 def stdlib_files() -> Iterator[Path]:
-    """The standard library's Python files, in the order of their paths below its folder."""
+    """Yields the standard library's Python files, in the order of their paths below its folder."""
     root = Path(sysconfig.get_paths()["stdlib"])
     relative_paths = (path.relative_to(root) for path in root.rglob("*.py"))
     wanted = (path for path in relative_paths if SKIPPED_FOLDERS.isdisjoint(path.parts))
@@ -49,7 +49,7 @@ def stdlib_files() -> Iterator[Path]:
 
 
 def first_lines(body: list[ast.stmt]) -> Iterator[int]:
-    """Where the functions, classes and methods of a body begin, decorators included, counted from 0."""
+    """Returns the lines at which the functions, classes and methods of a body begin, with decorators, from 0."""
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield min(part.lineno for part in (node, *node.decorator_list)) - 1
@@ -64,7 +64,7 @@ def split_at_definitions(source: str) -> list[str]:
         source: Text of a Python module, with newlines as line ends.
 
     Returns:
-        The pieces that are not blank, in order; what precedes the first definition is a piece of its own.
+        The pieces that are not blank, in order. The text before the first definition is also a piece.
 
     Raises:
         SyntaxError: The text is not Python.
@@ -79,7 +79,7 @@ def split_at_definitions(source: str) -> list[str]:
 
 
 def read_documents(max_bytes: int) -> list[str]:
-    """Documents of the standard library, one for each definition, up to a total size.
+    """Yields documents of the standard library, one for each definition, up to a total size.
 
     Args:
         max_bytes: The first file that would exceed this many bytes of UTF-8 text ends the corpus.
@@ -129,12 +129,12 @@ def write_corpus(folder: Path, *, shards: int, max_bytes: int) -> CorpusSummary:
     """Writes `train_0.arecord`, `train_1.arecord`, … and `tokenizer.json` into a folder.
 
     Args:
-        folder: Where to write; created if it does not exist.
+        folder: The folder to write; created if it does not exist.
         shards: Number of files, filled with consecutive documents.
-        max_bytes: Bound on the text that is used.
+        max_bytes: The most bytes of text to use.
 
     Returns:
-        The size of what was written.
+        The size of the corpus.
     """
     folder.mkdir(parents=True, exist_ok=True)
     documents = read_documents(max_bytes)

@@ -1,4 +1,4 @@
-"""What the command lines of the demonstrations that keep a folder have in common."""
+"""The command line options of the demos that keep a folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def add_options(parser: argparse.ArgumentParser, *, save_every: int, corpus_bytes: int) -> None:
-    """Adds how often to save, the seed of the kills, the corpus's size, the folder, and the progress bars."""
+    """Adds options: how often to save, the seed of the kills, the corpus's size, the folder, the progress bars."""
     help_ = "steps from one checkpoint to the next (default: %(default)s)"
     parser.add_argument("--save-every", type=int, default=save_every, help=help_)
     parser.add_argument("--seed", type=int, help="seed of the steps to kill at (default: drawn and printed)")
@@ -21,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser, *, save_every: int, corpus_byte
 
 
 def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """The options, with a seed; exits where the folder is not empty."""
+    """Parses the options, with a seed. Exits if the folder is not empty."""
     options = parser.parse_args()
     if options.workdir is not None and options.workdir.exists() and any(options.workdir.iterdir()):
         parser.error(f"--workdir {options.workdir} is not empty")
@@ -30,10 +30,10 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 
 def seed_of(options: argparse.Namespace) -> int:
-    """The seed that was asked for, or one that is drawn."""
+    """Returns the given seed, or draws one."""
     return random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
 
 
 def workdir_of(options: argparse.Namespace) -> Path:
-    """The folder that was asked for, or a new one."""
+    """Returns the given folder, or a new one."""
     return options.workdir or Path(tempfile.mkdtemp(prefix="resumable_data_demo_"))

@@ -1,10 +1,10 @@
-"""Demo: fine-tuning on questions and answers, of which the answers alone are learnt, killed and resumed to the bit.
+"""Demo: fine-tunes on questions and answers, with a loss only on the answers; killed, and resumed to the bit.
 
 Makes a real instruction dataset of the docstrings of Python's standard library, as JSON Lines, and trains a tokenizer
-on it. Every example is a row of its own: question and answer, with a loss mask that is 0 on the question. Checks that
-what is scored is exactly the answers. Then trains a small language model without interruption, and again with a
-trainer that is killed (SIGKILL) at random steps, and compares every batch, masks included, to the byte and every loss
-to the bit. Exit code 0 only if all are equal.
+on it. Every example has its own row: question and answer, with a loss mask that is 0 on the question. Checks that
+exactly the answers are scored. Then trains a small language model without interruption, and again with a trainer that
+is killed (SIGKILL) at random steps. Compares every batch, with its masks, to the byte and every loss to the bit. Exit
+code 0 only if all are equal.
 
     python examples/fine_tune.py
 """
@@ -48,12 +48,12 @@ class FineTuning(Run):
     """A run of this file as a trainer."""
 
     def command(self) -> list[str]:
-        """The command line of the trainer, the same each time that it is started."""
+        """Returns the command line of the trainer, the same for each start."""
         return [sys.executable, __file__, "--train", *super().command()[2:]]
 
 
 def questions_and_answers() -> Iterator[dict[str, str]]:
-    """What the functions and classes of the standard library do, in the words of their docstrings."""
+    """Yields what the functions and classes of the standard library do, in the words of their docstrings."""
     for path in stdlib_files():
         try:
             module = ast.parse(path.read_text(encoding="utf-8"))
@@ -79,7 +79,7 @@ def write_examples(folder: Path) -> list[dict[str, str]]:
 
 
 def build_pipeline(folder: Path) -> rd.Dataset[rd.LLMBatch]:
-    """Endless batches, a row an example, in which questions and padding are not scored."""
+    """Makes endless batches, a row an example, in which questions and padding are not scored."""
     file = folder / "tokenizer.json"
     tokenizer = Tokenizer.from_file(str(file))
 
@@ -101,7 +101,7 @@ def build_pipeline(folder: Path) -> rd.Dataset[rd.LLMBatch]:
 
 
 def digest(batch: rd.LLMBatch) -> str:
-    """SHA-256 of the structure of a batch, and of the types, shapes and bytes of all its arrays."""
+    """Returns a SHA-256 of the structure of a batch, and of the types, shapes and bytes of all its arrays."""
     leaves, structure = jax.tree.flatten(batch)
     result = hashlib.sha256(str(structure).encode())
     for leaf in leaves:
@@ -128,7 +128,7 @@ def train(folder: Path, checkpoints: Path, *, steps: int, save_every: int) -> No
 
 
 def scored_are_the_answers(folder: Path, examples: list[dict[str, str]], console: Console) -> bool:
-    """Whether the targets that are scored over an epoch are the answers, each closed, and nothing else."""
+    """Says whether the scored targets of an epoch are exactly the answers, each with its end token."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     eod = tokenizer.token_to_id(EOD_TOKEN)
     expected = sorted([*tokenizer.encode(example["answer"]).ids, eod] for example in examples)
@@ -144,7 +144,7 @@ def scored_are_the_answers(folder: Path, examples: list[dict[str, str]], console
 
 
 def demonstrate(folder: Path, options: argparse.Namespace, console: Console) -> bool:
-    """Runs the demo in an empty folder; whether everything is as it should be."""
+    """Runs the demo in an empty folder. Says whether everything is as it should be."""
     data = folder / "data"
     examples = write_examples(data)
     shown = examples[len(examples) // 2]
@@ -168,7 +168,7 @@ def demonstrate(folder: Path, options: argparse.Namespace, console: Console) -> 
 
 
 def parse_options() -> Any:
-    """The command line."""
+    """Defines the command line."""
     parser = argparse.ArgumentParser(description="Fine-tune on answers alone, killed and resumed to the bit.")
     parser.add_argument("--steps", type=int, default=60, help="steps of either run (default: %(default)s)")
     parser.add_argument("--save-every", type=int, default=10, help="steps between checkpoints (default: %(default)s)")

@@ -1,8 +1,8 @@
-"""A loss spike: which documents were in the step, read them, skip them, and prove that nothing else moved.
+"""A loss spike: find the documents of the step, read them, skip them, and prove that nothing else moved.
 
     python examples/loss_spike.py [folder]
 
-The loss is that of a model of single tokens, counted as it goes. Some records of the corpus are noise.
+The model counts single tokens as it reads them. Some records of the corpus are noise.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TEXT = (
 
 
 def write_corpus(folder: Path) -> None:
-    """Two files of text; records 800 to 811 of the second are noise, one after the other."""
+    """Writes two files of text. Records 800 to 811 of the second are noise."""
     rng = random.Random(7)
     for name in ("books", "web"):
         lines = [" ".join(rng.choices(TEXT.split(), k=rng.randint(20, 90))) for _ in range(2000)]
@@ -40,7 +40,7 @@ def write_corpus(folder: Path) -> None:
 
 
 def make_tokenizer() -> Tokenizer:
-    """Byte-level BPE with 400 tokens, made of the words."""
+    """Trains a byte-level BPE with 400 tokens on the words."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -51,7 +51,7 @@ def make_tokenizer() -> Tokenizer:
 
 
 def make_data(folder: str = ".") -> rd.Dataset[Any]:
-    """What is trained on: for this program, and for the command ``resumable-data``."""
+    """Makes the pipeline, for this program and for the command ``resumable-data``."""
 
     def rows(name: str) -> rd.Dataset[Any]:
         source = rd.HuggingFaceSource.from_files(Path(folder) / f"{name}.jsonl", column="text")
@@ -62,13 +62,13 @@ def make_data(folder: str = ".") -> rd.Dataset[Any]:
 
 
 class TokenModel:
-    """Predicts a token by how often it came so far."""
+    """A model that predicts a token by its count so far."""
 
     def __init__(self) -> None:
         self._counts = np.ones(400)
 
     def step(self, batch: rd.LLMBatch) -> float:
-        """The loss of a batch, from which the model then learns."""
+        """Returns the loss of a batch. Then the model learns from the batch."""
         tokens = np.asarray(batch.targets)[np.asarray(batch.targets_segmentation) > 0]
         loss = -np.log(self._counts[tokens] / self._counts.sum()).mean()
         self._counts += np.bincount(tokens, minlength=400)
@@ -87,7 +87,7 @@ def main(folder: Path) -> None:
             losses.append(model.step(batch))
             states.append(batches.get_state())
     usual = float(np.median(losses))
-    # The model learns in the first steps, and knows more in the last.
+    # The first steps are left out, since the model has learnt little there.
     spike = 10 + int(np.argmax(losses[10:]))
     print(f"loss {usual:.2f} as a rule, {losses[spike]:.2f} at step {spike}")
 

@@ -1,8 +1,8 @@
-"""Demo: a training loop that says at an address, in Prometheus's text format, whether it waits for data.
+"""Demo: a training loop that serves, in Prometheus's text format, whether it waits for data.
 
-Nothing but the standard library is needed: ``on_batch`` hands over the stats with each batch, and a small server
-shows the latest. The demo trains on synthetic documents, reads its own metrics like a scraper would, checks them
-against what it did, and prints them with the table of the same stats.
+It needs only the standard library: ``on_batch`` passes on the stats with each batch, and a small server shows the
+latest. The demo trains on synthetic documents, reads its own metrics as a scraper would, checks them, and prints them
+with the table of the same stats.
 
     python examples/metrics_endpoint.py
 """
@@ -26,10 +26,10 @@ PREFIX = "resumable_data"
 
 
 def as_text(stats: rd.Stats) -> str:
-    """The stats as Prometheus reads them.
+    """Formats the stats for Prometheus.
 
-    Shares are for the server to compute: ``rate(resumable_data_waited_seconds_total[5m])`` is that of the time
-    which the trainer waited.
+    The server computes shares: ``rate(resumable_data_waited_seconds_total[5m])`` is the share of time that the
+    trainer waited.
     """
     return "".join(_lines(stats))
 
@@ -45,11 +45,11 @@ def _lines(stats: rd.Stats) -> Iterator[str]:
 
 
 class MetricsEndpoint:
-    """Serves the latest stats of an iterator at ``/metrics``; a context manager.
+    """A server of the latest stats of an iterator at ``/metrics``; a context manager.
 
     Args:
         iterator: The iterator.
-        port: Where to listen; 0 for a free one.
+        port: The port to listen at; 0 for a free one.
     """
 
     def __init__(self, iterator: rd.DataIterator, port: int = 0) -> None:
@@ -65,14 +65,14 @@ class MetricsEndpoint:
                 self.wfile.write(endpoint._text.encode())
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's too
-                """A scrape is not worth a line."""
+                """Logs nothing for a scrape."""
 
         self._server = ThreadingHTTPServer(("localhost", port), Handler)
         self._thread = Thread(target=self._server.serve_forever, name="metrics", daemon=True)
 
     @property
     def url(self) -> str:
-        """Where the metrics are."""
+        """The address of the metrics."""
         return f"http://localhost:{self._server.server_port}/metrics"
 
     def _hear(self, stats: rd.Stats) -> None:
@@ -91,7 +91,7 @@ class MetricsEndpoint:
 
 @jax.jit
 def train_step(total: jax.Array, inputs: jax.Array) -> jax.Array:
-    """What stands for a model here."""
+    """A stand-in for a model."""
     hidden = jax.nn.one_hot(inputs % 64, 64) @ jnp.ones((64, 256))
     return total + jnp.tanh(hidden).sum()
 
@@ -102,7 +102,7 @@ def main() -> None:
     data = rd.Dataset.from_source(source).shuffle(seed=1).repeat().pack(1024, eod_id=0).batch(16).prefetch(4)
     total = jnp.zeros(())
     with iter(data) as batches, MetricsEndpoint(batches) as endpoint:
-        batches.start()  # It loads while the first step is compiled.
+        batches.start()  # It loads while the first step compiles.
         for _ in range(STEPS):
             total = train_step(total, next(batches).inputs).block_until_ready()
         with urlopen(endpoint.url) as answer:
@@ -113,7 +113,7 @@ def main() -> None:
     print(stats)
     assert f"{PREFIX}_batches_total {STEPS}\n" in scraped
     assert f"{PREFIX}_tokens_total {stats.tokens}\n" in scraped
-    print("The endpoint says what the iterator did.")
+    print("The endpoint agrees with the iterator.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Four kinds of documents of Python's standard library, tokenised by one tokenizer into a shard each."""
+"""Four kinds of documents of Python's standard library, tokenized by one tokenizer into a shard each."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def documents_of_module(source: str) -> dict[str, list[str]]:
-    r"""The documents of a module: its code, its comments and its docstrings, none of them part of another.
+    r"""Splits a module into documents: code, comments and docstrings. None is part of another.
 
     Args:
         source: Text of a Python module.
 
     Returns:
-        By kind: the module's definitions without comments and docstrings; every run of lines that are comments;
-        and every docstring.
+        By kind: the module's definitions without comments and docstrings, every block of comment lines, and every
+        docstring.
 
     Raises:
         SyntaxError: The text is not Python.
@@ -44,7 +44,7 @@ def documents_of_module(source: str) -> dict[str, list[str]]:
 
 
 def read_documents(max_bytes: int) -> dict[str, list[str]]:
-    """Documents of the standard library by kind, and the topics of Python's manual.
+    """Returns documents of the standard library by kind, and the topics of Python's manual.
 
     Args:
         max_bytes: The first module that would exceed this many bytes of UTF-8 text ends the reading.
@@ -70,8 +70,8 @@ def write_mixed_corpus(folder: Path, *, max_bytes: int) -> dict[str, tuple[int, 
     """Writes a shard for each kind, `code.arecord` and so on, and `tokenizer.json` into a folder.
 
     Args:
-        folder: Where to write; created if it does not exist.
-        max_bytes: Bound on the text of the modules that are used.
+        folder: The folder to write; created if it does not exist.
+        max_bytes: The most bytes of the modules' text to use.
 
     Returns:
         The number of documents, and of tokens, by kind.

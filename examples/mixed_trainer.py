@@ -1,4 +1,4 @@
-"""Trains on a mix that changes, with batches that grow; in the middle of the run the mix is edited.
+"""Trains on a mix that changes, with batches that grow. In the middle of the run the mix is edited.
 
     python examples/mixed_trainer.py --corpus CORPUS --checkpoints CHECKPOINTS --phase 40 --save-every 10
 
@@ -35,10 +35,10 @@ WITH_MANUAL = {CODE: 2, COMMENTS: 1, DOCSTRINGS: 1, MANUAL: 4}
 
 @dataclass(frozen=True)
 class Timetable:
-    """When a run changes: it has three phases of equal length.
+    """The steps at which a run changes. It has three phases of equal length.
 
     Attributes:
-        phase: Steps of each: while the batch grows, while it is constant, and after the edit.
+        phase: Steps of each phase: with a growing batch, with a constant batch, and after the edit.
     """
 
     phase: int
@@ -55,29 +55,29 @@ class Timetable:
 
     @property
     def batches(self) -> rd.BatchSchedule:
-        """A quarter of the batch size at first, then half of it, and the whole from the second phase on."""
+        """Starts with a quarter of the batch size, then half of it, and the whole from the second phase on."""
         return rd.BatchSchedule(BATCH_SIZE, factors={0: 0.25, self.phase // 2: 0.5, self.phase: 1})
 
     @property
     def weights(self) -> rd.WeightSchedule:
-        """What was planned at the start: ever more code, up to the last step."""
+        """The weights planned at the start: more and more code, up to the last step."""
         return rd.WeightSchedule({0: EASY, self.steps: HARD}, between="linear")
 
     @property
     def edited_weights(self) -> rd.WeightSchedule:
-        """What it came to be: from the edit on, the manual is faded in. What was delivered keeps its weights."""
+        """The weights after the edit: from there on the manual is faded in. The past keeps its weights."""
         return rd.WeightSchedule(
             {0: WITHOUT_MANUAL, self.edit: WITHOUT_MANUAL, self.steps: WITH_MANUAL}, between="linear"
         )
 
 
 def build_pipeline(corpus: Path, timetable: Timetable, *, edited: bool) -> rd.Dataset:
-    """Batches of a mix of rows, each row of one kind of documents.
+    """Makes batches of a mix of rows. Each row holds one kind of documents.
 
     Args:
         corpus: Folder that `write_mixed_corpus` has filled.
-        timetable: When the run changes.
-        edited: Whether it is the pipeline from the edit on.
+        timetable: The steps at which the run changes.
+        edited: Whether it is the pipeline after the edit.
     """
     eod_id = Tokenizer.from_file(str(corpus / "tokenizer.json")).token_to_id(EOD_TOKEN)
     weights = timetable.edited_weights if edited else timetable.weights
@@ -86,7 +86,7 @@ def build_pipeline(corpus: Path, timetable: Timetable, *, edited: bool) -> rd.Da
 
 
 def build_component(shard: Path, eod_id: int) -> rd.Dataset:
-    """Endless packed rows of one kind of documents, in an order fixed by the seed and the component's name."""
+    """Makes endless packed rows of one kind of documents. The seed and the component's name fix the order."""
     source = rd.ArrayRecordSource(str(shard), parse=rd.parse_int32_tokens, progress=False)
     documents = rd.Dataset.from_source(source).shuffle(seed=7).repeat().append_eod(eod_id)
     return documents.pack(length=LENGTH, strategy="best_fit", window=WINDOW, eod_id=eod_id)
@@ -95,14 +95,14 @@ def build_component(shard: Path, eod_id: int) -> rd.Dataset:
 def restore_latest(
     manager: ocp.CheckpointManager, state: TrainState, batches: rd.DataIterator, *, edited: bool
 ) -> None:
-    """Continues from the latest complete checkpoint, or leaves everything as it is where there is none.
+    """Resumes from the latest complete checkpoint, or changes nothing if there is none.
 
     Args:
         manager: The run's checkpoints.
         state: Model and optimizer.
         batches: The data iterator.
-        edited: Whether the checkpoint may be one from before the edit. Without saying so in `allow=`, it would
-            be refused as that of another pipeline.
+        edited: Whether the checkpoint may be from before the edit. Without `allow=` it would be refused, since it
+            belongs to another pipeline.
     """
     latest = manager.latest_step()
     if latest is None:
@@ -120,8 +120,8 @@ def train(corpus: Path, checkpoints: Path, timetable: Timetable, *, save_every: 
     Args:
         corpus: Folder that `write_mixed_corpus` has filled.
         checkpoints: Folder of the checkpoints.
-        timetable: When the run changes.
-        save_every: Number of steps from one checkpoint to the next; the edit and the end have one too.
+        timetable: The steps at which the run changes.
+        save_every: Number of steps from one checkpoint to the next. There is also one at the edit and at the end.
         edited: Whether the mix is edited.
     """
     vocabulary = Tokenizer.from_file(str(corpus / "tokenizer.json")).get_vocab_size()
@@ -142,7 +142,7 @@ def train(corpus: Path, checkpoints: Path, timetable: Timetable, *, save_every: 
 
 
 def main() -> None:
-    """Command line of the trainer."""
+    """Parses the command line of the trainer."""
     parser = argparse.ArgumentParser(description="Train a small language model on a mix, resumably.")
     parser.add_argument("--corpus", type=Path, required=True, help="folder that write_mixed_corpus has filled")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder to save to and resume from")

@@ -32,7 +32,7 @@ class ModelConfig:
 
 
 class Block(nnx.Module):
-    """Attention and a feed-forward layer, each normalised before and added to its input."""
+    """Attention and a feed-forward layer. Each is normalized before, and added to its input."""
 
     def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
         """Initialises the weights."""
@@ -44,13 +44,13 @@ class Block(nnx.Module):
         self.contract = nnx.Linear(4 * width, width, rngs=rngs)
 
     def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
-        """Maps [rows, length, width] to the same shape; `mask` says who may attend to whom."""
+        """Maps [rows, length, width] to the same shape. `mask` says which tokens attend to which."""
         x = x + self.attention(self.attention_norm(x), mask=mask)
         return x + self.contract(nnx.gelu(self.expand(self.feed_forward_norm(x))))
 
 
 class Transformer(nnx.Module):
-    """Predicts each token of a row from those of the same document before it."""
+    """A model that predicts each token of a row from the tokens before it in the same document."""
 
     def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
         """Initialises the weights."""
@@ -60,7 +60,7 @@ class Transformer(nnx.Module):
         self.norm = nnx.RMSNorm(config.width, rngs=rngs)
 
     def __call__(self, batch: LLMBatch) -> jax.Array:
-        """Logits for the targets of a batch, as float[rows, length, vocabulary]."""
+        """Computes the logits for the targets of a batch, as float[rows, length, vocabulary]."""
         x = self.token_embedding(batch.inputs) + self.position_embedding(batch.inputs_position)
         mask = causal_document_mask(batch.inputs_segmentation)
         for block in self.blocks:
@@ -69,7 +69,7 @@ class Transformer(nnx.Module):
 
 
 def causal_document_mask(segmentation: jax.Array) -> jax.Array:
-    """Attention mask under which a token sees only its own document, up to itself.
+    """Makes the attention mask with which a token sees only its own document, up to itself.
 
     Args:
         segmentation: int32[rows, length], the number of each token's document in its row.
@@ -83,7 +83,7 @@ def causal_document_mask(segmentation: jax.Array) -> jax.Array:
 
 
 def mean_loss(model: Transformer, batch: LLMBatch) -> jax.Array:
-    """Cross entropy in nats a token, over the targets that are no padding."""
+    """Returns the cross entropy in nats a token, over the targets that are not padding."""
     losses = optax.softmax_cross_entropy_with_integer_labels(model(batch), batch.targets)
     scored = batch.targets_segmentation != 0
     return jnp.sum(losses, where=scored) / jnp.maximum(scored.sum(), 1)

@@ -1,4 +1,4 @@
-"""The same corpus as Hugging Face has it: Parquet files of text, and a tokenizer that `transformers` loads."""
+"""The same corpus in the form of Hugging Face: Parquet files of text, and a tokenizer that `transformers` loads."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Demo: a trainer that is sent SIGTERM finishes its step, saves, ends with 0, and later goes on to the last bit.
+"""Demo: a trainer that gets SIGTERM finishes its step, saves, ends with 0, and later goes on to the last bit.
 
 Trains a small language model without interruption, then again with a trainer that gets a pre-emption notice at
-random moments and is started again each time. No step is run twice, and every batch and every loss equals that of the
-uninterrupted run; the exit code is 0 only then.
+random moments, and is started again each time. No step is run twice, and every batch and every loss equals that of
+the uninterrupted run. Exit code 0 only if this is so.
 
     python examples/preemption.py
 """
@@ -25,19 +25,19 @@ from report import Attempt, StepRecord, compare
 from train_lm import Run
 
 CORPUS_BYTES = 300_000
-SAVE_EVERY = 1000  # further than the run: all that is saved is what the notice asks for
+SAVE_EVERY = 1000  # longer than the run, so that only the notice saves
 
 
 def run_trainer(run: Run, notice_at: int | None, delay: float) -> Attempt:
-    """Starts the trainer and follows its report until it ends by itself, which it has to do with exit code 0.
+    """Starts the trainer, and follows its report until it ends by itself with exit code 0.
 
     Args:
-        run: What to train; goes on from the run's latest checkpoint.
-        notice_at: The step after whose report SIGTERM is sent, or None for none.
+        run: The run; it goes on from its latest checkpoint.
+        notice_at: SIGTERM is sent after the report of this step; None sends none.
         delay: Seconds from that report to the signal.
 
     Returns:
-        The steps that it reported.
+        The reported steps.
 
     Raises:
         RuntimeError: It ended with another exit code.
@@ -60,7 +60,7 @@ def run_trainer(run: Run, notice_at: int | None, delay: float) -> Attempt:
 
 
 def demonstrate(folder: Path, steps: int, notices: int, seed: int) -> bool:
-    """Runs the demo in an empty folder; whether the two runs are equal and no step was run twice."""
+    """Runs the demo in an empty folder. Says whether the two runs are equal and no step was run twice."""
     write_corpus(folder / "corpus", shards=3, max_bytes=CORPUS_BYTES)
     uninterrupted, interrupted = (
         Run(folder / "corpus", folder / name, steps, SAVE_EVERY) for name in ("uninterrupted", "interrupted")
@@ -89,7 +89,7 @@ def demonstrate(folder: Path, steps: int, notices: int, seed: int) -> bool:
 
 
 def main() -> int:
-    """Runs the demo; returns its exit code, 0 only if everything is equal."""
+    """Runs the demo. Returns its exit code, 0 only if everything is equal."""
     parser = argparse.ArgumentParser(description="Prove that a pre-empted trainer goes on as if it never had been.")
     parser.add_argument("--steps", type=int, default=60, help="steps of either run, more than 20 (default: 60)")
     parser.add_argument("--notices", type=int, default=2, help="number of SIGTERMs (default: 2)")

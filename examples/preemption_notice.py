@@ -1,4 +1,4 @@
-"""SIGTERM as most schedulers send it before they take a machine away: time to save and to leave."""
+"""SIGTERM, as most schedulers send it before they take a machine away: time to save and to end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PreemptionNotice:
             signal.signal(signal.SIGTERM, self._receive)
 
     def asks_to_leave(self, manager: ocp.CheckpointManager, step: int) -> bool:
-        """Whether this is the step to save at and to leave; the same on all processes. Ask at every step."""
+        """Says whether to save at this step and end. It is the same on all processes. Ask at every step."""
         return manager.reached_preemption(step) if self._distributed else self._received
 
     def _receive(self, number: int, frame: object) -> None:

@@ -1,11 +1,12 @@
-"""Demo: pretraining from a Hugging Face text dataset, killed, continued by two processes, killed, continued by one.
+"""Demo: pretrains on a Hugging Face text dataset; killed, resumed by two processes, killed, resumed by one.
 
-Writes a real corpus to Parquet files and trains a byte-level BPE tokenizer on it; nothing is downloaded. Trains a
-small language model on the text, which is tokenised when it is read, without interruption; then again with a trainer
-that is killed (SIGKILL), goes on as two processes that each tokenise the documents of their own rows only, is killed
-again, and goes on as one. Compares every batch to the byte with the uninterrupted run, and that with an iteration
-without training. Compares every loss: to the bit up to the first change of the number of processes, and within a
-tolerance after it, since several processes may add up gradients in another order. Exit code 0 only if all is equal.
+Writes a real corpus to Parquet files, and trains a byte-level BPE tokenizer on it. It downloads nothing. Trains a
+small language model on the text, which is tokenized when it is read, without interruption. Then trains again with a
+trainer that is killed (SIGKILL), goes on as two processes that each tokenize only the documents of their own rows, is
+killed again, and goes on as one. Compares every batch to the byte with the uninterrupted run, and that run with an
+iteration without training. Compares every loss: to the bit up to the first change of the number of processes, and
+within a tolerance after it, since several processes may add up gradients in another order. Exit code 0 only if all is
+equal.
 
     python examples/pretrain_text.py
 """
@@ -40,7 +41,7 @@ from trainer import WARMUP_STEPS, digest
 
 TRAINER = Path(__file__).with_name("text_trainer.py")
 SHARDS = 4
-DEVICES = 2  # of a run, whatever the number of its processes
+DEVICES = 2  # of a run, whatever its number of processes
 TOLERANCE = 1e-5  # of a loss, relative to its size, on another topology: docs/elastic_resume.md
 
 
@@ -60,11 +61,11 @@ class Life:
 
 @dataclass(frozen=True)
 class TextStep(StepRecord):
-    """What the trainer reports of one step.
+    """The trainer's report of one step.
 
     Attributes:
-        tokens: Number of targets that are no padding.
-        tokenised: Documents that each process has tokenised since it was started, those read ahead included.
+        tokens: Number of targets that are not padding.
+        tokenised: Documents that each process has tokenized since its start, with those read ahead.
     """
 
     tokens: int
@@ -73,17 +74,17 @@ class TextStep(StepRecord):
 
 @dataclass(frozen=True)
 class TextAttempt(Attempt):
-    """One life, and how fast it was.
+    """One life of a trainer, with its speed.
 
     Attributes:
-        tokens_a_second: Between the reports of its first and of its last step.
+        tokens_a_second: The speed between the reports of its first and its last step.
     """
 
     tokens_a_second: float
 
 
 def run_life(run: Run, life: Life) -> TextAttempt:
-    """Starts the processes of a trainer and follows their report until they end, or are killed.
+    """Starts the processes of a trainer, and follows their report until they end or are killed.
 
     Raises:
         RuntimeError: They ended otherwise than they should have.
@@ -100,7 +101,7 @@ def run_life(run: Run, life: Life) -> TextAttempt:
         stack.callback(kill, processes)
         for line in processes[0].stdout or ():
             if not line.startswith("{"):
-                continue  # what connects the processes prints that it does
+                continue  # the library that connects the processes also prints
             records.append(TextStep(**json.loads(line)))
             times.append(time.monotonic())
             due = life.kill_after is not None and records[-1].step >= life.kill_after
@@ -114,7 +115,7 @@ def run_life(run: Run, life: Life) -> TextAttempt:
 
 
 def commands(run: Run, processes: int) -> list[tuple[list[str], dict[str, str]]]:
-    """The command line of each process, and its environment."""
+    """Returns the command line of each process, and its environment."""
     devices = f"--xla_force_host_platform_device_count={DEVICES // processes}"
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": devices, "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, str(TRAINER), *run.command()[2:]]
@@ -127,18 +128,18 @@ def commands(run: Run, processes: int) -> list[tuple[list[str], dict[str, str]]]
 
 
 def kill(processes: Sequence[subprocess.Popen[str]]) -> None:
-    """SIGKILL to all of them that are still there."""
+    """Sends SIGKILL to all processes that still run."""
     for process in processes:
         process.kill()
 
 
 def latest_checkpoint(run: Run) -> int:
-    """The step of the latest complete checkpoint, or 0."""
+    """Returns the step of the latest complete checkpoint, or 0."""
     return max((int(path.name) for path in run.checkpoints.glob("*") if path.name.isdecimal()), default=0)
 
 
 def iterate(corpus: Path, steps: int) -> TextAttempt:
-    """The same batches in this process, without training and so without losses."""
+    """Makes the same batches in this process, without training, and so without losses."""
     source = open_source(corpus)
     with iter(build_pipeline(source, corpus / "tokenizer").prefetch()) as iterator:
         started = time.monotonic()
@@ -153,7 +154,7 @@ def iterate(corpus: Path, steps: int) -> TextAttempt:
 
 
 def lives_table(lives: Sequence[tuple[str, TextAttempt]]) -> Table:
-    """A row for each life, under its name."""
+    """Makes a table with a row for each life, under its name."""
     columns = ("steps", "tokens a second", "documents tokenised by each process")
     table = Table("", *(Column(column, justify="right") for column in columns), title="Lives")
     for name, life in lives:
@@ -165,14 +166,14 @@ def lives_table(lives: Sequence[tuple[str, TextAttempt]]) -> Table:
 
 
 def largest_difference(uninterrupted: Attempt, attempts: Sequence[Attempt]) -> float:
-    """The largest difference of a loss from that of the uninterrupted run, relative to its size."""
+    """Returns the largest difference of a loss from the uninterrupted run, relative to its size."""
     expected = dict(zip(*losses(uninterrupted), strict=True))
     pairs = [(loss, expected[step]) for attempt in attempts for step, loss in zip(*losses(attempt), strict=True)]
     return max(abs(loss - other) / abs(other) for loss, other in pairs)
 
 
 def demonstrate(workdir: Path, options: argparse.Namespace, console: Console) -> bool:
-    """Runs the whole demo in an empty folder; whether all is equal."""
+    """Runs the whole demo in an empty folder. Says whether all is equal."""
     corpus, steps = workdir / "corpus", options.steps
     run, other_run = (Run(corpus, workdir / name, steps, options.save_every) for name in ("whole", "killed"))
     documents = write_parquet_corpus(corpus, shards=SHARDS, max_bytes=options.corpus_bytes)
@@ -212,7 +213,7 @@ def demonstrate(workdir: Path, options: argparse.Namespace, console: Console) ->
 
 
 def parse_options() -> argparse.Namespace:
-    """The command line of the demo, checked."""
+    """Reads and checks the command line of the demo."""
     parser = argparse.ArgumentParser(description="Prove that pretraining on text goes on through kills, elastically.")
     parser.add_argument("--steps", type=int, default=60, help="steps of either run (default: %(default)s)")
     parser.add_argument("--save-every", type=int, default=8, help="steps between checkpoints (default: %(default)s)")
@@ -230,7 +231,7 @@ def parse_options() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Runs the demo; returns its exit code, 0 only if everything is equal."""
+    """Runs the demo. Returns its exit code, 0 only if everything is equal."""
     options = parse_options()
     with tempfile.TemporaryDirectory(prefix="resumable_data_text_") as folder:
         return 0 if demonstrate(Path(folder), options, Console()) else 1

@@ -1,11 +1,11 @@
-"""Demo: a batch ramp-up, a mix that changes, and an edit half-way, all of it unmoved by kills.
+"""Demo: a batch ramp-up, a mix that changes, and an edit half-way. Kills change none of it.
 
 Writes three kinds of documents of Python's standard library, and its manual, to ArrayRecord shards. Trains a
-small language model on a mix of the three, whose weights change linearly while the batch grows to four times its
-size. At a set step the run is stopped and restored with the manual added and with other weights. The same is done
-once more with a trainer that is killed in each phase: during the ramp-up, after it, and after the edit.
-Compares every batch and every loss of the two runs, shows what they took from each component and the edits that
-their checkpoints tell of, and ends with exit code 0 only if all of it is equal.
+small language model on a mix of the three. Their weights change linearly while the batch grows to four times its
+size. At a set step the run is stopped, and restored with the manual added and with other weights. Then the same is
+done with a trainer that is killed in each phase: during the ramp-up, after it, and after the edit. Compares every
+batch and every loss of the two runs. Shows what they took from each component, and the edits in their checkpoints.
+Exit code 0 only if all is equal.
 
     python examples/ramp_and_mix.py
 """
@@ -40,10 +40,10 @@ CORPUS_BYTES = 1_000_000  # small enough for more than an epoch of the comments
 
 @dataclass(frozen=True)
 class MixedRun(Run):
-    """A training run, or the part of it before the edit, or from the edit on.
+    """A training run, or its part before or after the edit.
 
     Attributes:
-        edited: Whether it is the part from the edit on.
+        edited: Whether it is the part after the edit.
     """
 
     edited: bool = False
@@ -54,7 +54,7 @@ class MixedRun(Run):
         return Timetable(self.steps // 3)
 
     def command(self) -> list[str]:
-        """The command line of the trainer, the same each time that it is started for this part."""
+        """Returns the command line of the trainer, the same for each start of this part."""
         return [
             *(sys.executable, str(TRAINER)),
             *("--corpus", str(self.corpus), "--checkpoints", str(self.checkpoints)),
@@ -68,8 +68,8 @@ class Life:
     """One life of a trainer process.
 
     Attributes:
-        edited: Whether it trains from the edit on, or up to it.
-        kill_after: The step after whose report it is killed, or None to let it end.
+        edited: Whether it trains after the edit; otherwise it trains up to it.
+        kill_after: It is killed after it reports this step; None lets it end.
     """
 
     edited: bool
@@ -80,12 +80,12 @@ UNINTERRUPTED = (Life(edited=False), Life(edited=True))
 
 
 def choose_lives(seed: int, timetable: Timetable, save_every: int) -> list[Life]:
-    """Lives of a trainer that is killed at a random step of each phase.
+    """Plans the lives of a trainer that is killed at a random step of each phase.
 
     Args:
         seed: The same seed gives the same steps.
         timetable: The phases.
-        save_every: No step that is nearer to either end of a phase is chosen.
+        save_every: The least distance of a chosen step from both ends of its phase.
     """
     generator = random.Random(seed)
     kills = [
@@ -112,12 +112,12 @@ def train(run: MixedRun, lives: Sequence[Life], progress: Progress) -> list[Atte
 
 
 def state_at(run: MixedRun, step: int) -> dict[str, Any]:
-    """The position in the data that a run's checkpoint of a step holds."""
+    """Reads the position in the data from a run's checkpoint of a step."""
     return json.loads((run.checkpoints / str(step) / "data" / "state.json").read_text())
 
 
 def refusal(run: MixedRun) -> str | None:
-    """What the error says when the edit is not allowed, or None if there is no error."""
+    """Returns the error if the edit is not allowed, or None if there is no error."""
     try:
         iter(build_pipeline(run.corpus, run.timetable, edited=True)).set_state(state_at(run, run.timetable.edit))
     except rd.PipelineMismatchError as error:
@@ -126,7 +126,7 @@ def refusal(run: MixedRun) -> str | None:
 
 
 def mix_table(run: MixedRun) -> Table:
-    """What a run has taken from each component, at the edit and at the end."""
+    """Makes a table of what a run has taken from each component, at the edit and at the end."""
     columns = ("rows", "documents", "tokens", "epochs", "share", "target", "rows off target")
     title = "Components; share and target since the weights last changed"
     table = Table("component", *(Column(column, justify="right") for column in columns), title=title)
@@ -149,7 +149,7 @@ def mix_table(run: MixedRun) -> Table:
 
 
 def edits_table(run: MixedRun) -> Table:
-    """The edits that a run's last checkpoint tells of."""
+    """Makes a table of the edits in a run's last checkpoint."""
     table = Table("from step", "after row", "what", "before", "after", title="Edits, from the last checkpoint")
     for edit in map(rd.Edit.from_json, state_at(run, run.steps)["edits"]):
         table.add_row(str(edit.step), f"{edit.rows:,}", subject(edit), readable(edit.before), readable(edit.after))
@@ -157,12 +157,12 @@ def edits_table(run: MixedRun) -> Table:
 
 
 def subject(edit: rd.Edit) -> str:
-    """What an edit is about."""
+    """Describes the subject of an edit."""
     return f"{edit.stage}.{edit.setting}" if edit.kind == "setting" else str(edit)
 
 
 def readable(value: Any) -> str:
-    """A value of an edit; weights one point a line."""
+    """Formats a value of an edit; weights take a line a point."""
     if isinstance(value, dict) and "points" in value:
         return "\n".join(
             f"{step}: " + " ".join(f"{name}={weight:g}" for name, weight in weights.items())
@@ -177,7 +177,7 @@ def demonstrate(workdir: Path, options: argparse.Namespace, console: Console) ->
     Args:
         workdir: An empty folder.
         options: The parsed command line.
-        console: Where to write.
+        console: The console to write to.
 
     Returns:
         Whether the two runs are equal.
@@ -217,7 +217,7 @@ def demonstrate(workdir: Path, options: argparse.Namespace, console: Console) ->
 
 
 def parse_options() -> argparse.Namespace:
-    """The command line of the demo, checked."""
+    """Reads and checks the command line of the demo."""
     parser = argparse.ArgumentParser(
         description="Prove that a ramp-up, a changing mix and an edit survive kills, to the bit."
     )
@@ -234,7 +234,7 @@ def parse_options() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Runs the demo; returns its exit code, 0 only if everything is equal."""
+    """Runs the demo. Returns its exit code, 0 only if everything is equal."""
     options = parse_options()
     return 0 if demonstrate(demo_options.workdir_of(options), options, Console()) else 1
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What the trainer reports of one step.
+    """The trainer's report of one step.
 
     Attributes:
         step: Number of the step, from 0.
@@ -40,15 +40,15 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How the steps of two runs compare; a step that was run again counts again.
+    """The comparison of two runs, step by step. A step that was run again counts again.
 
     Attributes:
         complete: Whether each run has every step from the first to the last.
-        compared: Number of steps of the interrupted run that were compared.
-        equal_batches: How many of them had the same batch, to the byte.
-        equal_losses: How many of them had the same loss, to the bit.
-        distinct_batches: Number of different batches of the uninterrupted run. Batches that are all different
-            show that the equal ones are so because of their step.
+        compared: Number of compared steps of the interrupted run.
+        equal_batches: Number of these with the same batch, to the byte.
+        equal_losses: Number of these with the same loss, to the bit.
+        distinct_batches: Number of different batches of the uninterrupted run. If all are different, two batches can
+            only be equal because they are of the same step.
     """
 
     complete: bool
@@ -59,7 +59,7 @@ class Comparison:
 
     @property
     def equal(self) -> bool:
-        """Whether the interruptions have left no trace."""
+        """Says whether the interruptions have left no trace."""
         return self.complete and self.compared == self.equal_batches == self.equal_losses
 
 
@@ -67,7 +67,7 @@ def compare(steps: int, uninterrupted: Attempt, attempts: Sequence[Attempt]) -> 
     """Compares each step of each attempt with the same step of the uninterrupted run.
 
     Args:
-        steps: Number of steps that either run should have.
+        steps: Number of steps that each run should have.
         uninterrupted: The run to compare with.
         attempts: The lives of the interrupted run, in order.
 
@@ -88,28 +88,28 @@ def compare(steps: int, uninterrupted: Attempt, attempts: Sequence[Attempt]) -> 
 
 
 def losses(attempt: Attempt) -> tuple[list[int], list[float]]:
-    """The steps of an attempt and their losses."""
+    """Returns the steps of an attempt and their losses."""
     steps = [record.step for record in attempt.records]
     return steps, [float.fromhex(record.loss) for record in attempt.records]
 
 
 def listed(values: Sequence[int]) -> str:
-    """Numbers with commas between them."""
+    """Joins numbers with commas."""
     return ", ".join(map(str, values)) or "none"
 
 
 def killed_after(attempts: Sequence[Attempt]) -> list[int]:
-    """The last step that each killed attempt reported."""
+    """Returns the last step that each killed attempt reported."""
     return [attempt.records[-1].step for attempt in attempts if attempt.killed]
 
 
 def resumed_at(attempts: Sequence[Attempt]) -> list[int]:
-    """The first step of each attempt but the first."""
+    """Returns the first step of each attempt but the first."""
     return [attempt.records[0].step for attempt in attempts[1:]]
 
 
 def result_table(uninterrupted: Attempt, attempts: Sequence[Attempt], comparison: Comparison) -> Table:
-    """The table that ends the demo."""
+    """Makes the table at the end of the demo."""
     _, values = losses(uninterrupted)
     compared = comparison.compared
     table = Table(title="Interrupted against uninterrupted training", show_header=False)
@@ -127,7 +127,7 @@ def result_table(uninterrupted: Attempt, attempts: Sequence[Attempt], comparison
 
 
 def plot_losses(path: Path, uninterrupted: Attempt, attempts: Sequence[Attempt]) -> None:
-    """Draws the loss curves of both runs on each other, with the kills and the resumptions."""
+    """Draws the loss curves of both runs over each other, with the kills and the resumes."""
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
     axes.plot(*losses(uninterrupted), color="0.8", linewidth=7, label="uninterrupted")

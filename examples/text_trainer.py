@@ -1,8 +1,8 @@
-"""Trains as `trainer.py` does, with the same command line, on text that is tokenised when it is read.
+"""Trains as `trainer.py` does, with the same command line, on text that is tokenized when it is read.
 
     python examples/text_trainer.py --corpus CORPUS --checkpoints CHECKPOINTS --steps 60
 
-Of several processes each tokenises only the documents of its own rows. `pretrain_text.py` writes the corpus and
+Each of several processes tokenizes only the documents of its own rows. `pretrain_text.py` writes the corpus and
 proves that interruptions leave no trace.
 """
 
@@ -20,18 +20,18 @@ from transformers import AutoTokenizer
 import resumable_data as rd
 from resumable_data.batch import LLMBatch
 
-WINDOW = 128  # documents a logical shard: what a resume tokenises again
+WINDOW = 128  # documents a logical shard: a resume tokenizes them again
 
 
 class CountingSource:
-    """A source that counts what is read of it; like any object with these methods it can be a pipeline's.
+    """A source that counts the documents read. A pipeline takes any object with these methods.
 
     Attributes:
         read_documents: Documents read so far.
     """
 
     def __init__(self, source: rd.HuggingFaceSource) -> None:
-        """Counts what is read of `source` from now on."""
+        """Counts the reads of `source` from now on."""
         self._source = source
         self.read_documents = 0
 
@@ -42,23 +42,23 @@ class CountingSource:
         return repr(self._source)
 
     def read(self, indices: np.ndarray) -> Sequence[str]:
-        """The texts at int64[n] indices."""
+        """Reads the texts at int64[n] indices."""
         self.read_documents += len(indices)
         return self._source.read(indices)
 
     def fingerprint(self) -> str:
-        """That of the source: counting changes nothing."""
+        """Returns the fingerprint of the source: counting changes nothing."""
         return self._source.fingerprint()
 
 
 def open_source(corpus: Path) -> CountingSource:
-    """The texts of a folder that `write_parquet_corpus` has filled."""
+    """Opens the texts of a folder that `write_parquet_corpus` has filled."""
     pattern = str(corpus / "train_*.parquet")
     return CountingSource(rd.HuggingFaceSource.from_files(pattern, "text", cache_dir=corpus / "cache"))
 
 
 def build_pipeline(source: CountingSource, tokenizer: Path) -> rd.Dataset:
-    """Endless packed batches of a source of text, in an order fixed by the seed."""
+    """Makes endless packed batches of a source of text. The seed fixes the order."""
     return (
         rd.Dataset.from_source(source, name="stdlib")
         .shuffle(seed=7)

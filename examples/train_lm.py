@@ -1,8 +1,8 @@
-"""Demo: training that is killed twice equals, to the last bit, training that never was.
+"""Demo: training that is killed twice equals, to the last bit, training without a kill.
 
-Writes a real corpus to ArrayRecord shards, trains a small language model on it without interruption, trains
-it again with a trainer that is killed at random steps and started again, and compares every batch and every
-loss of the two runs. Ends with a table, a plot of the loss curves, and exit code 0 only if all are equal.
+Writes a real corpus to ArrayRecord shards, and trains a small language model on it without interruption. Trains it
+again with a trainer that is killed at random steps and started again. Compares every batch and every loss of the two
+runs. Shows a table and a plot of the loss curves. Exit code 0 only if all are equal.
 
     python examples/train_lm.py
 """
@@ -37,16 +37,16 @@ from rich.progress import (
 
 TRAINER = Path(__file__).with_name("trainer.py")
 SHARDS = 11
-CORPUS_BYTES = 1_500_000  # an epoch of about 215 steps, so that the run goes through the end of one
+CORPUS_BYTES = 1_500_000  # an epoch of about 215 steps, so that the run passes the end of one
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training run: where it reads and writes, and for how long.
+    """One training run: its folders and its length.
 
     Attributes:
         corpus: Folder of the shards.
-        folder: Where its checkpoints and its logs go.
+        folder: Folder of its checkpoints and its logs.
         steps: Number of steps.
         save_every: Number of steps from one checkpoint to the next.
     """
@@ -62,7 +62,7 @@ class Run:
         return self.folder / "checkpoints"
 
     def command(self) -> list[str]:
-        """The command line of the trainer, the same each time that it is started."""
+        """Returns the command line of the trainer, the same for each start."""
         return [
             *(sys.executable, str(TRAINER)),
             *("--corpus", str(self.corpus), "--checkpoints", str(self.checkpoints)),
@@ -74,15 +74,15 @@ def run_trainer(run: Run, on_step: Callable[[int], None], kill_after: int | None
     """Starts the trainer and follows its report until it ends, or until it is killed.
 
     Args:
-        run: What to train; goes on from the run's latest checkpoint.
-        on_step: Called with the number of each step that is reported.
-        kill_after: The step after whose report the trainer is killed, or None to let it end.
+        run: The run; it goes on from its latest checkpoint.
+        on_step: Called with the number of each reported step.
+        kill_after: The trainer is killed after it reports this step; None lets it end.
 
     Returns:
-        The steps that it reported, those included that slipped through before the kill took effect.
+        The reported steps, also those reported between the kill and the end.
 
     Raises:
-        RuntimeError: The trainer ended otherwise than it should have.
+        RuntimeError: The trainer ended in another way than planned.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     records: list[StepRecord] = []
@@ -112,11 +112,11 @@ def run_trainer(run: Run, on_step: Callable[[int], None], kill_after: int | None
 
 
 def choose_kills(seed: int, run: Run, count: int) -> list[int]:
-    """Random steps to kill the trainer after, one in each of `count` equal stretches of the run.
+    """Draws steps at which to kill the trainer, one in each of `count` equal stretches of the run.
 
     Args:
         seed: The same seed gives the same steps.
-        run: Its first steps, before any checkpoint, and its last are left out.
+        run: The run. Its first steps, before any checkpoint, and its last step are not drawn.
         count: Number of kills.
 
     Returns:
@@ -152,7 +152,7 @@ def demonstrate(workdir: Path, options: argparse.Namespace, console: Console) ->
     Args:
         workdir: An empty folder.
         options: The parsed command line.
-        console: Where to write.
+        console: The console to write to.
 
     Returns:
         Whether the two runs are equal.
@@ -186,7 +186,7 @@ def demonstrate(workdir: Path, options: argparse.Namespace, console: Console) ->
 
 
 def parse_options() -> argparse.Namespace:
-    """The command line of the demo, checked."""
+    """Reads and checks the command line of the demo."""
     parser = argparse.ArgumentParser(
         description="Prove that training killed at random steps equals uninterrupted training, to the bit."
     )
@@ -202,7 +202,7 @@ def parse_options() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Runs the demo; returns its exit code, 0 only if everything is equal."""
+    """Runs the demo. Returns its exit code, 0 only if everything is equal."""
     options = parse_options()
     return 0 if demonstrate(demo_options.workdir_of(options), options, Console()) else 1
 

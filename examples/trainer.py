@@ -1,4 +1,4 @@
-"""Trains a small language model; killed at any point and started again, it goes on to the last bit.
+"""Trains a small language model. Killed at any point and started again, it goes on to the last bit.
 
 One Orbax checkpoint holds the model, the optimizer and the position in the data. Each step is reported on
 standard output as one line of JSON: the step, a digest of all the batch's bytes, and the exact loss.
@@ -9,8 +9,8 @@ Several processes train together when each is started with the address of one of
 
     python examples/trainer.py … --coordinator HOST:PORT --processes 4 --process 0
 
-Each reads and holds only its own rows, and another number of processes can go on with the run. On SIGTERM, to any of
-them, all finish the same step, save it and end.
+Each process reads and holds only its own rows. Another number of processes can go on with the run. If one process
+gets SIGTERM, all finish the same step, save it and end.
 `train_lm.py` writes the corpus and proves that interruptions leave no trace.
 """
 
@@ -47,7 +47,7 @@ CHECKPOINTS_KEPT = 2
 
 
 class TrainState(nnx.Module):
-    """All that training changes, except for the position in the data."""
+    """Everything that training changes, except the position in the data."""
 
     def __init__(self, config: ModelConfig, steps: int) -> None:
         """Initialises the model and the optimizer for a run of `steps` steps."""
@@ -71,7 +71,7 @@ def train_step(model: Transformer, optimizer: nnx.Optimizer, batch: LLMBatch) ->
 
 
 def build_pipeline(corpus: Path, eod_id: int) -> rd.Dataset:
-    """Endless packed batches of a folder of tokenised ArrayRecord shards, in an order fixed by the seed."""
+    """Makes endless packed batches of a folder of tokenized ArrayRecord shards. The seed fixes the order."""
     source = rd.ArrayRecordSource(str(corpus / "train_*.arecord"), parse=rd.parse_int32_tokens)
     return (
         rd.Dataset.from_source(source, name="stdlib")
@@ -84,7 +84,7 @@ def build_pipeline(corpus: Path, eod_id: int) -> rd.Dataset:
 
 
 def save(manager: ocp.CheckpointManager, state: TrainState, batches: rd.DataIterator) -> None:
-    """Starts to write a checkpoint of the step that was just finished; training need not wait for it."""
+    """Starts to write a checkpoint of the last finished step. Training does not wait for it."""
     arguments = ocp.args.Composite(
         state=ocp.args.StandardSave(nnx.state(state)),
         data=rd.checkpoint.DataSave(batches),
@@ -93,7 +93,7 @@ def save(manager: ocp.CheckpointManager, state: TrainState, batches: rd.DataIter
 
 
 def restore_latest(manager: ocp.CheckpointManager, state: TrainState, batches: rd.DataIterator) -> None:
-    """Continues from the latest complete checkpoint, or leaves everything as it is where there is none."""
+    """Resumes from the latest complete checkpoint, or changes nothing if there is none."""
     latest = manager.latest_step()
     if latest is None:
         return
@@ -105,7 +105,7 @@ def restore_latest(manager: ocp.CheckpointManager, state: TrainState, batches: r
 
 
 def digest(batch: LLMBatch) -> str:
-    """SHA-256 of the names, types, shapes and bytes of all the arrays of a batch."""
+    """Returns a SHA-256 of the names, types, shapes and bytes of all the arrays of a batch."""
     result = hashlib.sha256()
     for field in dataclasses.fields(batch):
         value = getattr(batch, field.name)
@@ -117,7 +117,7 @@ def digest(batch: LLMBatch) -> str:
 
 
 def report(step: int, batch: LLMBatch, loss: jax.Array, **figures: object) -> None:
-    """Prints the line of JSON of one step, once a run; the loss is in hexadecimal, which rounds nothing."""
+    """Prints one step as a line of JSON, once a run. The loss is in hexadecimal, which does not round."""
     whole = multihost_utils.process_allgather(batch, tiled=True)
     if jax.process_index() == 0:
         line = {"step": step, "batch": digest(whole), "loss": float(loss).hex(), **figures}
@@ -146,7 +146,7 @@ def train_on(
         pipeline: Global batches of rows of `LENGTH` tokens.
         vocabulary: Number of different tokens.
         checkpoints: Folder of the checkpoints.
-        steps: Total number of steps, those before an interruption included.
+        steps: Total number of steps, with those before an interruption.
         save_every: Number of steps from one checkpoint to the next.
         report: Called with each step, its batch and its loss, by all processes.
     """
@@ -166,11 +166,11 @@ def train_on(
             if leaves or batches.step % save_every == 0:
                 save(manager, state, batches)
             if leaves:
-                break  # the manager waits for what it writes before it is closed
+                break  # the manager waits for its writes before it closes
 
 
 def main(train: Callable[..., None] = train) -> None:
-    """Command line of a trainer that takes what `train` does."""
+    """Parses the command line of a trainer that takes the arguments of `train`."""
     parser = argparse.ArgumentParser(description="Train a small language model, resumably.")
     parser.add_argument("--corpus", type=Path, required=True, help="folder of the data and the tokenizer")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder to save to and resume from")

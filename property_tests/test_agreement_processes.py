@@ -1,4 +1,4 @@
-"""One of four real processes differs: all of them end with an error that names it, and none has moved."""
+"""One of four real processes differs: all end with an error that names it, and no process has moved."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_all_are_told_which_process_differs(tmp_path: Path) -> None:
 
 
 def write_other_corpus(corpus: Path, other: Path) -> None:
-    """Files of the same names with documents of the same lengths, but for one token of one of them."""
+    """Writes files with the same names and document lengths, and one different token in one of them."""
     shutil.copytree(corpus, other)
     records = ArrayRecordReader(str(corpus / "web_0.arecord")).read_all()
     records[40] = records[40][:-1] + b"\x01"
@@ -58,7 +58,7 @@ def write_other_corpus(corpus: Path, other: Path) -> None:
 
 
 def write_copies(corpus: Path, copies: Path) -> None:
-    """Checkpoints of step 2 for each process; in each case but one a process has another."""
+    """Saves checkpoints of step 2 for each process. In each case but one, a process has another checkpoint."""
 
     def save(directory: Path, steps: int, seed: int = 7) -> None:
         with iter(pipeline(corpus, seed)) as iterator:

@@ -1,4 +1,4 @@
-"""``diff`` against comparing the batches themselves, one by one."""
+"""``diff`` finds the same step as comparing the batches themselves, one by one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ fewer = settings(max_examples=settings.default.max_examples // 4)
 
 
 def first_difference(one: rd.Dataset[rd.LLMBatch], other: rd.Dataset[rd.LLMBatch]) -> int | None:
-    """The first step whose batches differ, or at which one run alone has ended."""
+    """Returns the first step at which the batches differ, or only one run has ended."""
     batches = [[raw(batch) for batch in islice(iter(data), STEPS)] for data in (one, other)]
     for step in range(max(map(len, batches))):
         if [found[step : step + 1] for found in batches].count(batches[0][step : step + 1]) < 2:
@@ -27,7 +27,7 @@ def first_difference(one: rd.Dataset[rd.LLMBatch], other: rd.Dataset[rd.LLMBatch
 
 
 def distinct(run: Run) -> bool:
-    """Whether a token says which component it is of: none has the tokens of another."""
+    """Says whether a token tells its component: no two components have the same token."""
     firsts = [leaf.first for leaf in leaves(run.root)]
     return len(firsts) == len(set(firsts))
 

@@ -1,4 +1,4 @@
-"""Edits of a running job: the past stays as it was, and what follows is what a run with that history gives."""
+"""Edits of a running job: the past stays as it was, and the rest is as if the run had always had that history."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ EDITS = {
 
 @pytest.fixture(scope="module", autouse=True)
 def small_blocks() -> Iterator[None]:
-    """Few rows of a mix are planned at once: that is quicker here, and many a block ends within a test."""
+    """Plans few rows of a mix at once: this is quicker here, and many blocks end within a test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("resumable_data.planning.mixed._ROWS_AT_ONCE", 24)
         yield
 
 
 def edited(draw: Any, run: Run, kind: str, seed: int | None, used: set[str]) -> Run:
-    """The same run with something changed; ``seed`` is that of a new component, for the rows of a window."""
+    """Returns the same run with a change. ``seed`` is the seed of a new component, for the rows of a window."""
     if kind in ("batch", "all"):
         run = replace(run, sizes=tuple((step, draw(st.integers(1, 6))) for step in (0, draw(st.integers(1, 9)))))
     if kind == "epochs":
-        # Never fewer than there were, as the run may be in one of them.
+        # Never fewer epochs than before, as the run may be in one of them.
         most = max((leaf.epochs or 0 for leaf in leaves(run.root)), default=0)
         return with_epochs(run, draw(st.integers(max(4, most), max(6, most))))
     if kind == "batch":
@@ -62,7 +62,7 @@ def edited(draw: Any, run: Run, kind: str, seed: int | None, used: set[str]) -> 
 
 
 def same_seed(run: Run, seed: int | None) -> Run:
-    """The run with one seed for all, so that other components change no key of a group of documents."""
+    """Gives all components one seed, so that other components change no key of a group of documents."""
     children = {
         name: replace(child, seed=seed) for name, child in run.root.children.items() if isinstance(child, Leaf)
     }
@@ -70,7 +70,7 @@ def same_seed(run: Run, seed: int | None) -> Run:
 
 
 def is_refused(iterator: rd.DataIterator[Any], state: Any, allow: tuple[str, ...]) -> bool:
-    """Whether an edit is, as it would remove components of the group in progress."""
+    """Says whether an edit is refused because it would remove components of the group in progress."""
     before = iterator.get_state()
     try:
         iterator.set_state(state, allow)
@@ -83,7 +83,7 @@ def is_refused(iterator: rd.DataIterator[Any], state: Any, allow: tuple[str, ...
 
 
 def check_edits(data: st.DataObject, run: Run, kinds: list[str]) -> None:
-    """Edits at random steps, each restored again from a later state."""
+    """Checks edits at random steps. Each is restored again from a later state."""
     oracle, iterator, dataset, used = OracleRun(run), iter(run.dataset()), run.dataset(), set(run.root.children)
     for kind in kinds:
         count = data.draw(steps)
@@ -118,7 +118,7 @@ kinds = st.lists(st.sampled_from(sorted(EDITS)), min_size=1, max_size=3)
 
 @many
 @given(st.data(), runs(["rows"], ["first_exhausted"], nested=False), kinds)
-def test_an_edited_mix_of_rows_is_that_of_the_oracle(data: st.DataObject, run: Run, kinds: list[str]) -> None:
+def test_an_edited_mix_of_rows_is_as_the_oracle_has_it(data: st.DataObject, run: Run, kinds: list[str]) -> None:
     if "epochs" in kinds:
         run = with_epochs(run, data.draw(st.integers(1, 3)))
     check_edits(data, run, kinds)
@@ -126,7 +126,7 @@ def test_an_edited_mix_of_rows_is_that_of_the_oracle(data: st.DataObject, run: R
 
 @many
 @given(st.data(), runs(["documents"], ["first_exhausted"], nested=False, endless=True), kinds)
-def test_an_edited_mix_of_documents_is_that_of_the_oracle(data: st.DataObject, run: Run, kinds: list[str]) -> None:
+def test_an_edited_mix_of_documents_is_as_the_oracle_has_it(data: st.DataObject, run: Run, kinds: list[str]) -> None:
     check_edits(data, same_seed(run, data.draw(st.none() | st.integers(0, 3))), [k for k in kinds if k != "epochs"])
 
 
@@ -175,19 +175,17 @@ def test_a_component_with_more_epochs_is_drawn_from_again() -> None:
 
 
 def sequence_of(run: Run, name: str) -> list[list[int]]:
-    """A component's own rows: those of the mix in which it is alone."""
+    """Returns a component's own rows: the rows of a mix in which it is alone."""
     alone = replace(run, root=Mixed({name: run.root.children[name]}, ((0, {name: 1}),)), sizes=((0, 1),))
     return [row for batch in delivered(iter(alone.dataset()), 176) for row in batch["targets"]]
 
 
 @several
 @given(st.data(), runs(["rows"], ["first_exhausted"], nested=False, endless=True), steps, steps)
-def test_what_each_component_has_delivered_is_a_prefix_of_its_rows(
-    data: st.DataObject, run: Run, before: int, after: int
-) -> None:
+def test_each_component_delivers_a_prefix_of_its_rows(data: st.DataObject, run: Run, before: int, after: int) -> None:
     names = sorted(run.root.children)
     children = {name: replace(run.root.children[name], first=k + 1) for k, name in enumerate(names)}
-    # A slot is a matter of the batch: after each batch a component's rows are its first, in any order.
+    # The batch decides the slots: after each batch a component has its first rows, in any order.
     run = replace(run, root=replace(run.root, children=children), shards=run.shards or 4)
     changed = edited(data.draw, run, "all", None, set())
     iterator, new = iter(run.dataset()), iter(changed.dataset())
@@ -204,9 +202,7 @@ def test_what_each_component_has_delivered_is_a_prefix_of_its_rows(
 
 @several
 @given(st.data(), runs(["rows", "documents"], ["first_exhausted"], nested=False, endless=True), steps)
-def test_without_being_said_an_edit_is_refused_and_changes_nothing(
-    data: st.DataObject, run: Run, before: int
-) -> None:
+def test_an_edit_without_allow_is_refused_and_changes_nothing(data: st.DataObject, run: Run, before: int) -> None:
     kind = data.draw(st.sampled_from(sorted(EDITS)))
     changed = edited(data.draw, run, kind, None, set(run.root.children))
     assume(changed.dataset().__iter__().description() != run.dataset().__iter__().description())
@@ -231,12 +227,12 @@ skips = st.dictionaries(st.integers(0, 5), st.integers(1, 3), min_size=1, max_si
 
 @several
 @given(constant, skips, st.integers(0, 9), st.none() | st.integers(1, 3), st.booleans())
-def test_a_run_that_skips_is_the_whole_one_with_those_batches_cut_out(
+def test_a_run_that_skips_equals_the_whole_run_without_those_batches(
     run: Run, skips: list[tuple[int, int]], resume: int, prefetch: int | None, ahead: bool
 ) -> None:
     whole = take(iter(run.dataset()), 30)
     batches: list[int] = []
-    for place in range(30):  # the numbers of the batches that are left
+    for place in range(30):  # the numbers of the remaining batches
         skipped = sum(count for at, count in skips if at <= place)
         batches.append(place + skipped)
     expected = [whole[number] for number in batches if number < len(whole)][:12]

@@ -34,12 +34,12 @@ Reports = Sequence[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Plain:
-    """Pipelines of one process that nobody interrupted.
+    """Pipelines that run in one process without an interruption.
 
     Attributes:
-        batches: The batches of each by step.
-        states: The position of each when it is saved.
-        other: The batches of each after that, by step, where they are larger from there on.
+        batches: The batches of each pipeline by step.
+        states: The position of each pipeline at the save.
+        other: The larger batches of each pipeline after the save, by step.
     """
 
     batches: dict[str, list[rd.LLMBatch]]
@@ -47,7 +47,7 @@ class Plain:
     other: dict[str, list[rd.LLMBatch]]
 
     def has(self, name: str, reports: Reports, steps: range, *, other: bool = False) -> bool:
-        """Whether each part of these batches that any process holds has the right bytes, and none is missing."""
+        """Says whether every part of these batches, on any process, has the right bytes, and no part is missing."""
         batches = self.other[name] if other else self.batches[name]
         found = [(report["step"], place, digest) for report in reports for place, digest in report["shards"][name]]
         held = {step: np.zeros(batches[step].inputs.shape, bool) for step in steps}
@@ -78,7 +78,7 @@ def reports_of(action: str, corpus: Path, checkpoints: Path, *arguments: str, co
     return [report for process in ended for report in process.reports]
 
 
-def test_what_n_processes_save_m_processes_continue(tmp_path: Path) -> None:
+def test_m_processes_continue_what_n_processes_saved(tmp_path: Path) -> None:
     corpus, checkpoints = tmp_path / "corpus", tmp_path / "checkpoints"
     write_corpus(corpus)
     plain = uninterrupted(corpus)
@@ -95,11 +95,11 @@ def test_what_n_processes_save_m_processes_continue(tmp_path: Path) -> None:
         document(matrix, state_bytes)
     assert all(all(restored.verdicts.values()) for restored in matrix), matrix
     verdicts = [restored.verdict_row() for restored in matrix]
-    assert documented_verdicts() == verdicts, "write the table anew: see elastic_table.py"
+    assert documented_verdicts() == verdicts, "write the table again: see elastic_table.py"
 
 
 def compared(plain: Plain, saved_by: int, restored_by: int, reports: Reports) -> Restored:
-    """What the processes report of a restore against the run that nobody interrupted."""
+    """Compares the reports of a restore with the run without interruptions."""
     after = range(STEP, STEPS)
     of_restore = [report for report in reports if report["saved_by"] == str(saved_by)]
     by_api = {
@@ -118,7 +118,7 @@ def compared(plain: Plain, saved_by: int, restored_by: int, reports: Reports) ->
 
 
 def a_change_of_the_batch_moves_nothing(plain: Plain) -> None:
-    """The rows that follow are those that would have followed, in larger batches."""
+    """Checks that the next rows are the same, in larger batches."""
     for name in ("packed", "sequence-sharded", "text", "filtered text", "mixed texts", "text and tokens"):
         rows = Counter(rows_of(plain.batches[name][STEP:]))
         assert rows <= Counter(rows_of(plain.other[name][STEP:])), name
@@ -130,7 +130,7 @@ def rows_of(batches: Sequence[rd.LLMBatch]) -> list[bytes]:
 
 
 def states_do_not_depend_on_who_saved(checkpoints: Path, plain: Plain) -> dict[str, int]:
-    """Sizes of the state files, which are the same whatever the number of processes and the API."""
+    """Returns the sizes of the state files, which do not depend on the number of processes or the API."""
     sizes: dict[str, int] = {}
     for name, state in plain.states.items():
         directories = [checkpoints / str(count) / str(STEP) / name for count in COUNTS]

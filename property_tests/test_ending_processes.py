@@ -1,4 +1,4 @@
-"""Text that ends, on real processes: the batches of one, to the last, on any number; each text is measured by one."""
+"""Text that ends, on any number of real processes: the same batches to the last, and each text measured once."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Reports = dict[tuple[Any, ...], list[dict[str, Any]]]
 
 
 def reports_of(action: str, directory: Path, count: int) -> Reports:
-    """What the processes report of each case."""
+    """Returns the reports of the processes for each case."""
     ended = completed(PROGRAM, [action, str(directory / "corpus"), str(directory / "checkpoints")], count=count)
     return {case: [process.reports[place] for process in ended] for place, case in enumerate(CASES)}
 
 
 class Plain:
-    """A case run by one process alone, to the end."""
+    """A case that one process alone runs to its end."""
 
     def __init__(self, corpus: Path, *, drop_remainder: bool) -> None:
         with iter(pipeline(corpus, texts(), drop_remainder=drop_remainder)) as iterator:
@@ -34,7 +34,7 @@ class Plain:
             self.state, self.counted = iterator.get_state(), counted(iterator)
 
     def check(self, of_processes: list[dict[str, Any]], first: int) -> None:
-        """Whether the processes hold the batches from a step on, all cells of them, and no others."""
+        """Checks that the processes hold all cells of the batches from a step on, and no other batches."""
         for found in of_processes:
             assert len(found["shards"]) == len(self.batches) - first
             assert (found["state"], found["counted"]) == (self.state, self.counted)
@@ -52,7 +52,7 @@ class Plain:
 def test_all_end_with_the_batch_that_one_process_ends_with(tmp_path: Path, saved_by: int, restored_by: int) -> None:
     write_corpus(tmp_path / "corpus")
     plain = {drop: Plain(tmp_path / "corpus", drop_remainder=drop) for drop in (False, True)}
-    # The end has a remainder, and the save is not at it.
+    # The end has a remainder, and the save is before the end.
     assert STEP < len(plain[True].batches) == len(plain[False].batches) - 1
     assert BATCH > plain[True].counted[3] > plain[False].counted[3] == 0
 
@@ -62,11 +62,11 @@ def test_all_end_with_the_batch_that_one_process_ends_with(tmp_path: Path, saved
         expected = plain[case[1]]
         expected.check(before[case], 0)
         expected.check(after[case], STEP)
-        each_text_is_tokenised_once(before[case])
+        each_text_is_tokenized_once(before[case])
 
 
-def each_text_is_tokenised_once(of_processes: list[dict[str, Any]]) -> None:
-    """Each by one process to be measured; few once more, by one that delivers a row which another measured."""
+def each_text_is_tokenized_once(of_processes: list[dict[str, Any]]) -> None:
+    """Checks that each text is measured once. Few are read again, by a process that delivers but did not measure."""
     read = sum((Counter(found["read"]) for found in of_processes), Counter[int]())
     assert len(read) == len(TEXTS)
     assert read.total() <= (1 + MOST_READ_TWICE) * len(TEXTS)

@@ -21,7 +21,7 @@ from property_tests.testing.running import at_state, joined, raw, take, through_
 from property_tests.testing.strategies import Unmeasured
 
 PLACES = 64
-"""A token is ``1 + record * PLACES + place``: it says where it stands, and no document is longer."""
+"""A token is ``1 + record * PLACES + place``: it says where it stands. No document is longer than PLACES."""
 
 STAGES = ("filter", "filter_lengths", "bad")
 PATTERNS = ("random", "alternating", "sorted", "equal", "mostly empty", "one long")
@@ -30,17 +30,17 @@ few = settings(max_examples=settings.default.max_examples // 4)
 
 
 def odd(document: Any) -> bool:
-    """A predicate that follows the record: every other one is kept."""
+    """Keeps every second record: a predicate that follows the record."""
     return len(document) > 0 and int(document[0] - 1) // PLACES % 2 == 1
 
 
 def not_of_three(lengths: np.ndarray) -> np.ndarray:
-    """A predicate of lengths."""
+    """Drops documents of one length: a predicate of lengths."""
     return lengths != 3
 
 
 def fussy(document: Any) -> Any:
-    """A map to which every seventh record is bad."""
+    """Fails on every seventh record."""
     if len(document) and int(document[0] - 1) // PLACES % 7 == 3:
         raise ValueError("bad")
     return document
@@ -48,7 +48,7 @@ def fussy(document: Any) -> Any:
 
 @dataclass(frozen=True)
 class Data:
-    """A pipeline that ends, or repeats for ever, over documents of which every token is different."""
+    """A pipeline, finite or endless, over documents in which all tokens differ."""
 
     lengths: tuple[int, ...]
     known: bool
@@ -89,11 +89,11 @@ class Data:
         return self.rows().batch(self.batch, shards=self.shards, drop_remainder=self.drop_remainder)
 
     def source(self) -> rd.InMemorySource:
-        """The records; the number of the first says of which component they are."""
+        """Makes the source. The number of its first record says which component it is."""
         return _source(self.lengths, self.first)
 
     def epoch(self) -> Counter[int]:
-        """The tokens of one epoch that are to be delivered."""
+        """Returns the tokens that one epoch must deliver."""
         wanted: Counter[int] = Counter()
         for document in self.source().read(np.arange(len(self.lengths))):
             kept = document[-self.length :] if self.truncate == "left" else document
@@ -103,7 +103,7 @@ class Data:
         return wanted
 
     def leaves_out(self, document: Any) -> bool:
-        """Whether a stage does."""
+        """Says whether a stage leaves a document out."""
         record = int(document[0] - 1) // PLACES if len(document) else None
         return (
             ("filter" in self.stages and (record is None or record % 2 == 0))
@@ -118,7 +118,7 @@ def _source(lengths: tuple[int, ...], first: int) -> rd.InMemorySource:
 
 
 def patterned(pattern: str, count: int, draw: Any) -> list[int]:
-    """Lengths of documents with something about them that an order could follow."""
+    """Draws lengths of documents with a pattern that an order could follow."""
     several = st.integers(0, 24)
     if pattern == "random":
         if count > 60:  # a seed, as so many draws are too slow
@@ -139,7 +139,7 @@ def patterned(pattern: str, count: int, draw: Any) -> list[int]:
 
 @st.composite
 def data(draw: st.DrawFn, *, most: int = 120, epochs: Any = (1, 2, 3), strategies: Any = None) -> Data:
-    """Any of them; an epoch is never empty."""
+    """Draws a pipeline. An epoch is never empty."""
     count = draw(st.integers(1, 12) | st.integers(1, most))
     stages = draw(st.lists(st.sampled_from(STAGES), unique=True, max_size=2))
     found = Data(
@@ -161,7 +161,7 @@ def data(draw: st.DrawFn, *, most: int = 120, epochs: Any = (1, 2, 3), strategie
 
 
 def tokens_of(batches: Iterable[rd.LLMBatch]) -> Counter[int]:
-    """How often each token was delivered."""
+    """Counts the deliveries of each token."""
     found: Counter[int] = Counter()
     for batch in batches:
         found.update(batch.targets[batch.targets_segmentation != 0].tolist())
@@ -169,7 +169,7 @@ def tokens_of(batches: Iterable[rd.LLMBatch]) -> Counter[int]:
 
 
 def rows_of(batches: Iterable[rd.LLMBatch]) -> list[tuple[int, ...]]:
-    """The text of every row that is not padding alone."""
+    """Returns the text of every row that is not only padding."""
     return [
         tuple(row)
         for batch in batches
@@ -179,7 +179,7 @@ def rows_of(batches: Iterable[rd.LLMBatch]) -> list[tuple[int, ...]]:
 
 
 def segments(batches: Iterable[rd.LLMBatch]) -> Iterator[list[list[int]]]:
-    """Of every row the tokens of its segments."""
+    """Yields the tokens of each segment of every row."""
     for batch in batches:
         for row, numbers in zip(batch.targets.tolist(), batch.targets_segmentation.tolist(), strict=True):
             cells = [cell for cell in zip(numbers, row, strict=True) if cell[0]]
@@ -187,12 +187,12 @@ def segments(batches: Iterable[rd.LLMBatch]) -> Iterator[list[list[int]]]:
 
 
 def records_of(row: list[list[int]]) -> list[int]:
-    """The record of each segment."""
+    """Returns the record of each segment."""
     return [(segment[0] - 1) // PLACES for segment in row]
 
 
 def often(epoch: Counter[int], epochs: int | None) -> Counter[int]:
-    """Every token of an epoch so often."""
+    """Returns every token of an epoch, once for each epoch."""
     assert epochs is not None
     return Counter(dict.fromkeys(epoch, epochs))
 
@@ -224,7 +224,7 @@ def test_an_epoch_is_whole_before_the_next_begins(data: Data) -> None:
 
 @fewer
 @given(data(epochs=[1, 2]), st.sampled_from([3, None]))
-def test_more_epochs_change_no_earlier_one(data: Data, epochs: int | None) -> None:
+def test_more_epochs_do_not_change_earlier_epochs(data: Data, epochs: int | None) -> None:
     before = rows_of(replace(data, batch=1, shards=data.shards or 4).dataset())
     longer = replace(data, batch=1, shards=data.shards or 4, epochs=epochs)
 
@@ -244,7 +244,7 @@ def test_less_than_one_batch_is_left_out_at_the_end(data: Data) -> None:
 
 
 @given(data())
-def test_rows_of_padding_stand_at_the_end_of_the_last_batch_alone(data: Data) -> None:
+def test_rows_of_padding_stand_only_at_the_end_of_the_last_batch(data: Data) -> None:
     batches = list(data.dataset())
     is_padding = [not any(numbers) for batch in batches for numbers in batch.targets_segmentation.tolist()]
     count = is_padding.count(False)
@@ -264,9 +264,9 @@ def test_no_row_holds_one_document_twice(data: Data) -> None:
 @given(
     st.lists(data(), min_size=1, max_size=3), st.sampled_from(["best_fit", "first_fit", "concat_split"]), st.data()
 )
-def test_no_row_of_a_mix_of_documents_holds_one_twice(parts: list[Data], strategy: str, draw: st.DataObject) -> None:
-    # Windows of 16 documents have at least 4 different ones, of 3 tokens or more: so many have no room in one row,
-    # where copies would meet.
+def test_no_row_of_a_mix_holds_a_document_twice(parts: list[Data], strategy: str, draw: st.DataObject) -> None:
+    # Windows of 16 documents have at least 4 different ones, of 3 tokens or more. A row has no room for so many,
+    # so copies can always be kept apart.
     documents = {
         name: replace(
             part, lengths=_longer(part.lengths), stages=(), seed=place, epochs=None, first=1000 * place
@@ -280,7 +280,7 @@ def test_no_row_of_a_mix_of_documents_holds_one_twice(parts: list[Data], strateg
 
 
 def _longer(lengths: tuple[int, ...]) -> tuple[int, ...]:
-    """As many as a window has documents or more, each of 3 to 10 tokens."""
+    """Draws at least as many documents as a window has, each of 3 to 10 tokens."""
     return tuple(3 + length % 8 for length in (lengths * 20)[:20])
 
 
@@ -292,7 +292,7 @@ def test_rows_have_one_order_whatever_the_batches(data: Data, batch: int) -> Non
     batches = rows_of(data.dataset())
 
     assert len(batches) == len(sequence)
-    for first in range(0, len(sequence), batch):  # a slot is a matter of the batch, not of the order
+    for first in range(0, len(sequence), batch):  # the batch decides the slots, not the order
         assert Counter(batches[first : first + batch]) == Counter(sequence[first : first + batch])
 
 
@@ -350,7 +350,7 @@ def test_interruptions_lose_and_repeat_nothing(data: Data, interruptions: list[t
 
 @given(data(), st.lists(st.tuples(st.integers(0, 4), st.integers(1, 40)), min_size=1, max_size=4))
 def test_a_batch_of_another_size_goes_on_after_any_step(data: Data, edits: list[tuple[int, int]]) -> None:
-    # Nothing is said of shards, whose number is that of the first batch from then on.
+    # Shards are not set, so their number is that of the first batch from then on.
     sequence = rows_of(replace(data, batch=1, shards=data.shards or default_shards(data.batch)).dataset())
     iterator, found = iter(data.dataset()), list[tuple[int, ...]]()
     for steps, size in edits:

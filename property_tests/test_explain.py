@@ -1,4 +1,4 @@
-"""``explain`` and ``when`` against the batches themselves: every token of a batch is where a span says it is."""
+"""``explain`` and ``when`` agree with the batches: every token of a batch stands where a span says."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ STEPS = 8
 half = settings(max_examples=settings.default.max_examples // 2)
 fewer = settings(max_examples=settings.default.max_examples // 6)
 Document = Callable[[str, int], Sequence[int]]
-"""From a component and a record to its tokens."""
+"""A function from a component and a record to its tokens."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_blocks() -> Iterator[None]:
-    """Few rows of a mix are planned at once: that is quicker here, and many a block ends within a test."""
+    """Plans few rows of a mix at once: this is quicker here, and many blocks end within a test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("resumable_data.planning.mixed._ROWS_AT_ONCE", 24)
         yield
 
 
 def check(why: rd.Explanation, batch: rd.LLMBatch, document: Document, *, text: str, pad: int) -> None:
-    """Asserts that the spans make the text of the batch, segment by segment."""
+    """Checks that the spans make the text of the batch, segment by segment."""
     expected = np.full((len(why.rows), why.row_length), pad)
     segments = np.zeros_like(expected)
     for row, spans in enumerate(why.rows):
@@ -44,7 +44,7 @@ def check(why: rd.Explanation, batch: rd.LLMBatch, document: Document, *, text: 
             cells = slice(span.column, span.column + span.stop - span.start)
             expected[row, cells] = tokens[span.start : span.stop]
             segments[row, cells] = number
-    if text == "inputs":  # The last token of a row has a target of padding.
+    if text == "inputs":  # The target of a row's last token is padding.
         assert batch.inputs.tolist() == expected.tolist()
         assert batch.inputs_segmentation.tolist() == segments.tolist()
     else:
@@ -80,7 +80,7 @@ def test_a_step_is_explained_from_any_state(pipeline: Pipeline, data: st.DataObj
 
 
 def leaf_at(mix: Mixed, path: str) -> Leaf:
-    """The component of a path."""
+    """Returns the component of a path."""
     first, _, rest = path.partition("/")
     child = mix.children[first]
     return child if isinstance(child, Leaf) else leaf_at(child, rest)
@@ -163,7 +163,7 @@ def test_when_is_the_inverse_of_explain(pipeline: Pipeline, until: int, saved: i
 
 @fewer
 @given(pipelines(finite=True), st.integers(1, 4))
-def test_every_process_is_told_the_whole_batch(pipeline: Pipeline, processes: int) -> None:
+def test_every_process_explains_the_whole_batch(pipeline: Pipeline, processes: int) -> None:
     pipeline = replace(pipeline, batch_size=4 * pipeline.batch_size)
     processes = {3: 2}.get(processes, processes)
     whole = pipeline.dataset()

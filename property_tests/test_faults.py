@@ -1,4 +1,4 @@
-"""What happens when something breaks: each row of ``docs/faults.md`` is a real fault, gone through here."""
+"""What happens when something breaks: each row of ``docs/faults.md`` is a real fault, which is tested here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_fault(scenario: Scenario, tmp_path: Path) -> None:
     if WRITES:
         document(rows, FAULTS)
     found = documented()
-    assert {name: found.get(name) for name in rows} == rows, "write the table anew: see fault_table.py"
+    assert {name: found.get(name) for name in rows} == rows, "write the table again: see fault_table.py"
 
 
 def test_the_table_has_no_other_rows() -> None:

@@ -1,4 +1,4 @@
-"""Fields go where their tokens go: whatever packs, shards, mixes and interrupts them, and bit by bit."""
+"""Fields go where their tokens go, bit for bit, through packing, sharding, mixing and interruptions."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from resumable_data.reading.fields import TokenFields
 LIMIT = 8
 EOD_ID = 4_001
 DTYPES = {"loss_mask": "bool", "hashed": "int32", "weight": "float32"}
-"""Fields whose values follow from the token, so that a batch shows whether they stand where it does."""
+"""Fields whose values follow from the token, so that a batch shows whether they stand at their tokens."""
 
 
 def fields_of(tokens: Any) -> dict[str, Any]:
-    """The fields of any array of tokens."""
+    """Makes the fields of an array of tokens."""
     tokens = np.asarray(tokens)
     return {"loss_mask": tokens % 3 != 0, "hashed": tokens * 7919 % 1009 - 500, "weight": tokens / 4}
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A pipeline that can be built with fields and without; ``lengths`` are those of each component's documents."""
+    """A pipeline that can be built with and without fields. ``lengths`` are those of each component's documents."""
 
     lengths: tuple[tuple[int, ...], ...]
     mixed: str
@@ -50,7 +50,7 @@ class Pipeline:
     drop_remainder: bool
 
     def rows(self, component: int, fields: bool) -> rd.Dataset[Any]:
-        """The documents of a component. A token says of which it is."""
+        """Makes the documents of a component. A token says which component it is of."""
         tokens = [np.arange(n) * 2 + component + record % 7 * 100 for record, n in enumerate(self.lengths[component])]
         records = [{"ids": one, **fields_of(one)} for one in tokens] if fields else tokens
         data = rd.Dataset.from_source(Unmeasured(rd.InMemorySource(records))).shuffle(self.seed).repeat(self.epochs)
@@ -60,13 +60,13 @@ class Pipeline:
         return data.append_eod(EOD_ID - component, fields=eod, tokens="ids")
 
     def packed(self, documents: rd.Dataset[Any], fields: bool) -> rd.Dataset[Any]:
-        """Its rows."""
+        """Makes the rows."""
         given = {"fields": DTYPES, "tokens": "ids"} if fields else {}
         rows = getattr(documents, self.method)(self.length, eod_id=0, **self.options, **given)
         return rows.shift(self.shift)
 
     def batches(self, *, fields: bool) -> rd.Dataset[rd.LLMBatch]:
-        """The batches."""
+        """Makes the batches."""
         if self.mixed == "none":
             rows = self.packed(self.rows(0, fields), fields)
         elif self.mixed == "documents":
@@ -80,7 +80,7 @@ class Pipeline:
 
 @st.composite
 def pipelines(draw: st.DrawFn) -> Pipeline:
-    """Any of them."""
+    """Draws a pipeline."""
     method = draw(st.sampled_from(["pack", "pad"]))
     options: dict[str, Any] = {"truncate": draw(st.booleans()), "pad_id": draw(st.sampled_from([0, 9]))}
     if method == "pack":
@@ -106,13 +106,13 @@ def pipelines(draw: st.DrawFn) -> Pipeline:
 
 
 def raw(batch: Any) -> list[Any]:
-    """All arrays of a batch, those of its fields too."""
+    """Returns all arrays of a batch, with those of its fields."""
     arrays = {name: getattr(batch, name) for name in FIELDS} | dict(getattr(batch, "fields", {}))
     return [(name, array.dtype.str, array.shape, array.tobytes()) for name, array in sorted(arrays.items())]
 
 
 def joined(parts: Sequence[Any]) -> Any:
-    """The batches of several processes as the global batch."""
+    """Joins the batches of several processes to the global batch."""
     fields = {name: np.concatenate([part.fields[name] for part in parts]) for name in parts[0].fields}
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS}
     return rd.LLMFieldsBatch(**arrays, fields=fields)
@@ -140,14 +140,14 @@ def test_fields_stand_where_their_tokens_do_and_change_nothing_else(pipeline: Pi
 
 
 def _component_of(batch: rd.LLMBatch) -> Any:
-    """The number of each target's component, which its parity and its record say."""
+    """Returns the number of each target's component, which follows from its parity and its record."""
     tokens = batch.targets
     return np.where(tokens >= EOD_ID - 1, EOD_ID - tokens, tokens % 2) + 1
 
 
 @settings(max_examples=settings.default.max_examples // 6)
 @given(pipelines(), st.integers(0, LIMIT), st.sampled_from([1, 2, 4]), st.sampled_from([1, 2, 4]), st.integers(0, 3))
-def test_any_number_of_processes_goes_on_with_them(
+def test_any_number_of_processes_goes_on_with_fields(
     pipeline: Pipeline, stop: int, before: int, after: int, prefetch: int
 ) -> None:
     data = pipeline.batches(fields=True)
@@ -164,7 +164,7 @@ def test_any_number_of_processes_goes_on_with_them(
         iterator.close()
 
 
-# Columns of Arrow against the dictionaries made of them.
+# Columns of Arrow are compared with the dictionaries made of them.
 
 NUMBERS: dict[Any, st.SearchStrategy[Any]] = {
     pyarrow.int8(): st.integers(-2, 2),
@@ -183,7 +183,7 @@ TAMED = {pyarrow.int8(): st.integers(0, 1), pyarrow.int64(): st.integers(0, 3), 
 
 
 class Dictionaries:
-    """A source of the same records that can make dictionaries of them and nothing else."""
+    """A source of the same records that can only make dictionaries of them."""
 
     def __init__(self, source: rd.HuggingFaceSource) -> None:
         self._source = source
@@ -195,17 +195,17 @@ class Dictionaries:
         return repr(self._source)
 
     def read(self, indices: Any) -> Any:
-        """The records."""
+        """Reads the records."""
         return self._source.read(indices)
 
     def fingerprint(self) -> str:
-        """That of the source."""
+        """Returns the fingerprint of the source."""
         return self._source.fingerprint()
 
 
 @st.composite
 def tables(draw: st.DrawFn) -> datasets.Dataset:
-    """A dataset of ``ids``, ``loss_mask`` and ``weight``, most of them good, in any chunks and order."""
+    """Draws a dataset of ``ids``, ``loss_mask`` and ``weight``. Most are good, in any chunks and order."""
     wild = draw(st.booleans())
     lengths = draw(st.lists(st.integers(0, 5), min_size=2, max_size=20))
     columns = {}
@@ -233,7 +233,7 @@ def tables(draw: st.DrawFn) -> datasets.Dataset:
 
 
 def odd_id(document: dict[str, Any]) -> bool:
-    """A predicate that bad records do not fail."""
+    """A predicate that does not fail on bad records."""
     return document["ids"] is None or len(document["ids"]) % 2 == 1
 
 
@@ -256,7 +256,7 @@ TAKEN: list[Any] = [
 
 
 def outcome(build: Any, source: Any, batches: int) -> tuple[list[Any], Any]:
-    """What a pipeline delivers, with its last state or its error."""
+    """Returns the elements of a pipeline, with its last state or its error."""
     iterator = iter(build(source))
     delivered: list[Any] = []
     try:
@@ -273,7 +273,7 @@ def outcome(build: Any, source: Any, batches: int) -> tuple[list[Any], Any]:
     st.sampled_from([1, 2]),
     st.sampled_from(["pack", "pad"]),
 )
-def test_columns_of_arrow_are_the_dictionaries_of_them(
+def test_columns_of_arrow_equal_their_dictionaries(
     dataset: datasets.Dataset, stages: list[str], taken: Any, shards: int, method: str
 ) -> None:
     def build(source: Any) -> rd.Dataset[Any]:
@@ -290,7 +290,7 @@ def test_columns_of_arrow_are_the_dictionaries_of_them(
 
 
 @given(tables(), st.lists(st.sampled_from(list(STAGES)), max_size=4, unique=True), st.sampled_from(TAKEN))
-def test_fields_read_at_once_are_those_of_the_documents_or_left_out(
+def test_fields_read_together_are_those_of_the_documents_or_left_out(
     dataset: datasets.Dataset, stages: list[str], taken: Any
 ) -> None:
     data = rd.Dataset.from_source(rd.HuggingFaceSource(dataset, name="toy"))
@@ -318,7 +318,7 @@ def test_fields_read_at_once_are_those_of_the_documents_or_left_out(
 
 
 def _rounds(stages: Sequence[str], taken: Any) -> bool:
-    """Whether integers are made floats by what is appended to them, so that one too large is rounded, not refused."""
+    """Says whether appended values turn integers into floats, so that a too large one is rounded, not refused."""
     return "append" in stages and "weight" in taken
 
 

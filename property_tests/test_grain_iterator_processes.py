@@ -21,7 +21,7 @@ PROGRAM = ROOT / "property_tests" / "testing" / "programs" / "grain_iterator.py"
 
 
 def write_corpus(folder: Path) -> None:
-    """The same documents as text and as tokens, and the tokenizer."""
+    """Writes the same documents as text and as tokens, and the tokenizer."""
     toy_tokenizer.with_names().save_pretrained(folder / "tokenizer")
     words = " ".join(toy_tokenizer.TEXT).split()
     texts = [" ".join(words[place % 40 : place % 40 + 1 + place % 3]) for place in range(90)]
@@ -40,7 +40,7 @@ def test_the_order_and_the_checkpoint_are_those_of_the_whole_run(tmp_path: Path)
     corpus, directory = tmp_path / "corpus", tmp_path / "runs"
     write_corpus(corpus)
     mesh = Mesh(np.array(jax.devices()), "data")
-    # On one process, which also builds the lengths index that several need.
+    # One process runs first: it builds the lengths index that several processes need.
     alone = {kind: list(islice(epochs(iterator(kind, corpus, mesh)), 7)) for kind in KINDS}
 
     assert run("save", corpus, directory, count=2) == [alone] * 2

@@ -1,4 +1,4 @@
-"""Whatever a state says, it is refused in words, or it is a position that exists; and a refusal moves nothing."""
+"""Any state is refused with a clear error, or is a position that exists. A refusal moves nothing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def everything() -> list[Any]:
 
 
 def hostile_states(name: str, seed: int, count: int = STATES_AN_EXAMPLE) -> Sequence[Any]:
-    """States that were mutated, half of them with a checksum that is right again."""
+    """Yields changed states, half of them with a correct checksum."""
     rng = random.Random(seed)
     found: list[Any] = []
     for number in range(count):
@@ -52,7 +52,7 @@ def hostile_states(name: str, seed: int, count: int = STATES_AN_EXAMPLE) -> Sequ
 
 
 def as_json(state: Any) -> Any:
-    """A round trip through JSON, where there is one."""
+    """Makes a round trip through JSON if JSON can hold the value."""
     try:
         return json.loads(json.dumps(state))
     except (TypeError, ValueError):
@@ -64,7 +64,7 @@ def elements(iterator: Any, count: int = 2) -> list[bytes]:
 
 
 @given(st.sampled_from(sorted(PIPELINES)), SEEDS)
-def test_a_state_is_refused_in_words_or_a_position_that_exists(name: str, seed: int) -> None:
+def test_a_state_is_refused_with_a_clear_error_or_is_a_position_that_exists(name: str, seed: int) -> None:
     data = PIPELINES[name]()
     iterator = iter(data)
     next(iterator)
@@ -72,7 +72,7 @@ def test_a_state_is_refused_in_words_or_a_position_that_exists(name: str, seed: 
     for number, state in enumerate(hostile_states(name, seed)):
         allow = all_edits() if number % 3 == 0 else ()
         if name == "stream":
-            # A record number says where a stream is; no two sound states have one number and two places.
+            # A record number is a place in a stream, so two sound states cannot have one number and two places.
             iterator = iter(data)
             expected_state, moved = json.dumps(iterator.get_state()), True
         Counting.asked = 0
@@ -97,7 +97,7 @@ def test_a_state_is_refused_in_words_or_a_position_that_exists(name: str, seed: 
 
 
 def elements_or_end(iterator: Any) -> list[bytes]:
-    """Two elements, or what is left; a source may say that it cannot go to its own state."""
+    """Takes two elements, or the rest. A source may refuse its own state."""
     try:
         return elements(iterator)
     except (rd.StateError, rd.SourceError) as error:
@@ -106,7 +106,7 @@ def elements_or_end(iterator: Any) -> list[bytes]:
 
 @given(SEEDS)
 @settings(max_examples=settings.default.max_examples // 10)
-def test_the_front_that_counts_epochs_refuses_too(seed: int) -> None:
+def test_the_iterator_with_epochs_refuses_too(seed: int) -> None:
     def front() -> Any:
         return MultiHostDataLoadIterator(PIPELINES["packed"](), one_device(), 7)
 
@@ -140,10 +140,10 @@ MUTATIONS: Sequence[Callable[[bytes, random.Random], bytes]] = (
     lambda body, rng: b"\xff\xfe" + body,
     lambda body, rng: b"",
 )
-"""What may become of a file."""
+"""Contents with which a file may be replaced."""
 
 
-def test_a_checkpoint_whose_files_are_damaged_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_with_damaged_files_is_refused(tmp_path: Path) -> None:
     data = PIPELINES["packed"]()
     iterator = iter(data)
     next(iterator)

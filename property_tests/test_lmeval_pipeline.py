@@ -1,4 +1,4 @@
-"""Each request is scored once, whatever the sizes and processes; on real processes, with the demo's model, too."""
+"""Each request is scored once, whatever the sizes and processes; also on real processes with the demo's model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BOS = 7
 
 @dataclass(frozen=True)
 class Case:
-    """Requests, as tokens given and scored, and how they are divided."""
+    """Requests as pairs of prefix and scored tokens, and the way they are divided."""
 
     given: list[list[int]]
     scored: list[list[int]]
@@ -60,7 +60,7 @@ class Case:
         )
 
     def expected(self) -> list[Score]:
-        """One request at a time."""
+        """Scores one request at a time."""
         found = []
         for given_, scored in zip(self.given, self.scored, strict=True):
             whole = [BOS, *given_, *scored]
@@ -71,7 +71,7 @@ class Case:
 
 
 def log_prob(read: Any, target: Any) -> Any:
-    """What stands for a model: it sees the token before. Sums of whole numbers are exact."""
+    """A stand-in for a model that sees the token before. Sums of whole numbers are exact."""
     return -1 * (3 * target + read)
 
 
@@ -118,13 +118,13 @@ def test_each_request_is_scored_once_on_any_number_of_processes(case: Case) -> N
 
     assert all(of_host == shapes[0] for of_host in shapes)
     scores = aggregate(**columns, sequences=case.batches(0, 1).sequences)
-    # Windows begin with the token before them, which is all that log_prob looks at.
+    # Windows begin with the token before them, and log_prob looks at no other.
     assert scores == case.expected()
 
 
 @given(cases())
 @example(ONE)
-def test_the_parts_of_all_processes_are_the_batches_of_one(case: Case) -> None:
+def test_the_parts_of_all_processes_join_to_the_batches_of_one(case: Case) -> None:
     alone = list(case.batches(0, 1))
     parts = [list(case.batches(host, case.hosts)) for host in range(case.hosts)]
     assert {len(part) for part in parts} == {len(alone)}
@@ -145,7 +145,7 @@ def test_the_parts_of_all_processes_are_the_batches_of_one(case: Case) -> None:
 
 
 @given(cases(), st.data())
-def test_a_position_is_that_of_any_number_of_processes(case: Case, data: st.DataObject) -> None:
+def test_a_position_holds_for_any_number_of_processes(case: Case, data: st.DataObject) -> None:
     first = iter(case.batches(0, case.hosts))
     whole = list(case.batches(0, 1))
     stop = data.draw(st.integers(0, len(whole)))
@@ -205,7 +205,7 @@ def test_two_processes_and_one_find_the_same(tmp_path: Path) -> None:
     assert [score[:2] for score in two[0]["saved"]["found"]] == two[0]["answers"]["found"]
     with start(PROGRAM, [tokenizer, str(tmp_path), "die"], count=2, devices=2) as killed:
         codes = [process.code for process in killed.wait()]
-    # One may die of the other's death first.
+    # A process may end first because the other has died.
     assert -SIGKILL in codes
     assert 0 not in codes
     (one,) = run(1, "answer", "resume", "go_on")
@@ -215,12 +215,12 @@ def test_two_processes_and_one_find_the_same(tmp_path: Path) -> None:
     assert one["resumed"]["found"] == two[0]["saved"]["found"]
     assert one["went on"]["latest"] in (1, 2)
     assert one["went on"]["found"] == two[0]["saved"]["found"]
-    # The tests' devices are eight: they divide a batch otherwise, so that floats may differ in their last bits.
+    # The eight devices of the tests divide a batch in another way, so floats may differ in their last bits.
     here = scorer(tokenizer).loglikelihood(requests())
     np.testing.assert_allclose([x for x, _ in here], [x for x, _ in one["answers"]["found"]], rtol=1e-5)
 
     for process in two:
-        assert "PipelineMismatchError: preparing requests to evaluate: not all hosts" in process["other"]["error"]
+        assert "PipelineMismatchError: preparing requests to evaluate: the processes" in process["other"]["error"]
         assert "this one has {'requests'" in process["other"]["error"]
     assert two[0]["none"]["error"].startswith("PipelineError: there are no requests")
     assert "PeerError: preparing requests to evaluate: another process cannot go on" in two[1]["none"]["error"]

@@ -1,4 +1,4 @@
-"""Minibatches are those of an oracle in a few lines of NumPy, wherever a loop was interrupted."""
+"""Minibatches equal those of a short NumPy oracle, wherever a loop was interrupted."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def loader(request: pytest.FixtureRequest) -> Iterator[DataLoader[Any]]:
 
 @given(seeds, st.integers(0, 7), st.integers(0, 7))
 def test_workers_change_nothing(loader: DataLoader[Any], seed: int | None, left: int, step: int) -> None:
-    """A pass that was left before, and another that is interrupted."""
+    """Leaves one pass early, and interrupts another."""
     expected = oracle(SAMPLES, 3, True, seed)
     abandoned, iterator = (iter(loader.minibatches(seed)) for _ in range(2))
     list(islice(abandoned, left))

@@ -16,14 +16,14 @@ from property_tests.testing.running import FIELDS, FaultySource, raw, take
 from property_tests.testing.strategies import LIMIT, SOURCES, Pipeline, pipelines
 
 FOREVER = 10**9
-# Where lengths are not known, faults are met while other batches are planned, and there is nothing to expect of one.
+# If lengths are not known, faults occur while other batches are planned, so no fault of one batch can be expected.
 KNOWN_LENGTHS = tuple(source for source in SOURCES if source != "unmeasured")
 prefetch_depths = st.none() | st.integers(1, 3)
 
 
 @dataclass
 class Process:
-    """One process of a run: its iterator, the rows it owns of every batch, and the batches it was given."""
+    """One process of a run: its iterator, the rows it owns of every batch, and the batches it got."""
 
     iterator: rd.DataIterator[Any]
     rows: slice
@@ -31,7 +31,7 @@ class Process:
 
 
 class InterruptedRun(RuleBasedStateMachine):
-    """Compares a run to which everything happens with one to which nothing does."""
+    """Compares a run with many events with a run without any."""
 
     @initialize(pipeline=pipelines(sources=KNOWN_LENGTHS, dropping=False), data=st.data(), prefetch=prefetch_depths)
     def begin(self, pipeline: Pipeline, data: st.DataObject, prefetch: int | None) -> None:
@@ -92,7 +92,7 @@ class InterruptedRun(RuleBasedStateMachine):
             assert failed_on in here & self.may_fail
 
     def next_of(self, process: Process) -> tuple[Any, int | None]:
-        """The next batch, or the record that is bad."""
+        """Returns the next batch, or the bad record."""
         try:
             return raw(next(process.iterator)), None
         except rd.RecordError as error:
@@ -111,8 +111,8 @@ class InterruptedRun(RuleBasedStateMachine):
 
     @rule()
     def save(self) -> None:
-        # Which process met a passing fault depends on their threads, and so may how far each is: save one always, so
-        # that what is drawn from afterwards has the same size in every run.
+        # Which process met a passing fault depends on threads, and so may the step of each. Saving one always keeps
+        # the sizes of later draws the same in every run.
         # Its position is that of the whole run, as the invariant checks.
         self.saved.append(self.states[self.processes[0].step])
 
@@ -152,7 +152,7 @@ class InterruptedRun(RuleBasedStateMachine):
         record = data.draw(st.integers(0, len(self.pipeline.lengths) - 1))
         self.source.failures[record] = times
         self.may_fail.add(record)
-        for process in self.processes:  # so that nothing is kept that was read before
+        for process in self.processes:  # new iterators, so that nothing read before is kept
             process.iterator.set_state(process.iterator.get_state())
         self.faults_are_met_anew()
 
@@ -160,7 +160,7 @@ class InterruptedRun(RuleBasedStateMachine):
     @rule()
     def repair(self) -> None:
         self.source.failures.clear()
-        self.must_fail = set()  # what was read before the repair may still fail
+        self.must_fail = set()  # data read before the repair may still fail
 
     def faults_are_met_anew(self) -> None:
         self.must_fail = {record for record, times in self.source.failures.items() if times > FOREVER // 2}
@@ -177,7 +177,7 @@ class InterruptedRun(RuleBasedStateMachine):
             self.stop()
 
     def repair_and_finish(self) -> None:
-        """Without faults every process delivers everything that is left."""
+        """Checks that without faults every process delivers the whole rest."""
         self.source.failures.clear()
         for process in self.processes:
             process.iterator.set_state(process.iterator.get_state())

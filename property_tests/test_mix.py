@@ -1,4 +1,4 @@
-"""Mixes against an oracle that computes with fractions; and no trace of an interruption in them."""
+"""Mixes equal those of an oracle that computes with fractions, with and without interruptions."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ steps = st.integers(0, 6)
 
 @pytest.fixture(scope="module", autouse=True)
 def small_blocks() -> Iterator[None]:
-    """Few rows of a mix are planned at once: that is quicker here, and many a block ends within a test."""
+    """Plans few rows of a mix at once: this is quicker here, and many blocks end within a test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("resumable_data.planning.mixed._ROWS_AT_ONCE", 24)
         yield
 
 
 def delivered(iterator: Any, count: int) -> list[Any]:
-    """The next elements as the oracle has them: fields of batches, tokens of documents."""
+    """Returns the next elements as the oracle has them: fields of batches, or tokens of documents."""
     return [
         {name: getattr(element, name).tolist() for name in FIELDS}
         if isinstance(element, rd.LLMBatch)
@@ -41,7 +41,7 @@ def delivered(iterator: Any, count: int) -> list[Any]:
 
 
 @given(runs())
-def test_a_mix_is_that_of_the_oracle(run: Run) -> None:
+def test_a_mix_is_as_the_oracle_has_it(run: Run) -> None:
     limit = 4 * LIMIT if run.level == "bare" else LIMIT
 
     assert delivered(iter(run.dataset()), limit) == OracleRun(run).take(limit)
@@ -141,7 +141,7 @@ def test_progress_tells_shares_and_epochs(run: Run, count: int) -> None:
     for name, counts in progress.components.items():
         assert counts.share == pytest.approx(counts.rows / progress.rows)
         assert abs(counts.share - counts.target) < 1 / progress.rows
-        # A group is in one epoch: never more than one group away from the documents that began or are left out.
+        # A group is in one epoch, so it is at most one group away from the documents that began or are left out.
         leaf = run.root.children[name]
         assert isinstance(leaf, Leaf)
         if leaf.lengths_are == "known":

@@ -20,7 +20,7 @@ from resumable_data.multihost_dataloading import MultiHostDataLoadIterator
 
 PROGRAM = ROOT / "property_tests" / "testing" / "programs" / "multihost.py"
 
-# By what a report is about: of each process its reports about that.
+# By the subject of a report: the reports of each process.
 Reports = dict[str, list[list[dict[str, Any]]]]
 
 
@@ -33,7 +33,7 @@ def run(count: int, *actions: str) -> Reports:
 
 
 def uninterrupted(count: int) -> list[str]:
-    """The same batches, of one process without devices."""
+    """Returns the same batches, from one process without devices."""
     return [digest(repr(raw(batch))) for batch in islice(pipeline(), count)]
 
 
@@ -113,7 +113,7 @@ def an_error_of_one_is_an_error_of_all_and_nobody_has_moved(reports: Reports) ->
         assert failure["step"] == 2
         assert failure["batches"] == [[10 * k, 10 * k, 10 * k + 1, 10 * k + 1] for k in range(4)]
     (other,), (own,) = reports["refused values"]
-    assert "values beyond int32" in own["error"]
+    assert "values that int32 cannot hold" in own["error"]
     assert "process 1" in other["error"]
 
 

@@ -1,4 +1,4 @@
-"""On four real processes: row r is row r on any mesh, and no process reads a record that it does not need."""
+"""On four real processes, row r is row r on any mesh, and no process reads a record that it does not need."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def reads_are_those_needed(of_processes: tuple[dict[str, Any], ...]) -> None:
     elif mesh == "replicated everywhere":
         assert all(read == everything for read in reads)
     else:
-        # Only the columns that every document begins in need them all.
+        # Only the columns in which every document begins need all records.
         assert reads.count(everything) == (of_processes[0]["case"][:2] == ["indexed", "sequence alone"])
 
 
 def the_measured_are_read_by_those_who_deliver(of_processes: tuple[dict[str, Any], ...]) -> None:
-    """Somebody reads each document, and whoever delivers nothing reads nothing."""
+    """Checks that a process reads each document, and that a process that delivers nothing reads nothing."""
     reads = [set(found["read"]) for found in of_processes]
     assert set.union(*reads) == set(range(90))
     for process, found in enumerate(of_processes):

@@ -1,4 +1,4 @@
-"""SIGTERM to one of two processes: both save the same step and end with 0, and another number goes on after it."""
+"""SIGTERM to one of two processes: both save the same step and end with code 0; another number resumes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from property_tests.testing.processes import Ended, Run, start
 from property_tests.testing.programs.small_trainer import build_pipeline, trainer, write_corpus
 from property_tests.testing.soak_life import TRAINER, committed, keep_what_is_compiled
 
-SAVE_EVERY = 100_000  # nothing is saved but what the notice asks for
+SAVE_EVERY = 100_000  # only a notice saves
 STEPS_BEFORE_NOTICE = 3
 
 
@@ -30,7 +30,7 @@ def started(corpus: Path, checkpoints: Path, count: int) -> Run:
 
 
 def interrupted(run: Run, victim: int) -> tuple[list[dict[str, Any]], list[Ended]]:
-    """What process 0 reported, and how all ended, where one gets a notice after some steps."""
+    """Returns the report of process 0, and how all ended, if one process gets a notice after some steps."""
     lines: list[dict[str, Any]] = []
     with run:
         while (line := run.line(0)) is not None:

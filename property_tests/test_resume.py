@@ -1,4 +1,4 @@
-"""The promises, on random pipelines: one order, exactly once an epoch, and no trace of an interruption."""
+"""The promises on random pipelines: one order, exactly once an epoch, and the same batches after interruptions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ interruptions = st.lists(
 
 
 @given(pipelines())
-def test_batches_are_those_of_the_oracle(pipeline: Pipeline) -> None:
+def test_batches_are_as_the_oracle_has_them(pipeline: Pipeline) -> None:
     batches = islice(iter(pipeline.dataset()), LIMIT)
     delivered = [{name: getattr(batch, name).tolist() for name in FIELDS} for batch in batches]
 
@@ -33,7 +33,7 @@ def test_batches_are_those_of_the_oracle(pipeline: Pipeline) -> None:
 
 
 @given(pipelines(levels=["rows"]))
-def test_rows_are_those_of_the_oracle(pipeline: Pipeline) -> None:
+def test_rows_are_as_the_oracle_has_them(pipeline: Pipeline) -> None:
     oracle = pipeline.oracle()
     rows = islice(iter(pipeline.dataset()), LIMIT)
     delivered = [{name: getattr(row, name).tolist() for name in FIELDS} for row in rows]
@@ -42,7 +42,7 @@ def test_rows_are_those_of_the_oracle(pipeline: Pipeline) -> None:
 
 
 @given(pipelines(levels=["documents"]))
-def test_documents_are_those_of_the_oracle(pipeline: Pipeline) -> None:
+def test_documents_are_as_the_oracle_has_them(pipeline: Pipeline) -> None:
     documents = islice(iter(pipeline.dataset()), LIMIT)
     delivered = [[int(token) for token in document] for document in documents]
 
@@ -66,7 +66,7 @@ def test_interruptions_change_nothing(pipeline: Pipeline, interruptions: list[tu
 
 
 def interrupted(old: rd.DataIterator[Any], onto: str, pipeline: Pipeline) -> rd.DataIterator[Any]:
-    """An iterator at the position of another: a fresh one, one used before, one at its end, or the same."""
+    """Returns an iterator at the position of another: a fresh one, a used one, one at its end, or the same."""
     state = through_json(old.get_state())
     if onto == "itself":
         take(old, 3)
@@ -110,7 +110,7 @@ def test_a_position_has_one_state(pipeline: Pipeline, before: int, after: int) -
 
 
 @given(pipelines(LEVELS))
-def test_looking_moves_nothing(pipeline: Pipeline) -> None:
+def test_peeking_moves_nothing(pipeline: Pipeline) -> None:
     whole = take(iter(pipeline.dataset()), LIMIT)
 
     iterator = iter(pipeline.dataset())
@@ -127,7 +127,7 @@ def test_looking_moves_nothing(pipeline: Pipeline) -> None:
 
 
 @given(pipelines(LEVELS), steps)
-def test_a_state_that_was_handed_out_belongs_to_its_owner(pipeline: Pipeline, before: int) -> None:
+def test_changing_a_returned_state_does_not_change_the_iterator(pipeline: Pipeline, before: int) -> None:
     whole = take(iter(pipeline.dataset()), LIMIT)
     iterator = iter(pipeline.dataset())
     delivered = take(iterator, before)
@@ -145,7 +145,7 @@ def test_a_state_that_was_handed_out_belongs_to_its_owner(pipeline: Pipeline, be
 
 
 def kept_of(document: list[int], pipeline: Pipeline) -> list[int]:
-    """The tokens of a document that are not truncated."""
+    """Returns the tokens of a document that are not truncated."""
     if not pipeline.truncate:
         return document
     return document[-pipeline.length :] if pipeline.truncate == "left" else document[: pipeline.length]
@@ -176,7 +176,7 @@ def test_every_epoch_delivers_every_token_once(pipeline: Pipeline) -> None:
     assert delivered == Counter({token: epochs * n for token, n in tokens_of(kept).items()})
     assert iterator.progress().tokens == delivered.total()
     assert iterator.progress().truncated == epochs * sum(map(len, documents)) - delivered.total()
-    # What was left out after the last row may be counted, or not.
+    # Documents left out after the last row may or may not be counted.
     at_last_row = oracle.dropped_before(sum(1 for _ in oracle.rows()))
     assert at_last_row <= iterator.progress().dropped <= epochs * len(pipeline.dropped)
     assert iterator.progress().dropped_rows == 0
@@ -195,7 +195,7 @@ def test_an_epoch_is_delivered_before_the_next_begins(pipeline: Pipeline) -> Non
 
 
 def stretches(pipeline: Pipeline, batches: Iterable[rd.LLMBatch]) -> Iterator[list[int]]:
-    """The text of every batch, segment by segment."""
+    """Returns the text of every batch, segment by segment."""
     text = "inputs" if pipeline.shift == "targets" else "targets"
     for batch in batches:
         for row, numbers in zip(getattr(batch, text).tolist(), batch.inputs_segmentation.tolist(), strict=True):
@@ -205,7 +205,7 @@ def stretches(pipeline: Pipeline, batches: Iterable[rd.LLMBatch]) -> Iterator[li
 
 
 def is_part(stretch: list[int], documents: list[list[int]], added: int) -> bool:
-    """Whether the tokens stand so in the document that they name; an end-of-document token names none."""
+    """Says whether the tokens stand so in the document that they name. An end-of-document token names none."""
     record, place = divmod(stretch[0] - added - 1, PLACES)
     if not 0 <= record < len(documents):
         return len(stretch) == 1
@@ -240,7 +240,7 @@ def test_progress_counts_what_was_delivered_and_survives_a_resume(pipeline: Pipe
 
 @st.composite
 def pipelines_and_counts(draw: st.DrawFn) -> tuple[Pipeline, list[int]]:
-    """A pipeline and numbers of processes that divide its batch."""
+    """Draws a pipeline, and numbers of processes that divide its batch."""
     pipeline = draw(pipelines())
     divisors = [count for count in range(1, 9) if pipeline.batch_size % count == 0]
     return pipeline, draw(st.lists(st.sampled_from(divisors), min_size=1, max_size=4))

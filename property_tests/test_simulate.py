@@ -1,4 +1,4 @@
-"""``simulate`` against counting what is really delivered."""
+"""``simulate`` counts the same as the delivered batches."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_one_component_is_counted_as_it_is_delivered(pipeline: Pipeline, steps: 
 def test_a_mix_is_counted_as_it_is_delivered(run: Run, steps: int) -> None:
     firsts = {name: leaf.first for name, leaf in run.root.children.items()}
     if len(set(firsts.values())) < len(firsts):
-        return  # tokens do not say which component they are of
+        return  # tokens do not tell their component
     data = run.dataset()
     batches = list(islice(iter(data), steps))
 

@@ -13,7 +13,7 @@ DEEP = os.environ.get("RESUMABLE_DATA_PROFILE") == "deep"
 KILLS, PROCESSES = ("50", "1,1,2,4") if DEEP else ("2", "2")
 
 
-def test_every_step_is_what_it_has_to_be_however_often_the_trainer_is_killed() -> None:
+def test_every_step_is_right_however_often_the_trainer_is_killed() -> None:
     command = [sys.executable, "-m", "property_tests.testing.soak", "--kills", KILLS, "--processes", PROCESSES]
     environment = {
         **os.environ,

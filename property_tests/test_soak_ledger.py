@@ -1,4 +1,4 @@
-"""What the soak checks by: each kind of difference is found, and what is equal passes."""
+"""The checks of the soak: they find each kind of difference, and accept equal runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_steps_in_order_and_steps_done_again_pass() -> None:
     assert (seen.steps, seen.verified, seen.redone, seen.equal_losses) == (9, 14, 5, 5)
 
 
-def test_a_batch_that_is_another_step_s_is_found() -> None:
+def test_a_batch_of_another_step_is_found() -> None:
     seen = ledger()
     deliver(seen, range(3))
     with pytest.raises(DifferenceError, match="the batches up to step 3 are not"):

@@ -1,4 +1,4 @@
-"""Real processes begin to load before they compare their positions: nothing hangs, differs, or goes unsaid."""
+"""Real processes begin to load before they compare their positions: none hangs, and every difference is an error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def expected(*, is_measured: bool) -> list[list[list[int]]]:
 
 
 def joined(parts: list[list[list[list[int]]]]) -> list[list[list[int]]]:
-    """Batches of the rows of all processes, in their order."""
+    """Joins the rows of all processes, in their order, to batches."""
     return [[row for part in rows for row in part] for rows in zip(*parts, strict=True)]
 
 
@@ -30,7 +30,7 @@ def test_processes_that_start_at_different_times_deliver_the_same(kind: str) -> 
     assert joined([report["skipped"] for report in reports]) == batches[1:]
 
 
-def test_processes_at_different_positions_say_so_when_a_batch_is_asked_for() -> None:
+def test_processes_at_different_positions_fail_at_the_first_batch() -> None:
     ended = completed(PROGRAM, ["apart"], count=2)
     for process in ended:
         assert "process 1 has step 2, process 0 0" in process.reports[0]["error"]

@@ -1,4 +1,4 @@
-"""The example of pretraining on text goes on from what two processes saved, each of which reads its share."""
+"""The example that pretrains on text resumes from a checkpoint of two processes, each of which reads its share."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def opened(folder: Path) -> tuple[text_trainer.CountingSource, rd.Dataset[Any]]:
     return source, text_trainer.build_pipeline(source, folder / "tokenizer")
 
 
-def test_one_process_goes_on_from_what_two_saved(folder: Path, tmp_path: Path) -> None:
+def test_one_process_resumes_from_a_checkpoint_of_two(folder: Path, tmp_path: Path) -> None:
     whole, pipeline = opened(folder)
     iterator = iter(pipeline)
     expected = take(iterator, SAVED)
@@ -44,7 +44,7 @@ def test_one_process_goes_on_from_what_two_saved(folder: Path, tmp_path: Path) -
     expected += take(iterator, AFTER)
 
     def share(process: int) -> tuple[list[rd.LLMBatch], Any, int]:
-        """What one of two processes delivers and saves, and how much it reads for it."""
+        """Returns the batches and states of one of two processes, and how much it reads."""
         source, same = opened(folder)
         with iter(same.measure(tmp_path / "lengths").shard(process, 2)) as iterator:
             delivered = [next(iterator) for _ in range(SAVED)]

@@ -1,4 +1,4 @@
-"""Text tokenised on the fly: the batches of a naive oracle, on any number of hosts, through interruptions."""
+"""Text tokenized on the fly: the batches of a naive oracle, on any number of processes, through interruptions."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ class Job:
     """A pipeline over texts.
 
     Attributes:
-        texts: They themselves.
+        texts: The texts.
         length: Tokens a row.
         window: Documents a window.
-        strategy: How they are packed.
+        strategy: The packing strategy.
         shuffle: Seed of the shuffle, or None.
         add_bos: Whether documents begin with BOS.
-        max_length: Where documents are cut, or None.
+        max_length: The most tokens of a document, or None.
         shards: Logical shards of a batch of eight rows.
         binary: Whether the records are bytes.
-        longest: Tokens of the longest document that is not left out, or None to leave out none.
-        truncate: Whether a document longer than a row loses its tail.
-        epochs: How many there are, or None for endless ones.
+        longest: Tokens of the longest document that is kept; None keeps all.
+        truncate: Whether a document longer than a row is truncated at its end.
+        epochs: The number of epochs; None for endless data.
     """
 
     texts: tuple[str, ...]
@@ -66,7 +66,7 @@ class Job:
         return [text.encode() if self.binary else text for text in self.texts]
 
     def dataset(self, source: Any = None) -> rd.Dataset[rd.LLMBatch]:
-        """The pipeline that is tested; a batch has eight rows."""
+        """Makes the tested pipeline. A batch has eight rows."""
         documents = rd.Dataset.from_source(source or rd.InMemorySource(self.records), name="text")
         documents = documents.tokenize(shared(), add_bos=self.add_bos, max_length=self.max_length)
         if self.longest is not None:
@@ -74,17 +74,17 @@ class Job:
         return self._rows(documents, None).batch(8, shards=self.shards)
 
     def oracle(self) -> rd.Dataset[rd.LLMBatch]:
-        """The same of tokens that are in memory, each text tokenised alone."""
+        """Makes the same pipeline of tokens in memory, each text tokenized alone."""
         source = Unmeasured(rd.InMemorySource([self.document(text) for text in self.texts]))
         return self._rows(rd.Dataset.from_source(source, "text"), EOS_ID).batch(8, shards=self.shards)
 
     def document(self, text: str) -> list[int]:
-        """The tokens of a text, tokenised alone."""
+        """Returns the tokens of a text, tokenized alone."""
         tokens = closed(alone(text), add_bos=self.add_bos)
         return tokens[: self.max_length]
 
     def naive(self) -> Oracle:
-        """The oracle of all that is not an array."""
+        """Makes the oracle of everything but arrays."""
         documents = [self.document(text) for text in self.texts]
         return Oracle(
             documents=documents,
@@ -103,7 +103,7 @@ class Job:
         )
 
     def counts(self) -> list[tuple[int, int, int]]:
-        """Documents, tokens and tokens cut off before each step."""
+        """Returns the documents, tokens and truncated tokens before each step."""
         counts = [(0, 0, 0)]
         for rows in islice(self.naive().batched_rows(), STEPS):
             spans = [span for row in rows for span in row.spans]
@@ -115,7 +115,7 @@ class Job:
         return counts
 
     def measured_for(self, step: int) -> int:
-        """Documents of the groups that have a row in the batch of a step, and of the one that is measured ahead."""
+        """Returns the documents of the groups with a row in the batch of a step, and of the group measured ahead."""
         oracle, end, documents, ahead = self.naive(), 0, 0, False
         for epoch in count():
             for group in oracle.groups(epoch):
@@ -127,12 +127,12 @@ class Job:
         raise AssertionError
 
     def cut_off(self, record: int) -> int:
-        """Tokens of a text that there is no room for."""
+        """Counts the tokens of a text that do not fit."""
         text = len(alone(self.texts[record]))
         return 0 if self.max_length is None else max(0, text + self.add_bos - self.max_length)
 
     def leaves_out(self, tokens: Any) -> bool:
-        """Whether the filter leaves a document out."""
+        """Says whether the filter drops a document."""
         return self.longest is not None and len(tokens) > self.longest
 
     def _rows(self, documents: rd.Dataset[Any], eod_id: int | None) -> rd.Dataset[rd.LLMBatch]:
@@ -159,7 +159,7 @@ jobs = st.builds(
 
 @st.composite
 def cutting_jobs(draw: st.DrawFn) -> Job:
-    """Jobs that cut in both places; there is a document in every epoch, whatever is left out."""
+    """Draws jobs that truncate in both places. Every epoch has a document, whatever is left out."""
     job = replace(draw(jobs), length=draw(st.integers(1, 12)), truncate=draw(st.booleans()))
     job = replace(job, longest=draw(st.none() | st.integers(2, 30)))
     return job if job.longest is None else replace(job, texts=(*job.texts, ""))
@@ -167,13 +167,13 @@ def cutting_jobs(draw: st.DrawFn) -> Job:
 
 @fewer
 @given(jobs)
-def test_batches_are_those_of_texts_tokenised_alone(job: Job) -> None:
+def test_batches_are_those_of_texts_tokenized_alone(job: Job) -> None:
     assert take(iter(job.dataset()), STEPS) == take(iter(job.oracle()), STEPS)
 
 
 @fewer
 @given(jobs, st.sampled_from(HOSTS), st.sampled_from(HOSTS), st.integers(0, STEPS), st.booleans())
-def test_hosts_and_interruptions_change_nothing(job: Job, before: int, after: int, steps: int, used: bool) -> None:
+def test_processes_and_resumes_change_nothing(job: Job, before: int, after: int, steps: int, used: bool) -> None:
     whole = take(iter(job.oracle()), STEPS)
     dataset = job.dataset()
     hosts = [iter(dataset.shard(index, before)) for index in range(before)]
@@ -191,7 +191,7 @@ def test_hosts_and_interruptions_change_nothing(job: Job, before: int, after: in
 
 @settings(max_examples=settings.default.max_examples // 2)
 @given(cutting_jobs(), st.sampled_from(HOSTS), st.sampled_from(HOSTS), st.integers(0, STEPS))
-def test_progress_counts_what_is_cut_on_any_number_of_hosts(job: Job, before: int, after: int, steps: int) -> None:
+def test_progress_counts_truncated_tokens_on_any_processes(job: Job, before: int, after: int, steps: int) -> None:
     dataset = job.dataset()
     hosts = [iter(dataset.shard(index, before)) for index in range(before)]
     expected = job.counts()
@@ -212,7 +212,7 @@ def test_progress_counts_what_is_cut_on_any_number_of_hosts(job: Job, before: in
 
 
 def counts_of(hosts: list[rd.DataIterator[Any]]) -> set[tuple[int, int, int]]:
-    """Documents, tokens and tokens cut off, as each host counts them."""
+    """Returns documents, tokens and truncated tokens, as each process counts them."""
     found = [host.progress() for host in hosts]
     for progress in found:
         assert progress.components["text"].truncated == progress.truncated
@@ -221,7 +221,7 @@ def counts_of(hosts: list[rd.DataIterator[Any]]) -> set[tuple[int, int, int]]:
 
 @fewer
 @given(jobs)
-def test_one_host_tokenises_every_document_once_an_epoch(job: Job) -> None:
+def test_one_process_tokenizes_every_document_once_an_epoch(job: Job) -> None:
     job = replace(job, texts=job.texts * 4, epochs=1)
     source = Watched(rd.InMemorySource(job.records))
     for _ in job.dataset(source):
@@ -232,7 +232,7 @@ def test_one_host_tokenises_every_document_once_an_epoch(job: Job) -> None:
 
 @fewer
 @given(jobs, st.integers(1, STEPS))
-def test_a_restore_tokenises_at_most_the_groups_of_a_batch_again(job: Job, steps: int) -> None:
+def test_a_restore_tokenizes_at_most_the_groups_of_a_batch_again(job: Job, steps: int) -> None:
     job = replace(job, texts=job.texts * 4)
     iterator, source = iter(job.dataset()), Watched(rd.InMemorySource(job.records))
     take(iterator, steps)

@@ -1,4 +1,4 @@
-"""The example trainer on real processes: losses go on to the bit on the same devices, and nearly so on others."""
+"""The example trainer on real processes: losses go on to the bit on the same devices, and nearly on others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from property_tests.testing.processes import completed
 PROGRAM = Path(__file__).with_name("testing") / "programs" / "training.py"
 STEPS, SAVED = 22, 16
 TOLERANCE = 1e-5
-"""How far losses may be apart, relative to their size, where devices add up in another order."""
+"""The most that losses may differ, relative to their size, if devices add up in another order."""
 
 
 Steps = list[dict[str, str]]

@@ -19,7 +19,7 @@ def test_it_serves_the_stats_of_the_run() -> None:
 
     assert done.returncode == 0, done.stderr
     assert "resumable_data_batches_total 60\n" in done.stdout
-    assert done.stdout.endswith("The endpoint says what the iterator did.\n")
+    assert done.stdout.endswith("The endpoint agrees with the iterator.\n")
     metrics, _, _ = done.stdout.partition("\n\n")
     lines = metrics.splitlines()
     names = {line.split()[2] for line in lines if line.startswith("# TYPE ")}

@@ -1,4 +1,4 @@
-"""ArrayRecord shards that tests write, and a corpus of three small ones."""
+"""ArrayRecord shards for tests, and a corpus of three small shards."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ LENGTHS = [len(document) for document in DOCUMENTS]
 
 
 def to_bytes(document: Sequence[int] | np.ndarray) -> bytes:
-    """A document as ``parse_int32_tokens`` reads it."""
+    """Reads a document as ``parse_int32_tokens`` does."""
     return np.asarray(document, "<i4").tobytes()
 
 
 def write_records(path: Path, records: Iterable[bytes], options: str = "group_size:1") -> Path:
-    """Writes a shard, and its folder where there is none."""
+    """Writes a shard, and makes its folder if there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = ArrayRecordWriter(str(path), options)
     for record in records:
@@ -50,15 +50,15 @@ def write_shards(folder: Path) -> Path:
 
 
 def open_tokens(paths: object, **settings: object) -> ArrayRecordSource:
-    """Documents of int32 tokens in shards."""
+    """Makes documents of int32 tokens in shards."""
     return ArrayRecordSource(paths, parse_int32_tokens, progress=False, **settings)
 
 
 def read(source: ArrayRecordSource, indices: Sequence[int]) -> Documents:
-    """Documents as lists, whatever they were parsed to."""
+    """Converts documents to lists, whatever they were parsed to."""
     return [[int(token) for token in document] for document in source.read(np.array(indices, np.int64))]
 
 
 def manifests(folder: Path) -> list[Path]:
-    """The manifests in a folder."""
+    """Returns the manifests in a folder."""
     return sorted(folder.glob("*lengths.manifest"))

@@ -16,7 +16,7 @@ _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-back
 
 @contextmanager
 def opened_browser() -> Iterator[Any]:
-    """Chromium, driven by Playwright; skips the test where one of them is missing."""
+    """Starts Chromium with Playwright. Skips the test if one of them is missing."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     program = next((found for name in _NAMES if (found := shutil.which(name))), None)
     if program is None:
@@ -33,7 +33,7 @@ def opened_browser() -> Iterator[Any]:
 def opened_page(
     browser: Any, file: Path, *, width: int = 1440, height: int = 900, dark: bool = False
 ) -> Iterator[Any]:
-    """A page from a ``file:`` address; asserts at the end that nothing complained and nothing else was asked for."""
+    """Opens a page from a ``file:`` address. Checks at the end that nothing failed and nothing else was loaded."""
     complaints: list[str] = []
     asked: list[str] = []
     scheme = "dark" if dark else "light"

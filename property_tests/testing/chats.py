@@ -1,4 +1,4 @@
-"""Conversations, and a small tokenizer with a chat template that says what the assistant wrote."""
+"""Conversations, and a small tokenizer with a chat template that marks the assistant's tokens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from property_tests.testing.toy_tokenizer import with_names
 
-# Roles take turns, as many a template demands; the last end of line is left out by Jinja.
+# Roles take turns, as many templates require. Jinja removes the last line break.
 TEMPLATE = """{%- if tools %}{{- '<|tools|>' + (tools | tojson) + '\\n' }}{%- endif %}
 {%- for message in messages %}
 {%- if message.role not in ['system', 'user', 'assistant', 'tool'] %}
@@ -33,7 +33,7 @@ TOOLS = [{"type": "function", "function": {"name": "now", "parameters": {"type":
 
 
 def new_chat_tokenizer(template: Any = TEMPLATE, **settings: Any) -> Any:
-    """A tokenizer of its own."""
+    """Makes a new tokenizer."""
     tokenizer = with_names(chat_template=template, **settings)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|turn|>", "<|end|>", "<|tools|>"]})
     return tokenizer
@@ -41,12 +41,12 @@ def new_chat_tokenizer(template: Any = TEMPLATE, **settings: Any) -> Any:
 
 @cache
 def chat_tokenizer() -> Any:
-    """One such tokenizer for all tests that do not change it."""
+    """Returns one tokenizer for all tests that do not change it."""
     return new_chat_tokenizer()
 
 
 def conversation(number: int) -> list[dict[str, Any]]:
-    """The conversation of a number, no two of which are alike."""
+    """Makes the conversation of a number. No two are equal."""
     turns: list[dict[str, Any]] = [{"role": "system", "content": f"Conversation {number}."}] * (number % 2)
     for turn in range(1 + number % 3):
         turns.append({"role": "user", "content": f"Question {turn} of {number}: " + "why? " * (number % 7)})
@@ -55,7 +55,7 @@ def conversation(number: int) -> list[dict[str, Any]]:
 
 
 def directly(messages: Any, tokenizer: Any = None, **settings: Any) -> tuple[list[int], list[int]]:
-    """Tokens and mask of one conversation, by the public call of ``transformers``."""
+    """Returns tokens and mask of one conversation, by the public call of ``transformers``."""
     found = (tokenizer or chat_tokenizer()).apply_chat_template(
         messages, tokenize=True, return_dict=True, return_assistant_tokens_mask=True, **settings
     )

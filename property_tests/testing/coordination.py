@@ -1,4 +1,4 @@
-"""JAX's real coordination service, all of whose processes are threads of one test process."""
+"""JAX's real coordination service. All its processes are threads of one test process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-# JAX offers no public name for the service; processes/rendezvous.py says why it is used.
+# JAX has no public name for the service; processes/rendezvous.py says why it is used.
 from jax._src.lib import _jax
 
 import resumable_data as rd
@@ -26,7 +26,7 @@ TIMEOUT = 30.0
 
 @contextmanager
 def clients_of(count: int) -> Iterator[list[Any]]:
-    """The clients of so many processes."""
+    """Makes the clients of a number of processes."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
@@ -40,7 +40,7 @@ def clients_of(count: int) -> Iterator[list[Any]]:
 
 
 def outcomes(actions: Sequence[Callable[[], Any]]) -> list[Any]:
-    """What each action returned or raised; each has a thread of its own."""
+    """Returns the result or the error of each action. Each has a thread of its own."""
 
     def outcome(action: Callable[[], Any]) -> Any:
         try:
@@ -53,11 +53,11 @@ def outcomes(actions: Sequence[Callable[[], Any]]) -> list[Any]:
 
 
 class ThreadedRun:
-    """Threads that pass for the processes of one run: what JAX says of a process is patched, its service is real.
+    """Threads in place of the processes of one run. Their process index is patched; the service is real.
 
     Args:
         clients: The clients of the service.
-        monkeypatch: Ends with the patching.
+        monkeypatch: Undoes the patches at its end.
     """
 
     def __init__(self, clients: Sequence[Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ class ThreadedRun:
         monkeypatch.setattr(agreement, "_next_place", next_place)
 
     def outcomes(self, count: int, action: Callable[[int], Any]) -> list[Any]:
-        """What an action returns or raises that each of so many processes takes, given its index."""
+        """Returns the result or the error of an action on each of several processes. It gets the index."""
         self._runs += 1
 
         def of_process(index: int) -> Any:
@@ -86,7 +86,7 @@ class ThreadedRun:
         return outcomes([partial(of_process, index) for index in range(count)])
 
     def results(self, count: int, action: Callable[[int], Any]) -> list[Any]:
-        """The same, where none may raise."""
+        """Returns the same, and allows no error."""
         found = self.outcomes(count, action)
         for outcome in found:
             if isinstance(outcome, Exception):
@@ -96,12 +96,12 @@ class ThreadedRun:
 
 @contextmanager
 def threaded_run(count: int) -> Iterator[ThreadedRun]:
-    """A run of up to so many processes."""
+    """Makes a run of up to a number of processes."""
     with clients_of(count) as clients, pytest.MonkeyPatch.context() as monkeypatch:
         yield ThreadedRun(clients, monkeypatch)
 
 
 def together(data: rd.BatchDataset[Any], index: int, count: int) -> rd.BatchDataset[Any]:
-    """What ``shard_by_jax_process`` makes in process ``index`` of ``count``."""
+    """Makes the dataset of ``shard_by_jax_process`` in process ``index`` of ``count``."""
     view = ProcessRows(index, count, tuple(range(count)))
     return replace(data, node=replace(data.node, view=view))

@@ -27,12 +27,12 @@ PROGRAM = ROOT / "property_tests" / "testing" / "programs" / "faults.py"
 
 @cache
 def reference() -> list[str]:
-    """Digests of the batches of a run in which nothing goes wrong."""
+    """Returns digests of the batches of a run without faults."""
     return take(iter(faults.pipeline()), 16)
 
 
 def continued(directory: Path, step: int, **options: Any) -> str:
-    """Checks that a new run goes on from a step, and can save; says so."""
+    """Checks that a new run goes on from a step and can save; returns a text that says so."""
     with checkpoints(directory, **options) as (manager, _):
         assert manager.latest_step() == step
         iterator = iter(faults.pipeline())
@@ -46,7 +46,7 @@ def continued(directory: Path, step: int, **options: Any) -> str:
 
 
 def refused(what: Callable[[], object], iterator: rd.DataIterator[Any], *kinds: type[Exception]) -> str:
-    """The error with which this fails, which leaves the iterator where it was."""
+    """Returns the error of a failing action, which must not move the iterator."""
     before, step = iterator.get_state(), iterator.step
     with pytest.raises(kinds) as caught:
         what()
@@ -56,12 +56,12 @@ def refused(what: Callable[[], object], iterator: rd.DataIterator[Any], *kinds: 
 
 
 def named(error: Exception) -> str:
-    """An error as the table shows it."""
+    """Formats an error as the table shows it."""
     return f"`{type(error).__name__}`: {error.args[0]}"
 
 
 def saved(directory: Path) -> Path:
-    """A run whose steps 3 and 5 are saved; the directory of the latter's data item."""
+    """Saves steps 3 and 5 of a run; returns the directory of the data item of step 5."""
     iterator = iter(faults.pipeline())
     with checkpoints(directory) as (manager, _):
         for step in (3, 5):
@@ -71,7 +71,7 @@ def saved(directory: Path) -> Path:
 
 
 def of_state(damage: Callable[[Path], object]) -> Callable[[Path], list[str]]:
-    """Damages the latest state: it is refused, and the one before it can be restored."""
+    """Damages the latest state. It is refused, and the one before it can be restored."""
 
     def run(directory: Path) -> list[str]:
         damage(saved(directory) / "state.json")
@@ -101,7 +101,7 @@ def with_version(version: int) -> Callable[[Path], None]:
 
 
 def leftovers(directory: Path) -> list[str]:
-    """What a save that was killed leaves behind, under the next step's name."""
+    """Makes the directories that a killed save leaves behind, under the name of the next step."""
     saved(directory)
     shutil.copytree(directory / "3", directory / "7.orbax-checkpoint-tmp")
     (directory / "7.orbax-checkpoint-tmp" / "data").rename(
@@ -111,7 +111,7 @@ def leftovers(directory: Path) -> list[str]:
 
 
 def without_item(directory: Path) -> list[str]:
-    """Restores from a step that the model alone was saved in."""
+    """Restores from a step that holds only the model."""
     iterator = iter(faults.pipeline())
     take(iterator, 3)
     with checkpoints(directory) as (manager, _):
@@ -131,7 +131,7 @@ class Full(rd.checkpoint.DataCheckpointHandler):
 
 
 def full_disk(directory: Path) -> list[str]:
-    """The disk is full at the second save, and no longer at the third."""
+    """Fills the disk at the second save, and frees it before the third."""
     iterator = faults.first_save(directory)
     take(iterator, 2)
     with checkpoints(directory, Full) as (manager, handler):
@@ -145,7 +145,7 @@ def full_disk(directory: Path) -> list[str]:
 
 
 def write_corpus(directory: Path, first: int = 0) -> Path:
-    """A file of records, one of which cannot be parsed by who is told so."""
+    """Makes a file of records. One of them fails in a parser that is told so."""
     records = [to_bytes([first, *range(1, number % 7 + 1)]) for number in range(64)]
     records[46] = faults.BAD_RECORD
     return write_records(directory / "corpus.arecord", records)
@@ -153,7 +153,7 @@ def write_corpus(directory: Path, first: int = 0) -> Path:
 
 @contextmanager
 def corpus_saved(directory: Path) -> Iterator[ocp.CheckpointManager]:
-    """A run over a file of records, whose step 3 is saved."""
+    """Makes a run over a file of records, and saves its step 3."""
     iterator = iter(faults.corpus(directory))
     for _ in range(3):
         next(iterator)
@@ -163,7 +163,7 @@ def corpus_saved(directory: Path) -> Iterator[ocp.CheckpointManager]:
 
 
 def of_source(damage: Callable[[Path], object]) -> Callable[[Path], list[str]]:
-    """Damages the data between save and restore: a new run refuses it."""
+    """Damages the data between save and restore. A new run refuses it."""
 
     def run(directory: Path) -> list[str]:
         path = write_corpus(directory)
@@ -177,7 +177,7 @@ def of_source(damage: Callable[[Path], object]) -> Callable[[Path], list[str]]:
 
 
 def in_step(name: str, done: str, run: Callable[[Path], list[str]]) -> Scenario:
-    """A scenario of one fault."""
+    """Makes a scenario of one fault."""
     return Scenario(run, (Fault(name, done),))
 
 

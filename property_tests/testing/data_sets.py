@@ -13,9 +13,9 @@ class Squares:
     """Pairs of an index and its square.
 
     Args:
-        count: How many.
-        bad: Sample that cannot be had.
-        deadly: Sample that kills the process which loads it.
+        count: The number of pairs.
+        bad: The sample that cannot be loaded.
+        deadly: The sample that kills the process that loads it.
     """
 
     def __init__(self, count: int, bad: int | None = None, deadly: int | None = None) -> None:
@@ -34,7 +34,7 @@ class Squares:
 
 
 def refuse(samples: list[Any]) -> Any:
-    """Collates nothing."""
+    """Fails to collate."""
     raise TypeError(f"cannot collate {len(samples)} samples")
 
 
@@ -46,14 +46,14 @@ class TornImageError(Exception):
 
 
 class TornImages(Squares):
-    """Samples that fail with an error that cannot be sent as it is."""
+    """Samples that fail with an error that cannot be sent unchanged."""
 
     def __getitem__(self, index: Any) -> dict[str, Any]:
         raise TornImageError("a.png", "no header")
 
 
 class CannotBeLoadedThere:
-    """Can be sent to another process, but not be received there."""
+    """A data set that can be sent to another process, but not received there."""
 
     def __len__(self) -> int:
         return 4
@@ -66,7 +66,7 @@ class CannotBeLoadedThere:
 
 
 class Stuck:
-    """Its second sample never comes."""
+    """A data set whose second sample never comes."""
 
     def __len__(self) -> int:
         return 4

@@ -1,4 +1,4 @@
-"""Pipelines that are saved by some processes and continued by others, and what there is to compare of them."""
+"""Pipelines that some processes save and others continue, and the parts of them that are compared."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from property_tests.testing.array_record_shards import write_documents
 from property_tests.testing.running import FIELDS
 
 STEP = 3
-"""When the pipelines are saved."""
+"""The step of the save."""
 STEPS = 7
-"""How many batches are compared, those before the save included."""
+"""The number of compared batches, with those before the save."""
 OTHER_BATCH, OTHER_STEPS = 3, 2
-"""How many times larger batches are after a change, and how many of those are compared."""
+"""The factor of the batch size after a change, and the number of compared batches after it."""
 LENGTH = 32
 
 Place = list[list[int]]
@@ -30,7 +30,7 @@ Shards = list[tuple[Place, str]]
 
 
 def write_corpus(folder: Path) -> None:
-    """Real ArrayRecord shards with their lengths indexes, which runs of several processes do not build."""
+    """Writes real ArrayRecord shards with their lengths indexes, which runs of several processes do not build."""
     for shard, count in {"web_0": 170, "web_1": 130, "code_0": 60}.items():
         documents = [np.arange(1 + record * 37 % 83) * (record + 3) % 997 + 1 for record in range(count)]
         write_documents(folder / f"{shard}.arecord", documents)
@@ -43,21 +43,21 @@ def write_corpus(folder: Path) -> None:
 
 
 def source_of(corpus: Path, kind: str) -> rd.ArrayRecordSource:
-    """The documents of one kind."""
+    """Makes the documents of one kind."""
     return rd.ArrayRecordSource(str(corpus / f"{kind}_*.arecord"), parse=rd.parse_int32_tokens, progress=False)
 
 
 def is_wanted(text: str) -> bool:
-    """Whether a text is kept, which two of three are."""
+    """Says whether a text is kept: two of three are."""
     return len(text) % 3 > 0
 
 
 def pipelines(corpus: Path, times: int = 1) -> dict[str, rd.Dataset[rd.LLMBatch]]:
-    """One of each kind by name; the batches of all can be laid out over eight devices.
+    """Makes one pipeline of each kind, by name. The batches of all fit on eight devices.
 
     Args:
-        corpus: What ``write_corpus`` wrote.
-        times: How many times larger batches are.
+        corpus: The corpus of ``write_corpus``.
+        times: The factor of the batch size.
     """
     eight = 8 * times
 
@@ -100,7 +100,7 @@ def pipelines(corpus: Path, times: int = 1) -> dict[str, rd.Dataset[rd.LLMBatch]
 
 
 def shardings() -> dict[str, NamedSharding]:
-    """Where each pipeline's batches lie, over all devices of the run."""
+    """Returns the sharding of each pipeline's batches, over all devices of the run."""
     devices = np.array(jax.devices())
     with_tensor = Mesh(devices.reshape(-1, 2), ("fsdp", "tensor"))
     reversed_data = Mesh(devices[::-1], ("data",))
@@ -119,25 +119,25 @@ def shardings() -> dict[str, NamedSharding]:
 
 
 def shards_of(batch: rd.LLMBatch) -> Shards:
-    """The place of each part of a batch that this process holds, and a digest of its bytes in all fields."""
+    """Returns the place of each part of a batch on this process, and a digest of its bytes in all fields."""
     shape = batch.inputs.shape
     parts = zip(*(getattr(batch, name).addressable_shards for name in FIELDS), strict=True)
     return [(place_of(part[0].index, shape), digest_of([np.asarray(s.data) for s in part])) for part in parts]
 
 
 def place_of(index: tuple[slice, ...], shape: tuple[int, ...]) -> Place:
-    """The first and the last but one of its rows, and of its columns."""
+    """Returns the first and the last but one of its rows, and of its columns."""
     return [list(part.indices(size)[:2]) for part, size in zip(index, shape, strict=True)]
 
 
 def digest_at(batch: rd.LLMBatch, place: Place) -> str:
-    """The digest that a part of a plain batch should have."""
+    """Returns the digest that a part of a plain batch should have."""
     (top, bottom), (left, right) = place
     return digest_of([getattr(batch, name)[top:bottom, left:right] for name in FIELDS])
 
 
 def digest_of(arrays: Sequence[np.ndarray[Any, Any]]) -> str:
-    """A digest of dtypes, shapes and bytes."""
+    """Returns a digest of dtypes, shapes and bytes."""
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())

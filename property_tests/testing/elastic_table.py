@@ -1,6 +1,6 @@
-"""The table of saves and restores in the docs: what a test run found of each.
+"""The table of saves and restores in the docs: the result of a test run for each.
 
-``make tables`` writes it anew, times included.
+``make tables`` writes it again, with its times.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ steps, with one to four processes and one to four devices, they were apart by at
 
 @dataclass(frozen=True)
 class Restored:
-    """What was found of one number of processes that saved, and one that restored.
+    """The result of one number of processes that saved and one that restored.
 
     Attributes:
         saved_by: Number of processes that saved.
         restored_by: Number of processes that restored.
-        verdicts: For each comparison whether it is equal.
-        seconds: Opening, restoring, and loading the first batches.
+        verdicts: For each comparison, whether both sides are equal.
+        seconds: Seconds to open, to restore, and to load the first batches.
     """
 
     saved_by: int
@@ -79,17 +79,17 @@ class Restored:
     seconds: Sequence[float]
 
     def verdict_row(self) -> str:
-        """The part of its line that is the same in every run."""
+        """Returns the part of its line that is the same in every run."""
         verdicts = ("equal" if equal else "**differs**" for equal in self.verdicts.values())
         return f"| {self.saved_by} | {self.restored_by} | {' | '.join(verdicts)} |"
 
     def row(self) -> str:
-        """Its line of the table."""
+        """Returns its line of the table."""
         return self.verdict_row() + "".join(f" {1000 * seconds:.0f} ms |" for seconds in self.seconds)
 
 
 def documented_verdicts() -> list[str]:
-    """The lines of the committed table without their times."""
+    """Reads the lines of the committed table without their times."""
     lines = DOCUMENT.read_text().splitlines() if DOCUMENT.exists() else []
     rows = [line for line in lines if re.match(r"\| \d+ \| \d+ \|", line)]
     return ["|".join(row.split("|")[:-4]) + "|" for row in rows]

@@ -1,4 +1,4 @@
-"""Evaluations of requests by a function that stands for a model, and what they have to find."""
+"""Evaluations of requests by a function in place of a model, and their expected scores."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ WEIGHT = jnp.float32(0.5)
 
 
 def score(weight: Any, batch: LLMIndexedBatch) -> TokenScores:
-    """A log-probability that depends on a token and on the one before it."""
+    """Returns a log-probability that depends on a token and the one before it."""
     return TokenScores(-weight * (batch.targets + 3 * batch.inputs), batch.targets % 2 == 0)
 
 
 def expected(requests: Sequence[Any]) -> list[Score]:
-    """The scores, one request at a time."""
+    """Returns the scores, one request at a time."""
     scores = []
     for request in requests:
         text, prefix = alone(request.args[-1]), alone(request.args[0]) if len(request.args) == 2 else []
@@ -34,12 +34,12 @@ def expected(requests: Sequence[Any]) -> list[Score]:
 
 
 def batches(requests: Any, tokenizer: str, devices: int = 2, **settings: Any) -> Any:
-    """Batches of four rows."""
+    """Makes batches of four rows."""
     mesh = Mesh(np.array(jax.devices()[:devices]), "data")
     given = {"global_batch_size": 4, "padding_multiple": 8, **settings}
     return lmeval_preprocessing_pipeline(0, 1, mesh, requests, tokenizer_path=tokenizer, **given)
 
 
 def evaluation(requests: Any, tokenizer: str, model: str = "", **settings: Any) -> Evaluation:
-    """An evaluation, not yet begun."""
+    """Makes an evaluation that has not begun."""
     return Evaluation(batches(requests, tokenizer, **settings), score, WEIGHT, model=model)

@@ -28,14 +28,14 @@ WARNING = re.compile(r"texts: lengths of process (\d+) did not come in time and 
 
 
 def write_tokenizer(directory: Path) -> None:
-    """What all processes tokenise with."""
+    """Returns the tokenizer of all processes."""
     directory.mkdir(exist_ok=True)
     toy_tokenizer.trained().save(str(directory / "tokenizer.json"))
 
 
 @cache
 def reference(directory: Path) -> list[list[str]]:
-    """Digests of the rows that each of two processes has, from one process that nothing interrupts."""
+    """Returns digests of the rows of each of two processes, from one process without interruptions."""
     parts: list[list[str]] = [[], []]
     with iter(pipeline(directory)) as iterator:
         for batch in islice(iterator, FAR):
@@ -45,7 +45,7 @@ def reference(directory: Path) -> list[list[str]]:
 
 
 def rows_of(batch: rd.LLMBatch, process: int) -> rd.LLMBatch:
-    """The rows of a batch that one of two processes has."""
+    """Returns the rows of a batch that one of two processes has."""
     half = len(batch.inputs) // 2
     rows = slice(process * half, (process + 1) * half)
     return batch.replace(
@@ -54,12 +54,12 @@ def rows_of(batch: rd.LLMBatch, process: int) -> rd.LLMBatch:
 
 
 def expected(directory: Path, process: int, steps: range) -> list[str]:
-    """Digests of the rows of one of two processes."""
+    """Returns digests of the rows of one of two processes."""
     return reference(directory)[process][steps.start : steps.stop]
 
 
 def ended_of(directory: Path, *arguments: str, count: int = 2) -> list[Ended]:
-    """Runs a case to its end, on processes that all succeed."""
+    """Runs a case to its end, on processes that must all succeed."""
     action, *more = arguments
     with start(PROGRAM, [action, str(directory), *more], count=count) as processes:
         ended = processes.wait(ENDS_WITHIN)
@@ -69,12 +69,12 @@ def ended_of(directory: Path, *arguments: str, count: int = 2) -> list[Ended]:
 
 
 def warned_of(process: Ended) -> list[str]:
-    """Whose lengths a process measured in their place."""
+    """Returns the processes whose lengths a process measured in their place."""
     return WARNING.findall(process.errors)
 
 
 def continued(directory: Path) -> None:
-    """Checks that one process goes on from what was saved before."""
+    """Checks that one process goes on from an earlier save."""
     whole = [measuring.digest_of(rows_of(batch, 0)) for batch in islice(iter(pipeline(directory)), SAVED + 3)]
     with checkpoints(directory / "run") as (manager, _):
         iterator = iter(pipeline(directory))
@@ -83,7 +83,7 @@ def continued(directory: Path) -> None:
 
 
 def killed(victim: int) -> Callable[[Path], list[str]]:
-    """Kills a process whose lengths the other waits for; a new run goes on from step 3."""
+    """Kills a process while the other waits for its lengths. A new run goes on from step 3."""
 
     def run(directory: Path) -> list[str]:
         write_tokenizer(directory)
@@ -105,7 +105,7 @@ def killed(victim: int) -> Callable[[Path], list[str]]:
 
 
 def stopped(directory: Path) -> list[str]:
-    """A process is stopped where the other waits for its lengths, until that has gone on without."""
+    """Stops a process while the other waits for its lengths, until the other has gone on without it."""
     write_tokenizer(directory)
     with start(PROGRAM, ["lost", str(directory), "1", "stopped"], count=2) as processes:
         assert processes.line(1) == {"at": "measuring"}
@@ -118,7 +118,7 @@ def stopped(directory: Path) -> list[str]:
 
 
 def alone(directory: Path) -> list[str]:
-    """One process does alone what needs the lengths of the other."""
+    """Lets one process do alone what needs the lengths of the other."""
     write_tokenizer(directory)
     with iter(pipeline(directory)) as iterator:
         list(islice(iterator, FAR + 9))
@@ -138,7 +138,7 @@ def alone(directory: Path) -> list[str]:
 
 
 def unreadable(directory: Path) -> list[str]:
-    """One process cannot read a text of its share, and then can."""
+    """Makes a text unreadable on one process, and then readable again."""
     write_tokenizer(directory)
     ended = ended_of(directory, "unreadable")
     for process, found in enumerate(ended):
@@ -149,7 +149,7 @@ def unreadable(directory: Path) -> list[str]:
 
 
 def other_map(directory: Path) -> list[str]:
-    """A map makes other text on one process."""
+    """Lets a map make another text on one process."""
     write_tokenizer(directory)
     ended = ended_of(directory, "differing", "map")
     (error,) = errors_of(ended[0])
@@ -158,7 +158,7 @@ def other_map(directory: Path) -> list[str]:
 
 
 def other_tokenizer(directory: Path) -> list[str]:
-    """One process has another tokenizer."""
+    """Gives one process another tokenizer."""
     write_tokenizer(directory)
     write_tokenizer(directory / "other")
     path = directory / "other" / "tokenizer.json"
@@ -171,7 +171,7 @@ def other_tokenizer(directory: Path) -> list[str]:
 
 
 def delivered(directory: Path, ended: list[Ended], first: int = 0) -> list[dict[str, Any]]:
-    """What processes report that share a directory, once their rows are checked."""
+    """Checks the rows of processes that share a directory, and returns their reports."""
     for process, found in enumerate(ended):
         error, report = found.reports
         assert error == {"error": None}
@@ -180,10 +180,10 @@ def delivered(directory: Path, ended: list[Ended], first: int = 0) -> list[dict[
 
 
 def by_directory(directory: Path) -> list[str]:
-    """Two processes of a directory; then it is damaged, and then a run is resumed."""
+    """Runs two processes of a directory, damages it, and resumes."""
     write_tokenizer(directory)
     fresh = delivered(directory, ended_of(directory, "shared", "facts", "2"))
-    # Nobody reads a text twice: once to be measured by one, and once more where another delivers it.
+    # A text is read at most twice: once by the process that measures it, and once by another that delivers it.
     assert all(max(Counter(found["read"]).values()) == 1 for found in fresh)
     twice = set(fresh[0]["read"]) & set(fresh[1]["read"])
     everything = set(fresh[0]["read"]) | set(fresh[1]["read"])
@@ -213,7 +213,7 @@ def by_directory(directory: Path) -> list[str]:
 
 
 def absent(directory: Path) -> list[str]:
-    """One of two processes is never started."""
+    """Never starts one of two processes."""
     write_tokenizer(directory)
     ended = ended_of(directory, "shared", "facts", "1", count=1)
     delivered(directory, ended)
@@ -222,7 +222,7 @@ def absent(directory: Path) -> list[str]:
 
 
 def no_directory(directory: Path) -> list[str]:
-    """The directory cannot be written."""
+    """Makes the directory unwritable."""
     write_tokenizer(directory)
     (directory / "facts").write_text("a file")
     ended = ended_of(directory, "shared", "facts", "2")

@@ -1,4 +1,4 @@
-"""Faults of processes: killed, failing, or not doing what the others do."""
+"""Faults of processes: killed, failing, or doing something else than the others."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from property_tests.testing.programs import faults
 from property_tests.testing.programs.faults import checkpoints, restore
 
 ENDS_WITHIN = 90
-"""Seconds within which every process ends, whatever happens to another; the time-outs in the programs are shorter."""
+"""Every process ends within so many seconds, whatever happens to another. Time-outs in programs are shorter."""
 
 
 def killed(point: str, step: int, victim: int = 0, count: int = 1) -> Callable[[Path], list[str]]:
-    """Kills one process at a point of a save; a new run goes on from ``step``."""
+    """Kills one process at a point of a save. A new run goes on from ``step``."""
 
     def run(directory: Path) -> list[str]:
         with start(PROGRAM, ["killed", str(directory), point, str(victim), str(count)], count=count) as processes:
@@ -29,7 +29,7 @@ def killed(point: str, step: int, victim: int = 0, count: int = 1) -> Callable[[
             ended = processes.wait(ENDS_WITHIN)
         assert report == {"at": point}, ended[victim].errors
         for index, process in enumerate(ended):
-            # The other one is ended by JAX, or ends with an error.
+            # JAX ends the other process, or it ends with an error.
             assert process.code == -9 if index == victim else process.code != 0 or errors_of(process) != [None]
         others = "" if count == 1 else "the other process ends too; "
         return [others + continued(directory, step)]
@@ -38,7 +38,7 @@ def killed(point: str, step: int, victim: int = 0, count: int = 1) -> Callable[[
 
 
 def left_out(by: int) -> Callable[[Path], list[str]]:
-    """One process does not save the item: the step is not committed."""
+    """Leaves the item out on one process: the step is not committed."""
 
     def run(directory: Path) -> list[str]:
         ended = completed(PROGRAM, ["left_out", str(directory), str(by)], count=2)
@@ -49,7 +49,7 @@ def left_out(by: int) -> Callable[[Path], list[str]]:
 
 
 def failing_saves(directory: Path) -> list[str]:
-    """Three saves that fail on one of two processes, then one that does not."""
+    """Fails three saves on one of two processes, and then saves without a fault."""
     ended = completed(PROGRAM, ["failing_saves", str(directory)], count=2)
     assert all(process.reports[3] == {"latest": 3} for process in ended)
     assert_went_on(ended, 6, -1)
@@ -58,11 +58,11 @@ def failing_saves(directory: Path) -> list[str]:
 
 
 def own_disks(directory: Path) -> list[str]:
-    """A save that fails on one of two disks, one that does not, and a restore with one disk damaged."""
+    """Fails a save on one of two disks, saves without a fault, and restores with one disk damaged."""
     ended = completed(PROGRAM, ["own_disks", str(directory)], count=2)
     assert all(process.reports[1] == {"latest": 3} for process in ended)
     assert_went_on(ended, 6, -3)
-    # The iterators that refused to restore stay where they were.
+    # The iterators that refused to restore have not moved.
     assert all(process.reports[-1] == {"step": 9, "batches": reference()[9:12]} for process in ended)
     with pytest.raises(rd.StateError):
         continued(directory / "1", 6)
@@ -70,7 +70,7 @@ def own_disks(directory: Path) -> list[str]:
 
 
 def newer_api(directory: Path) -> list[str]:
-    """A save that fails on both processes, and several that do not, through free functions."""
+    """Fails a save on both processes, and saves several times without a fault, through free functions."""
     ended = completed(PROGRAM, ["newer_api", str(directory)], count=2)
     assert not (directory / "2").exists()
     for process in ended:
@@ -80,7 +80,7 @@ def newer_api(directory: Path) -> list[str]:
 
 
 def bad_record(directory: Path) -> list[str]:
-    """A record that one process cannot parse ends the run; with the parser repaired it goes on where it was saved."""
+    """Ends a run with a record that one process cannot parse. With a correct parser it goes on from the save."""
     write_corpus(directory)
     expected = [faults.digest_of(batch) for batch in faults.corpus(directory)]
     with start(PROGRAM, ["bad_record", str(directory)], count=2) as processes:
@@ -95,25 +95,25 @@ def bad_record(directory: Path) -> list[str]:
 
 
 def errors_of(process: Ended) -> list[str | None]:
-    """How what a process attempted ended, in order."""
+    """Returns the error of each attempt, in order; None for one that succeeded."""
     return [report["error"] for report in process.reports if "error" in report]
 
 
 def attempted(processes: list[Ended], number: int) -> str:
-    """How an attempt failed, on each process."""
+    """Describes how an attempt failed, on each process."""
     errors = [str(errors_of(process)[number]) for process in processes]
     kinds, texts = zip(*(error.split(": ", 1) for error in errors), strict=True)
     if len(set(errors)) == 1:
         return f"both processes: `{kinds[0]}`: {texts[0]}"
     found: list[str] = []
     for index, (kind, text) in enumerate(zip(kinds, texts, strict=True)):
-        # What an error quotes of the other process's is not told twice.
+        # The table shows the text that an error quotes from the other process only once.
         found.append(f"process {index}: `{kind}`: {text.replace(errors[1 - index], 'the same')}")
     return "; ".join(found)
 
 
 def assert_went_on(processes: list[Ended], step: int, last: int) -> None:
-    """A save and a restore went well, and the right batches followed; reported at ``last``."""
+    """Checks that a save and a restore succeeded and the right batches followed, as the report ``last`` says."""
     for process in processes:
         assert [report.get("error") for report in process.reports[last - 2 : last]] == [None, None]
         assert process.reports[last] == {"step": step, "batches": reference()[step : step + 3]}

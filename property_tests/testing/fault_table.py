@@ -1,6 +1,6 @@
-"""The table of faults in the docs: what a test run saw of each.
+"""The table of faults in the docs: the result of a test run for each.
 
-``RESUMABLE_DATA_WRITE_TABLES=1 pytest -n 0 property_tests/test_faults.py`` writes it anew.
+``RESUMABLE_DATA_WRITE_TABLES=1 pytest -n 0 property_tests/test_faults.py`` writes it again.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Fault:
     """A row of the table.
 
     Attributes:
-        name: What goes wrong.
-        done: How the test makes it so.
+        name: The fault.
+        done: How the test causes it.
     """
 
     name: str
@@ -50,11 +50,11 @@ class Fault:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Faults that one run of a test goes through.
+    """Faults that one test runs through.
 
     Attributes:
-        run: Does it in an empty directory, checks it, and gives for each fault what happened.
-        faults: What goes wrong, in this order.
+        run: Runs the test in an empty directory, checks it, and returns what happened for each fault.
+        faults: The faults, in this order.
     """
 
     run: Callable[[Path], Sequence[str]]
@@ -62,7 +62,7 @@ class Scenario:
 
 
 def row_of(fault: Fault, happened: str, directory: Path) -> str:
-    """A line of the table, without what differs from run to run."""
+    """Returns a line of the table, without the parts that differ between runs."""
     text = happened.replace(f"{directory}/", "")
     text = re.sub(r"line \d+ column \d+ \(char \d+\)", "line …", text)
     text = re.sub(r"\b[0-9a-f]{16,}\b", "…", text)
@@ -70,7 +70,7 @@ def row_of(fault: Fault, happened: str, directory: Path) -> str:
 
 
 def documented() -> dict[str, str]:
-    """The lines of the committed table by the names of their faults, in its order."""
+    """Reads the lines of the committed table by the names of their faults, in its order."""
     lines = DOCUMENT.read_text().splitlines() if DOCUMENT.exists() else []
     return {
         line.split(" | ")[0].removeprefix("| "): line for line in lines if line.startswith("| ") and line not in _HEAD
@@ -78,6 +78,6 @@ def documented() -> dict[str, str]:
 
 
 def document(rows: dict[str, str], order: Sequence[Fault]) -> None:
-    """Writes the lines into the table, beside those that it has already."""
+    """Writes lines into the table. Lines of other faults stay."""
     known = {**documented(), **rows}
     DOCUMENT.write_text(_HEAD + "\n".join(known[fault.name] for fault in order if fault.name in known) + "\n")

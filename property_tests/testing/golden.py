@@ -25,7 +25,7 @@ _LENGTHS = [length * length // 7 for length in range(1, 60)]  # 0 to 497 tokens,
 
 
 class Text:
-    """Documents of a synthetic source, of which nobody knows the lengths before they are read."""
+    """Documents of a synthetic source whose lengths are not known before reading."""
 
     def __init__(self, size: int, seed: int) -> None:
         self._source = rd.SyntheticSource(size, _LENGTHS, vocabulary=50_000, seed=seed)
@@ -34,31 +34,31 @@ class Text:
         return len(self._source)
 
     def read(self, indices: np.ndarray) -> Any:
-        """Their tokens."""
+        """Reads the tokens of documents."""
         return self._source.read(indices)
 
     def fingerprint(self) -> str:
-        """That of the source, as text."""
+        """Returns the fingerprint of the source, as text."""
         return f"text {self._source.fingerprint()}"
 
 
 class TextStream:
-    """The same documents in their own order alone."""
+    """The same documents without random access."""
 
     def __init__(self, size: int, seed: int) -> None:
         self._text = Text(size, seed)
 
     def open_at(self, state: Any) -> TextReader:
-        """A reader of what follows."""
+        """Opens a reader after a state."""
         return TextReader(self._text, state or 0)
 
     def fingerprint(self) -> str:
-        """That of the text, as a stream."""
+        """Returns the fingerprint of the text, as a stream."""
         return f"stream {self._text.fingerprint()}"
 
 
 class TextReader:
-    """Reads a text from a place on."""
+    """A reader of a text from a place on."""
 
     def __init__(self, text: Text, place: int) -> None:
         self._text, self._place = text, place
@@ -69,12 +69,12 @@ class TextReader:
             yield self._text.read(np.array([self._place - 1]))[0]
 
     def state(self) -> int:
-        """Documents read."""
+        """Returns the number of documents read."""
         return self._place
 
 
 def few(document: Any) -> bool:
-    """One of thirty documents, or so."""
+    """Drops about one of thirty documents."""
     return int(document[:1].sum()) % 30 == 0 and len(document) > 0
 
 
@@ -105,20 +105,20 @@ def shuffled_pad() -> rd.Dataset[rd.LLMBatch]:
 
 
 def measured_text() -> rd.Dataset[rd.LLMBatch]:
-    """48 logical shards, three groups, and the beginning of the second epoch."""
+    """Uses 48 logical shards, three groups, and the beginning of the second epoch."""
     documents = rd.Dataset.from_source(Text(4000, seed=13), name="text").shuffle(seed=7).repeat(2).append_eod(0)
     return documents.pack(length=512, strategy="best_fit", window=64, eod_id=0).batch(96)
 
 
 def few_of_a_text() -> rd.Dataset[rd.LLMBatch]:
-    """Groups that take windows many times, to the end, whose batch is short."""
+    """Uses groups that take windows many times, to the end, where the last batch is short."""
     documents = rd.Dataset.from_source(Text(20_000, seed=17), name="text").shuffle(seed=3).filter(few)
     rows = documents.pack(length=256, strategy="first_fit", window=16, eod_id=0)
     return rows.batch(32, shards=5, drop_remainder=False)
 
 
 def mixed_documents() -> rd.Dataset[rd.LLMBatch]:
-    """Small components, of which documents come several times in a group."""
+    """Uses small components. Their documents come several times in a group."""
     web = rd.Dataset.from_source(rd.SyntheticSource(3000, _LENGTHS, seed=19), name="web").shuffle(seed=1).repeat()
     code = rd.Dataset.from_source(Text(70, seed=23), name="code").shuffle(seed=2).repeat()
     mixed = rd.mix({"web": web, "code": code}, {"web": 3, "code": 1})
@@ -126,7 +126,7 @@ def mixed_documents() -> rd.Dataset[rd.LLMBatch]:
 
 
 def mixed_rows() -> rd.Dataset[rd.LLMBatch]:
-    """Rows of known lengths beside rows of text, with weights that change at step 9."""
+    """Mixes rows of known lengths with rows of text, with weights that change at step 9."""
     web = rd.Dataset.from_source(rd.SyntheticSource(3000, _LENGTHS, seed=29), name="web").shuffle(seed=1)
     code = rd.Dataset.from_source(Text(900, seed=31), name="code").shuffle(seed=2).repeat(2)
     mail = rd.Dataset.from_source(Text(100, seed=37), name="mail")
@@ -140,7 +140,7 @@ def mixed_rows() -> rd.Dataset[rd.LLMBatch]:
 
 
 def streamed_text() -> rd.Dataset[rd.LLMBatch]:
-    """A source without random access."""
+    """Uses a source without random access."""
     documents = rd.Dataset.from_source(TextStream(900, seed=41), name="stream")
     return documents.pack(length=256, strategy="best_fit", window=100, eod_id=0).batch(16, drop_remainder=False)
 
@@ -162,7 +162,7 @@ PIPELINES: dict[str, Callable[[], rd.Dataset[rd.LLMBatch]]] = {
 
 
 def digest(batches: rd.Dataset[rd.LLMBatch]) -> str:
-    """SHA-256 of the fields of the first batches, as little-endian int32."""
+    """Returns the SHA-256 of the fields of the first batches, as little-endian int32."""
     found = hashlib.sha256()
     for batch in islice(iter(batches), _STEPS):
         for name in _FIELDS:

@@ -1,4 +1,4 @@
-"""The configuration by which tests of ``grain_data_processing`` read their corpus."""
+"""The config with which tests of ``grain_data_processing`` read their corpus."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from resumable_data.grain_data_processing import GrainArrayRecordsDataConfig
 
 
 def tokens(corpus: Any, **settings: Any) -> GrainArrayRecordsDataConfig:
-    """Pre-tokenised ArrayRecord files, 70 documents for training and 20 for validation."""
+    """Makes a config of tokenized ArrayRecord files, 70 documents for training and 20 for validation."""
     plain: dict[str, Any] = {
         "data_path": corpus.pretokenised,
         "tokenize_data": False,

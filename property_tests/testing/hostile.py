@@ -1,4 +1,4 @@
-"""States that nobody saved: sound ones, changed in a few places, with a checksum that is right or wrong."""
+"""States that no iterator saved: sound ones with a few changes, and a correct or wrong checksum."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ VALUES: Sequence[Any] = (
 
 
 def keep(tokens: Any) -> bool:
-    """Whether a document is kept: all but those of three tokens."""
+    """Says whether a document is kept: all but those of three tokens."""
     return len(tokens) != 3
 
 
 def swap(tokens: Any, draw: Any) -> Any:
-    """The tokens in another order."""
+    """Permutes the tokens."""
     return draw.permutation(tokens)
 
 
 class Numbers:
-    """A source without random access: documents of one to five tokens, without end."""
+    """A source without random access: endless documents of one to five tokens."""
 
     def open_at(self, state: Any) -> NumbersReader:
-        """A reader after so many documents as the state says."""
+        """Opens a reader after the number of documents that the state gives."""
         return NumbersReader(0 if state is None else state["next"])
 
     def fingerprint(self) -> str:
-        """Always the same."""
+        """Returns a constant."""
         return "numbers"
 
 
 class NumbersReader:
-    """Reads them.
+    """A reader of these documents.
 
     Args:
-        number: How many were read.
+        number: The number of documents read.
     """
 
     def __init__(self, number: int) -> None:
@@ -61,23 +61,23 @@ class NumbersReader:
             yield [1 + self._next % 99] * (1 + self._next % 5)
 
     def state(self) -> Any:
-        """How many were read."""
+        """Returns the number of documents read."""
         return {"next": self._next}
 
 
 class Counting(rd.InMemorySource):
-    """Documents in memory that count how many were asked for, to be planned or to be read."""
+    """Documents in memory that count how many were planned or read."""
 
     asked = 0
 
     def read(self, indices: Any) -> Any:
-        """The documents."""
+        """Reads the documents."""
         Counting.asked += len(indices)
         return super().read(indices)
 
 
 def documents(count: int, name: str = "web", *, known: bool = True) -> rd.Dataset[Any]:
-    """Documents of one to nine tokens."""
+    """Makes documents of one to nine tokens."""
     source = Counting([[1 + record] * (1 + record % 9) for record in range(count)])
     return rd.Dataset.from_source(source if known else Unmeasured(source), name)
 
@@ -130,18 +130,18 @@ PIPELINES: dict[str, Callable[[], rd.Dataset[Any]]] = {
     "filtered documents": lambda: documents(50).filter(keep).shuffle(4).repeat(),
     "rows alone": lambda: documents(50).repeat(2).pack(16, eod_id=0, window=8),
 }
-"""One of every kind, by name."""
+"""One pipeline of every kind, by name."""
 
 EDITED: dict[str, Callable[[], rd.Dataset[Any]]] = {
     "rows": lambda: _mix_of_rows(a=1, b=1, c=2),
     "mixed documents": lambda: _mix_of_documents(a=5, b=2),
     "packed": lambda: documents(50).shuffle(1).repeat(20).append_eod(0).pack(16, window=8).batch(6),
 }
-"""What some of them are edited to."""
+"""The edited versions of some of them."""
 
 
 def states_of(name: str) -> list[Any]:
-    """Sound states of a pipeline, and of what it was edited to."""
+    """Makes sound states of a pipeline, and of its edited version."""
     found: list[Any] = []
     with iter(PIPELINES[name]()) as iterator:
         for step in range(max(STEPS) + 1):
@@ -160,12 +160,12 @@ def states_of(name: str) -> list[Any]:
 
 
 def all_edits() -> tuple[str, ...]:
-    """All that may be allowed."""
+    """Returns all names that ``allow`` can have."""
     return ("batch", "epochs", "sources", "weights")
 
 
 def resigned(state: Any) -> Any:
-    """The state with a checksum that goes with it, where it has the parts that one is of."""
+    """Gives the state a correct checksum, if it has the parts that a checksum covers."""
     try:
         stages = {path: numbers for path, (numbers, _) in state["components"].items()}
         at = {path: integers for path, (_, integers) in state["components"].items()}
@@ -179,7 +179,7 @@ def resigned(state: Any) -> Any:
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The paths to all values of a nest of lists and objects, but the whole."""
+    """Yields the paths to all values of a nest of lists and objects, except the whole."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, one in inner:
         yield (*path, key)
@@ -187,14 +187,14 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def at(value: Any, path: tuple[Any, ...]) -> Any:
-    """The value at a path."""
+    """Returns the value at a path."""
     for key in path:
         value = value[key]
     return value
 
 
 def mutated(state: Any, others: Sequence[Any], rng: random.Random) -> Any:
-    """The state with one to three changes."""
+    """Makes one to three changes in a state."""
     state = copy.deepcopy(state)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         paths = list(places(state)) if isinstance(state, dict | list) else []

@@ -1,4 +1,4 @@
-"""Small Hugging Face datasets, and files that are read as such."""
+"""Small Hugging Face datasets, and files that are read as datasets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEXTS = ["one", "", "drei", "four\n", "5", "six"]
 
 
 def dataset_of(documents: Sequence[Sequence[int]] = DOCUMENTS) -> datasets.Dataset:
-    """A dataset with a column of int32 tokens, and one with the number of each record."""
+    """Makes a dataset with a column of int32 tokens, and one with the number of each record."""
     return datasets.Dataset.from_dict(
         {"tokens": documents, "id": range(len(documents))},
         features=datasets.Features({"tokens": datasets.List(datasets.Value("int32")), "id": datasets.Value("int64")}),
@@ -27,26 +27,26 @@ def dataset_of(documents: Sequence[Sequence[int]] = DOCUMENTS) -> datasets.Datas
 
 
 def write_parquet(path: Path, texts: Sequence[str | None]) -> Path:
-    """Writes a Parquet file with a column of text, and its folder where there is none."""
+    """Writes a Parquet file with a column of text, and makes its folder if there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pyarrow.parquet.write_table(pyarrow.table({"text": pyarrow.array(texts, pyarrow.string())}), path)
     return path
 
 
 def write_lines(path: Path, lines: Sequence[Any]) -> Path:
-    """Writes a file of JSON Lines, and its folder where there is none."""
+    """Writes a file of JSON Lines, and makes its folder if there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
 
 
 def open_files(paths: Any, tmp_path: Path, column: str | None = "text") -> HuggingFaceSource:
-    """A source over files, with its cache in ``tmp_path``."""
+    """Makes a source over files, with its cache in ``tmp_path``."""
     return HuggingFaceSource.from_files(paths, column, cache_dir=tmp_path / "cache")
 
 
 def read(source: HuggingFaceSource, indices: Sequence[int] | None = None) -> list[Any]:
-    """Records, by default all, tokens as lists."""
+    """Reads records, by default all, with tokens as lists."""
     wanted = range(len(source)) if indices is None else indices
     records = source.read(np.array(wanted, np.int64))
     return [record.tolist() if isinstance(record, np.ndarray) else record for record in records]

@@ -1,4 +1,4 @@
-"""Facts in the memory of one test process, all of whose threads pass for processes, with counts of what is moved."""
+"""Facts in the memory of one test process. Its threads act as processes. It counts what is moved."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _DEAF_SECONDS = 0.05
 
 
 class Board:
-    """What all processes see.
+    """The facts that all processes see.
 
     Args:
-        lasting: Whether facts pass for those of a directory, which has no groups.
+        lasting: Whether facts act as those of a directory, which has no groups.
     """
 
     def __init__(self, lasting: bool = False) -> None:
@@ -24,16 +24,16 @@ class Board:
         self._arrivals: dict[tuple[str, str], Condition] = {}
 
     def group(self, name: str) -> dict[str, bytes]:
-        """The facts of a group by key."""
+        """Returns the facts of a group by key."""
         return self._groups["" if self.lasting else name]
 
     def arrival(self, group: str, key: str) -> Condition:
-        """What tells that a fact is there; each has its own, or a fact would wake all who wait for any."""
+        """Returns the condition of a fact. Each fact has its own, or one fact would wake all that wait for any."""
         return self._arrivals.setdefault((group, key), Condition(self.lock))
 
     @property
     def keys(self) -> set[str]:
-        """What is there."""
+        """Returns the facts that are there."""
         return {key for facts in self._groups.values() for key in facts}
 
 
@@ -41,12 +41,12 @@ class MemoryCarrier:
     """The board as one process sees it.
 
     Args:
-        board: What all see.
+        board: The facts that all processes see.
 
     Attributes:
-        calls: How often each method went to the board.
-        sent: Bytes of the facts that were published.
-        received: Bytes of the facts that were read; a read of many gets the whole group, wanted or not.
+        calls: The number of calls of each method that went to the board.
+        sent: Bytes of published facts.
+        received: Bytes of read facts. A read of many facts gets the whole group.
     """
 
     def __init__(self, board: Board) -> None:
@@ -76,7 +76,7 @@ class MemoryCarrier:
         with self._board.lock:
             facts = self._board.group(group)
             arrival, deadline = self._board.arrival(group, key), time.monotonic() + seconds
-            # Nobody tells it that `closing` was set.
+            # Setting `closing` wakes no waiting thread, so it looks again and again.
             while key not in facts and not closing.is_set() and (left := deadline - time.monotonic()) > 0:
                 arrival.wait(min(left, _DEAF_SECONDS))
             fact = facts.get(key)

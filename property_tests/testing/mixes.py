@@ -1,4 +1,4 @@
-"""Random pipelines with mixes: their settings, from which the package's and the oracle's are built."""
+"""Random pipelines with mixes: settings from which the package's pipeline and the oracle's are built."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from property_tests.testing.strategies import Unmeasured
 
 LENGTH = 6
 SPACING = 1000
-"""A token of a leaf is ``first * SPACING + record * 10 + place``, so that it says where it comes from."""
+"""A token of a leaf is ``first * SPACING + record * 10 + place``, so it says where it comes from."""
 
 Points = tuple[tuple[int, Mapping[str, float]], ...]
 
 
 def not_two(document: Sequence[int]) -> bool:
-    """A predicate that leaves out documents of two tokens."""
+    """Drops documents of two tokens."""
     return len(document) != 2
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """A component with a source; where it is mixed before packing, ``strategy`` and ``window`` say nothing.
+    """A component with a source. If it is mixed before packing, ``strategy`` and ``window`` have no effect.
 
-    ``lengths_are`` "known", "read" or, as a filter leaves documents out, "filtered".
+    ``lengths_are`` is "known", "read" or, with a filter that drops documents, "filtered".
     """
 
     first: int
@@ -71,7 +71,7 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Mixed:
-    """A mix of components, or of mixes; ``points`` are its weights from each boundary on."""
+    """A mix of components, or of mixes. ``points`` are its weights from each boundary on."""
 
     children: Mapping[str, Leaf | Mixed]
     points: Points
@@ -92,7 +92,7 @@ class Mixed:
 
 @dataclass(frozen=True)
 class Run:
-    """A whole pipeline. ``level`` is what is mixed: "rows", "documents" that are packed then, or the like bare."""
+    """A whole pipeline. ``level`` is what is mixed: "rows", "documents" that are then packed, or documents alone."""
 
     root: Mixed
     level: str = "rows"
@@ -118,24 +118,24 @@ class Run:
 
     @property
     def known(self) -> bool:
-        """Whether all lengths are."""
+        """Says whether all lengths are known."""
         return all(leaf.lengths_are == "known" for leaf in leaves(self.root))
 
     @property
     def dropping(self) -> bool:
-        """Whether documents may be left out."""
+        """Says whether documents may be left out."""
         return any(leaf.lengths_are == "filtered" for leaf in leaves(self.root))
 
 
 def leaves(mix: Mixed) -> list[Leaf]:
-    """All components with a source, those of mixes in it too."""
+    """Returns all components with a source, also those of nested mixes."""
     children = [child for _, child in sorted(mix.children.items())]
     first = [[child] if isinstance(child, Leaf) else leaves(child) for child in children]
     return [leaf for several in first for leaf in several]
 
 
 def with_epochs(run: Run, epochs: int | None) -> Run:
-    """The same run with so many epochs of every component."""
+    """Returns the same run with another number of epochs of every component."""
 
     def changed(mix: Mixed) -> Mixed:
         children = {
@@ -163,7 +163,7 @@ def runs(
     nested: bool = True,
     endless: bool = False,
 ) -> Run:
-    """Any pipeline with a mix."""
+    """Draws a pipeline with a mix."""
     level = draw(st.sampled_from(list(levels)))
     factor = draw(st.sampled_from([1, 1, 2, 3, 4, 6, 8]))
     steps = [0, *sorted(draw(st.sets(st.integers(1, 8), max_size=2)))]
@@ -180,13 +180,13 @@ def runs(
 
 @st.composite
 def mixes(draw: st.DrawFn, level: str, stops: Sequence[str], depth: int, *, scheduled: bool, endless: bool) -> Mixed:
-    """Any mix; where components are exhausted each has a weight, so that there is always one to go on with."""
+    """Draws a mix. If components are exhausted, each has a weight, so that one can always go on."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=5, unique=True))
     stop = draw(st.sampled_from(list(stops)))
     children: dict[str, Leaf | Mixed] = {}
     for name in names:
         if depth > 1 and draw(st.integers(0, 4)) == 0:
-            # Only the outermost mix of rows is told the step, which its weights may change with.
+            # Only the outermost mix of rows knows the step, with which its weights may change.
             inner = mixes(level, stops, depth - 1, scheduled=scheduled and level != "rows", endless=endless)
             children[name] = draw(inner)
         else:
@@ -199,7 +199,7 @@ def mixes(draw: st.DrawFn, level: str, stops: Sequence[str], depth: int, *, sche
 
 @st.composite
 def leaves_of(draw: st.DrawFn, *, endless: bool = False) -> Leaf:
-    """Any component; not all of its documents are left out."""
+    """Draws a component. Not all of its documents are left out."""
     count = draw(st.integers(3, 12))
     lengths = draw(st.lists(st.integers(1, 9), min_size=count, max_size=count))
     return Leaf(
@@ -215,6 +215,6 @@ def leaves_of(draw: st.DrawFn, *, endless: bool = False) -> Leaf:
 
 @st.composite
 def weights_of(draw: st.DrawFn, names: Sequence[str], *, zeros: bool = True) -> Mapping[str, float]:
-    """Any weights, not all of them 0."""
+    """Draws weights that are not all 0."""
     several = draw(st.lists(st.sampled_from(WEIGHTS[0 if zeros else 1 :]), min_size=len(names), max_size=len(names)))
     return dict(zip(names, several if any(several) else [1] * len(names), strict=True))

@@ -1,4 +1,4 @@
-"""Windows of documents to pack, as Hypothesis draws them, and what a strategy makes of one."""
+"""Windows of documents to pack, drawn by Hypothesis, and the pieces that a strategy makes of a window."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ windows = st.integers(1, 12).flatmap(
 
 @st.composite
 def windows_with_copies(draw: st.DrawFn, most: int = 40) -> tuple[list[int], int, list[int]]:
-    """Lengths, the row length and the first copy of each document, of few documents that occur often."""
+    """Draws lengths, the row length and the first copy of each document, of few documents that occur often."""
     row_length = draw(st.integers(1, 12))
     lengths = draw(st.lists(st.integers(0, 2 * row_length + 1) | st.integers(1, 3), min_size=1, max_size=8))
     records = draw(st.lists(st.integers(0, len(lengths) - 1), max_size=most))
@@ -28,7 +28,7 @@ def windows_with_copies(draw: st.DrawFn, most: int = 40) -> tuple[list[int], int
 
 
 def web_text_with_copies(n: int) -> tuple[list[int], int, list[int]]:
-    """A window of web text in which every other document is one of ten."""
+    """Makes a window of web text in which every second document is one of ten."""
     rng = np.random.default_rng(1)
     records = np.where(np.arange(n) % 2, rng.integers(0, 10, n), np.arange(n) + 10).tolist()
     lengths = rng.lognormal(5.8, 1, n + 10).astype(int).tolist()
@@ -42,7 +42,7 @@ def pieces_of(
     same: list[int] | None = None,
     most: int | None = None,
 ) -> list[tuple[int, int, int, int]]:
-    """Document, offset, length and row of every piece that a strategy makes."""
+    """Returns document, offset, length and row of every piece that a strategy makes."""
     copies = None if same is None else np.array(same, np.int64)
     pieces = strategy(np.array(lengths, np.int64), row_length, copies, most)
     columns = (pieces.document, pieces.offset, pieces.length, pieces.row)

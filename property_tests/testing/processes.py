@@ -1,6 +1,6 @@
-"""Starting real JAX processes that form one distributed run, ending them, and killing them.
+"""Starts, ends and kills real JAX processes that form one distributed run.
 
-A program is a Python file whose ``main`` part calls ``join_run`` before it uses JAX.
+A program is a Python file. Its ``main`` part calls ``join_run`` before it uses JAX.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _INDEX = "RESUMABLE_DATA_TEST_PROCESS_INDEX"
 
 
 def join_run(heartbeat_timeout: int = 20, shutdown_timeout: int = 60) -> None:
-    """In a started process: joins the others.
+    """Joins the other processes, in a started process.
 
     Args:
-        heartbeat_timeout: Seconds after which a process that died is noticed.
-        shutdown_timeout: Seconds that a process which ends waits for the others.
+        heartbeat_timeout: Seconds until the others notice that a process died.
+        shutdown_timeout: Seconds that an ending process waits for the others.
     """
     import jax
 
@@ -45,16 +45,16 @@ def join_run(heartbeat_timeout: int = 20, shutdown_timeout: int = 60) -> None:
 
 
 def report(**values: Any) -> None:
-    """In a started process: prints a line of JSON, which ``Run.lines`` and ``Ended.reports`` give back."""
+    """Prints a line of JSON, in a started process. ``Run.lines`` and ``Ended.reports`` return it."""
     print(json.dumps(values), flush=True)
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended.
+    """The end of a process.
 
     Attributes:
-        code: Its exit status; below 0 the signal that killed it.
+        code: Its exit status; a negative one is the signal that killed it.
         output: Its standard output.
         errors: Its standard error.
     """
@@ -65,13 +65,13 @@ class Ended:
 
     @property
     def reports(self) -> list[dict[str, Any]]:
-        """What it reported."""
+        """Its reports."""
         return [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
 
 
 @dataclass
 class Run:
-    """Processes of one run; a context manager that leaves none behind."""
+    """Processes of one run. As a context manager it leaves no process running."""
 
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
     errors: list[Any] = field(default_factory=list)
@@ -91,7 +91,7 @@ class Run:
             errors.close()
 
     def line(self, index: int) -> dict[str, Any] | None:
-        """The next report of a process as it comes, or None at the end of its output."""
+        """Returns the next report of a process when it comes, or None at the end of its output."""
         stdout = self.processes[index].stdout
         assert stdout is not None
         for line in stdout:
@@ -100,17 +100,17 @@ class Run:
         return None
 
     def kill(self, index: int) -> None:
-        """SIGKILL, which no process can handle."""
+        """Sends SIGKILL, which no process can handle."""
         self.processes[index].kill()
 
     def wait(self, timeout: float = TIMEOUT) -> list[Ended]:
-        """How all of them ended; raises TimeoutExpired, with none left running, if one does not."""
+        """Returns how all of them ended. Raises TimeoutExpired, with none left running, if one does not end."""
 
         def output_of(process: subprocess.Popen[str]) -> str:
             return process.communicate(timeout=timeout)[0]
 
         try:
-            # All at once: a process whose output nobody takes stands still, and so does whoever waits for it.
+            # All outputs are read together: a process whose output is not read stops, and the others wait for it.
             with ThreadPoolExecutor(len(self.processes)) as threads:
                 outputs = list(threads.map(output_of, self.processes))
         except subprocess.TimeoutExpired:
@@ -138,7 +138,7 @@ def start(program: Path, arguments: Sequence[str] = (), *, count: int, devices: 
         coordinator = f"localhost:{free.getsockname()[1]}"
     run = Run()
     for index in range(count):
-        # A file takes what a process complains of without ever blocking it.
+        # A file takes the errors of a process without ever blocking it.
         errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - Run closes it
         environment = {
             **os.environ,
@@ -163,7 +163,7 @@ def start(program: Path, arguments: Sequence[str] = (), *, count: int, devices: 
 
 
 def completed(program: Path, arguments: Sequence[str] = (), *, count: int, devices: int = 2) -> list[Ended]:
-    """Runs a program on ``count`` processes to its end; fails, with what they printed, unless all succeed."""
+    """Runs a program on ``count`` processes to its end. Fails, with what they printed, if one does not succeed."""
     with start(program, arguments, count=count, devices=devices) as run:
         ended = run.wait()
     for index, process in enumerate(ended):

@@ -1,4 +1,4 @@
-"""Running pipelines and comparing what they deliver, byte for byte."""
+"""Runs pipelines, and compares their elements byte for byte."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIELDS = tuple(f.name for f in fields(rd.LLMBatch) if not f.name.startswith("_")
 
 
 def raw(element: Any) -> Any:
-    """An element as something that is equal only to an element with the same bytes, dtypes and shapes."""
+    """Converts an element to a value that is equal only for the same bytes, dtypes and shapes."""
     if isinstance(element, rd.LLMBatch):
         arrays = {name: getattr(element, name) for name in FIELDS}
     else:
@@ -26,39 +26,39 @@ def raw(element: Any) -> Any:
 
 
 def take(iterator: Any, count: int) -> list[Any]:
-    """The next elements, or what is left, as ``raw``."""
+    """Returns the next elements, or the rest, as ``raw``."""
     return [raw(element) for element in islice(iterator, count)]
 
 
 def joined(batches: Sequence[rd.LLMBatch]) -> rd.LLMBatch:
-    """The batches of several processes as the global batch."""
+    """Joins the batches of several processes to the global batch."""
     return rd.LLMBatch(**{name: np.concatenate([getattr(b, name) for b in batches]) for name in FIELDS})
 
 
 def through_json(state: Any) -> Any:
-    """The state as a checkpoint would give it back."""
+    """Returns the state as a checkpoint would return it."""
     return json.loads(json.dumps(state))
 
 
 def at_state(dataset: rd.Dataset[Any], state: Any) -> rd.DataIterator[Any]:
-    """A fresh iterator at a saved position."""
+    """Makes a fresh iterator at a saved position."""
     iterator = iter(dataset)
     iterator.set_state(through_json(state))
     return iterator
 
 
 class FaultySource:
-    """A source whose read fails on some records, for so many times.
+    """A source whose read fails on some records, a number of times.
 
     Attributes:
-        failures: How often each record is still to fail.
+        failures: How often each record will still fail.
     """
 
     def __init__(self, source: Any) -> None:
         self._source = source
         self.failures: dict[int, int] = {}
         if knows_lengths(source):
-            # They can always be had, where they can be had at all.
+            # Lengths are always known, or never.
             self.lengths = source.lengths
 
     def __len__(self) -> int:
@@ -68,7 +68,7 @@ class FaultySource:
         return "faulty source"
 
     def read(self, indices: Any) -> Any:
-        """The records, unless one is to fail."""
+        """Reads the records, unless one must fail."""
         for record in indices.tolist():
             if self.failures.get(record, 0) > 0:
                 self.failures[record] -= 1
@@ -76,15 +76,15 @@ class FaultySource:
         return self._source.read(indices)
 
     def fingerprint(self) -> str:
-        """That of the source without faults."""
+        """Returns the fingerprint of the source without faults."""
         return self._source.fingerprint()
 
 
 class Watched:
-    """Records whose lengths show only when they are read, and which of them were.
+    """Records whose lengths are not known before reading. It notes which were read.
 
     Attributes:
-        seen: The index of every record that was read, as often as it was.
+        seen: The index of every read record, once for each read.
     """
 
     def __init__(self, source: Any) -> None:
@@ -95,10 +95,10 @@ class Watched:
         return len(self._source)
 
     def read(self, indices: Any) -> Any:
-        """The records."""
+        """Reads the records."""
         self.seen += indices.tolist()
         return self._source.read(indices)
 
     def fingerprint(self) -> str:
-        """That of the records."""
+        """Returns the fingerprint of the records."""
         return self._source.fingerprint()

@@ -1,12 +1,12 @@
 """Kills and resumes the example trainer at random for as long as is asked, and checks every step that it does.
 
-It trains on tokens and on text, which the processes filter, tokenise and measure by shares. Each time it is started
-with a random number of processes, on four devices in all. It is ended at a random moment: while it starts, between
-steps or while it saves; by SIGKILL to one process or to all, or now and then by SIGTERM. It checks
+It trains on tokens and on text, which the processes filter, tokenize and measure by shares. Each time it starts with
+a random number of processes, on four devices in all. It ends at a random moment: while it starts, between steps or
+while it saves; by SIGKILL to one process or to all, or sometimes by SIGTERM. It checks
 
 - the batches: the chain of their digests equals that of a plain, uninterrupted iteration in this process;
 - the position: each life begins after the latest complete checkpoint, and after SIGTERM that is the last step;
-- the losses: equal to the bit wherever a step is done again after the same history of process counts, and within
+- the losses: equal to the bit if a step is done again after the same history of process counts, and within
   TOLERANCE of an uninterrupted training (a reduction across processes adds in another order).
 
     python -m property_tests.testing.soak --kills 200 --processes 1,1,2,4
@@ -48,12 +48,12 @@ MOST_STEPS = 4 * SAVE_EVERY
 
 
 class Soak:
-    """The run, and what was seen of it.
+    """The run and its counts.
 
     Args:
-        folder: Where the corpus and the checkpoints go.
+        folder: The folder of the corpus and the checkpoints.
         processes: Numbers of processes to draw from.
-        seed: Of all that is drawn.
+        seed: The seed of all draws.
         shows: Whether to print a line for each life.
     """
 
@@ -74,11 +74,11 @@ class Soak:
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
+        """Seconds since the beginning."""
         return time.monotonic() - self._started
 
     def end_a_life(self) -> None:
-        """Starts the trainer and ends it as is drawn."""
+        """Starts the trainer, and ends it at a drawn moment."""
         draw = self._draw
         processes = draw.choice(self._processes)
         signal = draw.choices([KILL_ALL, KILL_ONE, NOTICE], [4, 4, 2])[0]
@@ -96,7 +96,7 @@ class Soak:
         self.kills[f"{signal}, {moment}"] += 1
 
     def finish(self) -> float:
-        """Goes on beyond what was killed, then trains anew uninterrupted; the largest difference of a loss."""
+        """Goes on after the last kill, then trains without interruption; returns the largest difference of a loss."""
         steps = self._ledger.steps + 1
         beyond = steps - committed(self._folder / "checkpoints")
         self._live(_to_the_end(self._processes[0], beyond), "checkpoints", self._ledger)
@@ -106,7 +106,7 @@ class Soak:
         return largest_difference(self._ledger.latest_losses, reference.latest_losses)
 
     def summary(self) -> str:
-        """What was done and seen."""
+        """Describes the run and its counts."""
         ledger = self._ledger
         components = self._uninterrupted.progress().components
         epochs = ", ".join(f"{counts.epochs:.1f} of {name}" for name, counts in sorted(components.items()))
@@ -157,7 +157,7 @@ def _to_the_end(processes: int, steps: int) -> Plan:
 
 
 def parse_options() -> argparse.Namespace:
-    """The command line, checked."""
+    """Reads and checks the command line."""
     parser = argparse.ArgumentParser(description="Kill and resume the example trainer at random.")
     parser.add_argument("--kills", type=int, help="end after so many")
     parser.add_argument("--minutes", type=float, help="end after so long")
@@ -179,7 +179,7 @@ def parse_options() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Runs the soak; returns its exit code, 0 only if all is equal."""
+    """Runs the soak. Returns its exit code, 0 only if all is equal."""
     options = parse_options()
     seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
     print(f"seed: {seed}", flush=True)

@@ -1,4 +1,4 @@
-"""What a run that is killed over and over delivered, held against what it has to deliver."""
+"""Compares the steps of a run that is killed over and over with the steps that it must have."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ START = b""
 
 
 class DifferenceError(AssertionError):
-    """A step differs from what it has to be."""
+    """A step is not the one that it must be."""
 
 
 def extended(chain: bytes, link: str) -> bytes:
-    """The chain with a further link: equal only where all links so far are."""
+    """Adds a link to a chain. Two chains are equal only if all their links are."""
     return hashlib.sha256(chain + link.encode()).digest()
 
 
@@ -23,12 +23,12 @@ class Ledger:
     """Chains of digests over the steps of one run, through all its kills and resumes.
 
     Attributes:
-        expected: Digest of each batch, by an iterator that nothing interrupts.
-        losses: Losses by what led to them: step, and numbers of processes that did each step so far. Ledgers of
+        expected: Digest of each batch, from an iterator without interruptions.
+        losses: Losses by their history: the step, and the numbers of processes of each step so far. Ledgers of
             several runs may share them.
-        verified: Steps that were compared.
-        redone: How many of them had been delivered before.
-        equal_losses: How many losses were compared with an earlier one of the same history, all equal to the bit.
+        verified: The number of compared steps.
+        redone: The number of these that had been delivered before.
+        equal_losses: The number of losses compared with an earlier one of the same history, all equal to the bit.
     """
 
     expected: Iterator[str]
@@ -43,7 +43,7 @@ class Ledger:
 
     @property
     def steps(self) -> int:
-        """Steps delivered, each counted once."""
+        """The number of delivered steps. A repeated step counts once."""
         return len(self._latest)
 
     @property
@@ -55,13 +55,13 @@ class Ledger:
         """Checks a step.
 
         Args:
-            step: Its number. It follows on one that was delivered.
+            step: Its number. The step before it was delivered.
             batch: Digest of the batch.
-            loss: As ``float.hex`` writes it.
-            processes: How many did it.
+            loss: The loss, as ``float.hex`` writes it.
+            processes: The number of processes.
 
         Raises:
-            DifferenceError: A step is missing before it, or its batch, an earlier batch or its loss is not the one.
+            DifferenceError: A step before it is missing, or its batch, an earlier batch or its loss is wrong.
         """
         if step > self.steps:
             raise DifferenceError(f"step {step} follows on step {self.steps - 1}")
@@ -86,6 +86,6 @@ class Ledger:
 
 
 def largest_difference(losses: list[float], others: list[float]) -> float:
-    """The largest difference between losses of the same steps, as a share of the latter."""
+    """Returns the largest difference between losses of the same steps, relative to the second ones."""
     pairs = zip(losses, others, strict=False)
     return max((abs(loss - other) / abs(other) for loss, other in pairs), default=0.0)

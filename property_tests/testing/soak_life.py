@@ -23,16 +23,16 @@ KILL_ONE, KILL_ALL, NOTICE = "SIGKILL to one process", "SIGKILL to all processes
 
 @dataclass(frozen=True)
 class Plan:
-    """How a life is to end.
+    """The planned end of a life.
 
     Attributes:
-        processes: How many there are.
+        processes: The number of processes.
         signal: ``KILL_ONE``, ``KILL_ALL`` or ``NOTICE``.
-        victim: The process that gets it, where only one does.
+        victim: The process that gets the signal, if only one does.
         moment: ``STARTING``, ``STEPPING`` or ``SAVING``.
-        after: Steps reported before.
-        delay: Seconds from then, or where no step is awaited from the start.
-        grace: Seconds until the others of a process that was killed are killed too.
+        after: Steps reported before it.
+        delay: Seconds after these steps, or after the start if it waits for no step.
+        grace: Seconds from the kill of one process to the kill of the others.
     """
 
     processes: int
@@ -45,20 +45,20 @@ class Plan:
 
 
 class UnexpectedEndError(AssertionError):
-    """A trainer ended by itself, or not as it should have."""
+    """A trainer ended by itself, or in another way than planned."""
 
 
 def live(corpus: Path, checkpoints: Path, plan: Plan, on_step: Callable[[dict[str, Any]], None]) -> None:
     """Starts the processes, gives every reported step to ``on_step``, and ends them as planned.
 
     Raises:
-        UnexpectedEndError: They ended before, or not with 0 after SIGTERM.
+        UnexpectedEndError: They ended earlier, or after SIGTERM with another code than 0.
     """
     arguments = [str(corpus), str(checkpoints), str(SAVE_EVERY), str(plan.processes)]
     with ExitStack() as stack:
         run = stack.enter_context(start(TRAINER, arguments, count=plan.processes, devices=DEVICES // plan.processes))
         signalled = threading.Event()
-        # Whatever hangs ends with all processes killed, and is reported as an end before the signal.
+        # If a process hangs, all are killed, and the end counts as one before the signal.
         watchdog = threading.Timer(PATIENCE, _kill_all, [run])
         starting = threading.Timer(plan.delay, _send, [run, plan, signalled])
         for timer in [watchdog, *([starting] if plan.moment == STARTING else [])]:
@@ -84,20 +84,20 @@ def live(corpus: Path, checkpoints: Path, plan: Plan, on_step: Callable[[dict[st
 
 
 def keep_what_is_compiled(set_variable: Callable[[str, str], None], folder: Path) -> None:
-    """Makes trainers that are started from now on compile only what none has compiled before."""
+    """Lets later trainers reuse compiled code, so that they compile only new code."""
     set_variable("JAX_COMPILATION_CACHE_DIR", str(folder))
     set_variable("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     set_variable("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 def committed(checkpoints: Path) -> int:
-    """The step of the latest complete checkpoint, or 0."""
+    """Returns the step of the latest complete checkpoint, or 0."""
     folders = checkpoints.iterdir() if checkpoints.exists() else ()
     return max((int(folder.name) for folder in folders if folder.name.isdecimal()), default=0)
 
 
 def _saves(checkpoints: Path, step: int) -> bool:
-    """Whether the trainer is writing a checkpoint after a step; waits for the first that shows of it."""
+    """Says whether the trainer is writing a checkpoint after a step. Waits for the first sign of it."""
     if (step + 1) % SAVE_EVERY:
         return False
     until = time.monotonic() + 1

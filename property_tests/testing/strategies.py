@@ -1,4 +1,4 @@
-"""Random pipelines, small enough that their corners are met often."""
+"""Random pipelines, small enough to meet their corner cases often."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from property_tests.testing.oracle.batches import default_shards
 from property_tests.testing.oracle.pipeline import Oracle
 
 LIMIT = 30
-"""Elements of a pipeline that are looked at, where it has more."""
+"""The number of elements that are compared, if a pipeline has more."""
 
 PLACES = 64
-"""A token of a document is ``1 + record * PLACES + place``, so that it says where it comes from."""
+"""A token of a document is ``1 + record * PLACES + place``, so it says where it comes from."""
 
 RAISE = 4096
-"""What ``raised`` adds to a token; no record makes a token as large."""
+"""The number that ``raised`` adds to a token. No record has tokens as large."""
 
 SOURCES = ("memory", "arrays", "synthetic", "array_record", "unmeasured")
 LEVELS = ("documents", "rows", "batches")
@@ -40,24 +40,24 @@ def raised(document: Sequence[int]) -> list[int]:
 
 
 def kept(document: Sequence[int]) -> bool:
-    """A predicate of what a document is."""
+    """A predicate of the content of a document."""
     return sum(map(int, document)) % 3 != 1
 
 
 def kept_lengths(lengths: np.ndarray) -> np.ndarray:
-    """A predicate of how long documents are."""
+    """A predicate of the length of a document."""
     return lengths % 4 != 2
 
 
 def fussy(document: Sequence[int]) -> Sequence[int]:
-    """A map to which some records are bad."""
+    """A map that fails on some records."""
     if sum(map(int, document)) % 5 == 2:
         raise ValueError("bad")
     return document
 
 
 class Unmeasured:
-    """A source whose lengths show only when it is read."""
+    """A source whose lengths are not known before reading."""
 
     def __init__(self, source: Any) -> None:
         self._source = source
@@ -69,19 +69,19 @@ class Unmeasured:
         return "unmeasured source"
 
     def read(self, indices: Any) -> Any:
-        """The records."""
+        """Reads the records."""
         return self._source.read(indices)
 
     def fingerprint(self) -> str:
-        """That of the records."""
+        """Returns the fingerprint of the records."""
         return self._source.fingerprint()
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The settings of a pipeline, from which the package's and the oracle's are built.
+    """The settings of a pipeline. The package's pipeline and the oracle's are built from them.
 
-    ``stages`` are those on documents in their order: "shuffle", "repeat", "map", "append_eod", "filter",
+    ``stages`` are the stages of documents in their order: "shuffle", "repeat", "map", "append_eod", "filter",
     "filter_lengths", and "bad", which skips the bad records of a map.
     """
 
@@ -106,11 +106,11 @@ class Pipeline:
     shards: int | None = 1
 
     def source(self) -> Any:
-        """The source of the records."""
+        """Makes the source of the records."""
         return _source(self.source_kind, self.lengths)
 
     def dataset(self, source: Any = None, *, process: tuple[int, int] | None = None) -> rd.Dataset[Any]:
-        """The pipeline, over another source or as one process of several if so wished."""
+        """Makes the pipeline, on request over another source, or as one process of several."""
         data = self._documents(self.source() if source is None else source)
         if self.level != "documents":
             data = self._rows(data)
@@ -121,16 +121,16 @@ class Pipeline:
         return data if self.prefetch is None else data.prefetch(self.prefetch)
 
     def with_prefetch(self, prefetch: int | None) -> Pipeline:
-        """The same pipeline, prefetching so many elements."""
+        """Makes the same pipeline with a prefetch of a number of elements."""
         return replace(self, prefetch=prefetch)
 
     def documents(self) -> list[list[int]]:
-        """The documents of one epoch in the order of the source, as the stages leave them; no tokens if left out."""
+        """Returns the documents of an epoch after the stages, in the source's order. Dropped ones have no tokens."""
         return [document or [] for document in self._made()]
 
     @property
     def dropped(self) -> frozenset[int]:
-        """The records that are left out."""
+        """Returns the records that are left out."""
         return frozenset(record for record, document in enumerate(self._made()) if document is None)
 
     def _made(self) -> list[list[int] | None]:
@@ -148,7 +148,7 @@ class Pipeline:
         return document
 
     def oracle(self) -> Oracle:
-        """What says how it must be."""
+        """Makes the oracle."""
         return Oracle(
             documents=self.documents(),
             dropped=self.dropped,
@@ -172,19 +172,19 @@ class Pipeline:
 
     @property
     def known(self) -> bool:
-        """Whether lengths are known before anything is read."""
+        """Says whether lengths are known before reading."""
         return self.source_kind != "unmeasured" and not {"filter", "bad"} & {*self.stages}
 
     @property
     def logical_shards(self) -> int:
-        """How many logical shards there are."""
+        """Returns the number of logical shards."""
         if self.level != "batches" or self.known:
             return 1
         return self.shards or default_shards(self.batch_size)
 
     @property
     def _oracle_window(self) -> int:
-        """How many documents are planned at once, which ``pad`` decides itself."""
+        """Returns the number of documents planned at once. ``pad`` decides it itself."""
         if self.strategy != "pad":
             return self.window
         return 1024 if self.known else 64
@@ -227,7 +227,7 @@ def pipelines(
     finite: bool = False,
     dropping: bool = True,
 ) -> Pipeline:
-    """Any pipeline of the given levels and sources, finite or without documents left out if so wished."""
+    """Draws a pipeline of given levels and sources; on request finite, or without dropped documents."""
     left_out = draw(st.lists(st.sampled_from(DROPPING), unique=True)) if dropping else []
     stages = draw(st.permutations([stage for stage in _STAGES if draw(st.booleans())] + left_out))
     if "repeat" in stages and "shuffle" in stages:
@@ -259,7 +259,7 @@ def pipelines(
         shards=draw(st.none() | st.integers(1, 8)),
     )
     if not any(pipeline.documents()):
-        # A whole epoch without a token makes no row, which is an error.
+        # An epoch without any token makes no row, which is an error.
         plain = tuple(stage for stage in stages if stage not in DROPPING)
         pipeline = replace(pipeline, lengths=(1, *pipeline.lengths[1:]), stages=plain)
     return pipeline

@@ -1,4 +1,4 @@
-"""The threads that tests look for when they have closed everything."""
+"""The threads that must be gone after everything is closed."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import threading
 
 
 def threads() -> set[threading.Thread]:
-    """Those that are alive, but the one that watches waits, which ends on its own."""
+    """Returns the living threads, without the one that watches waits, which ends by itself."""
     return {thread for thread in threading.enumerate() if thread.name != "resumable_data watch"}

@@ -1,4 +1,4 @@
-"""Planners without sources: documents whose lengths a test writes down."""
+"""Planners without sources: a test writes down the lengths of documents."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from resumable_data.state import At
 
 
 class ToyLengths:
-    """Lengths by reader and record. It notes what it is asked for.
+    """Lengths by reader and record. It notes its calls.
 
     Args:
         tokens: The tokens of each record, by reader; -1 for a record that is dropped.
-        known: Whether nothing has to be read for it.
-        run_ahead: What runs a task in the background; None not to run it.
+        known: Whether lengths are known without reading.
+        run_ahead: Runs a task in the background; None runs no task.
 
     Attributes:
-        measured: The records of each window, with its shard, of each call.
-        groups: How often it heard that a group is complete.
+        measured: For each call, the records of each window with its shard.
+        groups: The number of groups reported complete.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class ToyLengths:
         self._run_ahead = run_ahead
 
     def run_ahead(self, task: Callable[[], None]) -> None:
-        """Does with a task what the test wants."""
+        """Runs a task as the test wants, or not at all."""
         if self._run_ahead is not None:
             self._run_ahead(task)
 
     def measure(self, windows: Sequence[DocumentPlan], shards: Sequence[int]) -> Sequence[DocumentLengths]:
-        """The lengths of each window's documents."""
+        """Returns the lengths of each window's documents."""
         self.measured.append([(shard, window.record.tolist()) for shard, window in zip(shards, windows, strict=True)])
         return [self._lengths(window) for window in windows]
 
@@ -61,7 +61,7 @@ class ToyLengths:
 
 
 def in_order(epoch: int, positions: np.ndarray) -> np.ndarray:
-    """Records in their own order, in every epoch."""
+    """Keeps the records of every epoch in their own order."""
     return positions
 
 
@@ -75,16 +75,16 @@ def stream(
     endless: bool = False,
     order: Order = in_order,
 ) -> DocumentStream:
-    """The documents of a component of so many records."""
+    """Makes the documents of a component with a number of records."""
     return DocumentStream(path, reader, size, epochs, order, drops=drops, endless=endless)
 
 
 def saved(at: dict[str, At], rows: int = 0, epochs_before: dict[str, int] | None = None) -> Saved:
-    """What a state says in which nothing was edited but epochs."""
+    """Makes a saved position in which only epochs were edited."""
     return Saved(at, rows, {}, (), int, int, epochs_before or {})
 
 
 def records_of(plan: RowPlan) -> list[list[int]]:
-    """The records of each row, one for each span."""
+    """Returns the records of each row, one for each span."""
     records = plan.record.tolist()
     return [records[plan.rows[row] : plan.rows[row + 1]] for row in range(len(plan))]

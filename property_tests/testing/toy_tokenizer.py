@@ -1,4 +1,4 @@
-"""A small byte-level BPE tokenizer, trained where it is needed."""
+"""A small byte-level BPE tokenizer, trained when a test needs it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXT = (
 
 
 def trained() -> Any:
-    """A new ``tokenizers.Tokenizer`` with 400 tokens."""
+    """Trains a new ``tokenizers.Tokenizer`` with 400 tokens."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -30,7 +30,7 @@ def trained() -> Any:
 
 
 def with_names(backend: Any = None, **settings: Any) -> Any:
-    """A fast tokenizer of ``transformers``, which names its BOS and EOS tokens."""
+    """Makes a fast tokenizer of ``transformers`` that names its BOS and EOS tokens."""
     from transformers import PreTrainedTokenizerFast
 
     return PreTrainedTokenizerFast(tokenizer_object=backend or trained(), bos_token=BOS, eos_token=EOS, **settings)
@@ -38,16 +38,16 @@ def with_names(backend: Any = None, **settings: Any) -> Any:
 
 @cache
 def shared() -> Any:
-    """One such tokenizer for all tests that do not change it."""
+    """Returns one tokenizer for all tests that do not change it."""
     return with_names()
 
 
 def closed(tokens: list[int], *, add_bos: bool) -> list[int]:
-    """The tokens of a text as a document: opened and closed, once."""
+    """Makes the tokens of a document from those of a text, with one begin and one end token."""
     opened = [BOS_ID, *tokens] if add_bos and tokens[:1] != [BOS_ID] else tokens
     return opened if opened[-1:] == [EOS_ID] else [*opened, EOS_ID]
 
 
 def alone(text: str) -> list[int]:
-    """The tokens of one text, by the public call of ``transformers``."""
+    """Returns the tokens of one text, by the public call of ``transformers``."""
     return shared()(text, add_special_tokens=False)["input_ids"]

@@ -1,4 +1,4 @@
 """Slow pipelines that say what the order must be: lists and integers, one rule of the design at a time.
 
-They share the keyed permutation with the package, whose own tests are elsewhere, and nothing else.
+They share only the keyed permutation with the package. It has tests of its own.
 """

@@ -1,4 +1,4 @@
-"""Batches: which slot a row has, and the six fields of a row."""
+"""Batches: the slots of rows, and the six fields of a row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Fields = dict[str, list[list[int]]]
 
 
 def next_batch(rows: Iterator[Row], size: int, shards: int, *, drop_remainder: bool) -> list[Row] | None:
-    """The next rows, each in its slot, or None at the end; rows that fill up the last batch are empty."""
+    """Returns the next rows, each in its slot; None at the end. Rows that fill up the last batch are empty."""
     taken = list(islice(rows, size))
     if len(taken) == size:
         return in_slots(taken, shards)
@@ -23,9 +23,9 @@ def next_batch(rows: Iterator[Row], size: int, shards: int, *, drop_remainder: b
 
 
 def in_slots(rows: Sequence[Row], shards: int) -> list[Row]:
-    """The rows of a full batch, each in a slot of the shard that measured it where that is possible.
+    """Puts each row of a full batch in a slot of the shard that measured it, if there is one.
 
-    Where there is one shard, slots are the order.
+    With one shard, slots are the order.
     """
     if shards == 1:
         return [*rows]
@@ -40,14 +40,14 @@ def in_slots(rows: Sequence[Row], shards: int) -> list[Row]:
 
 
 def default_shards(largest_batch: int) -> int:
-    """How many logical shards there are if nothing is said and lengths are not known."""
+    """Returns the default number of logical shards if lengths are not known."""
     dividing = [shards for shards in range(33, 65) if largest_batch % shards == 0]
     return max(dividing, default=min(64, largest_batch))
 
 
 @dataclass(frozen=True)
 class RowFormat:
-    """How a row becomes six fields."""
+    """The settings that turn a row into six fields."""
 
     length: int
     eod_id: int = 0
@@ -55,12 +55,12 @@ class RowFormat:
     shift: str = "inputs"
 
     def batch(self, rows: Sequence[Row]) -> Fields:
-        """The six fields of an ``LLMBatch`` as nested lists."""
+        """Makes the six fields of an ``LLMBatch`` as nested lists."""
         of_rows = [self.cells(row) for row in rows]
         return {name: [fields[name] for fields in of_rows] for name in of_rows[0]}
 
     def cells(self, row: Row) -> dict[str, list[int]]:
-        """The six fields of one row."""
+        """Makes the six fields of one row."""
         text = [token for span in row.spans for token in span.tokens]
         number = [place for place, span in enumerate(row.spans, start=1) for _ in span.tokens]
         position = [place for span in row.spans for place in range(len(span.tokens))]
@@ -70,7 +70,7 @@ class RowFormat:
         position = position + [0] * padding
         inputs, targets, target_number = text, text, number
         if self.shift == "inputs":
-            # Shifted right as a whole, then nothing of one document is left as an input to another.
+            # The row is shifted right as a whole. Then no token of a document stays an input to another.
             inputs = [self.eod_id, *text[:-1]]
             at = 0
             for span in row.spans:

@@ -1,4 +1,4 @@
-"""Documents, the rows that hold stretches of them, and the order of the documents of an epoch."""
+"""Documents, the rows that hold parts of them, and the order of the documents of an epoch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Document:
     Attributes:
         epoch: The epoch.
         record: The record.
-        tokens: What is left of the document.
-        truncated: Tokens that truncation took away.
-        dropped: Whether the document is left out; it keeps its position, and has no tokens.
+        tokens: The tokens after truncation.
+        truncated: The number of truncated tokens.
+        dropped: Whether the document is dropped. It keeps its position and has no tokens.
         component: The path of its component.
     """
 
@@ -31,18 +31,18 @@ class Document:
 
     @property
     def name(self) -> tuple[str, int]:
-        """What is the same whenever the same document comes again."""
+        """Identifies the document: equal when the same document comes again."""
         return self.component, self.record
 
     def cut_to(self, length: int, side: str | bool) -> Document:
-        """The document without the tokens from ``length`` on; cut on the left it keeps as many of the last."""
+        """Truncates the document to ``length`` tokens, its first or, on the left, its last."""
         kept = self.tokens[-length:] if side == "left" else self.tokens[:length]
         return replace(self, tokens=kept, truncated=len(self.tokens) - len(kept))
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of a document that lies in one row."""
+    """A part of a document that lies in one row."""
 
     document: Document
     offset: int
@@ -51,21 +51,21 @@ class Span:
 
 @dataclass(frozen=True)
 class Row:
-    """One row; ``owner`` is the logical shard that measured its documents, None where lengths are known."""
+    """A row. ``owner`` is the logical shard that measured its documents; None if lengths are known."""
 
     spans: tuple[Span, ...] = ()
     owner: int | None = None
 
 
 def keyed_order(size: int, purpose: str, *key: int | str | None) -> list[int]:
-    """The keyed permutation of ``range(size)``."""
+    """Returns the keyed permutation of ``range(size)``."""
     if size == 0:
         return []
     return permutation(size, purpose, *key)(np.arange(size)).tolist()
 
 
 def epoch_order(size: int, seed: int | None, block: int | None, path: str, epoch: int) -> list[int]:
-    """The records of an epoch in the order of the stream."""
+    """Returns the records of an epoch in the order of the stream."""
     if seed is None:
         return list(range(size))
     if block is None:

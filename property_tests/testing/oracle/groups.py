@@ -1,4 +1,4 @@
-"""Groups: which windows stand together, who measures them, and the one order of their rows."""
+"""Groups: the windows of a group, the shards that measure them, and the one order of their rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from property_tests.testing.oracle.packing import Packing
 
 MOST_EXTENSIONS = 64
 ROWS_A_SHARD = 8
-"""Below so many rows a shard a group takes more windows, where documents may be left out."""
+"""If a group has fewer rows a shard and documents may be dropped, it takes more windows."""
 
 T = TypeVar("T")
 
@@ -22,8 +22,8 @@ class Group:
     """A group.
 
     Attributes:
-        documents: Of each logical shard, one after the other.
-        first_window: The number of each shard's first window; None where it has none.
+        documents: The documents of each logical shard, shard after shard.
+        first_window: The number of each shard's first window; None if it has no window.
         stop: The number of the first window after the group.
     """
 
@@ -33,17 +33,17 @@ class Group:
 
     @property
     def dropped(self) -> int:
-        """Documents that are left out."""
+        """The documents that are dropped."""
         return sum(document.dropped for documents in self.documents for document in documents)
 
 
 def window_bounds(documents: int, windows: int) -> list[range]:
-    """The positions of each window: as many windows as asked for, whose sizes differ by at most one."""
+    """Cuts positions into a number of windows, whose sizes differ by at most one."""
     return [range(w * documents // windows, (w + 1) * documents // windows) for w in range(windows)]
 
 
 def windows_of_epoch(documents: int, window: int, shards: int) -> int:
-    """How many windows an epoch has: a multiple of the shards, unless so few that most shards would have none."""
+    """Returns the windows of an epoch: a multiple of the shards, unless most shards would then have none."""
     windows = -(-documents // window)
     if 2 * windows < shards:
         return windows
@@ -55,14 +55,14 @@ def windows_of_epoch(documents: int, window: int, shards: int) -> int:
 def next_group(
     takes: Iterator[Sequence[Sequence[Document]]], shards: int, packing: Packing, *, extends: bool, before: int = 0
 ) -> Group | None:
-    """The group of the next windows of an epoch or of a mix, or None at its end.
+    """Makes the group of the next windows of an epoch or of a mix; None at its end.
 
     Args:
-        takes: Windows that are taken together.
+        takes: The number of windows taken together.
         shards: Logical shards.
-        packing: How windows are packed.
-        extends: Whether a group takes more where it has few tokens.
-        before: What the number of its first window is.
+        packing: The packing of windows.
+        extends: Whether a group with few tokens takes more windows.
+        before: The number of its first window.
     """
     taken = list(islice(takes, 1))
     if not taken:
@@ -90,11 +90,11 @@ def next_group(
 def sequence_of(
     group: Group, rows_of: Callable[[Sequence[Document], int], Sequence[Row]], *, known: bool
 ) -> list[Row]:
-    """The rows of a group in their one order.
+    """Puts the rows of a group in their one order.
 
     Args:
         group: The group.
-        rows_of: Packs a shard's documents, given the number of the shard's first window too.
+        rows_of: Packs a shard's documents; it also gets the number of the shard's first window.
         known: Whether lengths are known, so that rows have no owner.
     """
     lists: list[list[Row]] = []
@@ -105,7 +105,7 @@ def sequence_of(
 
 
 def spread(shards: int) -> list[int]:
-    """The shards in bit-reversed order."""
+    """Returns the shards in bit-reversed order."""
     bits = (shards - 1).bit_length()
 
     def reversed_bits(number: int) -> int:
@@ -115,7 +115,7 @@ def spread(shards: int) -> list[int]:
 
 
 def evened(lists: Sequence[Sequence[T]]) -> list[list[T]]:
-    """The same lists, equally long: what one has too many of, its last, stands at the end of near ones."""
+    """Makes the lists equally long: the last elements of a long list move to the ends of near ones."""
     shards, count = len(lists), sum(map(len, lists))
     wanted = [count // shards] * shards
     for shard in spread(shards)[: count % shards]:
@@ -124,7 +124,7 @@ def evened(lists: Sequence[Sequence[T]]) -> list[list[T]]:
 
 
 def interleaved(lists: Sequence[Sequence[T]]) -> list[T]:
-    """The first of every list, then the second of every list, and so on, the lists in bit-reversed order."""
+    """Returns the first element of every list, then the second, and so on, with the lists in bit-reversed order."""
     longest = max(map(len, lists))
     return [
         lists[shard][place] for place in range(longest) for shard in spread(len(lists)) if place < len(lists[shard])
@@ -132,13 +132,13 @@ def interleaved(lists: Sequence[Sequence[T]]) -> list[T]:
 
 
 def halved(lists: Sequence[Sequence[T]], wanted: Sequence[int]) -> list[tuple[list[T], list[T]]]:
-    """What each shard has when those with too much give it to those with too little, the nearest first.
+    """Lets shards with too many rows give some to shards with too few, to the nearest first.
 
-    Shards are the leaves of a binary tree. Within the smallest subtree first, what is left over goes to the
-    places that are empty, both in the order of the shards; what finds none is handed to the next larger subtree.
+    Shards are the leaves of a binary tree. In the smallest subtree first, surplus rows go to empty places, both in
+    the order of the shards. Rows that find no place go to the next larger subtree.
 
     Returns:
-        Of each shard what it keeps, its first, and what it is given, by the shard that gives it.
+        For each shard, the number of its own first rows that it keeps, and the rows that it gets, by giving shard.
     """
     kept = [list(own[:number]) for own, number in zip(lists, wanted, strict=True)]
     given: list[list[tuple[int, int]]] = [[] for _ in lists]  # (shard that gives, place in its list)
@@ -157,5 +157,5 @@ def halved(lists: Sequence[Sequence[T]], wanted: Sequence[int]) -> list[tuple[li
 
 
 def _joined_in_pairs(lists: list[list[T]]) -> list[list[T]]:
-    """The lists of siblings together; an odd one out stays alone."""
+    """Joins the lists of siblings. An odd one stays alone."""
     return [[thing for one in lists[i : i + 2] for thing in one] for i in range(0, len(lists), 2)]

@@ -1,4 +1,4 @@
-"""A slow mix: fractions, one sample at a time, and edits that just happen."""
+"""A slow mix: fractions, one sample at a time, and edits at any time."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from property_tests.testing.oracle.weights import NEVER, area, exact_shares, fir
 
 
 class LeafFeed:
-    """The samples of one component, documents or rows; its epochs may change while it runs."""
+    """The samples of one component, documents or rows. Its epochs may change during the run."""
 
     def __init__(self, leaf: Leaf, path: str, of_rows: bool, endless: bool, shards: int) -> None:
         self.leaf, self.of_rows, self.endless = leaf, of_rows, endless
         self.oracle = leaf.oracle(path, shards)
-        self.epoch = 0  # how many have begun
+        self.epoch = 0  # the number of epochs that have begun
         self.groups: Iterator[Group] = iter(())
         self.ready: deque[Any] = deque()
 
@@ -38,7 +38,7 @@ class LeafFeed:
         return self.ready.popleft()
 
     def reach_next(self) -> bool:
-        """Passes over groups without rows; whether the epoch that has begun has a sample left."""
+        """Skips groups without rows. Says whether the epoch that has begun has a sample left."""
         while not self.ready:
             group = next(self.groups, None)
             if group is None:
@@ -48,7 +48,7 @@ class LeafFeed:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are delivered; it stays so while the component repeats and waits for the others."""
+        """Says whether all epochs were delivered. This stays true while the component repeats for the others."""
         if self.leaf.epochs is None:
             return False
         return self.epoch > self.leaf.epochs or (self.epoch == self.leaf.epochs and not self.reach_next())
@@ -61,7 +61,7 @@ class LeafFeed:
 
 
 class MixFeed:
-    """The samples of a mix: of the components whose release has come the earliest deadline, ties by name."""
+    """The samples of a mix: among the released components the one with the earliest deadline, ties by name."""
 
     def __init__(
         self, mix: Mixed, path: str, of_rows: bool, endless: bool, shards: int, to_samples: Callable[[int], int]
@@ -134,7 +134,7 @@ class MixFeed:
         return min(due)[1]
 
     def update(self, mix: Mixed, to_samples: Callable[[int], int]) -> None:
-        """Another mix from now on; its weights wait until ``renew``."""
+        """Changes the mix. Its weights wait until ``renew``."""
         self.mix, self.following = mix, moved(mix, to_samples)
         self.children = {name: child for name, child in self.children.items() if name in mix.children}
         for name, child in self.children.items():
@@ -150,7 +150,7 @@ class MixFeed:
 
 
 class PackFeed:
-    """Rows of groups of the documents of a mix. What has changed takes effect with the next group."""
+    """Rows of groups of the documents of a mix. A change takes effect with the next group."""
 
     def __init__(self, documents: MixFeed, run: Run, shards: int) -> None:
         self.documents, self.run, self.shards = documents, run, 1 if run.known else shards
@@ -165,7 +165,7 @@ class PackFeed:
         return self.ready.popleft()
 
     def next_sequence(self) -> list[Row]:
-        """The rows of the next group."""
+        """Returns the rows of the next group."""
         position, run, packing = self.taken, self.run, Packing(self.run.strategy, LENGTH)
         shuffled = all(leaf.seed is not None for leaf in leaves(run.root))
 
@@ -180,14 +180,14 @@ class PackFeed:
         return sequence_of(group, rows_of, known=run.known)
 
     def takes(self) -> Iterator[list[list[Document]]]:
-        """The next windows, those that are taken together at a time."""
+        """Returns the next windows, as many as are taken together."""
         while documents := self.next_documents(self.run.window * self.shards):
             self.taken += len(documents)
             bounds = window_bounds(len(documents), -(-len(documents) // self.run.window))
             yield [documents[positions.start : positions.stop] for positions in bounds]
 
     def next_documents(self, most: int) -> list[Document]:
-        """The next documents of the mix, fewer at its end."""
+        """Returns the next documents of the mix; fewer at its end."""
         documents: list[Document] = []
         try:
             while len(documents) < most:
@@ -198,7 +198,7 @@ class PackFeed:
 
 
 class OracleRun:
-    """A run to which edits happen."""
+    """A run that can be edited."""
 
     def __init__(self, run: Run) -> None:
         self.run, self.step, self.rows, self.shift = run, 0, 0, 0
@@ -208,14 +208,14 @@ class OracleRun:
         self.feed: Any = PackFeed(self.mix, run, self.shards) if run.level == "documents" else self.mix
 
     def to_samples(self, shift: int) -> Callable[[int], int]:
-        """From a boundary of the weights to the sample at which it is."""
+        """Returns the sample at which a boundary of the weights stands."""
         if self.run.level != "rows":
             return int
         return lambda boundary: shift + sum(self.run.size(step) for step in range(boundary))
 
     def edit(self, run: Run) -> None:
         sizes_before, self.run = self.run.sizes, run
-        # The logical shards of a run are those of when it first had to measure documents, whatever is edited then.
+        # Edits keep the logical shards that the run had when it first had to measure documents.
         if self.known:
             self.shards = self.mix.shards = _shards(run)
             self.known = run.known
@@ -228,7 +228,7 @@ class OracleRun:
             self.mix.renew()
 
     def next_rows(self) -> list[Row] | None:
-        """The rows of the next batch; those that fill up the last one are empty."""
+        """Returns the rows of the next batch. Rows that fill up the last batch are empty."""
         rows = next_batch(
             _until_the_end(self.feed),
             self.run.size(self.step),
@@ -240,7 +240,7 @@ class OracleRun:
         return rows
 
     def take(self, count: int) -> list[Any]:
-        """The next batches as their fields, or documents as their tokens."""
+        """Returns the next batches as fields, or documents as tokens."""
         if self.run.level == "bare":
             kept = (document for document in _until_the_end(self.feed) if not document.dropped)
             return [list(document.tokens) for _, document in zip(range(count), kept, strict=False)]
@@ -256,7 +256,7 @@ def _shards(run: Run) -> int:
 
 
 def moved(mix: Mixed, to_samples: Callable[[int], int]) -> tuple[Points, str]:
-    """The points of the weights at samples, and what holds between them."""
+    """Returns the points of the weights at samples, and the weights between them."""
     if len(mix.points) == 1:
         return mix.points, mix.between
     return tuple((to_samples(boundary), weights) for boundary, weights in mix.points), mix.between

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from property_tests.testing.oracle.documents import Document, Row, Span, keyed_order
 
 Numbered = tuple[int, Span]
-"""A span with its place among all spans of the window."""
+"""A span with its number among all spans of the window."""
 
 LAID_AT_MOST = 3
-"""How often documents are laid end to end at most, to see whether fewer rows will do."""
+"""The most times that documents are laid end to end, to see whether fewer rows are enough."""
 
 
 @dataclass(frozen=True)
 class Packing:
-    """How windows are packed: the arguments of ``pack``, or of ``pad`` where the strategy is "pad"."""
+    """The packing of windows: the arguments of ``pack``, or of ``pad`` if the strategy is "pad"."""
 
     strategy: str
     length: int
@@ -25,7 +25,7 @@ class Packing:
     max_documents: int | None = None
 
     def rows(self, window: Sequence[Document]) -> list[Row]:
-        """Rows in the order of what stands first in them, their spans in the order of the documents."""
+        """Orders rows by the document that stands first in them, and spans by their documents."""
         documents = [
             document.cut_to(self.length, self.truncate) if self.truncate else document for document in window
         ]
@@ -34,7 +34,7 @@ class Packing:
         return [Row(tuple(span for _, span in row)) for row in sorted(packed, key=lambda row: row[0][0])]
 
     def shuffled_rows(self, window: Sequence[Document], *key: int | str) -> list[Row]:
-        """The same rows in a keyed order. Padded rows keep their order."""
+        """Puts the rows in a keyed order. Padded rows keep their order."""
         rows = self.rows(window)
         if self.strategy == "pad":
             return rows
@@ -42,7 +42,7 @@ class Packing:
         return [row for _, row in sorted(zip(places, rows, strict=True), key=lambda pair: pair[0])]
 
     def fills(self, documents: Sequence[Document], rows: int) -> bool:
-        """Whether the documents have the tokens of so many rows; where they are padded, whether they make as many."""
+        """Says whether the documents have the tokens of a number of rows, or with padding make as many rows."""
         lengths = [len(document.tokens) for document in documents]
         kept = [min(length, self.length) for length in lengths] if self.truncate else lengths
         if self.strategy == "pad":
@@ -55,7 +55,7 @@ def _place(span: Numbered) -> int:
 
 
 def _spans(window: Sequence[Document], length: int) -> list[Numbered]:
-    """Every document cut into full rows and a rest."""
+    """Cuts every document into full rows and a rest."""
     spans = [
         Span(document, offset, document.tokens[offset : offset + length])
         for document in window
@@ -75,14 +75,14 @@ def _holds(row: list[Numbered], document: Document) -> bool:
 def _fitting(
     rows: list[list[Numbered]], span: Span, length: int, most: int, *, may_hold_it_twice: bool
 ) -> list[list[Numbered]]:
-    """The rows with room for a span; those that hold its document only where no other has room, if at all."""
+    """Returns the rows with room for a span. A row with its document counts only if no other has room, if at all."""
     with_room = [row for row in rows if _free(row, length) >= len(span.tokens) and len(row) < most]
     others = [row for row in with_room if not _holds(row, span.document)]
     return with_room if not others and may_hold_it_twice else others
 
 
 def _few_different(window: Sequence[Document], length: int) -> bool:
-    """Whether all different documents of a window have room in one row."""
+    """Says whether all different documents of a window fit in one row."""
     different = {document.name: len(document.tokens) for document in reversed(window)}
     return sum(different.values()) <= length
 
@@ -100,14 +100,14 @@ def _first_fit(window: Sequence[Document], length: int, most: int) -> list[list[
 
 
 def _best_fit(window: Sequence[Document], length: int, most: int) -> list[list[Numbered]]:
-    rows: list[list[Numbered]] = []  # the one filled last stands last
+    rows: list[list[Numbered]] = []  # the row filled last stands last
     few = _few_different(window, length)
     first = {document.name: place for place, document in reversed([*enumerate(window)])}
     spans = _spans(window, length)
     copies = Counter(span.document.name for _, span in spans if len(span.tokens) < length)
 
     def rank(numbered: Numbered) -> tuple[int, int, int]:
-        """Full rows, then what has the most copies, then what is longest; copies of a document after each other."""
+        """Orders spans: full rows first, then the most copies, then the longest. Copies stay together."""
         tokens, name = numbered[1].tokens, numbered[1].document.name
         return -copies[name] if len(tokens) < length else -len(spans), -len(tokens), first[name]
 
@@ -143,11 +143,11 @@ def _concat_split(window: Sequence[Document], length: int, most: int) -> list[li
 
 
 def apart(documents: Sequence[Document], length: int, most: int) -> list[tuple[Document, bool]]:
-    """Documents as they are laid end to end, so that no row holds one twice, and whether each begins a new row.
+    """Lays documents end to end so that no row holds one twice. Returns them, and whether each begins a new row.
 
-    No row holds more than the most documents either.
+    No row holds more than ``most`` documents.
 
-    Where this leaves rows that are not full, what came last is laid first, up to twice, to see whether fewer will do.
+    If rows are not full, the documents that came last are laid first, up to twice, to see whether fewer rows do.
     """
     few = _few_different(documents, length)
     if few:
@@ -167,14 +167,14 @@ def apart(documents: Sequence[Document], length: int, most: int) -> list[tuple[D
 def _lay(
     documents: Sequence[Document], length: int, most: int, *, may_meet: bool = False
 ) -> tuple[int, list[tuple[Document, bool]], Sequence[Document]]:
-    """Lays the first document that the present row does not hold, again and again.
+    """Lays the first document that the current row does not hold, again and again.
 
     Returns:
-        How many rows there are, the documents as they lie, and those that were left when a row was first closed.
+        The number of rows, the documents in their order, and those that were left when a row was first closed.
     """
     waiting, laid = [*documents], list[tuple[Document, bool]]()
     left_first: list[Document] = []
-    row, place, new_row = 0, 0, False  # `place` tokens stand in the present row
+    row, place, new_row = 0, 0, False  # `place` tokens stand in the current row
     last_row: dict[tuple[str, int], int] = {}
     documents_in: Counter[int] = Counter()
     while waiting:

@@ -14,11 +14,10 @@ from property_tests.testing.oracle.packing import Packing
 
 @dataclass(frozen=True)
 class Oracle:
-    """A pipeline; the attributes are the arguments of the package's stages.
+    """A pipeline. Its attributes are the arguments of the package's stages.
 
-    ``documents`` are those of one epoch, as the stages leave them; those ``dropped`` keep their positions, without
-    tokens. Lengths are ``known`` before anything is read, or not; documents may be left out, so that it is
-    ``dropping``, or not.
+    ``documents`` are those of one epoch after the stages. The ``dropped`` ones keep their positions and have no
+    tokens. ``known``: lengths are known before reading. ``dropping``: documents may be dropped.
     """
 
     documents: Sequence[Sequence[int]]
@@ -42,28 +41,28 @@ class Oracle:
     dropped: frozenset[int] = frozenset()
 
     def stream(self) -> Iterator[Document]:
-        """All documents that are not left out, epoch by epoch."""
+        """Yields all documents that are not dropped, epoch by epoch."""
         for epoch in self._epochs():
             yield from (document for document in self.epoch(epoch) if not document.dropped)
 
     def rows(self) -> Iterator[Row]:
-        """All rows, group by group."""
+        """Yields all rows, group by group."""
         for epoch in self._epochs():
             for group in self.groups(epoch):
                 yield from self.rows_of(epoch, group)
 
     def batched_rows(self) -> Iterator[list[Row]]:
-        """The rows of every batch; those that fill up the last one are empty."""
+        """Yields the rows of every batch. Rows that fill up the last batch are empty."""
         rows = self.rows()
         while batch := next_batch(rows, self.batch_size, self.shards, drop_remainder=self.drop_remainder):
             yield batch
 
     def batches(self) -> Iterator[Fields]:
-        """All batches: the six fields of an ``LLMBatch`` as nested lists."""
+        """Yields all batches: the six fields of an ``LLMBatch`` as nested lists."""
         return map(self.format.batch, self.batched_rows())
 
     def dropped_before(self, rows: int) -> int:
-        """Documents left out of the groups whose rows are among the first so many, and of empty groups before one."""
+        """Counts the documents dropped from the groups of the first rows, and from empty groups before these."""
         end = dropped = in_empty_groups = 0
         for epoch in self._epochs():
             for group in self.groups(epoch):
@@ -81,16 +80,16 @@ class Oracle:
 
     @property
     def format(self) -> RowFormat:
-        """How a row becomes six fields."""
+        """Returns the settings that turn a row into six fields."""
         return RowFormat(self.length, self.eod_id, self.pad_id, self.shift)
 
     @property
     def packing(self) -> Packing:
-        """How windows are packed."""
+        """Returns the packing of windows."""
         return Packing(self.strategy, self.length, self.truncate, self.max_documents)
 
     def epoch(self, epoch: int) -> list[Document]:
-        """The documents of an epoch, those left out too."""
+        """Returns the documents of an epoch, with the dropped ones."""
         return [
             Document(
                 epoch,
@@ -103,7 +102,7 @@ class Oracle:
         ]
 
     def groups(self, epoch: int) -> Iterator[Group]:
-        """The groups of an epoch, each asked for when it begins."""
+        """Yields the groups of an epoch, each when it begins."""
         documents, shards = self.epoch(epoch), self._shards
         windows = windows_of_epoch(len(documents), self.window, shards)
         bounds = window_bounds(len(documents), windows)
@@ -115,7 +114,7 @@ class Oracle:
             yield group
 
     def rows_of(self, epoch: int, group: Group) -> list[Row]:
-        """The rows of a group in their one order."""
+        """Returns the rows of a group in their one order."""
 
         def rows_of(documents: Sequence[Document], window: int) -> list[Row]:
             if self.seed is None:

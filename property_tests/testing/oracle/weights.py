@@ -1,4 +1,4 @@
-"""Weights of a mix as fractions, and what they ask of a component."""
+"""Weights of a mix as fractions, and the samples that they ask of a component."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ NEVER = 2**62
 
 
 def exact_shares(points: Sequence[Mapping[str, float]]) -> list[dict[str, Fraction]]:
-    """The share of each component at each point of a schedule; a float is the decimal that it is printed as.
+    """Returns the share of each component at each point of a schedule. A float is the decimal that it prints as.
 
-    Shares are exact where the common denominator of all points is at most 2**40. Where it is larger they are
-    multiples of 2**-40.
+    Shares are exact if the common denominator of all points is at most 2**40. Otherwise they are multiples of 2**-40.
     """
     written = [{name: Fraction(str(weight)) for name, weight in weights.items()} for weights in points]
     shares = [{name: weight / sum(weights.values()) for name, weight in weights.items()} for weights in written]
@@ -24,7 +23,7 @@ def exact_shares(points: Sequence[Mapping[str, float]]) -> list[dict[str, Fracti
 
 
 def rounded(shares: Mapping[str, Fraction]) -> dict[str, Fraction]:
-    """Multiples of 2**-40 that sum to 1, what is left over given to the largest remainders, ties by name."""
+    """Rounds to multiples of 2**-40 that sum to 1. The rest goes to the largest remainders, ties by name."""
     units = {name: share * UNIT // 1 for name, share in shares.items()}
     missing = UNIT - sum(units.values())
     for name in sorted(units, key=lambda name: (units[name] - shares[name] * UNIT, name))[:missing]:
@@ -33,7 +32,7 @@ def rounded(shares: Mapping[str, Fraction]) -> dict[str, Fraction]:
 
 
 def area(curve: Sequence[tuple[int, Fraction]], between: str, place: int) -> Fraction:
-    """The samples asked of a component up to a place: the area below its weights."""
+    """Returns the samples asked of a component up to a place: the area below its weights."""
     total = Fraction(0)
     for (start, weight), (stop, towards) in pairwise([*curve, (NEVER, curve[-1][1])]):
         width = min(stop, place) - start
@@ -44,7 +43,7 @@ def area(curve: Sequence[tuple[int, Fraction]], between: str, place: int) -> Fra
 
 
 def first_place(start: int, holds: Callable[[int], bool]) -> int:
-    """The first place from ``start`` on at which something holds that goes on to hold, or ``NEVER``."""
+    """Returns the first place from ``start`` on at which a condition holds, and then always; or ``NEVER``."""
     reach = 1
     while not holds(start + reach):
         reach *= 2

@@ -1,4 +1,4 @@
-"""Run by test_agreement_processes.py: one of four processes differs, and each reports what it is told of it."""
+"""Run by test_agreement_processes.py: one of four processes differs, and each reports the error that it gets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from property_tests.testing.toy_tokenizer import EOS_ID
 
 
 def pipeline(corpus: Path, seed: int = 7) -> rd.Dataset[rd.LLMBatch]:
-    """Tokens whose lengths are known, and text, of which each process measures a share."""
+    """Makes tokens whose lengths are known, and text, of which each process measures a share."""
     source = rd.ArrayRecordSource(str(corpus / "web_*.arecord"), parse=rd.parse_int32_tokens, progress=False)
     tokens = rd.Dataset.from_source(source).shuffle(seed).repeat().append_eod(EOS_ID)
     texts = rd.HuggingFaceSource.from_disk(corpus / "books", "text")
@@ -29,12 +29,12 @@ def pipeline(corpus: Path, seed: int = 7) -> rd.Dataset[rd.LLMBatch]:
 
 
 def everywhere(data: rd.Dataset[rd.LLMBatch]) -> rd.DataIterator[rd.LLMBatch]:
-    """An iterator over batches on the devices of all processes."""
+    """Makes an iterator over batches on the devices of all processes."""
     return iter(data.place(Mesh(np.array(jax.devices()), "data")))
 
 
 def report_failure(case: str, iterator: rd.DataIterator[Any], action: Callable[[], object]) -> None:
-    """Reports the error that an action has to end in, and whether the iterator has moved."""
+    """Reports the error in which an action must end, and whether the iterator has moved."""
     before = iterator.get_state()
     try:
         action()
@@ -44,7 +44,7 @@ def report_failure(case: str, iterator: rd.DataIterator[Any], action: Callable[[
 
 
 def start_up(corpus: Path, other_corpus: Path) -> None:
-    """Differences that are found before the first batch."""
+    """Makes differences that are found before the first batch."""
     index = jax.process_index()
     other_seed = everywhere(pipeline(corpus, seed=8 if index == 2 else 7))
     report_failure("seed", other_seed, lambda: next(other_seed))
@@ -53,7 +53,7 @@ def start_up(corpus: Path, other_corpus: Path) -> None:
 
 
 def in_the_run(corpus: Path) -> None:
-    """Differences that are found before the next batch after a move, and how the run goes on."""
+    """Makes differences that are found before the next batch after a move, and goes on with the run."""
     index = jax.process_index()
     with everywhere(pipeline(corpus)) as iterator:
         states = [iterator.get_state() for _ in range(3) if next(iterator)]
@@ -68,7 +68,7 @@ def in_the_run(corpus: Path) -> None:
 
 
 def restores(corpus: Path, copies: Path) -> None:
-    """Each process has its own copies of checkpoints, and one of them is wrong."""
+    """Gives each process its own copies of checkpoints. One of them is wrong."""
     own_disks = ocp.options.MultiprocessingOptions(primary_host=None)
     checkpointer = ocp.Checkpointer(rd.checkpoint.DataCheckpointHandler(own_disks), multiprocessing_options=own_disks)
     with everywhere(pipeline(corpus)) as iterator:

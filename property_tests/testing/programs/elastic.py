@@ -1,4 +1,4 @@
-"""Run by test_elastic_processes.py: saves pipelines or goes on with them, and reports what it holds of each batch."""
+"""Run by test_elastic_processes.py: saves or resumes pipelines, and reports the parts that it holds of each batch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Iterators = dict[str, rd.DataIterator[rd.LLMBatch]]
 
 @contextmanager
 def opened(corpus: Path, times: int = 1) -> Iterator[Iterators]:
-    """The pipelines on all devices of this run, at their start; with batches so many times larger."""
+    """Makes the pipelines on all devices of this run, at their start. ``times`` makes batches larger."""
     where = shardings()
     with ExitStack() as stack:
         yield {
@@ -39,7 +39,7 @@ def opened(corpus: Path, times: int = 1) -> Iterator[Iterators]:
 
 
 def save(corpus: Path, checkpoints: Path, processes: str) -> None:
-    """Saves by both of Orbax's APIs, and reports the batches before."""
+    """Saves with both of Orbax's APIs, and reports the batches before."""
     with opened(corpus) as iterators, ocp.CheckpointManager(checkpoints / processes) as manager:
         for step in range(STEP):
             report(step=step, shards={name: shards_of(next(iterator)) for name, iterator in iterators.items()})
@@ -55,7 +55,7 @@ def save(corpus: Path, checkpoints: Path, processes: str) -> None:
 
 
 def restore(corpus: Path, checkpoints: Path, *saved_by: str) -> None:
-    """Goes on with what was saved by other numbers of processes, and reports the batches that follow."""
+    """Resumes from what other numbers of processes saved, and reports the next batches."""
     for processes in saved_by:
         start = time.perf_counter()
         with opened(corpus) as iterators, ocp.CheckpointManager(checkpoints / processes) as manager:

@@ -30,13 +30,13 @@ RECIPES = dict(
 
 
 def pipeline() -> rd.Dataset[rd.LLMBatch]:
-    """Batches of 8 rows."""
+    """Makes batches of 8 rows."""
     documents = rd.Dataset.from_source(rd.SyntheticSource(50, lengths=[3, 5, 9], vocabulary=100))
     return documents.shuffle(7).repeat().append_eod(1).pack(16, window=20).batch(8)
 
 
 def digest_of(rows: Any) -> str:
-    """What tells one part of a batch from another."""
+    """Identifies a part of a batch."""
     return sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
 
 
@@ -55,7 +55,7 @@ def main() -> None:
         step = int(state["count"])
         report(step=step, seen=digest_of(np.concatenate([shard.data for shard in batch.targets.addressable_shards])))
         if step + 1 == kill_at:
-            # What was saved in the background is whole: a kill in the middle can leave one of its two parts.
+            # The background save must be complete: a kill in the middle can leave only one of its two parts.
             given["manager"].wait_until_finished()
             os.kill(os.getpid(), signal.SIGKILL)
         return jax.tree.map(lambda count: count + 1, state)

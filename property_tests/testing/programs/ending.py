@@ -18,7 +18,7 @@ from property_tests.testing.processes import join_run, report
 from property_tests.testing.running import Watched
 
 STEP = 40
-"""When the pipelines are saved: in the middle of the second of their groups of windows."""
+"""The step of the save: in the middle of the second group of windows."""
 BATCH = 16
 CASES = [
     (view, drop_remainder, prefetch)
@@ -30,7 +30,7 @@ TEXTS = [" ".join(f"text {record * n % 61}" for n in range(record * 29 % 23)) fo
 
 
 def write_corpus(folder: Path) -> None:
-    """The tokenizer; the texts are in memory."""
+    """Returns the tokenizer. The texts are in memory."""
     folder.mkdir()
     toy_tokenizer.trained().save(str(folder / "tokenizer.json"))
 
@@ -41,26 +41,26 @@ def texts() -> Watched:
 
 
 def pipeline(corpus: Path, source: Any, *, drop_remainder: bool) -> rd.Dataset[rd.LLMBatch]:
-    """One epoch of texts, some of which are left out."""
+    """Makes one epoch of texts, some of which are dropped."""
     documents = rd.Dataset.from_source(source, name="books").shuffle(7).filter(is_wanted)
     rows = documents.tokenize(corpus / "tokenizer.json", eod_id=toy_tokenizer.EOS_ID).pack(LENGTH, window=16)
     return rows.batch(BATCH, drop_remainder=drop_remainder)
 
 
 def is_wanted(text: str) -> bool:
-    """Whether a text is kept, which most are."""
+    """Says whether a text is kept, as most are."""
     return len(text) % 7 > 0
 
 
 def seen_here(data: rd.Dataset[rd.LLMBatch], view: str) -> rd.Dataset[rd.LLMBatch]:
-    """The batches on the devices of all processes, or the rows of this one."""
+    """Makes the batches on the devices of all processes, or the rows of this one."""
     if view == "placed":
         return data.place(Mesh(np.array(jax.devices()), "data"))
     return data.shard_by_jax_process()
 
 
 def held(batch: rd.LLMBatch, view: str) -> Shards:
-    """What this process has of a batch: places and digests."""
+    """Returns this process's parts of a batch: places and digests."""
     if view == "placed":
         return shards_of(batch)
     rows = len(batch.inputs)
@@ -69,13 +69,13 @@ def held(batch: rd.LLMBatch, view: str) -> Shards:
 
 
 def counted(iterator: rd.DataIterator[Any]) -> list[int]:
-    """What was delivered, and left out."""
+    """Counts what was delivered and dropped."""
     progress = iterator.progress()
     return [progress.documents, progress.tokens, progress.dropped, progress.dropped_rows]
 
 
 def main(action: str, corpus: Path, checkpoints: Path) -> None:
-    """Saves each case in the middle, or restores it there, and goes on to the end; reports all batches."""
+    """Saves each case in the middle, or restores it there, and goes on to the end. Reports all batches."""
     join_run()
     for case in CASES:
         view, drop_remainder, prefetch = case
@@ -97,7 +97,7 @@ def main(action: str, corpus: Path, checkpoints: Path) -> None:
 
 
 if __name__ == "__main__":
-    # The filter counts by its module's name, which shall be that which the test knows.
+    # The fingerprint has the filter's module name, which must be the one that the test uses.
     from property_tests.testing.programs import ending
 
     ending.main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -1,6 +1,6 @@
-"""Run by test_lmeval_pipeline.py: the demo's model evaluated on several processes, saved, and resumed.
+"""Run by test_lmeval_pipeline.py: the demo's model is evaluated on several processes, saved, and resumed.
 
-Also what tests in one process share with it: the model, and two tasks in local files.
+Tests in one process use its model too, and two tasks in local files.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LENGTH = 128
 
 @cache
 def demo_model() -> tuple[Callable[[Any, Any], Any], Any]:
-    """The demo's model with few weights, as a function and its parameters."""
+    """Makes the demo's model with few weights, as a function and its parameters."""
     sys.path.insert(0, str(ROOT / "examples"))
     from flax import nnx
     from model import ModelConfig, Transformer
@@ -48,19 +48,19 @@ def demo_model() -> tuple[Callable[[Any, Any], Any], Any]:
     def score(params: Any, batch: Any) -> Any:
         return score_logits(nnx.merge(graph, params)(batch), batch.targets)
 
-    # In NumPy they are the same on every process.
+    # NumPy makes the same weights on every process.
     return score, jax.tree.map(np.asarray, params)
 
 
 def scorer(tokenizer: str, **settings: Any) -> RequestScorer:
-    """The model, answering requests."""
+    """Makes the model that answers requests."""
     score, params = demo_model()
     given = {"global_batch_size": 8, "max_length": LENGTH, "padding_multiple": 32, **settings}
     return RequestScorer(score, params, tokenizer, **given)
 
 
 def requests() -> list[Any]:
-    """Requests of many lengths, some with a context."""
+    """Makes requests of many lengths, some with a context."""
     words = " ".join(TEXT).split()
     texts = [" ".join(words[place % 30 : place % 30 + 1 + place * 7 % 12]) for place in range(29)]
     return [
@@ -69,7 +69,7 @@ def requests() -> list[Any]:
 
 
 def write_task(folder: Path) -> None:
-    """Two tasks in local files: one chooses the next word, one has whole texts."""
+    """Writes two tasks to local files: one chooses the next word, one has whole texts."""
     words = " ".join(TEXT).split()
     choices = [
         {"before": " ".join(words[place : place + 3]), "options": words[place + 3 : place + 6], "answer": place % 3}
@@ -80,7 +80,7 @@ def write_task(folder: Path) -> None:
 
 
 def simple_evaluate(model: RequestScorer, folder: Path) -> dict[str, Any]:
-    """What the harness finds for both tasks, once ``write_task`` has written them."""
+    """Returns the harness's results for both tasks, after ``write_task`` has written them."""
     import lm_eval
     from lm_eval.api.task import ConfigurableTask
 
@@ -111,7 +111,7 @@ def simple_evaluate(model: RequestScorer, folder: Path) -> dict[str, Any]:
 
 
 def evaluation(tokenizer: str, kind: type[Evaluation] = Evaluation) -> Evaluation:
-    """An evaluation of the requests, not yet begun."""
+    """Makes an evaluation that has not begun."""
     mesh = Mesh(np.array(jax.devices()), "data")
     score, params = demo_model()
     batches = lmeval_preprocessing_pipeline(
@@ -121,7 +121,7 @@ def evaluation(tokenizer: str, kind: type[Evaluation] = Evaluation) -> Evaluatio
 
 
 def answer(tokenizer: str, folder: Path) -> None:
-    """Reports the answers to all requests, and what the harness finds where it is installed."""
+    """Reports the answers to all requests, and the harness's results if it is installed."""
     model = scorer(tokenizer)
     report(what="answers", found=model.loglikelihood(requests()))
     if importlib.util.find_spec("lm_eval") is not None:
@@ -138,7 +138,7 @@ def save(tokenizer: str, folder: Path) -> None:
 
 
 def resume(tokenizer: str, folder: Path) -> None:
-    """Scores what was not scored when it was saved."""
+    """Scores the batches that were not scored before the save."""
     with evaluation(tokenizer) as found, ocp.CheckpointManager(folder / "run") as manager:
         manager.restore(2, args=ocp.args.Composite(evaluation=rd.checkpoint.DataRestore(found)))
         rest = list(found)
@@ -162,7 +162,7 @@ def die(tokenizer: str, folder: Path) -> None:
 
 
 def go_on(tokenizer: str, folder: Path) -> None:
-    """Scores what was not saved when it was killed."""
+    """Scores the batches that were not saved before the kill."""
     with ocp.CheckpointManager(folder / "killed") as manager:
         latest = manager.latest_step()
     with evaluation(tokenizer) as found:
@@ -170,7 +170,7 @@ def go_on(tokenizer: str, folder: Path) -> None:
 
 
 def differ(tokenizer: str, folder: Path) -> None:
-    """Reports the error where one process has other requests, and where one has none."""
+    """Reports the error if one process has other requests, and if one has none."""
     for name, own in (("other", requests()[jax.process_index() :]), ("none", requests()[: 29 * jax.process_index()])):
         try:
             scorer(tokenizer).scores(own) if own else evaluation_of_nothing(tokenizer)
@@ -185,7 +185,7 @@ def evaluation_of_nothing(tokenizer: str) -> None:
 
 
 def main(tokenizer: str, folder: str, actions: list[str]) -> None:
-    """Does what the arguments name, one after the other."""
+    """Runs the actions that the arguments name, one after the other."""
     join_run()
     for action in actions:
         globals()[action](tokenizer, Path(folder))

@@ -24,7 +24,7 @@ DOCUMENTS = 256
 
 
 def window(group: int, place: int) -> Lengths:
-    """Pseudo-random lengths, of which every other window counts something."""
+    """Makes pseudo-random lengths. Every second window has counts."""
     random = np.random.default_rng([group, place])
     lengths = random.integers(-1, 3000, DOCUMENTS)
     # counts: int64[n_documents, n_counted]
@@ -33,12 +33,12 @@ def window(group: int, place: int) -> Lengths:
 
 
 def lengths_of(group: int) -> list[Any]:
-    """What all hear of a group."""
+    """Returns what all processes are told of a group."""
     return [plain(window(group, place)) for place in range(SHARDS)]
 
 
 def plain(lengths: Lengths) -> Any:
-    """Lengths as JSON."""
+    """Converts lengths to JSON."""
     return [None if array is None else array.tolist() for array in lengths]
 
 
@@ -46,10 +46,10 @@ class Sharing:
     """Shares groups and reports them.
 
     Args:
-        exchange: What shares them.
+        exchange: The exchange that shares them.
 
     Attributes:
-        fails: Whether to measure fails.
+        fails: Whether measuring fails.
     """
 
     def __init__(self, exchange: LengthExchange) -> None:
@@ -99,7 +99,7 @@ def main(case: str, place: str) -> None:
             signal.pause()
         for group in range(1, 4):
             sharing.share(group)
-        # Nobody is there to say goodbye to.
+        # No other process is left for an orderly end.
         os._exit(0)
 
 

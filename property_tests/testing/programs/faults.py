@@ -1,4 +1,4 @@
-"""Saves and restores a data iterator while something goes wrong; ``main`` says what: started by ``test_faults``."""
+"""Saves and restores a data iterator while a fault occurs, which ``main`` names. Started by ``test_faults``."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from property_tests.testing.processes import join_run, report
 PATIENCE = 60
 """Seconds that a process waits for another."""
 IMPATIENCE = 4
-"""The same where the other will not come."""
+"""Seconds that a process waits for another that does not come."""
 
 
 def pipeline() -> rd.Dataset[rd.LLMBatch]:
-    """A mix of so many components that its state does not fit into a pipe."""
+    """Makes a mix of so many components that its state does not fit into a pipe."""
     source = rd.SyntheticSource(300, lengths=[3, 9, 20, 41], vocabulary=50)
     names = [f"component_{number}" for number in range(40)]
     mixed = rd.mix({name: rd.Dataset.from_source(source).shuffle(7).repeat().append_eod(0) for name in names})
@@ -37,7 +37,7 @@ def pipeline() -> rd.Dataset[rd.LLMBatch]:
 
 
 class Stopping(rd.checkpoint.DataCheckpointHandler):
-    """Stands still at a point of a save: before the write, in it, or after it and before the commit."""
+    """Stops at a point of a save: before the write, in it, or after it and before the commit."""
 
     point = ""
 
@@ -45,7 +45,7 @@ class Stopping(rd.checkpoint.DataCheckpointHandler):
         if self.point == "before the write":
             stand_still(self.point)
         if self.point == "in the write":
-            # A write into a pipe that nobody empties does not end.
+            # A write into a full pipe does not end while nobody reads it.
             os.mkfifo(directory / "state.json")
             self.pipe = os.open(directory / "state.json", os.O_RDWR)
             fcntl.fcntl(self.pipe, fcntl.F_SETPIPE_SZ, 4096)
@@ -74,7 +74,7 @@ def checkpoints(
     own_disks: bool = False,
     patience: int = PATIENCE,
 ) -> Iterator[tuple[ocp.CheckpointManager, Any]]:
-    """A manager, and the handler of its data item."""
+    """Makes a manager, and the handler of its data item."""
     processes = ocp.options.MultiprocessingOptions(primary_host=None if own_disks else 0)
     handler = kind(processes, patience)
     registry = ocp.handlers.DefaultCheckpointHandlerRegistry()
@@ -90,7 +90,7 @@ def checkpoints(
 
 
 def save(manager: ocp.CheckpointManager, iterator: rd.DataIterator[Any], **options: Any) -> None:
-    """Saves under the iterator's step, or under ``step=``; without the data item where ``data=False``."""
+    """Saves under the iterator's step, or under ``step=``; without the data item if ``data=False``."""
     step, with_data = options.pop("step", iterator.step), options.pop("data", True)
     items: dict[str, Any] = {"model": ocp.args.JsonSave({"step": step})}
     if with_data:
@@ -108,7 +108,7 @@ def restore(manager: ocp.CheckpointManager, iterator: rd.DataIterator[Any], step
 
 
 def take(iterator: rd.DataIterator[Any], count: int) -> list[str]:
-    """Digests of the next batches."""
+    """Returns digests of the next batches."""
     return [digest_of(next(iterator)) for _ in range(count)]
 
 
@@ -118,7 +118,7 @@ def digest_of(batch: rd.LLMBatch) -> str:
 
 
 def attempt(what: Callable[[], object]) -> None:
-    """Reports how it ended."""
+    """Reports how an action ended."""
     try:
         what()
     except Exception as error:
@@ -128,7 +128,7 @@ def attempt(what: Callable[[], object]) -> None:
 
 
 def report_restored(manager: ocp.CheckpointManager) -> None:
-    """What a used iterator goes on with."""
+    """Returns the next batches of a used iterator."""
     iterator = iter(pipeline())
     take(iterator, 9)
     attempt(lambda: restore(manager, iterator))
@@ -136,7 +136,7 @@ def report_restored(manager: ocp.CheckpointManager) -> None:
 
 
 def first_save(directory: Path, **options: Any) -> rd.DataIterator[Any]:
-    """An iterator whose step 3 is saved."""
+    """Makes an iterator, and saves its step 3."""
     iterator = iter(pipeline())
     take(iterator, 3)
     with checkpoints(directory, **options) as (manager, _):
@@ -145,7 +145,7 @@ def first_save(directory: Path, **options: Any) -> rd.DataIterator[Any]:
 
 
 def killed(directory: Path, point: str, victim: str = "0", count: str = "1") -> None:
-    """A process is killed at a point of the second save."""
+    """Is killed at a point of the second save."""
     if int(count) > 1:
         join_run(heartbeat_timeout=10)
     iterator = first_save(directory)
@@ -163,7 +163,7 @@ def killed(directory: Path, point: str, victim: str = "0", count: str = "1") -> 
 
 
 def left_out(directory: Path, by: str) -> None:
-    """One of two processes does not save the data item."""
+    """Leaves out the data item on one of two processes."""
     join_run(heartbeat_timeout=20)
     iterator = first_save(directory)
     take(iterator, 2)
@@ -176,7 +176,7 @@ def limit_files(size: int) -> None:
 
 
 def failing_saves(directory: Path) -> None:
-    """Two processes, of which one is at another step, expects another, or cannot write; then all is well."""
+    """Runs two processes. One is at another step, expects another, or cannot write. Then no fault is left."""
     join_run(heartbeat_timeout=20)
     first = jax.process_index() == 0
     iterator = first_save(directory)
@@ -195,7 +195,7 @@ def failing_saves(directory: Path) -> None:
 
 
 def own_disks(directory: Path) -> None:
-    """Two processes with a disk each, of which one cannot write; then it can; then its state is damaged."""
+    """Runs two processes with a disk each. One cannot write; then it can; then its state is damaged."""
     join_run(heartbeat_timeout=20)
     first = jax.process_index() == 0
     own = directory / str(jax.process_index())
@@ -216,7 +216,7 @@ def own_disks(directory: Path) -> None:
 
 
 def newer_api(directory: Path) -> None:
-    """Two processes use the free functions of Orbax's newer API, once at different steps."""
+    """Uses the free functions of Orbax's newer API on two processes, once at different steps."""
     join_run(heartbeat_timeout=20)
     first = jax.process_index() == 0
     iterator = iter(pipeline())
@@ -230,7 +230,7 @@ def newer_api(directory: Path) -> None:
     for name in ("3", "again"):
         v1.load_checkpointables(directory / name, {"data": iterator})
         report(step=iterator.step, batches=take(iterator, 3))
-    # The newer API wants one path on all processes; where they stand it leads to a disk of their own.
+    # The newer API needs one path on all processes. As a relative path it leads each to its own disk.
     own = directory / str(jax.process_index())
     own.mkdir()
     os.chdir(own)
@@ -248,21 +248,21 @@ BREAKS = "RESUMABLE_DATA_TEST_BREAKS"
 
 
 def parse(record: bytes) -> np.ndarray[Any, Any]:
-    """Tokens; breaks on the bad record while the environment says so."""
+    """Reads tokens. Fails on the bad record while the environment says so."""
     if record == BAD_RECORD and BREAKS in os.environ:
         raise ValueError("not UTF-8")
     return np.frombuffer(record, "<i4")
 
 
 def corpus(directory: Path) -> rd.Dataset[rd.LLMBatch]:
-    """Batches of the records in a directory, in their order, over all devices."""
+    """Makes batches of the records in a directory, in their order, over all devices."""
     source = rd.ArrayRecordSource(str(directory / "corpus.arecord"), parse, progress=False)
     batches = rd.Dataset.from_source(source).pad(8, eod_id=0).batch(8)
     return batches.place(jax.make_mesh((jax.device_count(),), ("data",)))
 
 
 def bad_record(directory: Path) -> None:
-    """One of two processes cannot parse a record, in the middle of training."""
+    """Lets one of two processes fail to parse a record, in the middle of training."""
     join_run(heartbeat_timeout=10, shutdown_timeout=4)
     if jax.process_index() == 1:
         os.environ[BREAKS] = "1"
@@ -277,7 +277,7 @@ def bad_record(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    # A parser counts by its module's name, which shall be that which the test knows.
+    # The fingerprint has the parser's module name, which must be the one that the test uses.
     from property_tests.testing.programs import faults
 
     what, directory, *more = sys.argv[1:]

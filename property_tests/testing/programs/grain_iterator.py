@@ -24,7 +24,7 @@ KINDS = ("tokens", "text", "mix", "evaluation")
 
 
 def iterator(kind: str, corpus: Path, mesh: Mesh) -> MultiHostDataLoadIterator:
-    """The iterator of a kind of config, over the corpus that the test wrote."""
+    """Makes the iterator of a kind of config, over the corpus that the test wrote."""
 
     def config(name: str, **settings: Any) -> GrainArrayRecordsDataConfig:
         return GrainArrayRecordsDataConfig(
@@ -48,7 +48,7 @@ def iterator(kind: str, corpus: Path, mesh: Mesh) -> MultiHostDataLoadIterator:
 
 
 def epochs(batches: Any) -> Iterator[str]:
-    """Digests of all rows of each batch, epoch after epoch."""
+    """Returns digests of all rows of each batch, epoch after epoch."""
     return (digest(repr(raw(jax.tree.map(_everywhere, batch)))) for batch in chain.from_iterable(repeat(batches)))
 
 
@@ -58,7 +58,7 @@ def _everywhere(array: jax.Array) -> np.ndarray[Any, Any]:
 
 
 def main(action: str, corpus: Path, directory: Path) -> None:
-    """Saves each kind after three batches, or restores it; reports the batches after that."""
+    """Saves each kind after three batches, or restores it. Reports the batches after that."""
     join_run()
     mesh = Mesh(np.array(jax.devices()), "data")
     for kind in KINDS:

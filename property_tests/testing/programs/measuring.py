@@ -1,6 +1,6 @@
-"""Delivers text that processes measure by shares, while something goes wrong; run by failing_measures.py.
+"""Delivers text that processes measure by shares, while a fault occurs. Run by failing_measures.py.
 
-``main`` says what. Processes report the batches that they got, as digests of their own rows.
+``main`` names the fault. Processes report the batches that they got, as digests of their own rows.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from resumable_data.processes.service_carrier import ServiceCarrier
 WORDS = " ".join(toy_tokenizer.TEXT).split()
 TEXTS = [" ".join(WORDS[place * 7 % 43 : place * 7 % 43 + 2 + place * 11 % 17]) for place in range(500)]
 BROKEN = 245
-"""A text of the share of the second of two processes, in the second group, which it cannot read for a while."""
+"""A text in the share of the second process, in the second group. The process cannot read it for a while."""
 LENGTH, BATCH, WINDOW = 32, 8, 8
 SAVED = 3
 SOON = 2.0
 """Seconds that a process waits for the lengths of another that does not come."""
 LONG = 60.0
-"""The same where it comes."""
+"""Seconds that a process waits for the lengths of another that comes."""
 FAR = 60
 """Batches of five groups."""
 ONE_GROUP = 11
@@ -44,10 +44,10 @@ NEAR = 26
 
 
 class Breaking(Watched):
-    """Texts, and what is done before they are read.
+    """Texts, with a function that is called before they are read.
 
     Attributes:
-        before_read: Is told the records.
+        before_read: The function; it gets the records.
     """
 
     def __init__(self, texts: list[str] = TEXTS) -> None:
@@ -63,7 +63,7 @@ class Breaking(Watched):
 
 
 def is_wanted(text: str) -> bool:
-    """Whether a text is kept, which most are."""
+    """Says whether a text is kept, as most are."""
     return len(text) % 5 > 0
 
 
@@ -73,9 +73,9 @@ def pipeline(
     """Endless batches of 8 rows; the first group of 8 windows makes about 14 of them.
 
     Args:
-        directory: Where the tokenizer lies.
+        directory: The folder of the tokenizer.
         source: The texts.
-        steps: What is done to the texts.
+        steps: The stages before the tokenizer.
     """
     documents = rd.Dataset.from_source(source or Breaking(), name="texts").shuffle(7).repeat().filter(is_wanted)
     for step in steps:
@@ -85,18 +85,18 @@ def pipeline(
 
 
 def everywhere(data: rd.Dataset[rd.LLMBatch], seconds: float = SOON) -> rd.DataIterator[rd.LLMBatch]:
-    """An iterator over batches on the devices of all processes."""
+    """Makes an iterator over batches on the devices of all processes."""
     mesh = jax.make_mesh((jax.device_count(),), ("data",))
     return iter(data.measure(timeout_seconds=seconds).place(mesh))
 
 
 def take(iterator: rd.DataIterator[rd.LLMBatch], count: int) -> list[str]:
-    """Digests of this process's rows of the next batches."""
+    """Returns digests of this process's rows of the next batches."""
     return [digest_of(batch) for batch in islice(iterator, count)]
 
 
 def digest_of(batch: rd.LLMBatch) -> str:
-    """A digest of this process's rows."""
+    """Returns a digest of this process's rows."""
     digest = hashlib.blake2b(digest_size=16)
     for array in (batch.inputs, batch.targets, batch.targets_segmentation):
         if isinstance(array, np.ndarray):
@@ -113,13 +113,13 @@ def meet(place: str) -> None:
 
 
 def leave() -> None:
-    """Ends at once: nobody is there to say goodbye to."""
+    """Ends at once: no other process is left for an orderly end."""
     sys.stderr.flush()
     os._exit(0)
 
 
 def lost(directory: Path, victim: str, how: str) -> None:
-    """A process stands still where it is to measure its share of the next group, and is killed or stopped there."""
+    """Stops where it is to measure its share of the next group, and is killed or stopped there."""
     join_run(heartbeat_timeout=30 if how == "killed" else 100, shutdown_timeout=4)
     source = Breaking()
     iterator = everywhere(pipeline(directory, source))
@@ -147,7 +147,7 @@ def lost(directory: Path, victim: str, how: str) -> None:
 
 
 def alone(directory: Path) -> None:
-    """One process goes ahead, restores and skips while the other does nothing; then the other does the same."""
+    """Goes ahead, restores and skips on one process while the other does nothing; then the other does the same."""
     join_run(heartbeat_timeout=60)
     first = jax.process_index() == 0
     with iter(pipeline(directory)) as whole:
@@ -157,7 +157,7 @@ def alone(directory: Path) -> None:
     both = take(iterator, SAVED)
 
     def together(what: Callable[[], Any]) -> Any:
-        """What the first process does, and after it the second."""
+        """Does the steps of the first process, and after it of the second."""
         found = what() if first else None
         meet("the first is done")
         found = found if first else what()
@@ -182,7 +182,7 @@ def alone(directory: Path) -> None:
 
 
 def unreadable(directory: Path) -> None:
-    """One of two processes cannot read a text for a while."""
+    """Makes a text unreadable for a while on one of two processes."""
     join_run(heartbeat_timeout=60)
     source = Breaking()
     broken = threading.Event()
@@ -202,7 +202,7 @@ def unreadable(directory: Path) -> None:
     broken.clear()
     tries = 0
     while len(batches) < FAR:
-        # A failure of the background, or of the first try, may still be told once more.
+        # An error of the background, or of the first try, may be raised once more.
         tries += 1
         assert tries < 4
         try:
@@ -214,7 +214,7 @@ def unreadable(directory: Path) -> None:
 
 
 def differing(directory: Path, what: str) -> None:
-    """Two processes do not make the same tokens of a text."""
+    """Lets two processes make different tokens of a text."""
     join_run(heartbeat_timeout=60)
     second = jax.process_index() == 1
     if what == "tokenizer":
@@ -232,12 +232,12 @@ def same(text: str) -> str:
 
 
 def longer(text: str) -> str:
-    """Other text, as code of another release makes it."""
+    """Makes another text, as code of another release would."""
     return f"{text} and more"
 
 
 def shared(directory: Path, facts: str, count: str, saved: str = "") -> None:
-    """One of two processes that know nothing of each other but a directory, or of two that were to be started."""
+    """Runs one of two processes that share only a directory. The other may never start."""
     process = int(os.environ["RESUMABLE_DATA_TEST_PROCESS_INDEX"])
     source = Breaking()
     data = pipeline(directory, source).measure(directory / facts, timeout_seconds=SOON if count == "1" else LONG)
@@ -258,7 +258,7 @@ def shared(directory: Path, facts: str, count: str, saved: str = "") -> None:
 
 
 if __name__ == "__main__":
-    # Functions count by their module's name, which shall be that which the test knows.
+    # The fingerprint has the functions' module name, which must be the one that the test uses.
     from property_tests.testing.programs import measuring
 
     action, directory, *more = sys.argv[1:]

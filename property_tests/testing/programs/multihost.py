@@ -1,4 +1,4 @@
-"""Run by test_multihost_processes.py: each process reports what it saw of batches that all of them form together."""
+"""Run by test_multihost_processes.py: each process reports its view of the batches that all form together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from resumable_data.multihost_dataloading import MultiHostDataLoadIterator, get_
 
 
 class Counted:
-    """A foreign iterator over batches with a state; fails once before some of them.
+    """An iterator of another library over batches, with a state. It fails once before some of them.
 
     Attributes:
         next_index: Index of the next batch.
@@ -53,7 +53,7 @@ class Counted:
 
 
 def pipeline() -> rd.Dataset[rd.LLMBatch]:
-    """Tokens whose lengths are known, and text, of which each process measures a share."""
+    """Makes tokens whose lengths are known, and text, of which each process measures a share."""
     source = rd.SyntheticSource(300, lengths=[3, 9, 20, 41], vocabulary=50)
     tokens = rd.Dataset.from_source(source).shuffle(3).repeat().append_eod(0).pack(16, window=64, eod_id=0)
     texts = rd.InMemorySource(["letter " * (place * 7 % 11) for place in range(200)])
@@ -70,7 +70,7 @@ def local_pipeline() -> rd.Dataset[rd.LLMBatch]:
 
 
 def everywhere(batch: Any) -> Any:
-    """The whole of a global batch on every process, in NumPy."""
+    """Returns a whole global batch on every process, in NumPy."""
 
     def whole(array: jax.Array) -> np.ndarray[Any, Any]:
         replicated = NamedSharding(array.sharding.mesh, PartitionSpec())
@@ -96,7 +96,7 @@ def meshes() -> dict[str, Mesh]:
 
 
 def failing(action: Callable[[], Any]) -> str:
-    """What went wrong in an action that has to."""
+    """Returns the error of an action that must fail."""
     try:
         result = action()
     except (rd.ResumableDataError, OSError) as error:

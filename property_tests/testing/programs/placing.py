@@ -1,4 +1,4 @@
-"""Run by test_place_processes.py: each process reports what it holds of placed batches, and what it read for them."""
+"""Run by test_place_processes.py: each process reports its parts of placed batches, and the records that it read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEDULE = rd.BatchSchedule(ROWS, factors={1: 2, 4: 3})
 
 
 class CountingSource:
-    """Documents whose tokens tell their record, and which of them were read.
+    """Documents whose tokens tell their record. It notes which were read.
 
     Attributes:
         records_read: The indices of all records that were read.
@@ -45,12 +45,12 @@ class CountingSource:
 
 
 def same(document: Any) -> Any:
-    """The document, of which nobody knows the length after a map."""
+    """Returns the document. Its length is not known after a map."""
     return document
 
 
 def pipelines(source: Any) -> dict[str, rd.Dataset[rd.LLMBatch]]:
-    """Finite ones, so that nothing is read ahead for batches that are never delivered."""
+    """Makes finite batches, so that nothing is read ahead for batches that are never delivered."""
     documents = rd.Dataset.from_source(source).shuffle(3)
     return {
         "packed, ramped": documents.pack(LENGTH, window=20, eod_id=0).batch(SCHEDULE, drop_remainder=False),
@@ -84,7 +84,7 @@ def shardings() -> dict[str, NamedSharding]:
 
 
 def unlike(placed: rd.LLMBatch, plain: rd.LLMBatch, sharding: NamedSharding) -> list[str]:
-    """The shards of a placed batch that are not the plain batch's bytes at their place."""
+    """Returns the shards of a placed batch whose bytes are not those of the plain batch at their place."""
     found: list[str] = []
     assert jax.tree.structure(placed) == jax.tree.structure(plain)
     for array, whole in zip(jax.tree.leaves(placed), jax.tree.leaves(plain), strict=True):
@@ -98,7 +98,7 @@ def unlike(placed: rd.LLMBatch, plain: rd.LLMBatch, sharding: NamedSharding) -> 
 
 
 def records_in(plain: rd.LLMBatch, sharding: NamedSharding) -> set[int]:
-    """The records of the tokens in those cells of a batch that this process's devices hold."""
+    """Returns the records of the tokens in the cells of a batch that this process's devices hold."""
     records: set[int] = set()
     for device, place in sharding.devices_indices_map(plain.inputs.shape).items():
         if device.process_index == jax.process_index():

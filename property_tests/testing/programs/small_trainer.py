@@ -1,7 +1,7 @@
-"""Run by soak.py and test_preemption_processes.py: the example trainer, so small that most of it is starting.
+"""Run by soak.py and test_preemption_processes.py: the example trainer, so small that it mostly starts.
 
-It trains on a mix of tokens, whose lengths are known, and of the same documents as text, some of which are left out.
-The rest is tokenised when it is read: processes measure it by shares.
+It trains on a mix of tokens, whose lengths are known, and of the same documents as text. Some of the text is dropped.
+The rest is tokenized when it is read: processes measure it by shares.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from model import ModelConfig
 
 import resumable_data as rd
 
-STEPS = 100_000  # of the learning rate's schedule; nothing trains for so long
+STEPS = 100_000  # of the learning rate's schedule; no run trains for so long
 LENGTH = 128
 MAX_BYTES = 150_000
 EOD_ID = 0
@@ -35,17 +35,17 @@ trainer.ModelConfig = partial(ModelConfig, width=16, layers=1)
 
 
 def decode(record: bytes) -> str:
-    """The text of a record."""
+    """Returns the text of a record."""
     return record.decode()
 
 
 def is_wanted(text: str) -> bool:
-    """Whether a text is kept, which four of five are."""
+    """Says whether a text is kept, as four of five are."""
     return len(text) % 5 > 0
 
 
 def write_corpus(folder: Path) -> None:
-    """A few hundred documents, and the lengths index, which many processes never build."""
+    """Writes a few hundred documents, and the lengths index, which runs of many processes never build."""
     corpus.write_corpus(folder, shards=3, max_bytes=MAX_BYTES)
     write_records(folder / "text_0.arecord", [text.encode() for text in corpus.read_documents(MAX_BYTES)])
     with iter(build_pipeline(folder)) as batches:
@@ -53,7 +53,7 @@ def write_corpus(folder: Path) -> None:
 
 
 def build_pipeline(folder: Path) -> rd.Dataset[rd.LLMBatch]:
-    """Endless batches; of the text about 60 steps are an epoch, of four groups."""
+    """Makes endless batches. An epoch of the text is about 60 steps, of four groups."""
     tokens = rd.ArrayRecordSource(str(folder / "train_*.arecord"), parse=rd.parse_int32_tokens, progress=False)
     texts = rd.ArrayRecordSource(str(folder / "text_*.arecord"), parse=decode, progress=False)
     indexed = rd.Dataset.from_source(tokens).shuffle(7).repeat().append_eod(EOD_ID)
@@ -64,7 +64,7 @@ def build_pipeline(folder: Path) -> rd.Dataset[rd.LLMBatch]:
 
 
 def train(folder: Path, checkpoints: Path, *, steps: int, save_every: int) -> None:
-    """What ``trainer.train`` does, on these batches."""
+    """Trains as ``trainer.train`` does, on these batches."""
     vocabulary = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size()
     trainer.train_on(build_pipeline(folder), vocabulary, checkpoints, steps=steps, save_every=save_every)
 

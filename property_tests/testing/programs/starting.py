@@ -1,4 +1,4 @@
-"""Run by test_start_processes.py: loading begins at different times, and before the processes compare positions."""
+"""Run by test_start_processes.py: loading begins at different times, before the processes compare positions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BATCHES = 6
 
 
 def pipeline(*, is_measured: bool) -> rd.Dataset[rd.LLMBatch]:
-    """Batches whose documents are measured by shares, or whose lengths are known."""
+    """Makes batches whose documents are measured by shares, or whose lengths are known."""
     documents = rd.Dataset.from_source(rd.SyntheticSource(600, [3, 5, 9]), name="web").shuffle(1).repeat()
     documents = documents.map(np.abs) if is_measured else documents
     return documents.pack(16, eod_id=0, window=8).batch(8)
@@ -29,12 +29,12 @@ def meet(name: str) -> None:
 
 
 def tokens(iterator: rd.DataIterator[rd.LLMBatch], count: int) -> list[Any]:
-    """Those of this process in the next batches."""
+    """Returns this process's rows of the next batches."""
     return [next(iterator).targets.tolist() for _ in range(count)]
 
 
 def late(*, is_measured: bool) -> None:
-    """One process starts when the other has long begun; then both go back, one of them twice, and skip."""
+    """Starts one process long after the other. Then both go back, one of them twice, and skip."""
     process = jax.process_index()
     with iter(pipeline(is_measured=is_measured).shard_by_jax_process().prefetch(2)) as iterator:
         state = through_json(iterator.get_state())
@@ -51,7 +51,7 @@ def late(*, is_measured: bool) -> None:
 
 
 def apart() -> None:
-    """One process restores another position than the other, and both begin to load."""
+    """Restores another position on one process than on the other. Both begin to load."""
     with iter(pipeline(is_measured=True).shard_by_jax_process().prefetch(2)) as iterator:
         state = through_json(iterator.get_state())
         tokens(iterator, 2)

@@ -1,4 +1,4 @@
-"""Run by test_trainer_processes.py: the example trainer, on text and tokens, as one of the harness's processes."""
+"""Run by test_trainer_processes.py: the example trainer on text and tokens, as one process of the run."""
 
 from __future__ import annotations
 

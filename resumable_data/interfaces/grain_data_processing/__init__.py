@@ -1,8 +1,7 @@
-"""Data sets of text or tokens made into batches, behind the interface of ``xlstm_jax.dataset.grain_data_processing``.
+"""Batches of text or token data sets, with the interface of ``xlstm_jax.dataset.grain_data_processing``.
 
-Of the package around it there are the configs, ``create_data_iterator``, ``create_mixed_data_iterator``,
-``DataIterator`` and ``load_tokenizer``.
-``docs/migration.md`` says where this differs from the original, and why.
+From ``xlstm_jax.dataset`` it also has the configs, ``create_data_iterator``, ``create_mixed_data_iterator``,
+``DataIterator`` and ``load_tokenizer``. ``docs/migration.md`` says where it differs from the original, and why.
 """
 
 import logging

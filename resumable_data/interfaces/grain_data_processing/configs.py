@@ -1,4 +1,4 @@
-"""What a data set is and how it is processed, as settings: frozen, by keyword."""
+"""The settings of a data set and of its processing: frozen, by keyword."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from resumable_data.errors import PipelineError
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """What all data sets have in common.
+    """The settings of every data set.
 
     Attributes:
         global_batch_size: Rows a batch, over all processes.
         max_target_length: Tokens a row.
         shuffle_data: Whether every epoch has an order of its own.
         data_shuffle_seed: Seed of these orders.
-        name: The component's name in a mix, where it enters the keys of the orders. Give every component one that
-            stays, so that another can be added before it.
+        name: The component's name in a mix. It enters the keys of the orders. Give every component a fixed name, so
+            that you can add another before it.
     """
 
     global_batch_size: int
@@ -36,14 +36,14 @@ class DataConfig:
         eval_kwargs: Mapping[str, Any] | None = None,
         **shared: Any,
     ) -> tuple[Self, Self]:
-        """Two configs, for training and for evaluation, of settings that are mostly the same.
+        """Makes two configs that share most settings, one for training and one for evaluation.
 
-        What is given for one of them wins over what is shared, and that over the defaults: training shuffles, drops
-        the remainder and reads the split ``train``; evaluation does neither and reads ``validation``.
+        By default training shuffles, drops the remainder and reads the split ``train``; evaluation does neither and
+        reads ``validation``. Shared settings replace the defaults, and the settings of one config replace both.
 
         Args:
-            train_kwargs: Settings for training alone.
-            eval_kwargs: Settings for evaluation alone.
+            train_kwargs: Settings only for training.
+            eval_kwargs: Settings only for evaluation.
             **shared: Settings of both.
 
         Raises:
@@ -87,26 +87,26 @@ class SyntheticDataConfig(DataConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class TextDataConfig(DataConfig):
-    """What data sets of documents have in common.
+    """The settings of every data set of documents.
 
     Attributes:
-        split: The split; the folder below ``data_path``, or what ``load_dataset`` takes.
+        split: The split: a folder in ``data_path``, or a split for ``load_dataset``.
         data_column: The column of the documents.
-        max_steps_per_epoch: Most batches an epoch.
+        max_steps_per_epoch: The most batches an epoch.
         tokenizer_path: Folder, ``tokenizer.json`` or name of the tokenizer, which also has the end-of-document token.
-        eod_token_id: The end-of-document token where no tokenizer supplies it; then ``tokenizer_path`` is None.
+        eod_token_id: The end-of-document token, if no tokenizer supplies it; then ``tokenizer_path`` is None.
         add_bos: Whether documents begin with the tokenizer's BOS token.
-        add_eos: Whether they end with its EOS token.
-        add_eod: Whether they end with the end-of-document token.
-        grain_packing: Whether rows hold several documents, rather than one each.
-        grain_packing_bin_count: How many documents are packed together, in bins of 32; see ``preprocess_dataset``.
-        worker_count: With ``worker_buffer_size`` how many batches threads load ahead: the product of both. Nothing of
-            the order depends on it.
+        add_eos: Whether documents end with its EOS token.
+        add_eod: Whether documents end with the end-of-document token.
+        grain_packing: Whether a row can hold several documents; otherwise it holds one.
+        grain_packing_bin_count: Packing bins, of 32 documents each; see ``preprocess_dataset``.
+        worker_count: Threads load ``worker_count * worker_buffer_size`` batches ahead. The order does not depend on
+            it.
         worker_buffer_size: See ``worker_count``.
-        drop_remainder: Whether rows that do not fill the last batch of an epoch are left out.
-        batch_rampup_factors: From a step to the factor of the batch size that applies from there on.
-        hf_access_token: Token for what is not public on the Hugging Face Hub.
-        hf_cache_dir: Where downloads from it are kept.
+        drop_remainder: Whether to leave out the rows that do not fill the last batch of an epoch.
+        batch_rampup_factors: By step, the factor of the batch size from this step on.
+        hf_access_token: Access token for private data on the Hugging Face Hub.
+        hf_cache_dir: Folder of downloads from the Hub.
     """
 
     split: str = "train"
@@ -138,9 +138,9 @@ class HFHubDataConfig(TextDataConfig):
     """Text of a Hugging Face dataset, from the Hub or from local files.
 
     Attributes:
-        hf_path: What ``datasets.load_dataset`` calls the path: a name on the Hub, a folder, or with local
-            ``hf_data_files`` their kind, such as ``"json"``, ``"parquet"`` or ``"text"``.
-        hf_data_dir: The folder of the data within it.
+        hf_path: The ``path`` of ``datasets.load_dataset``: a name on the Hub, a folder, or, with local
+            ``hf_data_files``, their kind, such as ``"json"``, ``"parquet"`` or ``"text"``.
+        hf_data_dir: The folder of the data in ``hf_path``.
         hf_data_files: The files.
         hf_num_data_processes: Processes that convert the files.
     """
@@ -157,7 +157,7 @@ class GrainArrayRecordsDataConfig(TextDataConfig):
 
     Attributes:
         data_path: The folder.
-        tokenize_data: Whether the records are UTF-8 text, rather than int32 tokens.
+        tokenize_data: Whether the records are UTF-8 text; otherwise they are int32 tokens.
     """
 
     data_path: Path | str

@@ -1,4 +1,4 @@
-"""The iterators of a training loop from configs and a mesh alone."""
+"""Makes the iterators of a training loop from configs and a mesh."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from resumable_data.interfaces.multihost_dataloading import MultiHostDataLoadIte
 from resumable_data.interfaces.multihost_dataloading.global_arrays import processes_of
 
 DataIterator = MultiHostDataLoadIterator
-"""What ``create_data_iterator`` gives, whatever the config; ``resumable_data.DataIterator`` is another class."""
+"""The type of every iterator of ``create_data_iterator``. ``resumable_data.DataIterator`` is another class."""
 
 
 def create_data_iterator(config: DataConfig, mesh: Mesh) -> DataIterator:
-    """The iterator over the global batches of one data set.
+    """Makes an iterator over the global batches of one data set, with ``make_grain_iterator``.
 
-    The processes that own devices of the mesh load data: ``make_grain_iterator`` for these.
+    The processes that own devices of the mesh load data.
 
     Args:
         config: The data set, of any kind.
@@ -41,31 +41,31 @@ def create_data_iterator(config: DataConfig, mesh: Mesh) -> DataIterator:
     """
     given: object = config
     if isinstance(given, list | tuple):
-        raise PipelineError("create_data_iterator takes one config: create_mixed_data_iterator takes several")
+        raise PipelineError("create_data_iterator takes one config: for several use create_mixed_data_iterator")
     return make_grain_iterator(_checked("create_data_iterator: config", given), mesh, _processes(mesh))
 
 
 def create_mixed_data_iterator(
     configs: Sequence[DataConfig], mesh: Mesh, dataset_weights: Sequence[float] | None = None
 ) -> DataIterator:
-    """The iterator over the global batches of several data sets, whose rows are mixed in proportion.
+    """Makes an iterator over the global batches of several data sets. Their rows are mixed in proportion.
 
     Args:
-        configs: The data sets, of any kinds. What they have in common is that of the first; see
+        configs: The data sets, of any kinds. Settings of the whole batch come from the first; see
             ``make_grain_iterator``.
         mesh: The rows of a batch are divided among all its devices.
-        dataset_weights: How many rows of each data set there are in proportion; equally many by default.
+        dataset_weights: The rows of each data set, in proportion; equal by default.
 
     Raises:
-        PipelineError: As ``create_data_iterator``, or configs do not go together.
+        PipelineError: As ``create_data_iterator``, or configs do not fit together.
         SourceError: A data set cannot be opened.
         PipelineMismatchError: The processes do not agree.
     """
     given: object = configs
     if not isinstance(given, list | tuple):
         raise PipelineError(
-            f"create_mixed_data_iterator takes a list of configs, not {kind_of(given)}: create_data_iterator takes "
-            "one"
+            f"create_mixed_data_iterator takes a list of configs, not {kind_of(given)}: for one config use "
+            "create_data_iterator"
         )
     sets = cast(Sequence[object], given)
     checked = [_checked(f"create_mixed_data_iterator: configs[{place}]", one) for place, one in enumerate(sets)]
@@ -81,6 +81,6 @@ def _checked(what: str, config: object) -> DataConfig:
 def _processes(mesh: Any) -> tuple[int, ...]:
     if not isinstance(mesh, Mesh):
         raise PipelineError(
-            f"mesh must be a jax.sharding.Mesh, as jax.make_mesh((8,), ('data',)) gives, not {kind_of(mesh)}"
+            f"mesh must be a jax.sharding.Mesh, such as jax.make_mesh((8,), ('data',)), not {kind_of(mesh)}"
         )
     return processes_of(mesh)

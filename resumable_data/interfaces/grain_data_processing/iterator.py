@@ -1,4 +1,4 @@
-"""From configs to the iterator of a training or evaluation loop."""
+"""Makes the iterator of a training or evaluation loop from configs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _OF_THE_FIRST = (
 
 
 _WINDOWS = 256
-"""Packing windows from which the length of an epoch is estimated where there are more."""
+"""If an epoch has more packing windows, its length is estimated from so many."""
 
 
 def make_grain_iterator(
@@ -56,30 +56,29 @@ def make_grain_iterator(
     process_indices: Sequence[int],
     dataset_weights: Sequence[float] | None = None,
 ) -> MultiHostDataLoadIterator:
-    """An iterator over the global batches of one data set, or of several in proportion.
+    """Makes an iterator over the global batches of one data set, or of several in proportion.
 
-    A config that neither shuffles nor drops its remainder is one for evaluation: every epoch is one pass over the
-    data, the same each time, and its last batch is filled up with rows that score nothing. Any other is one for
-    training: the data is endless, epoch follows epoch with an order of its own, and a batch may hold rows of two of
-    them.
+    A config that does not shuffle and does not drop its remainder is for evaluation. Then every epoch is one pass
+    over the data, the same each time, and its last batch is filled up with rows that score nothing. Any other config
+    is for training. Then the data is endless, every epoch has its own order, and a batch may hold rows of two epochs.
 
-    The length of an epoch is counted by planning, packing and ramp-up included. Where it shows only by tokenising, it
-    is for training the number of batches with one document a row, the most there can be, and for evaluation not
-    known: the epoch ends with its data.
+    The length of an epoch is counted by planning, with packing and ramp-up. If it is not known before tokenizing, a
+    training epoch has as many batches as with one document a row, the most possible. An evaluation epoch then has no
+    known length and ends with its data.
 
     Args:
-        configs: A data set, or several, whose rows are mixed. Batch size, workers, remainder, ramp-up and steps an
-            epoch are those of the first for all of them; a warning says where others differ.
+        configs: One data set, or several, whose rows are mixed. Batch size, workers, remainder, ramp-up and steps an
+            epoch of the first config hold for all; a warning names other values.
         global_mesh: The rows of a batch are divided among all its devices.
-        process_indices: The processes that load data, which are those that own devices of the mesh, in any order.
-        dataset_weights: How many rows of each data set there are in proportion; equally many by default. Of a single
-            data set they have no meaning.
+        process_indices: The processes that load data: those that own devices of the mesh, in any order.
+        dataset_weights: The rows of each data set, in proportion; equal by default. For a single data set they are
+            ignored.
 
     Returns:
-        The iterator, whose position can be saved and set.
+        The iterator. Its position can be saved and restored.
 
     Raises:
-        PipelineError: A setting is impossible, or configs do not go together.
+        PipelineError: A setting is impossible, or configs do not fit together.
         SourceError: A data set cannot be opened.
         PipelineMismatchError: The processes do not agree.
 
@@ -130,14 +129,14 @@ def make_grain_iterator(
 
 @dataclass(frozen=True)
 class _Opened:
-    """A data set and what becomes of it."""
+    """An opened data set and its processing."""
 
     dataset: Any
     processing: Processing
 
     @classmethod
     def of(cls, config: DataConfig, schedule: BatchSchedule) -> _Opened:
-        """The data set of a config."""
+        """Opens the data set of a config."""
         seed = config.data_shuffle_seed if config.shuffle_data else None
         length = _row_length(config)
         plain = Processing(
@@ -158,13 +157,14 @@ class _Opened:
             return cls(SyntheticSource(rows, [length], vocabulary=2), plain)
         if not isinstance(config, GrainArrayRecordsDataConfig | HFHubDataConfig):
             raise PipelineError(
-                f"{type(config).__name__} is no HFHubDataConfig, GrainArrayRecordsDataConfig or SyntheticDataConfig"
+                f"{type(config).__name__} is not a known config: give HFHubDataConfig, GrainArrayRecordsDataConfig "
+                "or SyntheticDataConfig"
             )
         tokenizer, tokenize = None, isinstance(config, HFHubDataConfig) or config.tokenize_data
         if config.tokenizer_path is not None:
             tokenizer = find_tokenizer(config.tokenizer_path, config.hf_access_token, config.hf_cache_dir)
         elif tokenize:
-            raise PipelineError(f"{_called(config)} is text: it needs a tokenizer_path")
+            raise PipelineError(f"{_called(config)} is text: set tokenizer_path")
         if isinstance(config, HFHubDataConfig):
             dataset = load_huggingface_dataset(config)
         else:
@@ -183,48 +183,46 @@ class _Opened:
 
 
 def _consistent(configs: list[DataConfig]) -> dict[str, DataConfig]:
-    """The configs by the names of their components, with what they have to have in common, that of the first."""
+    """Returns the configs by the names of their components. Shared settings are replaced by those of the first."""
     if not configs:
         raise PipelineError("configs is empty: give at least one data set")
     first = configs[0]
     lengths = {_row_length(config) for config in configs}
     if len(lengths) > 1:
-        raise PipelineError(f"data sets are mixed in rows of one length, but max_target_length is {sorted(lengths)}")
+        raise PipelineError(f"mixed data sets need the same max_target_length, but it is {sorted(lengths)}")
     together: dict[str, DataConfig] = {}
     for place, config in enumerate(configs):
         name = config.name or (f"data{place}" if len(configs) > 1 else "data")
         if name in together:
-            raise PipelineError(f"two data sets of the mix are called {name!r}: the names are those of their orders")
+            raise PipelineError(f"two data sets of the mix have the name {name!r}: give each its own name")
         common = [setting for setting in _OF_THE_FIRST if hasattr(first, setting) and hasattr(config, setting)]
         for setting in common:
             own, used = getattr(config, setting), getattr(first, setting)
             if own != used:
-                LOGGER.warning(
-                    "data set %s: %s=%s is not used, but %s of the first data set", name, setting, own, used
-                )
+                LOGGER.warning("data set %s: %s=%s is ignored; the first data set sets %s", name, setting, own, used)
         together[name] = replace(config, **{setting: getattr(first, setting) for setting in common})
     return together
 
 
 def _weights(configs: Mapping[str, DataConfig], given: Sequence[float] | None) -> dict[str, float]:
-    """The weights of the data sets that are used, by name: one of weight 0 is not even opened."""
+    """Returns the weights of the data sets by name. A data set of weight 0 is left out, and is not even opened."""
     if given is not None and len(given) != len(configs):
         raise PipelineError(f"there are {len(given)} dataset_weights for {len(configs)} data sets")
     if given is None or len(configs) == 1:
         return dict.fromkeys(configs, 1)
     weights = {name: weight for name, weight in zip(configs, given, strict=True) if weight != 0}
     if not weights:
-        raise PipelineError("all dataset_weights are 0")
+        raise PipelineError("all dataset_weights are 0: give at least one data set a weight")
     return weights
 
 
 def _loading(process_indices: Sequence[int], mesh: Mesh) -> tuple[int, ...]:
-    """The processes that load data, in the order of their rows."""
+    """Returns the processes that load data, in the order of their rows."""
     processes = processes_of(mesh)
     if sorted(process_indices) != list(processes):
         raise PipelineError(
             f"process_indices={list(process_indices)}, but the processes that own devices of the mesh are "
-            f"{list(processes)}: each of them, and no other, loads its rows"
+            f"{list(processes)}: give exactly these"
         )
     return processes
 
@@ -236,7 +234,7 @@ def _schedule(config: DataConfig) -> BatchSchedule:
 
 def _row_length(config: DataConfig) -> int:
     if config.max_target_length is None:
-        raise PipelineError(f"{_called(config)} has no max_target_length, the tokens a row")
+        raise PipelineError(f"{_called(config)} has no max_target_length: set the tokens a row")
     return config.max_target_length
 
 
@@ -253,7 +251,7 @@ def _called(config: DataConfig) -> str:
 
 
 def _mixed_size(sizes: Mapping[str, int], weights: Mapping[str, float]) -> int:
-    """Records until the data set that lasts longest was seen once.
+    """Counts the records until the data set that lasts longest was seen once.
 
     >>> _mixed_size({"web": 20, "code": 10}, {"web": 3, "code": 1})
     40
@@ -264,22 +262,22 @@ def _mixed_size(sizes: Mapping[str, int], weights: Mapping[str, float]) -> int:
 
 
 def _epoch_rows(rows: RowDataset, documents: int) -> int:
-    """Rows of an epoch: counted or, of many, estimated; one a document where lengths show only by reading."""
+    """Counts the rows of an epoch, or estimates many. If lengths are not known, it assumes one document a row."""
     if not rows.node.lengths_known:
-        LOGGER.info("an epoch is as long as it would be with one document a row: lengths show only by reading")
+        LOGGER.info("lengths are not known before reading, so the length of an epoch assumes one document a row")
         return documents
     report = rows.packing(_WINDOWS)
     return report.rows * documents // report.documents
 
 
 def _training_length(rows: int, schedule: BatchSchedule, *, drop_remainder: bool) -> int:
-    """Batches in so many rows."""
+    """Counts the batches of a number of rows."""
     steps = schedule.step_of(rows)
     return steps if drop_remainder or schedule.first_row(steps) == rows else steps + 1
 
 
 def _evaluation_length(epoch: BatchDataset[LLMBatch]) -> int | None:
-    """Batches of an epoch, or None where they are not counted without reading: it ends with its data."""
+    """Counts the batches of an epoch. None if that needs reading: then the epoch ends with its data."""
     if not epoch.node.parent.lengths_known:
         return None
     length = epoch.length()

@@ -1,4 +1,4 @@
-"""Opening data sets: a folder of ArrayRecord shards, and whatever ``datasets.load_dataset`` can load."""
+"""Opens data sets: a folder of ArrayRecord shards, or a dataset that ``datasets.load_dataset`` can load."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LOGGER = logging.getLogger("resumable_data.grain_data_processing")
 
 
 def load_array_record_dataset(dataset_path: epath.PathLike, file_extension: str = ".arecord") -> ArrayRecordSource:
-    """All ArrayRecord files of a folder, as one data set of bytes.
+    """Opens all ArrayRecord files of a folder as one data set of bytes.
 
     The number of a shard stands between the last underscore of its name and the extension: ``train_000001.arecord``.
-    The shards come in the order of these numbers. That some are missing is logged as a warning.
+    The shards come in the order of these numbers. Missing numbers are logged as a warning.
 
     Args:
         dataset_path: The folder.
-        file_extension: How the names of the files end.
+        file_extension: The end of the file names.
 
     Returns:
         The records, as a source that can also be indexed.
@@ -38,34 +38,34 @@ def load_array_record_dataset(dataset_path: epath.PathLike, file_extension: str 
     folder = epath.Path(dataset_path)
     if not folder.is_dir():
         raise SourceError(
-            f"{folder} does not exist or is no folder; it is expected to hold the *{file_extension} files"
+            f"{folder} does not exist or is not a folder: give the folder of the *{file_extension} files"
         )
     numbers: dict[int, epath.Path] = {}
     for path in sorted(folder.glob(f"*{file_extension}")):
         found = re.search(f"_([0-9]+){re.escape(file_extension)}$", path.name)
         if found is None:
             raise SourceError(
-                f"{path} has no shard number between an underscore and {file_extension}, as train_000001"
-                f"{file_extension} has: rename it, or open the files with ArrayRecordSource and a pattern of your own"
+                f"{path} has no shard number between an underscore and {file_extension}: rename it like train_000001"
+                f"{file_extension}, or open the files with ArrayRecordSource and your own pattern"
             )
         if (other := numbers.setdefault(int(found[1]), path)) is not path:
             raise SourceError(f"{other} and {path} have the same shard number {int(found[1])}: remove one of them")
     if not numbers:
-        raise SourceError(f"{folder} holds no file *{file_extension}")
+        raise SourceError(f"{folder} has no file *{file_extension}: check the folder and file_extension")
     if missing := sorted(set(range(min(numbers), max(numbers))) - numbers.keys()):
         some = ", ".join(map(str, missing[:8])) + (", …" if len(missing) > 8 else "")
-        LOGGER.warning("%s: %d shards are missing between the first and the last: %s", folder, len(missing), some)
+        LOGGER.warning("%s: %d shards between the first and the last are missing: %s", folder, len(missing), some)
     return ArrayRecordSource([numbers[number] for number in sorted(numbers)], raw_bytes)
 
 
 def load_huggingface_dataset(config: HFHubDataConfig) -> Any:
-    """A split of a Hugging Face dataset, with random access.
+    """Loads a split of a Hugging Face dataset, with random access.
 
-    Local files are read without the Hub, but ``load_dataset`` counts downloads there unless ``HF_HUB_OFFLINE=1`` is
-    set, and waits some seconds where the network does not answer.
+    Local files need no Hub. But ``load_dataset`` calls the Hub to count downloads, and waits some seconds if the
+    network does not answer. Set ``HF_HUB_OFFLINE=1`` to avoid this.
 
     Args:
-        config: Names the dataset, its files and the split.
+        config: The dataset, its files and the split.
 
     Returns:
         The ``datasets.Dataset``.

@@ -1,4 +1,4 @@
-"""A data set made longer, by records that score nothing, or shorter."""
+"""A data set of another length: longer, with records that score nothing, or shorter."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ from resumable_data.sources.source import Source, SourceWithLengths, check_indic
 
 
 class PaddedDataset:
-    """A data set of another length: padding after its records, or its first records alone.
+    """A data set of another length: with padding after its records, or only its first records.
 
-    Padding stands at the end of the order. To those who index it, it is ``empty_sequence``. A pipeline sees a
-    document that is left out: it has no token, so that no stage can add one and nothing of it is ever scored. The
-    rows that it stands for are those without a token that ``batch(…, drop_remainder=False)`` fills the last batch up
-    with.
+    Padding stands at the end of the order. Its index gives ``empty_sequence``. In a pipeline it is a document that is
+    dropped: no stage can add a token to it, and nothing of it is ever scored. It becomes the rows without tokens with
+    which ``batch(…, drop_remainder=False)`` fills up the last batch.
 
     Args:
-        dataset: An ``ArrayRecordSource``, a ``datasets.Dataset``, another source, or anything with ``len`` and
+        dataset: An ``ArrayRecordSource``, a ``datasets.Dataset``, another source, or an object with ``len`` and
             ``[index]``.
-        full_dataset_length: Records with padding; where it is smaller than the data set, its first so many.
+        full_dataset_length: Records with padding. If it is smaller than the data set, only so many records are used.
         column_name: The column of the documents.
 
     Raises:
@@ -66,7 +65,7 @@ class PaddedDataset:
 
     @property
     def empty_sequence(self) -> Any:
-        """An empty record of the kind of the first: bytes, text, tokens, or ``{column_name: …}`` of these.
+        """An empty record of the same kind as the first: bytes, text, tokens, or ``{column_name: …}`` of these.
 
         Raises:
             PipelineError: A record is of another kind.
@@ -74,7 +73,7 @@ class PaddedDataset:
         return _empty(_record(self.dataset, 0), self.column_name)
 
     def read(self, indices: Int64Array) -> Sequence[Any]:
-        """Records at int64[n] indices, those of padding marked as left out.
+        """Reads the records at int64[n] indices. Padding is marked as left out.
 
         Raises:
             RecordError: A record is bad.
@@ -88,7 +87,7 @@ class PaddedDataset:
         return (records if isinstance(records, Documents) else Documents(records)).keep(real)
 
     def fingerprint(self) -> str:
-        """Digest of the data set's own fingerprint and of the length."""
+        """Returns a digest of the data set's own fingerprint and of the length."""
         return digest("padded", self._source.fingerprint(), str(len(self)))
 
     @property
@@ -97,7 +96,7 @@ class PaddedDataset:
         return knows_lengths(self._source)
 
     def lengths(self, indices: Int64Array) -> Int64Array:
-        """Tokens of each record, int64[n]; -1 for padding."""
+        """Returns the tokens of each record, int64[n]; -1 for padding."""
         check_indices(indices, len(self), repr(self))
         real = indices < len(self._source)
         found = cast(SourceWithLengths, self._source).lengths(np.where(real, indices, 0))
@@ -113,7 +112,7 @@ def pad_dataset(dataset: Any, global_batch_size: int, column_name: str) -> Padde
         column_name: The column of the documents.
 
     Returns:
-        The padded data set, also where there is nothing to pad.
+        The padded data set, also if no padding is needed.
 
     Raises:
         PipelineError: The data set has no random access, or the batch is below 1.
@@ -124,12 +123,12 @@ def pad_dataset(dataset: Any, global_batch_size: int, column_name: str) -> Padde
     if global_batch_size < 1:
         raise PipelineError(f"global_batch_size={global_batch_size} must be at least 1 row")
     if not hasattr(dataset, "__len__"):
-        raise PipelineError(f"{type(dataset).__name__} has no length: a padded data set needs random access")
+        raise PipelineError(f"{type(dataset).__name__} has no length: give a data set with random access")
     return PaddedDataset(dataset, -(-len(dataset) // global_batch_size) * global_batch_size, column_name)
 
 
 def as_source(dataset: Any, column_name: str) -> Source:
-    """The records of a data set: of a ``datasets.Dataset`` those of the column.
+    """Makes a source of a data set. Of a ``datasets.Dataset`` it reads only the column.
 
     Raises:
         PipelineError: It has no random access.
@@ -143,7 +142,7 @@ def as_source(dataset: Any, column_name: str) -> Source:
 
 
 def is_hugging_face(dataset: Any) -> bool:
-    """Whether it is an object of the package ``datasets``, which need not be installed to tell."""
+    """Says whether it is an object of the package ``datasets``, without importing the package."""
     return any(kind.__module__.partition(".")[0] == "datasets" for kind in type(dataset).__mro__)
 
 
@@ -162,5 +161,5 @@ def _empty(record: Any, column_name: str) -> Any:
     if isinstance(record, bytes | str | list | tuple | np.ndarray):
         return cast(Any, record)[:0]
     raise PipelineError(
-        f"a record is a {type(record).__name__}; padding is known for bytes, text, tokens, and mappings of them"
+        f"a record is a {type(record).__name__}, which cannot be padded: give bytes, text, tokens, or mappings"
     )

@@ -1,4 +1,4 @@
-"""From a data set to rows of tokens."""
+"""Makes rows of tokens from a data set."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from resumable_data.sources.parse import parse_int32_tokens, raw_bytes
 from resumable_data.sources.source import Source, knows_lengths
 
 DOCUMENTS_A_BIN = 32
-"""Documents of a packing window for each packing bin: the usual 128 bins are a window of 4096."""
+"""Documents of a packing window for each packing bin: 128 bins, the usual number, make a window of 4096."""
 
 
 @dataclass(frozen=True)
 class Processing:
-    """What becomes of the documents of a data set, whatever it is.
+    """The stages from the documents of a data set to rows.
 
     Attributes:
         column: The column of the documents.
         length: Tokens a row.
         eod_id: The end-of-document token.
-        tokenizer: What ``Dataset.tokenize`` takes; None where the documents are tokens.
+        tokenizer: The tokenizer for ``DocumentDataset.tokenize``; None if the documents are tokens.
         add_bos: Whether text begins with the tokenizer's BOS token.
         add_eos: Whether text ends with its EOS token.
         add_eod: Whether documents end with ``eod_id``.
-        shuffle_seed: Seed of the order of every epoch, or None for that of the data set.
+        shuffle_seed: Seed of the order of every epoch; None keeps the order of the data set.
         bins: Packing bins; None for one document a row.
         schedule: Rows of every batch, over all processes.
         shift: Whether inputs are the targets shifted to the right.
@@ -59,7 +59,7 @@ class Processing:
             raise PipelineError(f"grain_packing_bin_count={self.bins} must be at least 1")
 
     def rows(self, documents: DocumentDataset[Any], epochs: int | None) -> RowDataset:
-        """The rows of so many epochs of ``documents``, or of endless ones; those of all processes.
+        """Makes the rows of a number of epochs, or of endless epochs if it is None: those of all processes.
 
         Raises:
             PipelineError: A setting is impossible.
@@ -77,7 +77,7 @@ class Processing:
         return rows if self.shift else rows.shift("none")
 
     def documents(self, dataset: Any, name: str) -> DocumentDataset[Any]:
-        """The texts, or the tokens, of a data set, as the component of a name.
+        """Makes a component of the texts or tokens of a data set.
 
         Raises:
             PipelineError: The data set has no random access.
@@ -94,7 +94,7 @@ class Processing:
     def _tokens(self, documents: DocumentDataset[Any]) -> DocumentDataset[Any]:
         if self.tokenizer is None:
             return documents.append_eod(self.eod_id) if self.add_eod else documents
-        # Where both are the same token, one closes a document and not two.
+        # If EOS and EOD are the same token, it must end a document once, not twice.
         same = self.add_eod and getattr(self.tokenizer, "eos_token_id", None) == self.eod_id
         return documents.tokenize(
             self.tokenizer,
@@ -105,7 +105,7 @@ class Processing:
         )
 
     def _shards(self, documents: DocumentDataset[Any]) -> int:
-        """The logical shards of the batches, each of which packs its part of the documents."""
+        """Returns the number of logical shards of the batches. Each packs its part of the documents."""
         known = documents.node.lengths_known
         return 1 if known else default_shards(max(self.schedule.sizes))
 
@@ -134,44 +134,44 @@ def preprocess_dataset(
     max_steps_per_epoch: int | None = None,
     eod_token_id: int | None = None,
 ) -> tuple[UnbatchedDataset, Any]:
-    """From a data set to this host's rows of tokens.
+    """Makes this process's rows of tokens from a data set.
 
-    The order is one for all hosts: host ``i`` of ``n`` has rows ``[i * G / n, (i + 1) * G / n)`` of every global
-    batch of G rows, and what the global batches are depends on no host.
+    All processes have one order. Process ``i`` of ``n`` has rows ``[i * G / n, (i + 1) * G / n)`` of every global
+    batch of G rows. The global batches do not depend on the number of processes.
 
     Args:
-        dataloading_host_index: This host, as ``jax.process_index()``.
-        dataloading_host_count: How many hosts load data, as ``jax.process_count()``; it divides the global batch.
+        dataloading_host_index: The index of this process, as ``jax.process_index()``.
+        dataloading_host_count: The number of processes, as ``jax.process_count()``; it divides the global batch.
         dataset: A data set of ``load_array_record_dataset`` or ``load_huggingface_dataset``, a ``PaddedDataset``,
-            another source, or anything with ``len`` and ``[index]``. Its records are text, tokens, their bytes
-            (UTF-8, or int32), or mappings with these in a column. None of them is changed.
-        data_column_name: That column.
-        tokenize: Whether the records are text that has to be tokenised; otherwise they are tokens.
-        global_batch_size: Rows a batch, over all hosts.
-        max_target_length: Tokens a row. What is longer loses its tail, tokenised here or before.
+            another source, or an object with ``len`` and ``[index]``. Its records are text, tokens, their bytes
+            (UTF-8, or int32), or mappings with these in a column. It is not changed.
+        data_column_name: The column of these mappings.
+        tokenize: Whether the records are text to tokenize; otherwise they are tokens.
+        global_batch_size: Rows a batch, over all processes.
+        max_target_length: Tokens a row. Longer documents are truncated at their end.
         shuffle: Whether every epoch has an order of its own.
         data_shuffle_seed: Seed of these orders.
         tokenizer_path: Folder, ``tokenizer.json`` or name of the tokenizer.
         hf_access_token: Access token of the Hugging Face Hub, for the tokenizer.
-        add_bos: Whether text begins with the tokenizer's BOS token. Tokens are taken as they are.
-        add_eos: Whether text ends with its EOS token; not twice, where that is the end-of-document token.
-        add_eod: Whether documents end with the end-of-document token. One that fills a row, or is cut, has none.
-        grain_packing: Whether rows hold several documents, rather than one each.
-        grain_packing_bin_count: Packing bins, by default as many as rows in a batch. There are 32 documents a bin in
-            each window of documents that are packed together (of text divided among the logical shards); more fill
-            better.
-        shift: Whether inputs are the targets shifted right by one, rather than the same.
-        drop_remainder: Whether the rows after the last whole batch of all epochs are left out. Otherwise it is
-            filled up with rows that score nothing; so are those of a ``PaddedDataset`` in any case.
-        num_epochs: Epochs, whose orders differ where they are shuffled; None for endless ones. A batch may hold rows
-            of two epochs.
-        tokenizer_cache_dir: Where the tokenizer is kept when it is downloaded.
-        max_steps_per_epoch: Ends the rows after so many batches an epoch, of which there is one if ``num_epochs`` is
-            None; by default after the last.
-        eod_token_id: The end-of-document token, where no tokenizer supplies one. Without a tokenizer it is needed.
+        add_bos: Whether text begins with the tokenizer's BOS token. Records of tokens get none.
+        add_eos: Whether text ends with its EOS token. If that is also the end-of-document token, it stands once.
+        add_eod: Whether documents end with the end-of-document token. A document that fills a row or is truncated
+            has none.
+        grain_packing: Whether a row can hold several documents; otherwise it holds one.
+        grain_packing_bin_count: Packing bins; by default the rows of a batch. A packing window has 32 documents a
+            bin; if lengths are not known, the logical shards divide them. More bins fill rows better.
+        shift: Whether inputs are the targets shifted right by one; otherwise both are the same.
+        drop_remainder: Whether to leave out the rows after the last whole batch of all epochs. Otherwise the last
+            batch is filled up with rows that score nothing. That of a ``PaddedDataset`` is always filled up.
+        num_epochs: The number of epochs; None for endless data. With ``shuffle`` each has its own order. A batch may
+            hold rows of two epochs.
+        tokenizer_cache_dir: Folder of downloaded tokenizers.
+        max_steps_per_epoch: Ends the rows after ``max_steps_per_epoch * (num_epochs or 1)`` batches; None ends them
+            with the data.
+        eod_token_id: The end-of-document token, if no tokenizer supplies one. Without a tokenizer it is needed.
 
     Returns:
-        The rows, which are iterated over, resumed, or handed to Grain with ``to_grain()``; and ``dataset``.
+        The rows, to iterate over, resume, or pass to Grain with ``to_grain()``; and ``dataset``.
 
     Raises:
         PipelineError: A setting is impossible.
@@ -211,7 +211,7 @@ def preprocess_dataset(
 
 
 def packing_bins(packing: bool, bin_count: int | None, batch_size: int) -> int | None:
-    """The packing bins, by default as many as rows in a batch; None without packing."""
+    """Returns the number of packing bins, by default the rows of a batch; None without packing."""
     if not packing:
         return None
     return batch_size if bin_count is None else bin_count
@@ -219,21 +219,21 @@ def packing_bins(packing: bool, bin_count: int | None, batch_size: int) -> int |
 
 @dataclass(frozen=True)
 class Content:
-    """What a record holds: itself, or what stands in its column; bytes that are tokens as tokens.
+    """A function from a record to its text or tokens: the record itself, or its column if it is a mapping.
 
     Attributes:
         column: The column of records that are mappings.
-        as_tokens: Whether bytes are int32 tokens, rather than text.
+        as_tokens: Whether bytes are int32 tokens; otherwise they are text.
     """
 
     column: str
     as_tokens: bool
 
     def __call__(self, record: Any) -> Any:
-        """The text or the tokens of a record.
+        """Returns the text or the tokens of a record.
 
         Raises:
-            RecordError: It has no such column, or bytes that are no int32 tokens.
+            RecordError: It has no such column, or its bytes are not int32 tokens.
         """
         found: Any = record
         if isinstance(record, Mapping):
@@ -245,7 +245,7 @@ class Content:
 
 
 def _source_of(dataset: Any, content: Content) -> Source:
-    """The records of a data set; where their lengths can be known, as tokens."""
+    """Makes a source of a data set. It reads tokens if their lengths can be known."""
     if isinstance(dataset, PaddedDataset):
         inner = _source_of(dataset.dataset, content)
         return PaddedDataset(inner, dataset.full_dataset_length, dataset.column_name)

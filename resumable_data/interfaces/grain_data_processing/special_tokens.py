@@ -1,4 +1,4 @@
-"""The end-of-document token: that of the tokenizer, or the one of a config."""
+"""The end-of-document token, from the tokenizer or from a config."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ LOGGER = logging.getLogger("resumable_data.grain_data_processing")
 
 
 def eod_token(tokenizer: Any, given: int | None) -> int:
-    """The end-of-document token: the tokenizer's EOS, or the given one where the tokenizer has none.
+    """Returns the end-of-document token: the tokenizer's EOS token, or the given one if the tokenizer has none.
 
     Args:
-        tokenizer: What ``find_tokenizer`` gave, or None.
-        given: ``eod_token_id`` as the user gave it.
+        tokenizer: The result of ``find_tokenizer``, or None.
+        given: The ``eod_token_id`` of the user.
 
     Raises:
-        PipelineError: Neither is there.
+        PipelineError: Both are missing.
     """
     own = getattr(tokenizer, "eos_token_id", None)
     if own is None and given is None:
         raise PipelineError(
-            "eod_token_id or a tokenizer_path with an EOS token is needed: the end-of-document token is the first "
-            "input of every document, also with add_eod=False"
+            "there is no end-of-document token, the first input of every document, also with add_eod=False: give "
+            "eod_token_id, or a tokenizer_path with an EOS token"
         )
     if own is None:
         assert given is not None
         return given
     if given is not None and given != own:
         LOGGER.warning(
-            "eod_token_id=%d is not used: the tokenizer's end-of-document token is %d. Pass tokenizer_path=None, or "
-            "a tokenizer with another EOS token, to use it",
+            "eod_token_id=%d is not used: the tokenizer's end-of-document token is %d. To use it, pass "
+            "tokenizer_path=None, or a tokenizer with another EOS token",
             given,
             own,
         )

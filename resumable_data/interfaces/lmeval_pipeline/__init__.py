@@ -1,7 +1,7 @@
-"""Requests of the evaluation harness as batches, behind the interface of ``xlstm_jax.dataset.lmeval_pipeline``.
+"""Requests of the evaluation harness as batches, with the interface of ``xlstm_jax.dataset.lmeval_pipeline``.
 
-It needs the extras ``grain`` and ``text``. ``docs/evaluation.md`` says how to evaluate, and ``docs/migration.md``
-where this differs from the original, and why.
+It needs the extras ``grain`` and ``text``. ``docs/evaluation.md`` says how to evaluate. ``docs/migration.md`` says
+where it differs from the original, and why.
 """
 
 from resumable_data.interfaces.lmeval_pipeline.adapter import RequestScorer, as_harness_model

@@ -1,4 +1,4 @@
-"""A model in JAX as the evaluation harness calls it."""
+"""A model in JAX with the methods that the evaluation harness calls."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from resumable_data.interfaces.multihost_dataloading.global_arrays import proces
 
 @dataclass(frozen=True)
 class RequestScorer:
-    """A model that answers requests for log-likelihoods, as a list of answers in the order of the requests.
+    """A model that answers requests for log-likelihoods, in the order of the requests.
 
-    On several processes each of them asks for the same, and gets all answers.
+    In a run of several processes all of them call it with the same requests, and all get all answers.
 
     Attributes:
-        score: Says of each target of a batch how probable it is; see ``score_logits``. JAX compiles it.
+        score: Returns the log-probability of each target of a batch; see ``score_logits``. JAX compiles it.
         params: The model's parameters, as ``score`` takes them.
         tokenizer_path: Folder, ``tokenizer.json`` or name of the tokenizer.
         global_batch_size: Rows a batch, over all processes.
         mesh: The rows of a batch are divided among all its devices; by default all devices.
-        max_length: Most tokens of a row, for models with a limited context; None where there is no limit.
-        padding_multiple: The length of a batch is a multiple of this, or ``max_length``. A larger one compiles less
-            and pads more.
-        model: A name of the model and its parameters: scores saved of another are not used.
-        directory: Folder where evaluations are saved, each in a folder of its own, and resumed; None not to save.
+        max_length: The most tokens of a row, for models with a limited context; None for no limit.
+        padding_multiple: The length of a batch is a multiple of this, or ``max_length``. A larger number compiles
+            less and pads more.
+        model: A name of the model and its parameters. Saved scores of another name are not used.
+        directory: Folder of saved evaluations, each in a folder of its own; None saves nothing.
         save_every: Batches from one checkpoint to the next.
         pipeline: Further arguments of ``lmeval_preprocessing_pipeline``, such as ``bos_token_id``.
     """
@@ -57,19 +57,19 @@ class RequestScorer:
     pipeline: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
 
     def loglikelihood(self, requests: Sequence[Request]) -> list[tuple[float, bool]]:
-        """How probable each continuation is after its context, and whether greedy decoding gives it.
+        """Scores each continuation after its context, and says whether greedy decoding gives it.
 
         Args:
             requests: Each has ``args``: context and continuation.
 
         Raises:
-            PipelineError: ``score`` does not say what is greedy, or a setting is impossible.
+            PipelineError: ``score`` does not return ``is_greedy``, or a setting is impossible.
             RecordError: A request has no text to score.
         """
         return [(score.log_prob, bool(score.is_greedy)) for score in self.scores(requests)]
 
     def loglikelihood_rolling(self, requests: Sequence[Request]) -> list[float]:
-        """How probable each text is. With ``max_length`` a long one is split, each token scored once.
+        """Scores each text. With ``max_length`` a long text is split; each token is scored once.
 
         Args:
             requests: Each has ``args``: the text.
@@ -81,27 +81,27 @@ class RequestScorer:
         return [score.log_prob for score in self.scores(requests, needs_greedy=False)]
 
     def generate_until(self, requests: Sequence[Request]) -> list[str]:
-        """Refused: nothing is generated.
+        """Refuses requests that generate text.
 
         Raises:
             PipelineError: There are requests.
         """
         if len(requests):
             raise PipelineError(
-                f"{len(requests)} requests are generate_until, but this model scores text and generates none: choose "
-                "tasks of loglikelihood, loglikelihood_rolling or multiple_choice"
+                f"{len(requests)} requests are generate_until, but this model only scores text: choose tasks of "
+                "loglikelihood, loglikelihood_rolling or multiple_choice"
             )
         return []
 
     def scores(self, requests: Sequence[Request], *, needs_greedy: bool = True) -> list[Score]:
-        """What the model makes of each request, with the number of tokens that it scores.
+        """Scores each request.
 
         Args:
             requests: Each has ``args``.
-            needs_greedy: Whether ``score`` has to say what is greedy.
+            needs_greedy: Whether ``score`` must return ``is_greedy``.
 
         Raises:
-            PipelineError: ``score`` does not return what it has to, or a setting is impossible.
+            PipelineError: The result of ``score`` has a wrong form, or a setting is impossible.
             RecordError: A request has no text to score.
         """
         if not len(requests):
@@ -129,12 +129,12 @@ class RequestScorer:
 
 
 def as_harness_model(scorer: RequestScorer) -> Any:
-    """An ``lm_eval.api.model.LM`` for ``lm_eval.simple_evaluate(model=…)``.
+    """Makes an ``lm_eval.api.model.LM`` for ``lm_eval.simple_evaluate(model=…)``.
 
-    On several processes each of them calls ``simple_evaluate``, and gets the same results.
+    In a run of several processes all of them call ``simple_evaluate``, and all get the same results.
 
     Args:
-        scorer: Answers the requests.
+        scorer: The model that answers the requests.
 
     Raises:
         PipelineError: The package ``lm_eval`` cannot be imported.
@@ -147,7 +147,7 @@ def as_harness_model(scorer: RequestScorer) -> Any:
         ) from error
 
     class HarnessModel(base):
-        """Passes requests on."""
+        """A model that passes all requests to the scorer."""
 
         loglikelihood = staticmethod(scorer.loglikelihood)
         loglikelihood_rolling = staticmethod(scorer.loglikelihood_rolling)

@@ -1,4 +1,4 @@
-"""From the scores of rows, as they come, to one score a request, in the order of the requests."""
+"""Adds up the scores of rows, in any order, to one score a request, in the order of the requests."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from resumable_data.errors import PipelineError
 
 
 class Score(NamedTuple):
-    """What a model makes of a request.
+    """The score of a request.
 
     Attributes:
-        log_prob: Sum of the log-probabilities of the tokens that are scored, in nats.
-        is_greedy: Whether of each of them no other token is more probable, so that greedy decoding gives them; True
-            if there is none, and None where that is not known.
-        tokens: How many there are.
+        log_prob: Sum of the log-probabilities of the scored tokens, in nats.
+        is_greedy: Whether greedy decoding gives all scored tokens: no other token is more probable than one of them.
+            True if no token is scored, and None if it is not known.
+        tokens: The number of scored tokens.
     """
 
     log_prob: float
@@ -37,24 +37,23 @@ def aggregate(
 ) -> list[Score]:
     """Adds up the scores of the rows of each request.
 
-    Rows may come in any order. Those of padding are left out. The rows of a request are added in the order of their
-    numbers, so that the sums are the same whatever the batches were. Add up what a row scores in several steps, such
-    as chunks of a long one, before.
+    Rows may come in any order. Rows of padding are left out. The rows of a request are added in the order of their
+    numbers, so the sums do not depend on the batches. If a model scores a row in several steps, add these up first.
 
     Args:
         document_idx: int[rows], the request of each row, from 1; 0 for a row of padding.
-        sequence_idx: int[rows], which row of the request it is, from 0.
-        log_probs: float[rows], the sum of the log-probabilities of the targets that are scored.
-        counts: int[rows], how many these are.
-        correct: int[rows], of how many of them no other token is more probable; None where that is not known.
-        sequences: int[requests], how many rows each request has.
+        sequence_idx: int[rows], the number of the row in its request, from 0.
+        log_probs: float[rows], the sum of the log-probabilities of the scored targets.
+        counts: int[rows], the number of scored targets.
+        correct: int[rows], the number of scored targets that are the most probable token; None if it is not known.
+        sequences: int[requests], the number of rows of each request.
 
     Returns:
         One score a request, in the order of the requests.
 
     Raises:
-        PipelineError: Rows of a request are missing, occur twice, or are of no request; the message names them. Or
-            the arrays do not fit together.
+        PipelineError: Rows of a request are missing or occur twice, or rows do not belong to a request; the message
+            names them. Or the shapes or dtypes of the arrays are wrong.
 
     >>> aggregate([2, 1, 0, 1], [0, 1, 0, 0], [-3.0, -1.0, -9.0, -0.5], [2, 1, 0, 1], [1, 1, 0, 1], [2, 1])
     [Score(log_prob=-1.5, is_greedy=True, tokens=2), Score(log_prob=-3.0, is_greedy=False, tokens=2)]
@@ -70,7 +69,7 @@ def aggregate(
         "correct": np.zeros_like(np.asarray(counts)) if correct is None else np.asarray(correct),
     }
     _check_columns(columns)
-    # first: int64[requests + 1], the first row of each request where all rows stand in order
+    # first: int64[requests + 1], the first row of each request if all rows stand in order
     first = np.concatenate([[0], np.cumsum(np.asarray(sequences, np.int64))])
     real = columns["document_idx"] != 0
     documents, sequence, sums, numbers, matches = (column[real] for column in columns.values())
@@ -92,18 +91,18 @@ def _check_columns(columns: dict[str, npt.NDArray[Any]]) -> None:
     shapes = {name: column.shape for name, column in columns.items()}
     if len(set(shapes.values())) > 1 or columns["document_idx"].ndim != 1:
         raise PipelineError(
-            f"each array has one value a row, but their shapes are {shapes}: join those of all batches"
+            f"each array needs one value a row, but the shapes are {shapes}: join the arrays of all batches"
         )
     for name in ("document_idx", "sequence_idx", "counts", "correct"):
         column = columns[name]
         if column.size and column.dtype.kind not in "iu":
-            raise PipelineError(f"{name} are {column.dtype}, and no integers")
+            raise PipelineError(f"{name} are {column.dtype}, not integers")
 
 
 def _places(
     requests: npt.NDArray[np.int64], sequence: npt.NDArray[np.int64], first: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Where each row stands, where all rows of all requests stand in order; each place is taken exactly once.
+    """Returns the place of each row in the order of all rows of all requests. Each place is taken exactly once.
 
     Raises:
         PipelineError: A place is taken twice or not at all, or there is no such place.
@@ -115,7 +114,7 @@ def _places(
     if not known.all():
         strange = np.flatnonzero(~known)
         found = [f"document_idx {requests[row] + 1}, sequence_idx {sequence[row]}" for row in strange.tolist()]
-        raise PipelineError(f"rows are of none of {count} requests: {_some(found)}")
+        raise PipelineError(f"rows do not belong to one of the {count} requests: {_some(found)}")
     places = first[requests] + sequence
     times = np.bincount(places, minlength=int(first[-1]))
     for what, wrong in (("occur twice", times > 1), ("are missing", times == 0)):

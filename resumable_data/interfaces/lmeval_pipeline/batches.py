@@ -1,4 +1,4 @@
-"""One process's rows of the batches of all requests, and an iterator over them that can be saved."""
+"""The rows of one process in the batches of all requests, and an iterator over them that can be saved."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _FIELDS = (*TOKEN_FIELDS, "document_idx", "sequence_idx")
 
 
 class PadLongestFirstDataset(PadSequenceInBatchDataset):
-    """Pads items of a data set whose longest come first, so that the first of a batch tells the length.
+    """Pads the items of a data set that begins with the longest. So the first item of a batch gives its length.
 
     Args:
         dataset: As in ``PadSequenceInBatchDataset``.
         batch_size: Items of a batch.
         multiple_of: The length of a batch is a multiple of this, or ``max_length``.
-        max_length: No item is longer, and no batch becomes so; None where there is no limit.
+        max_length: No item and no batch is longer; None for no limit.
     """
 
     def __init__(self, dataset: Any, batch_size: int, multiple_of: int, max_length: int | None) -> None:
@@ -54,22 +54,22 @@ class PadLongestFirstDataset(PadSequenceInBatchDataset):
 class RequestBatches:
     """The part of one process in the batches of all requests, longest first.
 
-    The rows are sorted over all processes and divided into global batches of one length each, which every process
-    knows. Process ``i`` of H has rows ``[i * G / H, (i + 1) * G / H)`` of each.
+    All rows are sorted together and cut into global batches. Each batch has one length, which every process knows.
+    Process ``i`` of H has rows ``[i * G / H, (i + 1) * G / H)`` of a batch of G rows.
 
     Args:
         rows: The rows of all requests.
         global_batch_size: Rows a batch, over all processes.
-        host_index: This process, from 0.
-        host_count: How many processes there are; they divide the batch.
-        padding_multiple: The length of a batch is a multiple of this, or the largest that a row may have.
-        rows_multiple: The rows that this process gives are a multiple of this; those added score nothing.
-        ahead: Batches that a thread makes ahead, or 0 to make each when it is asked for.
+        host_index: The index of this process, from 0.
+        host_count: The number of processes; it divides the batch.
+        padding_multiple: The length of a batch is a multiple of this, or the most tokens of a row.
+        rows_multiple: The rows of this process are filled up to a multiple of this, with rows that score nothing.
+        ahead: Batches that a thread makes ahead; 0 makes each batch when it is taken.
 
     Attributes:
         dataset: The batches, ``LLMIndexedBatch`` of NumPy arrays, as a Grain data set.
-        requests: How many requests there are.
-        sequences: int64[requests], how many rows each has.
+        requests: The number of requests.
+        sequences: int64[requests], the number of rows of each.
 
     Raises:
         PipelineError: There are no rows, or the processes do not divide the batch.
@@ -89,7 +89,7 @@ class RequestBatches:
         if not len(rows):
             raise PipelineError("there are no requests to evaluate: the data set is empty")
         if not 0 <= host_index < host_count:
-            raise PipelineError(f"process {host_index} is none of {host_count} processes, counted from 0")
+            raise PipelineError(f"there is no process {host_index}: {host_count} processes count from 0")
         local = local_batch_size(global_batch_size, host_count)
         self.requests = len(rows.sequences)
         self.sequences: npt.NDArray[np.int64] = rows.sequences
@@ -118,34 +118,34 @@ class RequestBatches:
         return RequestBatchIterator(self.dataset, self._ahead, self._description)
 
     def description(self) -> dict[str, Any]:
-        """What decides the batches of all processes, as JSON values."""
+        """Returns the settings and fingerprints that decide the batches of all processes, as JSON values."""
         return dict(self._description)
 
 
 def _join(items: Sequence[Mapping[str, Any]], rows: int) -> LLMIndexedBatch:
-    """A batch of items that are equally long."""
+    """Joins items of equal length to a batch."""
     return LLMIndexedBatch(
         **{name: pad_axis(np.concatenate([item[name] for item in items]), 0, rows, 0) for name in _FIELDS}
     )
 
 
 class RequestBatchIterator:
-    """Iterates over a process's batches. Its position is that of all processes, on any number of them.
+    """An iterator over the batches of one process. All processes have the same position, whatever their number.
 
     Args:
         dataset: The batches.
-        ahead: How many a thread makes ahead, or 0.
-        description: What decides them.
+        ahead: Batches that a thread makes ahead, or 0.
+        description: The settings and fingerprints that decide the batches.
 
     Attributes:
         step: Batches delivered.
     """
 
     position_is_global = True
-    """The state that one process saves is that of each, so that another number of processes can go on with it."""
+    """All processes have the same state, so any number of processes can go on with the state that one saves."""
 
     edits: Sequence[Edit] = ()
-    """None: nothing can be changed."""
+    """Always empty: an evaluation cannot be changed while it runs."""
 
     def __init__(self, dataset: grain.MapDataset[LLMIndexedBatch], ahead: int, description: dict[str, Any]) -> None:
         self._dataset: Any = dataset
@@ -166,42 +166,42 @@ class RequestBatchIterator:
         except StopIteration:
             raise
         except BaseException:
-            # A generator that failed, or was interrupted, would look as if it had ended.
+            # A generator that failed or was interrupted looks as if it had ended, so a new one starts here.
             self._go_to(self.step)
             raise
         self.step += 1
         return batch
 
     def description(self) -> dict[str, Any]:
-        """What decides the batches, as JSON values."""
+        """Returns the settings and fingerprints that decide the batches, as JSON values."""
         return dict(self._description)
 
     def get_state(self) -> dict[str, Any]:
-        """The position: the number of batches delivered, and what decides the batches."""
+        """Returns the position: the number of batches delivered, and what decides the batches."""
         return {"step": self.step, **self._description}
 
     def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
-        """Goes to a position, or raises and stays where it is.
+        """Goes to a position, or raises and does not move.
 
         Raises:
-            StateError: The state is damaged.
+            StateError: The state is damaged, or ``allow`` is not empty.
             PipelineMismatchError: It is of other requests, or of other batches.
         """
         self.check_state(state, allow)()
 
     def check_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> Callable[[], None]:
-        """Checks a position and returns what goes there.
+        """Checks a position, and returns a function that goes there.
 
         Raises:
-            StateError: The state is damaged, or something is allowed to differ, which nothing is.
+            StateError: The state is damaged, or ``allow`` is not empty.
             PipelineMismatchError: It is of other requests, or of other batches.
         """
         if allow:
-            raise StateError(f"allow={sorted(allow)}: nothing of an evaluation may differ from the saved one")
+            raise StateError(f"allow={sorted(allow)}: an evaluation must not differ from its state; leave allow out")
         expected = self.get_state()
         step = state.get("step")
         if state.keys() != expected.keys() or not is_natural(step) or step > len(self._dataset):
-            raise StateError(f"the state is damaged, or not one of batches of requests: {dict(state)}")
+            raise StateError(f"the state is damaged, or is not a state of batches of requests: {dict(state)}")
         lines = tuple(
             f"{name} was {state[name]!r}, is {value!r}"
             for name, value in self._description.items()
@@ -229,5 +229,5 @@ class RequestBatchIterator:
         dataset = self._dataset
         batches = (dataset[place] for place in range(self.step, len(dataset)))
         self._batches = Background(batches, self._ahead) if self._ahead else batches
-        # What ends the thread must not hold this iterator, so that it also ends when the iterator is collected.
+        # The finalizer must not refer to this iterator: so the thread also ends when the iterator is collected.
         self._end = weakref.finalize(self, self._batches.close)

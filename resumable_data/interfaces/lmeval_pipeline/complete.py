@@ -1,4 +1,4 @@
-"""All the fields of an ``LLMIndexedBatch``, of items that have some of them."""
+"""Adds the missing fields of an ``LLMIndexedBatch`` to items."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ TOKEN_FIELDS = (
     "targets_position",
     "targets_segmentation",
 )
-"""The fields of a batch with a value for each token; all of them int32[batch, length]."""
+"""The fields of a batch with a value for each token: int32[batch, length]."""
 
 
 class CompleteLLMIndexedBatch(grain.MapTransform):
-    """Adds what an ``LLMIndexedBatch`` has beside its tokens: number of the document, chunk, positions, borders.
+    """Adds the fields of an ``LLMIndexedBatch`` beside its tokens: numbers of document and row, positions, borders.
 
     >>> tokens = {"inputs": np.array([[1, 2]]), "targets": np.array([[1, 2]]), "idx": np.array(0)}
     >>> item = CompleteLLMIndexedBatch().map(tokens)
@@ -32,16 +32,16 @@ class CompleteLLMIndexedBatch(grain.MapTransform):
 
     @staticmethod
     def map(element: Mapping[str, Any]) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The item with what it lacks.
+        """Adds the missing fields to an item.
 
         Args:
-            element: ``inputs`` and ``targets``, int[batch, length], and where they are known ``idx``, the index of
-                the document from 0, ``sequence_idx``, int[batch], and positions. It is not changed.
+            element: ``inputs`` and ``targets``, int[batch, length]; optional are ``idx``, the index of the document
+                from 0, ``sequence_idx``, int[batch], and positions. It is not changed.
 
         Returns:
-            The item with ``sequence_idx``, by default 0, ``inputs_position`` and ``targets_position``, by default
-            counted from 0 in each row, ``_document_borders``, False everywhere, and, instead of ``idx``,
-            ``document_idx``, int32[batch], counted from 1.
+            A new item. ``sequence_idx`` is 0 if it was missing. ``inputs_position`` and ``targets_position`` count
+            from 0 in each row if they were missing. ``_document_borders`` is False everywhere. ``document_idx``,
+            int32[batch], replaces ``idx`` and counts from 1.
         """
         item = {key: value for key, value in element.items() if key != "idx"}
         rows, length = np.shape(item["inputs"])
@@ -59,7 +59,7 @@ def _positions(rows: int, length: int) -> np.ndarray[Any, np.dtype[np.int32]]:
 
 
 def empty_llm_indexed_sample() -> dict[str, np.ndarray[Any, Any]]:
-    """A row of padding, one cell long: every token and number is 0, so it scores nothing and is of no document.
+    """Makes a row of padding, one cell long. Every token and number is 0: it scores nothing and has no document.
 
     >>> sample = empty_llm_indexed_sample()
     >>> sample["document_idx"].tolist(), sample["targets_segmentation"].tolist()

@@ -1,4 +1,4 @@
-"""A pass over requests that keeps the scores it has, and can be saved and resumed."""
+"""A pass over requests that keeps its scores, and can be saved and resumed."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ VERSION = 1
 
 
 class Evaluation:
-    """Scores requests batch by batch: an iterator over the numbers of batches that are scored.
+    """An iterator that scores requests batch by batch, and yields the number of scored batches.
 
-    Save it as any data iterator, ``DataSave(evaluation)``: the position and the scores so far go into the checkpoint,
-    and any number of processes goes on from there. After an error it is where it was.
+    Save it like a data iterator, with ``DataSave(evaluation)``. The checkpoint holds the position and the scores so
+    far, and any number of processes can go on from there. After an error the position has not moved.
 
     Args:
-        batches: What ``lmeval_preprocessing_pipeline`` gave. Nothing else may advance it.
-        score: Says of each target of a batch how probable it is.
+        batches: The result of ``lmeval_preprocessing_pipeline``. Nothing else may take batches from it.
+        score: Returns the log-probability of each target of a batch.
         params: The model's parameters, as ``score`` takes them.
-        model: A name of the model and its parameters, such as ``"run 7, step 1000"``: a state of another is refused.
-        needs_greedy: Whether ``score`` has to say what is greedy, as ``loglikelihood`` needs it.
+        model: A name of the model and its parameters, such as ``"run 7, step 1000"``. States of another name are
+            refused.
+        needs_greedy: Whether ``score`` must return ``is_greedy``, as ``loglikelihood`` needs it.
 
     Raises:
-        PipelineError: The batches are not those of requests, or some were taken before.
+        PipelineError: The batches are not batches of requests, or some were taken before.
     """
 
     edits: Sequence[Edit] = ()
-    """None: nothing can be changed."""
+    """Always empty: an evaluation cannot be changed while it runs."""
 
     def __init__(
         self,
@@ -52,8 +53,8 @@ class Evaluation:
             raise PipelineError("an evaluation takes the batches of lmeval_preprocessing_pipeline")
         if batches.step_counter:
             raise PipelineError(
-                f"{batches.step_counter} batches were taken before, so that nothing would score them: reset() the "
-                "batches, or make them anew"
+                f"{batches.step_counter} batches were taken before the evaluation, which would not score them: call "
+                "reset() on the batches, or make new ones"
             )
         self._batches = batches
         self._requests = batches.dataloader
@@ -63,7 +64,7 @@ class Evaluation:
 
     @property
     def step(self) -> int:
-        """Batches that are scored."""
+        """The number of scored batches."""
         return len(self._rows)
 
     def __len__(self) -> int:
@@ -73,11 +74,11 @@ class Evaluation:
         return self
 
     def __next__(self) -> int:
-        """Scores the next batch; returns how many are scored.
+        """Scores the next batch, and returns the number of scored batches.
 
         Raises:
-            StopIteration: All are.
-            PipelineError: ``score`` does not return what it has to.
+            StopIteration: All batches are scored.
+            PipelineError: The result of ``score`` has a wrong form.
         """
         before = self._batches.get_state()
         batch = next(self._batches)
@@ -89,21 +90,21 @@ class Evaluation:
         return self.step
 
     def results(self) -> list[Score]:
-        """One score a request, in the order of the requests.
+        """Returns one score a request, in the order of the requests.
 
         Raises:
             PipelineError: Not all batches are scored.
         """
         if self.step < len(self):
-            raise PipelineError(f"{self.step} of {len(self)} batches are scored: score all of them before")
+            raise PipelineError(f"only {self.step} of {len(self)} batches are scored: score all of them first")
         return aggregate(**self._columns(), sequences=self._requests.sequences)
 
     def description(self) -> dict[str, Any]:
-        """What decides the scores, as JSON values."""
+        """Returns the settings and fingerprints that decide the scores, as JSON values."""
         return {"model": self._model, **self._requests.description()}
 
     def get_state(self) -> dict[str, Any]:
-        """The position and the scores so far, as JSON values; about 60 bytes a row."""
+        """Returns the position and the scores so far, as JSON values: about 60 bytes a row."""
         content = {
             "step": self.step,
             "model": self._model,
@@ -113,7 +114,7 @@ class Evaluation:
         return seal(FORMAT, VERSION, content)
 
     def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
-        """Goes to a saved position with its scores, or raises and stays where it is.
+        """Goes to a saved position with its scores, or raises and does not move.
 
         Raises:
             StateError: The state is damaged or of another version.
@@ -122,7 +123,7 @@ class Evaluation:
         self.check_state(state, allow)()
 
     def check_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> Callable[[], None]:
-        """Checks a saved position and returns what goes there.
+        """Checks a saved position, and returns a function that goes there.
 
         Raises:
             StateError: The state is damaged or of another version.
@@ -158,7 +159,7 @@ class Evaluation:
         self.close()
 
     def _columns(self) -> dict[str, Any]:
-        """The scores of all rows; ``correct`` is None where it is not known."""
+        """Joins the scores of all rows. ``correct`` is None if it is not known."""
         return {
             field.name: None
             if any(getattr(rows, field.name) is None for rows in self._rows)
@@ -168,7 +169,7 @@ class Evaluation:
 
 
 def _checked(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A state whose form and checksum are right."""
+    """Checks the form and the checksum of a state, and returns its content."""
     given = unseal(FORMAT, VERSION, ("step", "model", "batches", "scores"), state)
     if not _is_list(given["scores"]):
         raise StateError("the state is damaged: its scores are not a list. Restore an earlier checkpoint")

@@ -1,4 +1,4 @@
-"""Data sets with random access, indexed as those of Grain are."""
+"""Data sets with random access, with the indexing of Grain's data sets."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import grain.python as grain
 
 
 def as_map_dataset(dataset: Any) -> grain.MapDataset[Any]:
-    """A Grain data set of anything that has ``len`` and ``[index]``."""
+    """Makes a Grain data set of an object with ``len`` and ``[index]``."""
     return cast(Any, dataset) if isinstance(dataset, grain.MapDataset) else grain.MapDataset.source(dataset)
 
 
 class RearrangedDataset(grain.MapDataset[Any]):
-    """Items of another data set at other places.
+    """The items of another data set at other places.
 
-    Like all data sets of Grain with random access it repeats without end: index ``len + 1`` is item 1 again.
+    Like every Grain data set with random access it repeats without end: index ``len + 1`` is item 1 again.
 
     Args:
-        dataset: A Grain data set, or anything with ``len`` and ``[index]``.
+        dataset: A Grain data set, or an object with ``len`` and ``[index]``.
     """
 
     def __init__(self, dataset: Any) -> None:
-        # Any: Grain takes None for an item that was filtered out, which no item here is.
+        # Any: for Grain an item that was filtered out is None, but here no item is filtered out.
         self.dataset: Any = as_map_dataset(dataset)
         super().__init__(self.dataset)
 
@@ -36,9 +36,9 @@ class RearrangedDataset(grain.MapDataset[Any]):
         if isinstance(index, slice):
             return self.slice(cast(Any, index))
         if not len(self):
-            raise IndexError(f"item {index} of {self}")
+            raise IndexError(f"there is no item {index} of {self}")
         return self._item(int(index) % len(self))
 
     def _item(self, place: int) -> Any:
-        """The item at a place from 0 to the length."""
+        """Returns the item at a place in ``[0, len(self))``."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Batches of a full number of rows, and rows of one length within a batch."""
+"""Pads data sets to full batches, and the rows of a batch to one length."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from resumable_data.interfaces.multihost_dataloading.padding import pad_to
 
 
 class PadBatchDataset(RearrangedDataset):
-    """A data set made longer by padding items after its own, so that batches are full.
+    """A data set with padding items at its end, so that batches are full.
 
     Args:
-        dataset: A Grain data set, or anything with ``len`` and ``[index]``.
+        dataset: A Grain data set, or an object with ``len`` and ``[index]``.
         multiple_of: The length becomes a multiple of this: the global batch size.
         min_length: The length is at least this, which need not be such a multiple.
-        pad_elem: The padding item. Each that is handed out is a copy.
+        pad_elem: The padding item. Each padding item is a copy of it.
 
     Raises:
         PipelineError: ``multiple_of`` is below 1.
@@ -46,7 +46,7 @@ class PadBatchDataset(RearrangedDataset):
 
 
 def round_up(size: int, multiple_of: int) -> int:
-    """The smallest multiple that is not smaller than a size.
+    """Rounds a size up to a multiple.
 
     Raises:
         PipelineError: ``multiple_of`` is below 1.
@@ -69,15 +69,15 @@ def pad_batch_multiple(
     """Pads arrays to one length along an axis, and joins them along axis 0.
 
     Args:
-        batch: Arrays of one rank, each [rows, ...]. Those without axes are joined to one axis. Where arrays lack the
-            axis, nothing is padded along it.
-        multiple_of: The length becomes the smallest multiple of this that none of them exceeds.
-        axis: The axis that is padded, which is not that of the rows.
-        pad_value: What fills the padding.
-        batch_size_pad: Rows of the result, or None for those of the arrays.
+        batch: Arrays of one rank, each [rows, ...]. Arrays without axes are joined along a new axis. Arrays that do
+            not have the axis are not padded along it.
+        multiple_of: The length is the longest of the arrays, rounded up to a multiple of this.
+        axis: The axis to pad, which is not the axis of the rows.
+        pad_value: The value of the padding.
+        batch_size_pad: Rows of the result; None keeps the rows of the arrays.
 
     Raises:
-        PipelineError: The arrays do not fit together, or there are too many rows or none at all.
+        PipelineError: The shapes do not fit together, there are too many rows, or there is no array.
 
     >>> pad_batch_multiple([np.array([[1, 2]]), np.array([[11, 12, 13]])], multiple_of=4).tolist()
     [[1, 2, 0, 0], [11, 12, 13, 0]]
@@ -85,7 +85,7 @@ def pad_batch_multiple(
     [1, 2, 0]
     """
     if not len(batch):
-        raise PipelineError("there is no array to be joined to a batch")
+        raise PipelineError("there is no array to join to a batch; give at least one")
     arrays = [np.atleast_1d(array) for array in batch]
     rank = arrays[0].ndim
     if axis < 1 or any(array.ndim != rank for array in arrays):
@@ -102,10 +102,10 @@ def pad_batch_multiple(
 
 
 def pad_axis(array: np.ndarray[Any, Any], axis: int, length: int, value: float) -> np.ndarray[Any, Any]:
-    """An array padded at the end of one axis.
+    """Pads an array at the end of one axis.
 
     Raises:
-        PipelineError: It is longer than that, or its dtype cannot hold the value.
+        PipelineError: The array is longer than ``length``, or its dtype cannot hold the value.
 
     >>> pad_axis(np.array([[1, 2]]), 1, 3, 9).tolist()
     [[1, 2, 9]]

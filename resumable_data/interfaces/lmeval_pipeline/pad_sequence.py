@@ -1,4 +1,4 @@
-"""Rows padded one by one to the length of the batch that they will be in."""
+"""Pads rows one by one to the length of their later batch."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _AXIS = 1
 
 
 class PadSequenceInBatchDataset(RearrangedDataset):
-    """Pads each item to the length of its batch, so that the batch can be divided among processes afterwards.
+    """Pads each item to the length of its batch, so that the batch can be divided among processes later.
 
-    Batch ``k`` is items ``[k * batch_size, (k + 1) * batch_size)``, fewer at the end. Every process that has the data
-    set knows the length of every batch, without asking the others.
+    Batch ``k`` is items ``[k * batch_size, (k + 1) * batch_size)``; the last batch may be smaller. Every process that
+    has the data set knows the length of every batch, without asking the others.
 
     Args:
-        dataset: A Grain data set, or anything with ``len`` and ``[index]``. Its items are mappings with the same
-            keys. Arrays, [rows, length, ...], are padded along the length; all else passes through.
-        batch_size: Items of a batch: those of all processes.
+        dataset: A Grain data set, or an object with ``len`` and ``[index]``. Its items are mappings with the same
+            keys. Arrays, [rows, length, ...], are padded along the length. Other values stay as they are.
+        batch_size: Items of a batch, over all processes.
         multiple_of: The length of a batch is a multiple of this.
-        pad_value: What fills the padding.
+        pad_value: The value of the padding.
 
     Raises:
         PipelineError: ``batch_size`` or ``multiple_of`` is below 1.
@@ -45,7 +45,7 @@ class PadSequenceInBatchDataset(RearrangedDataset):
         self.batch_size = batch_size
         self.multiple_of = multiple_of
         self.pad_value = pad_value
-        # Items of a batch are asked for one after the other, by several threads.
+        # Several threads take the items of a batch one after the other, so its lengths are asked for often.
         self._lengths_of_batch = lru_cache(maxsize=64)(self._measure)
 
     def _item(self, place: int) -> Any:
@@ -57,7 +57,7 @@ class PadSequenceInBatchDataset(RearrangedDataset):
         }
 
     def _measure(self, batch: int) -> dict[str, int]:
-        """The padded length of each array of a batch that has one."""
+        """Returns the padded length of each array of a batch that has a length."""
         lengths: dict[str, int] = {}
         for place in self._measured(batch):
             item: dict[str, Any] = self.dataset[place]
@@ -68,9 +68,9 @@ class PadSequenceInBatchDataset(RearrangedDataset):
         return {key: self._padded(length) for key, length in lengths.items()}
 
     def _padded(self, length: int) -> int:
-        """The length of a batch whose longest item has so many cells."""
+        """Returns the length of a batch from the cells of its longest item."""
         return round_up(length, self.multiple_of)
 
     def _measured(self, batch: int) -> range:
-        """The places of a batch where the longest items may stand."""
+        """Returns the places of a batch at which its longest items may stand."""
         return range(batch * self.batch_size, min((batch + 1) * self.batch_size, len(self.dataset)))

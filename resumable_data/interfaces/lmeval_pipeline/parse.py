@@ -1,4 +1,4 @@
-"""From a request of the evaluation harness to its texts."""
+"""Replaces a request of the evaluation harness by its texts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from resumable_data.interfaces.lmeval_pipeline.requests import texts_of
 
 
 class ParseLMEval(grain.MapTransform):
-    """Replaces the request in an item by its texts: ``prefix``, which is given, and ``text``, which is scored.
+    """Replaces the request in an item by its texts: ``prefix``, which is not scored, and ``text``, which is scored.
 
     A request with one argument has an empty prefix.
 
@@ -28,10 +28,10 @@ class ParseLMEval(grain.MapTransform):
         self.request_name = request_name
 
     def map(self, element: dict[str, Any]) -> Any:
-        """The item, a dictionary, with the texts of its request; its other keys are kept.
+        """Replaces the request in an item, a dictionary, by its texts. The other keys stay.
 
         Args:
-            element: The request under its key, and any others. It is not changed.
+            element: The request under its key, and other keys. It is not changed.
 
         Raises:
             RecordError: The request has no text to score.

@@ -1,4 +1,4 @@
-"""From requests of the evaluation harness to global batches, on any number of processes."""
+"""Makes global batches of requests of the evaluation harness, on any number of processes."""
 
 from __future__ import annotations
 
@@ -43,42 +43,44 @@ def lmeval_preprocessing_pipeline(
     use_thread_prefetch: bool = False,
     max_length: int | None = None,
 ) -> MultiHostDataLoadIterator:
-    """Batches of requests to be scored, longest first, for ``loglikelihood`` and ``loglikelihood_rolling``.
+    """Makes batches of requests to score, longest first, for ``loglikelihood`` and ``loglikelihood_rolling``.
 
-    Each request is in exactly one row: BOS, then what it gives, then what it scores, of which the targets have
-    segmentation 1, and all else 0. ``document_idx`` is its place in ``dataset``, from 1; rows of padding have 0 and
-    score nothing. All processes tokenise all requests, sort them together and so know every batch. With
-    ``max_length`` a long request is split into rows, counted by ``sequence_idx``; see ``split_into_windows``.
+    Each request is in exactly one row: BOS, its prefix, then its text. The targets of the text have segmentation 1,
+    all others 0. ``document_idx`` is its place in ``dataset``, from 1. Rows of padding have 0 and score nothing. All
+    processes tokenize all requests and sort them together, so every process knows every batch. With ``max_length`` a
+    long request is split into rows, which ``sequence_idx`` numbers; see ``split_into_windows``.
 
-    ``iterator.dataloader.sequences`` says how many rows each request has, which ``aggregate`` takes.
+    ``iterator.dataloader.sequences`` holds the number of rows of each request, for ``aggregate``.
 
     Args:
-        dataloading_host_index: This host, as ``jax.process_index()``.
-        dataloading_host_count: How many hosts load data, as ``jax.process_count()``; it divides the global batch.
+        dataloading_host_index: The index of this process, as ``jax.process_index()``.
+        dataloading_host_count: The number of processes, as ``jax.process_count()``; it divides the global batch.
         global_mesh: The rows of a batch are divided among all its devices.
-        dataset: The requests, the same on all hosts: anything with ``len`` and ``[index]``. Each has ``args``, as an
-            ``Instance`` of the harness has.
-        global_batch_size: Rows a batch, over all hosts. Where the devices of a host do not divide its part, rows that
-            score nothing are added.
+        dataset: The requests, the same on all processes: an object with ``len`` and ``[index]``. Each request has
+            ``args``, like an ``Instance`` of the harness.
+        global_batch_size: Rows a batch, over all processes. If the devices of a process do not divide its part, rows
+            that score nothing are added.
         tokenizer_path: Folder, ``tokenizer.json`` or name of the tokenizer.
         hf_access_token: Access token of the Hugging Face Hub, for the tokenizer.
-        tokenizer_cache_dir: Where the tokenizer is kept when it is downloaded.
-        eos_token_id: The EOS token, where the tokenizer names none. It comes first where there is no BOS token.
-        bos_token_id: The BOS token, where the tokenizer names none.
-        worker_count: With ``worker_buffer_size`` how many batches a thread makes ahead: the product of both. Nothing
-            of the order depends on it.
+        tokenizer_cache_dir: Folder of downloaded tokenizers.
+        eos_token_id: The EOS token, if the tokenizer names none. It comes first if there is no BOS token.
+        bos_token_id: The BOS token, if the tokenizer names none.
+        worker_count: A thread makes ``worker_count * worker_buffer_size`` batches ahead. The order does not depend on
+            it.
         worker_buffer_size: See ``worker_count``.
         padding_multiple: The length of a batch is a multiple of this, or ``max_length``.
-        use_thread_prefetch: Not needed: a thread makes batches ahead in any case.
-        max_length: Most tokens of a row, for models with a limited context; None where there is no limit.
+        use_thread_prefetch: Ignored: a thread makes batches ahead in any case.
+        max_length: The most tokens of a row, for models with a limited context; None for no limit.
 
     Returns:
-        The iterator. Each epoch is one pass over all requests; its position is saved and set on any number of hosts.
+        The iterator. Each epoch is one pass over all requests. Its position can be restored on any number of
+        processes.
 
     Raises:
-        PipelineError: There are no requests, the hosts do not divide the batch, or a setting is impossible.
+        PipelineError: There are no requests, the number of processes does not divide the batch, or a setting is
+            impossible.
         RecordError: A request has no text to score.
-        PipelineMismatchError: The hosts have other requests or settings.
+        PipelineMismatchError: The processes have different requests or settings.
 
     >>> import numpy as np
     >>> from types import SimpleNamespace as Request
@@ -108,7 +110,7 @@ def lmeval_preprocessing_pipeline(
             ahead=worker_count * worker_buffer_size,
         )
     except Exception as error:
-        # The other hosts wait for this one.
+        # The other processes wait for this one, so they must hear of its error.
         agree(_PURPOSE, processes, report_of_failure(error))
         raise
     _check_same(processes, batches.description())
@@ -128,29 +130,30 @@ def _rows(dataset: Any, tokenizer: FastTokenizer, bos_id: int, max_length: int |
     rows = RequestRows(tokens, max_length)
     if rows.cut:
         LOGGER.warning(
-            "%d of %d requests give more than fits into max_length=%s beside what they score, request %d for one: "
-            "the beginning is left out",
-            *(len(rows.cut), len(tokens), max_length, rows.cut[0]),
+            "%d of %d requests, for example request %d, are longer than max_length=%s: the beginning of their prefix "
+            "is left out",
+            *(len(rows.cut), len(tokens), rows.cut[0], max_length),
         )
     return rows
 
 
 def _check_same(processes: tuple[int, ...], description: dict[str, Any]) -> None:
-    """All hosts have the same requests and settings."""
+    """Raises PipelineMismatchError if the processes have different requests or settings."""
     try:
         agree(_PURPOSE, processes, PositionReport(None, 0, digest(canonical_json(description))))
     except PipelineMismatchError as error:
         raise PipelineMismatchError(
-            f"{_PURPOSE}: not all hosts have the same requests and settings; this one has {description}. Give "
-            "each of them all the requests, in one order, and the same tokenizer and settings",
+            f"{_PURPOSE}: the processes have different requests or settings; this one has {description}. Give all "
+            "processes all requests in the same order, and the same tokenizer and settings",
             error.differences,
         ) from error
 
 
 def _check_hosts(index: int, count: int, processes: tuple[int, ...]) -> None:
-    """The hosts are the processes of the mesh; on a mesh of one process any of several can be looked at."""
+    """Raises PipelineError if index and count are not those of the mesh. A mesh of one process allows any."""
     if len(processes) > 1 and (index, count) != (processes.index(jax.process_index()), len(processes)):
         raise PipelineError(
-            f"this is host {index} of {count}, but the mesh has {len(processes)} processes, of which this is "
-            f"number {processes.index(jax.process_index())}: pass jax.process_index() and jax.process_count()"
+            f"dataloading_host_index={index} of dataloading_host_count={count} is not this process: it has index "
+            f"{processes.index(jax.process_index())} of {len(processes)} in the mesh. Pass jax.process_index() and "
+            "jax.process_count()"
         )

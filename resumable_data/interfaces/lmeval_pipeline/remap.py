@@ -1,4 +1,4 @@
-"""The order of items that gives each process its rows of every global batch, where it takes one stretch of them."""
+"""The order of items in which one stretch of them gives a process its rows of every global batch."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from resumable_data.interfaces.lmeval_pipeline.indexing import RearrangedDataset
 
 
 class MultihostSortedRemapDataset(RearrangedDataset):
-    """Puts a sorted data set in the order in which processes need it that each take one stretch.
+    """Reorders a sorted data set for processes that each take one stretch of it.
 
-    Of a data set of n items, process ``i`` of H takes items ``[i * n / H, (i + 1) * n / H)``. Of a sorted one the
-    first process would have all the short items, and a global batch short and long ones. After this, the local
-    batches of all processes together are the batches of the sorted data set:
+    Process ``i`` of H takes items ``[i * n / H, (i + 1) * n / H)`` of n. If the items were sorted, process 0 would
+    have all short ones, and each global batch would have short and long ones. In this order, the local batches of
+    all processes together are the batches of the sorted data set:
 
     ====================  ===============  ===============
     items 1 to 8          process 0        process 1
@@ -23,12 +23,12 @@ class MultihostSortedRemapDataset(RearrangedDataset):
     ====================  ===============  ===============
 
     Args:
-        dataset: A sorted Grain data set, or anything with ``len`` and ``[index]``.
-        global_batch_size: Items of a batch of all processes.
-        dataloader_host_count: How many processes there are.
+        dataset: A sorted Grain data set, or an object with ``len`` and ``[index]``.
+        global_batch_size: Items of a batch, over all processes.
+        dataloader_host_count: The number of processes.
 
     Raises:
-        PipelineError: The processes do not divide the batch, or the batch the data set.
+        PipelineError: The number of processes does not divide the batch, or the batch does not divide the data set.
 
     >>> import grain.python as grain
     >>> items = grain.MapDataset.source([1, 2, 3, 4, 5, 6, 7, 8])
@@ -46,7 +46,7 @@ class MultihostSortedRemapDataset(RearrangedDataset):
         self._local = local_batch_size(global_batch_size, dataloader_host_count)
         if len(self.dataset) % global_batch_size:
             raise PipelineError(
-                f"{len(self.dataset)} items are no whole number of batches of {global_batch_size}: pad them before, "
+                f"{len(self.dataset)} items cannot be divided into batches of {global_batch_size}: pad them first, "
                 f"with PadBatchDataset(…, multiple_of={global_batch_size}, min_length=0, pad_elem=…)"
             )
 
@@ -57,17 +57,17 @@ class MultihostSortedRemapDataset(RearrangedDataset):
 
 
 def local_batch_size(global_batch_size: int, host_count: int) -> int:
-    """Rows of a global batch that each process has.
+    """Returns the number of rows that each process has of a global batch.
 
     Raises:
-        PipelineError: The processes do not divide the batch.
+        PipelineError: The number of processes does not divide the batch.
 
     >>> local_batch_size(8, 2)
     4
     """
     if host_count < 1 or global_batch_size < 1:
         raise PipelineError(
-            f"global_batch_size={global_batch_size} on {host_count} processes: there has to be at least one of each"
+            f"global_batch_size={global_batch_size} on {host_count} processes: both must be at least 1"
         )
     if global_batch_size % host_count:
         below = global_batch_size // host_count * host_count

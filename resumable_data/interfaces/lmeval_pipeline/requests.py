@@ -1,4 +1,4 @@
-"""What the pipeline reads of a request of the evaluation harness, which need not be installed."""
+"""Reads the texts of a request of the evaluation harness. The harness need not be installed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Request(Protocol):
 
 
 def texts_of(request: Request, name: str) -> tuple[str, str]:
-    """The text that is given and the text that is scored.
+    """Returns the prefix and the text to score of a request.
 
     Args:
-        request: Has one argument, the text to score, or two, of which the second is scored. More are ignored.
-        name: What errors call the request.
+        request: It has one argument, the text, or two, prefix and text. Further arguments are ignored.
+        name: The name of the request, for errors.
 
     Raises:
-        RecordError: The request has no such arguments: it generates text, or it is no request.
+        RecordError: The request has no such arguments: it generates text, or it is not a request.
 
     >>> from types import SimpleNamespace
     >>> texts_of(SimpleNamespace(args=("To score",)), "request 0")
@@ -42,7 +42,7 @@ def texts_of(request: Request, name: str) -> tuple[str, str]:
         if not isinstance(part, str):
             kind = getattr(request, "request_type", "of an unknown type")
             raise RecordError(
-                f"{name} is {kind} and has a {type(part).__name__} for a text: only loglikelihood and "
-                "loglikelihood_rolling can be scored"
+                f"{name} is {kind} and has a {type(part).__name__}, not a text, in args: give requests of "
+                "loglikelihood or loglikelihood_rolling"
             )
     return prefix, text

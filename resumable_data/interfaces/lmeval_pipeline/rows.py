@@ -1,4 +1,4 @@
-"""The rows that requests become: one each, or one for each window of a long one."""
+"""The rows of requests: one for each request, or one for each window of a long request."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class RequestRows:
 
     Args:
         tokens: The requests' tokens.
-        max_length: Most tokens of a row, or None where there is no limit.
+        max_length: The most tokens of a row; None for no limit.
 
     Attributes:
-        max_length: Most tokens of a row, or None.
-        sequences: int64[requests], how many rows each request has; at least one.
+        max_length: The most tokens of a row; None for no limit.
+        sequences: int64[requests], the number of rows of each request; at least one.
 
     Raises:
         PipelineError: ``max_length`` is below 1.
@@ -45,11 +45,11 @@ class RequestRows:
         return len(self._rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """A row: ``idx``, ``sequence_idx``, and what a model reads and predicts, int32[1, length]."""
+        """Makes a row: ``idx``, ``sequence_idx``, inputs and targets with their segmentations, int32[1, length]."""
         request, sequence, window = self._rows[index]
         tokens = self._tokens.whole(request)
         inputs = tokens[window.start : max(window.stop, 1)]
-        # A request without any token has an input, BOS, and nothing to predict.
+        # A request without tokens has one input, BOS, and no target to predict.
         targets = np.zeros(len(inputs), np.int32)
         targets[: window.stop - window.start] = tokens[window.start + 1 : window.stop + 1]
         places = np.arange(window.start, window.start + len(inputs))
@@ -65,10 +65,10 @@ class RequestRows:
 
     @property
     def cut(self) -> Sequence[int]:
-        """The requests of whose given tokens the first are in no row, since there is no room."""
+        """The requests whose prefix was truncated at its beginning."""
         return [request for request, sequence, window in self._rows if sequence == 0 and window.start > 0]
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of all that decides the rows."""
+        """A digest of everything that decides the rows."""
         return digest("rows", self._tokens.fingerprint(), str(self.max_length))

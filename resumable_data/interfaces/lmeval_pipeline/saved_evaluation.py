@@ -1,4 +1,4 @@
-"""An evaluation that saves itself in a folder, and goes on from there when it is started again."""
+"""Runs an evaluation that saves itself in a folder, and resumes from there."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from resumable_data.interfaces.lmeval_pipeline.evaluation import Evaluation
 
 
 def run_saved(evaluation: Evaluation, directory: epath.PathLike, save_every: int = 100) -> list[Score]:
-    """Scores what is left of an evaluation, and saves it after so many batches and at its end.
+    """Scores the rest of an evaluation, and saves it every few batches and at its end.
 
     Args:
-        evaluation: The evaluation; it goes on with the latest checkpoint in the folder, if there is one. On several
-            processes all of them call this.
-        directory: A folder for this evaluation alone. Only the latest checkpoint is kept.
+        evaluation: The evaluation. It resumes from the latest checkpoint in the folder, if there is one. In a run of
+            several processes all of them call this function.
+        directory: A folder only for this evaluation. It keeps the latest checkpoint.
         save_every: Batches from one checkpoint to the next.
 
     Returns:
         One score a request, in the order of the requests.
 
     Raises:
-        PipelineError: ``save_every`` is below 1, or ``score`` does not return what it has to.
+        PipelineError: ``save_every`` is below 1, or the result of ``score`` has a wrong form.
         StateError: The checkpoint is damaged.
-        PipelineMismatchError: It is of another model, other requests or other batches.
+        PipelineMismatchError: The checkpoint is of another model, other requests or other batches.
     """
     if save_every < 1:
         raise PipelineError(f"save_every={save_every} must be at least 1 batch")

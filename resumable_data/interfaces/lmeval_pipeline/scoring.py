@@ -1,4 +1,4 @@
-"""What a model says of each target of a batch, added up to scores of its rows."""
+"""The scores of each target of a batch, added up to scores of its rows."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from resumable_data.state_form import is_natural
 
 
 class TokenScores(NamedTuple):
-    """What a model says of the targets of a batch; those that are not scored are ignored.
+    """The scores of the targets of a batch. Values of targets that are not scored are ignored.
 
     Attributes:
         log_probs: float[rows, length], the log-probability of each target, in nats.
-        is_greedy: bool[rows, length], whether no other token is more probable; None where that is not known.
+        is_greedy: bool[rows, length], whether no other token is more probable; None if it is not known.
     """
 
     log_probs: Array
@@ -30,11 +30,11 @@ class TokenScores(NamedTuple):
 
 
 ScoreTokens: TypeAlias = Callable[[Any, LLMIndexedBatch], TokenScores | jax.Array]
-"""A function of a model's parameters and a batch, which JAX can compile: the log-probabilities alone, or both."""
+"""A function of a model's parameters and a batch, which JAX can compile."""
 
 
 def score_logits(logits: jax.Array, targets: Array) -> TokenScores:
-    """The scores of targets by the logits of all tokens.
+    """Computes the scores of targets from the logits of all tokens.
 
     Args:
         logits: float[rows, length, vocabulary].
@@ -51,14 +51,14 @@ def score_logits(logits: jax.Array, targets: Array) -> TokenScores:
 
 @dataclass(frozen=True)
 class RowScores:
-    """Scores of rows that are of a request.
+    """Scores of rows, without those of padding.
 
     Attributes:
         document_idx: The request of each row, from 1.
-        sequence_idx: Which row of the request it is, from 0.
-        log_probs: Sum of the log-probabilities of the targets that are scored.
-        counts: How many these are.
-        correct: Of how many no other token is more probable; None where that is not known.
+        sequence_idx: The number of the row in its request, from 0.
+        log_probs: Sum of the log-probabilities of the scored targets.
+        counts: The number of scored targets.
+        correct: The number of scored targets that are the most probable token; None if it is not known.
     """
 
     document_idx: list[int]
@@ -69,9 +69,9 @@ class RowScores:
 
     @classmethod
     def of(cls, tokens: TokenScores, batch: LLMIndexedBatch) -> RowScores:
-        """Adds up what stands in NumPy arrays.
+        """Adds up the scores of tokens, NumPy arrays, to scores of rows.
 
-        Sums are exact before they are rounded, so neither padding nor the order of tokens changes them.
+        Sums are exact until they are rounded once. So padding and the order of tokens do not change them.
         """
         real = np.flatnonzero(batch.document_idx).tolist()
         scored = batch.targets_segmentation != 0
@@ -86,15 +86,15 @@ class RowScores:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The scores as JSON values; text stands for sums, since JSON has no infinities."""
+        """Converts the scores to JSON values. Sums become text, since JSON has no infinities."""
         return {**vars(self), "log_probs": list(map(repr, self.log_probs))}
 
     @classmethod
     def from_json(cls, state: Any) -> RowScores:
-        """The scores of what ``to_json`` gave.
+        """Reads the values that ``to_json`` returned.
 
         Raises:
-            StateError: It is something else.
+            StateError: They are damaged.
         """
         try:
             columns: dict[str, Any] = {**state, "log_probs": list(map(float, state["log_probs"]))}
@@ -103,25 +103,25 @@ class RowScores:
             numbers = [*rows.document_idx, *rows.sequence_idx, *rows.counts, *(rows.correct or ())]
             sound = len(sizes) == 1 and all(map(is_natural, numbers))
         except (KeyError, TypeError, ValueError) as error:
-            raise StateError(f"the state is damaged: these are no scores of rows: {error}") from error
+            raise StateError(f"the state is damaged: its scores of rows cannot be read: {error}") from error
         if not sound:
-            raise StateError("the state is damaged: scores of rows are of different numbers, or no numbers")
+            raise StateError("the state is damaged: its lists of scores have different lengths, or wrong values")
         return rows
 
 
 def _exact_sum(values: list[float]) -> float:
-    # fsum refuses a sum of infinities of both signs; no log-probability is above 0.
+    # fsum refuses infinities of both signs, which a wrong score function can return.
     return math.fsum(values) if all(map(math.isfinite, values)) else sum(values)
 
 
 class BatchScorer:
-    """Scores the batches of a mesh with a compiled function; each process gets the scores of all rows.
+    """A compiled function that scores the batches of a mesh. Each process gets the scores of all rows.
 
     Args:
         score: The function.
         params: The model's parameters, as the function takes them.
         mesh: The mesh of the batches.
-        needs_greedy: Whether the function has to say what is greedy.
+        needs_greedy: Whether the function must return ``is_greedy``.
     """
 
     def __init__(self, score: ScoreTokens, params: Any, mesh: Mesh, needs_greedy: bool) -> None:
@@ -131,10 +131,10 @@ class BatchScorer:
         self._compiled: Any = jax.jit(self._score_all, out_shardings=NamedSharding(mesh, PartitionSpec()))
 
     def __call__(self, batch: LLMIndexedBatch) -> RowScores:
-        """The scores of the rows of a batch of global arrays.
+        """Scores the rows of a batch of global arrays.
 
         Raises:
-            PipelineError: The function does not return what it has to.
+            PipelineError: The result of the function has a wrong form.
         """
         found: Any = self._compiled(self._params, batch)
         return RowScores.of(*jax.tree.map(_to_numpy, found))
@@ -145,13 +145,13 @@ class BatchScorer:
         for array in tokens:
             if array is not None and array.shape != batch.targets.shape:
                 raise PipelineError(
-                    f"the score function gives an array of shape {array.shape} for targets of shape "
-                    f"{batch.targets.shape}: it gives the log-probability of each target. score_logits makes that of "
-                    "the logits of all tokens"
+                    f"the score function returns an array of shape {array.shape} for targets of shape "
+                    f"{batch.targets.shape}: return the log-probability of each target. score_logits computes it "
+                    "from the logits of all tokens"
                 )
         if self._needs_greedy and tokens.is_greedy is None:
             raise PipelineError(
-                "the score function gives log-probabilities alone, but loglikelihood also needs to know which "
+                "the score function returns only log-probabilities, but loglikelihood also needs to know which "
                 "targets are the most probable tokens: return TokenScores(log_probs, is_greedy), as score_logits does"
             )
         return tokens, batch

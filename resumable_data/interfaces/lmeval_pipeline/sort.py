@@ -11,7 +11,7 @@ from resumable_data.interfaces.lmeval_pipeline.indexing import RearrangedDataset
 
 
 def token_length(item: Mapping[str, Any]) -> int:
-    """The length of an item's ``inputs``, int[batch, length]: the key to sort by.
+    """Returns the length of an item's ``inputs``, int[batch, length]: a key to sort by.
 
     >>> token_length({"inputs": np.array([[1, 2, 3]])})
     3
@@ -22,13 +22,13 @@ def token_length(item: Mapping[str, Any]) -> int:
 class SortedDataset(RearrangedDataset):
     """The items of a data set, sorted by a key. Items with equal keys keep their order.
 
-    Each item is read once when the data set is made, for its key, and again when it is asked for: the order is kept,
-    and not the items.
+    Each item is read once for its key, when the data set is made, and again when it is taken: only the order stays in
+    memory.
 
     Args:
-        dataset: A Grain data set, or anything with ``len`` and ``[index]``.
-        key: Gives the key of an item.
-        reverse: Whether the largest comes first; equal ones keep their order.
+        dataset: A Grain data set, or an object with ``len`` and ``[index]``.
+        key: Returns the key of an item.
+        reverse: Whether the largest key comes first.
 
     >>> import grain.python as grain
     >>> SortedDataset(grain.MapDataset.source([3, 1, 2]), lambda x: x)[0]

@@ -1,4 +1,4 @@
-"""The tokens of requests: each different text tokenised once, in one call, and nothing cut."""
+"""The tokens of requests. Each different text is tokenized once, all in one call, and not truncated."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Int32Array = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class RequestTokens:
-    """The tokens of each request: what is given, and what is scored.
+    """The tokens of each request: its prefix, and its text to score.
 
     Attributes:
         bos_id: The token before all others, the first input.
         texts: The tokens of the different texts, int32 each.
-        prefixes: Place in ``texts`` of what each request gives.
-        scored: The same of what it scores.
+        prefixes: The place in ``texts`` of each request's prefix.
+        scored: The place in ``texts`` of each request's text to score.
     """
 
     bos_id: int
@@ -40,13 +40,13 @@ class RequestTokens:
 
     @classmethod
     def of(cls, items: Sequence[dict[str, Any]], tokenizer: FastTokenizer, bos_id: int) -> RequestTokens:
-        """Tokenises the texts of requests.
+        """Tokenizes the texts of requests.
 
         Args:
-            items: Of each request ``prefix`` and ``text``, as of ``ParseLMEval``.
+            items: ``prefix`` and ``text`` of each request, from ``ParseLMEval``.
             tokenizer: The tokenizer.
-            bos_id: The token before all others. A prefix that begins with it, as one of a chat template does, gets no
-                second one.
+            bos_id: The token before all others. If a prefix begins with it, as with a chat template, it is not added
+                again.
         """
         places: dict[tuple[str, bool], int] = {}
         prefixes = [places.setdefault((item["prefix"], True), len(places)) for item in items]
@@ -62,16 +62,16 @@ class RequestTokens:
         return len(self.scored)
 
     def lengths(self, request: int) -> tuple[int, int]:
-        """How many tokens a request gives and how many it scores."""
+        """Returns the number of tokens of a request's prefix, and of its text to score."""
         return len(self.texts[self.prefixes[request]]), len(self.texts[self.scored[request]])
 
     def whole(self, request: int) -> Int32Array:
-        """BOS, what a request gives and what it scores: int32[1 + given + scored]."""
+        """Joins BOS, the prefix and the text of a request: int32[1 + prefix + text]."""
         bos = np.array([self.bos_id], np.int32)
         return np.concatenate([bos, self.texts[self.prefixes[request]], self.texts[self.scored[request]]])
 
     def fingerprint(self) -> str:
-        """Digest of all tokens of all requests, in order."""
+        """Returns a digest of all tokens of all requests, in order."""
         lengths = np.array([self.lengths(request) for request in range(len(self))], "<i8").tobytes()
         places = ([self.prefixes[request], self.scored[request]] for request in range(len(self)))
         used = (self.texts[place].astype("<i4").tobytes() for place in chain.from_iterable(places))
@@ -85,16 +85,17 @@ def open_tokenizer(
     bos_token_id: int | None,
     eos_token_id: int | None,
 ) -> tuple[FastTokenizer, int]:
-    """The tokenizer at a path, and the token that comes before all others.
+    """Opens a tokenizer. Also returns the token that comes before all others.
 
-    That is the tokenizer's BOS token, else the one that is given, else an EOS token in the same order.
+    This token is the first that exists: the tokenizer's BOS token, ``bos_token_id``, the tokenizer's EOS token,
+    ``eos_token_id``.
 
     Args:
         path: A folder, a ``tokenizer.json``, or a name on the Hugging Face Hub.
         access_token: Access token for the Hub.
-        cache_dir: Where downloads are kept.
-        bos_token_id: The BOS token of a tokenizer that names none.
-        eos_token_id: The EOS token of a tokenizer that names none.
+        cache_dir: Folder of downloaded tokenizers.
+        bos_token_id: The BOS token, if the tokenizer names none.
+        eos_token_id: The EOS token, if the tokenizer names none.
 
     Raises:
         PipelineError: The tokenizer cannot be loaded, or there is no token to begin with.
@@ -112,7 +113,7 @@ def open_tokenizer(
     found = next((token for token in candidates if token is not None), None)
     if found is None:
         raise PipelineError(
-            f"the tokenizer {path} names neither a BOS nor an EOS token, but the first token of a request is "
-            "predicted from one: pass bos_token_id"
+            f"the tokenizer {path} has no BOS token and no EOS token, but a request needs one before its first "
+            "token: pass bos_token_id"
         )
     return tokenizer, int(found)

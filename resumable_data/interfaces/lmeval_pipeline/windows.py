@@ -1,4 +1,4 @@
-"""Documents that are longer than a model's context, split into windows that score each token once."""
+"""Splits documents that are longer than a model's context into windows that score each token once."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class Window(NamedTuple):
     """A stretch of a document's tokens that a row predicts.
 
     Attributes:
-        start: The first token that is predicted, counted from 0 after the BOS token.
-        stop: One after the last.
-        score_from: The first that is scored: those before it are given, or scored by the window before.
+        start: The first predicted token, counted from 0 after the BOS token.
+        stop: One after the last predicted token.
+        score_from: The first scored token. Tokens before it belong to the prefix, or the window before scores them.
     """
 
     start: int
@@ -22,19 +22,19 @@ class Window(NamedTuple):
 
 
 def split_into_windows(given: int, scored: int, max_length: int | None) -> list[Window]:
-    """Splits a document so that each row fits a model's context and each token to score is scored once.
+    """Splits a document so that each row fits a model's context, and each token to score is scored once.
 
     - A document that fits is one window.
-    - Tokens to score that fit are one window, the end of the document: what is given loses its beginning.
-    - Otherwise windows follow each other without overlap. The first begins with the end of what is given, at most
-      half a window of it. The last is full too: it begins within the one before, and scores what is new.
+    - If only the tokens to score fit, there is one window, the end of the document: the prefix loses its beginning.
+    - Otherwise windows follow each other without overlap. The first begins with the end of the prefix, which fills at
+      most half of it. The last window is full too: it begins within the one before, and scores only the new tokens.
 
-    With nothing given these are the windows of the evaluation harness for ``loglikelihood_rolling``.
+    Without a prefix these are the windows of the evaluation harness for ``loglikelihood_rolling``.
 
     Args:
-        given: Tokens that are given and not scored, which come first.
-        scored: Tokens that are scored.
-        max_length: Most tokens of a row, or None where there is no limit.
+        given: The number of tokens of the prefix, which come first and are not scored.
+        scored: The number of tokens to score.
+        max_length: The most tokens of a row; None for no limit.
 
     Raises:
         PipelineError: ``max_length`` is below 1.

@@ -1,4 +1,4 @@
-"""Each process's batches as global arrays on a mesh, with an iterator that knows epochs and resumes."""
+"""Joins the batches of all processes to global arrays on a mesh. The iterator has epochs and resumes exactly."""
 
 from resumable_data.interfaces.multihost_dataloading.functions import (
     _build_global_shape_and_sharding,

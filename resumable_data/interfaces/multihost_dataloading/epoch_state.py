@@ -19,8 +19,8 @@ class EpochState:
 
     Attributes:
         step: Batches delivered in this epoch.
-        length: Batches of an epoch, or None if the epoch ends with the data.
-        iterator: The state of the iterator that gives the batches.
+        length: Batches of an epoch; None if the epoch ends with the data.
+        iterator: The state of the data loader's iterator.
         ended: Whether the data ended in this epoch.
         process: Index and number of the processes, if the iterator's state belongs to one of several processes.
     """
@@ -49,13 +49,13 @@ class EpochState:
 
     @classmethod
     def from_json(cls, state: object) -> EpochState:
-        """Reads what ``to_json`` gave, also after a round trip through JSON.
+        """Reads the values that ``to_json`` returned, also after a round trip through JSON.
 
         Raises:
             StateError: The state is damaged or incomplete.
         """
         if not isinstance(state, Mapping):
-            raise StateError(f"a state is a JSON object, got {type(state).__name__}")
+            raise StateError(f"a state is a JSON object, not {type(state).__name__}")
         given = cast(Mapping[str, Any], state)
         missing = [key for key in ("step", LENGTH, "iterator") if key not in given]
         if missing:
@@ -69,7 +69,7 @@ class EpochState:
         return cls(step, length, _decode(given["iterator"]), ended, _process(given.get("process")))
 
     def check(self, length: int | None, process: tuple[int, int] | None, allow: Collection[str]) -> None:
-        """Checks that the position belongs to such an epoch and to this process.
+        """Checks that the position belongs to an epoch of this length, and to this process.
 
         Args:
             length: Batches of an epoch here.
@@ -81,7 +81,7 @@ class EpochState:
         """
         if self.length != length and LENGTH not in allow:
             line = f"iterator_length was {self.length}, is {length}"
-            raise PipelineMismatchError(f'{line}. If the change is meant, say so: allow={{"{LENGTH}"}}', (line,))
+            raise PipelineMismatchError(f'{line}. If you want this change, allow it: allow={{"{LENGTH}"}}', (line,))
         if self.process != process:
             line = f"process was {_describe(self.process)}, is {_describe(process)}"
             raise PipelineMismatchError(
@@ -92,7 +92,7 @@ class EpochState:
 
 
 def _process(given: Any) -> tuple[int, int] | None:
-    """The index and the number of processes, where a position belongs to one of several."""
+    """Reads the index and the number of processes; None if the position belongs to the whole run."""
     if given is None:
         return None
     found = tuple(cast(Any, given)) if isinstance(given, list | tuple) else ()
@@ -106,7 +106,7 @@ def _describe(process: tuple[int, ...] | None) -> str:
 
 
 def _encode(state: Any) -> Any:
-    """The state of any iterator as JSON values. The state of Grain's ``DataLoader`` is text in bytes."""
+    """Converts the state of any iterator to JSON values. The state of Grain's ``DataLoader`` is text in bytes."""
     if isinstance(state, bytes):
         return {"utf8": state.decode()}
     try:
@@ -114,7 +114,7 @@ def _encode(state: Any) -> Any:
     except (TypeError, ValueError):
         same = False
     if not same:
-        raise StateError(f"the state of the data loader's iterator does not survive JSON: {state!r}")
+        raise StateError(f"the state of the data loader's iterator changes in a round trip through JSON: {state!r}")
     return state
 
 

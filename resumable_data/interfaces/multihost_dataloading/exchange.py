@@ -1,4 +1,4 @@
-"""Each process tells all others a few integers, through one small collective on the devices of a mesh."""
+"""Sends a few integers of each process to all others, in one small collective on the devices of a mesh."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from resumable_data.placement.sharding import as_sharding
 def start_exchange(mesh: Mesh, numbers: Sequence[int]) -> jax.Array:
     """Sends the numbers of this process. It does not wait for the other processes.
 
-    Every process that owns devices of the mesh has to call this function, with the same count of numbers. All
-    processes have to start it at the same place among the other work that they start on these devices.
+    Every process that owns devices of the mesh must call this function, with the same count of numbers. All processes
+    must start it at the same place in their work on these devices.
 
     Args:
         mesh: The processes that own its devices take part.
         numbers: Integers from 0 to 2³¹ - 1.
 
     Returns:
-        What ``read_exchange`` waits for.
+        The started exchange, for ``read_exchange``.
     """
     message = np.asarray([numbers], np.int32)
     shape = (mesh.devices.size, len(numbers))
@@ -38,7 +38,7 @@ def read_exchange(mesh: Mesh, started: jax.Array) -> dict[int, Int32Array]:
 
     Args:
         mesh: The mesh of the exchange.
-        started: What ``start_exchange`` returned.
+        started: The result of ``start_exchange``.
 
     Returns:
         int32[n] for each process, ascending.

@@ -21,10 +21,10 @@ __all__ = ["_build_global_shape_and_sharding", "_form_global_array", "_pad_array
 def _build_global_shape_and_sharding(
     local_shape: tuple[int, ...], global_mesh: Mesh
 ) -> tuple[tuple[int, ...], NamedSharding]:
-    """Shape and sharding of a global array of which every process gives an array of ``local_shape``.
+    """Returns shape and sharding of a global array to which every process gives an array of ``local_shape``.
 
     Args:
-        local_shape: Shape of what this process gives.
+        local_shape: Shape of the array that this process gives.
         global_mesh: All devices. Rows are divided among all its axes together. Other axes are not divided.
 
     Returns:
@@ -42,11 +42,11 @@ def _build_global_shape_and_sharding(
 
 
 def _form_global_array(path: Any, array: Any, global_mesh: Mesh) -> jax.Array:
-    """Forms the global array of which this process gives some rows. The first process's rows come first, on any mesh.
+    """Forms a global array of the rows of all processes. The rows of the first process come first, on any mesh.
 
     Args:
         path: The array's key path in its pytree, for errors.
-        array: [rows, ...], what this process gives.
+        array: [rows, ...], the rows of this process.
         global_mesh: All devices.
 
     Raises:
@@ -66,8 +66,8 @@ def _pad_array_to_shape(array_and_shape: tuple[Any, Sequence[int]], pad_value: f
     """Pads the end of each axis of an array.
 
     Args:
-        array_and_shape: The array and the shape to pad it to, in one tuple, as ``zip`` gives them.
-        pad_value: What fills the new cells.
+        array_and_shape: The array and its new shape, in one tuple, as ``zip`` gives them.
+        pad_value: The value of the new cells.
 
     Raises:
         PipelineError: The shape has other axes or is smaller, or the array's dtype cannot hold the value.
@@ -84,17 +84,17 @@ def _pad_array_to_shape(array_and_shape: tuple[Any, Sequence[int]], pad_value: f
 def get_next_batch_sharded(
     local_iterator: Iterator[Any], global_mesh: Mesh, pad: bool = False, pad_value: float = 0
 ) -> Any:
-    """Joins the next batch of this process and those of the other processes into one batch of global arrays.
+    """Joins the next batches of all processes to one batch of global arrays.
 
-    All processes that own devices of the mesh have to call this function. If one of them has no further batch, the
+    All processes that own devices of the mesh must call this function. If one of them has no further batch, the
     iteration ends for all. The batches that the others took are then lost, unless they came from a ``DataIterator``.
     ``MultiHostDataLoadIterator`` loses nothing.
 
     Args:
-        local_iterator: Gives this process's batches, pytrees of arrays.
+        local_iterator: The iterator over this process's batches, pytrees of arrays.
         global_mesh: Rows are divided among all its devices.
         pad: Whether to pad arrays to the largest shape of any process, and rows to a multiple of the devices.
-        pad_value: What fills the padding.
+        pad_value: The value of the padding.
 
     Raises:
         StopIteration: At least one process has no further batch.

@@ -1,4 +1,4 @@
-"""Makes global arrays of the rows that each process gives: the rows of the first process come first, on any mesh."""
+"""Forms global arrays of the rows of all processes. The rows of the first process come first, on any mesh."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOT_NUMBERS = "OSUmM"
 
 
 def processes_of(mesh: Mesh) -> tuple[int, ...]:
-    """The processes that own devices of a mesh, ascending.
+    """Returns the processes that own devices of a mesh, ascending.
 
     Raises:
         PipelineError: This process owns none of the devices, or some processes own more devices than others.
@@ -25,23 +25,23 @@ def processes_of(mesh: Mesh) -> tuple[int, ...]:
     devices = Counter(device.process_index for device in mesh.devices.flat)
     if jax.process_index() not in devices:
         raise PipelineError(
-            f"process {jax.process_index()} owns no device of the mesh {dict(mesh.shape)}, whose devices belong to "
-            f"processes {sorted(devices)}: it has no rows to give, so iterate on those processes only"
+            f"process {jax.process_index()} owns no device of the mesh {dict(mesh.shape)} and gives no rows. The "
+            f"devices belong to processes {sorted(devices)}: iterate only on those"
         )
     if len(set(devices.values())) > 1:
         counts = ", ".join(f"process {process} {devices[process]}" for process in sorted(devices))
         raise PipelineError(
-            "every process gives the same number of rows, so every process has to own the same number of devices of "
-            f"the mesh, but they own: {counts}"
+            "every process gives the same number of rows, so every process must own the same number of devices of "
+            f"the mesh, but they own: {counts}. Choose another mesh"
         )
     return tuple(sorted(devices))
 
 
 def global_layout(local_shape: tuple[int, ...], mesh: Mesh) -> tuple[tuple[int, ...], NamedSharding]:
-    """Shape and sharding of a global array of which each process gives an array of ``local_shape``.
+    """Returns shape and sharding of a global array to which each process gives an array of ``local_shape``.
 
     Args:
-        local_shape: Shape of what this process gives, rows first.
+        local_shape: Shape of the array that this process gives, rows first.
         mesh: The rows are divided among all its devices.
 
     Raises:
@@ -50,7 +50,7 @@ def global_layout(local_shape: tuple[int, ...], mesh: Mesh) -> tuple[tuple[int, 
     n_processes = len(processes_of(mesh))
     n_devices = mesh.devices.size // n_processes
     if not local_shape:
-        raise PipelineError("an array without axes has no rows to be divided among devices")
+        raise PipelineError("an array without axes has no rows to divide among devices: give an array of rows")
     if local_shape[0] % n_devices:
         raise PipelineError(
             f"the {local_shape[0]} rows of shape {local_shape} cannot be divided among this process's {n_devices} "
@@ -62,11 +62,11 @@ def global_layout(local_shape: tuple[int, ...], mesh: Mesh) -> tuple[tuple[int, 
 def form_global(local: Any, mesh: Mesh) -> jax.Array:
     """Forms a global array of G rows: process ``i`` of ``n`` gives rows ``[i * G / n, (i + 1) * G / n)``.
 
-    If the mesh's devices are not in the order of the processes, rows travel between processes. That is a collective:
-    all processes of the mesh have to take part in it.
+    If the mesh's devices are not in the order of the processes, rows travel between processes. This is a collective:
+    all processes of the mesh must take part.
 
     Args:
-        local: [rows, ...], what this process gives: a NumPy array, or anything that NumPy converts to one.
+        local: [rows, ...], the rows of this process: a NumPy array, or a value that NumPy converts to one.
         mesh: The rows are divided among all its devices, in its order.
 
     Raises:
@@ -88,7 +88,7 @@ def form_global(local: Any, mesh: Mesh) -> jax.Array:
 
 
 def _order_by_process(mesh: Mesh) -> Mesh:
-    """The mesh itself if its devices are in the order of their processes; otherwise a mesh whose devices are."""
+    """Returns the mesh if its devices are in the order of their processes; otherwise a mesh in that order."""
     devices = list(mesh.devices.flat)
     ordered = sorted(devices, key=lambda device: device.process_index)
     return mesh if ordered == devices else Mesh(np.array(ordered), ("rows",))
@@ -98,14 +98,14 @@ def canonical(local: Any) -> np.ndarray[Any, Any]:
     """Converts a process's array to NumPy, in the dtype that JAX gives it.
 
     Raises:
-        PipelineError: The array is global already, JAX has no such dtype, or its dtype cannot hold an integer.
+        PipelineError: The array is already global, JAX has no such dtype, or JAX's dtype cannot hold a value.
 
     >>> canonical([1, 2]).dtype, canonical(np.float64(0.5)).dtype
     (dtype('int32'), dtype('float32'))
     """
     if isinstance(local, jax.Array) and not local.is_fully_addressable:
         raise PipelineError(
-            "this is a global array already: give the rows of this process, from a pipeline without place()"
+            "this array is already global: give the rows of this process, from a pipeline without place()"
         )
     array = np.asarray(local)
     if array.dtype.kind in _NOT_NUMBERS or array.dtype.names:
@@ -114,6 +114,6 @@ def canonical(local: Any) -> np.ndarray[Any, Any]:
     converted = array.astype(dtype, copy=False)
     if array.dtype.kind in "iu" and converted.dtype != array.dtype and not np.array_equal(converted, array):
         raise PipelineError(
-            f"{array.dtype} with values beyond {dtype} would be cut off: enable jax_enable_x64, or give {dtype}"
+            f"{array.dtype} has values that {dtype} cannot hold: enable jax_enable_x64, or give {dtype}"
         )
     return converted

@@ -1,4 +1,4 @@
-"""An iterator over global batches, each formed of the batches of several processes, in epochs that resume exactly."""
+"""An iterator over global batches of several processes, in epochs that resume exactly."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ LOGGER = logging.getLogger("resumable_data.multihost_dataloading")
 
 
 class MultiHostDataLoadIterator:
-    """Iterates in epochs over global batches. Each process's data loader gives some rows of each batch.
+    """An iterator over global batches, in epochs. The data loader of each process gives some rows of each batch.
 
     The processes that own devices of the mesh take part. Process ``i`` of them gives rows ``[i * n, (i + 1) * n)`` of
-    a batch, in any order of the mesh's devices. The processes iterate together, and exchange a few integers for each
-    batch on the devices. So each process has to iterate in the thread that starts its other work on these devices.
-    All processes end when the first of them has no further batch. An error on one process is an error on all. Each
-    process keeps the batches that were not delivered.
+    a batch, whatever the order of the mesh's devices. The processes iterate together. For each batch they exchange a
+    few integers on the devices, so each process must iterate in the thread that starts its other work on these
+    devices. All processes end when the first of them has no further batch. An error on one process is an error on
+    all. Each process keeps the batches that were not delivered.
 
     An **epoch** is ``iterator_length`` batches, or fewer if the data ends before.
 
     - ``iter()`` after the end of an epoch begins the next one. In the middle of an epoch it changes nothing, and the
-      epoch goes on. If ``reset_after_epoch`` is set, it begins the epoch again instead, so that all loops deliver the
-      same batches, also after a loop that was left early.
+      epoch goes on. If ``reset_after_epoch`` is set, it begins the epoch again instead. So all loops deliver the same
+      batches, also after a loop that was left early.
     - After ``set_state``, ``iter()`` goes on with the saved epoch in both cases.
-    - ``reset()`` begins an epoch at once: with the beginning of the data if ``reset_after_epoch`` is set, otherwise
-      with the next batch.
+    - ``reset()`` begins an epoch at once: at the beginning of the data if ``reset_after_epoch`` is set, otherwise at
+      the next batch.
     - An epoch that would begin after the end of the data is an error.
 
     Set ``reset_after_epoch`` for evaluation. Do not set it for training, where the data is endless.
 
     Args:
-        dataloader: Anything that can be iterated over: a ``Dataset``, a ``DataIterator``, a Grain dataset, a list.
-            Each of several processes gives its own rows, such as those of ``Dataset.shard``. A foreign iterator whose
-            state is that of the whole run, on any number of processes, says so: ``position_is_global = True``.
+        dataloader: Any iterable: a ``Dataset``, a ``DataIterator``, a Grain dataset, a list. Each process gives its
+            own rows, such as those of ``BatchDataset.shard``. An iterator of another library whose state is the
+            position of the whole run, on any number of processes, has ``position_is_global = True``.
         global_mesh: Rows are divided among all its devices.
         iterator_length: Batches of an epoch; None if the epoch ends with the data.
         dataset_size: Records in the data set. It is only kept for the caller; the iterator does not use it.
-        reset_after_epoch: Whether each epoch begins with the beginning of the data. Then the data loader has to be
-            something that can be iterated over again, or an iterator with ``get_state`` and ``set_state``.
+        reset_after_epoch: Whether each epoch begins at the beginning of the data. Then the data loader must be an
+            iterable that can be iterated again, or an iterator with ``get_state`` and ``set_state``.
         pad_shapes: Whether to pad arrays to the largest shape of any process, and rows to a multiple of the devices.
-        pad_value: What fills the padding.
+        pad_value: The value of the padding.
 
     Attributes:
         step_counter: Batches delivered in this epoch.
-        state_set: Whether ``set_state`` was called and no loop has gone on from there yet.
+        state_set: Whether ``set_state`` was called, and no loop has gone on from there yet.
 
     Raises:
         PipelineError: The arguments cannot work.
@@ -83,7 +83,7 @@ class MultiHostDataLoadIterator:
         pad_value: float = 0,
     ) -> None:
         if iterator_length is not None and iterator_length < 1:
-            raise PipelineError(f"iterator_length={iterator_length} must be at least 1: there is less than one batch")
+            raise PipelineError(f"iterator_length={iterator_length} must be at least 1: the data fills no batch")
         self.dataloader = dataloader
         self.global_mesh = global_mesh
         self.iterator_length = iterator_length
@@ -104,7 +104,7 @@ class MultiHostDataLoadIterator:
 
     @property
     def step(self) -> int:
-        """All batches delivered, if the data loader's iterator counts them; otherwise those of this epoch."""
+        """All batches delivered, if the data loader's iterator counts them; otherwise the batches of this epoch."""
         step = self._local.step
         return self.step_counter if step is None else step
 
@@ -123,7 +123,7 @@ class MultiHostDataLoadIterator:
         return self
 
     def __next__(self) -> Any:
-        """The next batch, a pytree of global arrays.
+        """Returns the next batch, a pytree of global arrays.
 
         Raises:
             StopIteration: The epoch is over.
@@ -148,14 +148,14 @@ class MultiHostDataLoadIterator:
         return batch
 
     def reset(self) -> None:
-        """Begins an epoch now: with the beginning of the data if ``reset_after_epoch``, else with the next batch."""
+        """Begins an epoch now: at the beginning of the data if ``reset_after_epoch``, otherwise at the next batch."""
         self._goes_on = not self.reset_after_epoch and (self._goes_on or self._data_ended or self.step_counter > 0)
         if self.reset_after_epoch:
             self._rewind()
         self._begin(0, ended=False)
 
     def get_state(self) -> dict[str, Any]:
-        """The position after the last delivered batch, as plain JSON values.
+        """Returns the position after the last delivered batch, as plain JSON values.
 
         Returns:
             ``step`` and ``iterator_length`` of the epoch, and ``iterator``, the state of the data loader's iterator.
@@ -171,12 +171,12 @@ class MultiHostDataLoadIterator:
         return position.to_json()
 
     def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
-        """Goes to a saved position. After an error the iterator is where it was.
+        """Goes to a saved position. After an error the iterator has not moved.
 
         Args:
-            state: What ``get_state`` gave, also after a round trip through JSON.
+            state: The result of ``get_state``, also after a round trip through JSON.
             allow: What may differ from the saved iterator: ``"iterator_length"``, and what the data loader's iterator
-                allows. Everything but ``"iterator_length"`` is passed on to it.
+                allows, which gets the other names.
 
         Raises:
             StateError: The state is damaged or incomplete, or the data loader's iterator has no state.
@@ -185,7 +185,7 @@ class MultiHostDataLoadIterator:
         self.check_state(state, allow)()
 
     def check_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> Callable[[], None]:
-        """Checks a saved position as ``set_state`` does, but does not move; returns a function that moves there.
+        """Checks a saved position as ``set_state`` does, and returns a function that goes there.
 
         Raises:
             StateError: As ``set_state``.
@@ -208,7 +208,7 @@ class MultiHostDataLoadIterator:
         return tuple(getattr(self._local.iterator, "edits", ()))
 
     def description(self) -> dict[str, Any]:
-        """Describes what determines the data, for people; a checkpoint keeps it as ``pipeline.json``."""
+        """Returns the settings that decide the data, for people. A checkpoint keeps them as ``pipeline.json``."""
         inner = self._local.iterator
         return {
             LENGTH: self.iterator_length,
@@ -236,9 +236,9 @@ class MultiHostDataLoadIterator:
 
     @property
     def _own_process(self) -> tuple[int, int] | None:
-        """Index and number of the processes, if each has a position of its own.
+        """The index and the number of the processes; None if the state is the position of the whole run.
 
-        The state of a ``DataIterator``, and of an iterator that says so, is the position of the whole run.
+        It is for a ``DataIterator``, and for an iterator with ``position_is_global``.
         """
         iterator = self._local.iterator
         whole = isinstance(iterator, DataIterator) or getattr(iterator, "position_is_global", False)
@@ -247,7 +247,7 @@ class MultiHostDataLoadIterator:
         return self._processes.index(jax.process_index()), len(self._processes)
 
     def _begin(self, step: int, ended: bool) -> None:
-        """Takes over a changed position."""
+        """Sets the position in the epoch."""
         self._lockstep.forget()
         self.step_counter, self._data_ended = step, ended
         self.state_set = self._looping = False
@@ -256,7 +256,7 @@ class MultiHostDataLoadIterator:
         if self._goes_on and not self.step_counter:
             raise PipelineError(
                 "the data has ended, and an epoch began after its end: set reset_after_epoch=True to begin each "
-                "epoch with the beginning of the data, or repeat() the data"
+                "epoch at the beginning of the data, or repeat() the data"
             ) from None
         self._data_ended = True
         if self.iterator_length is not None:
@@ -279,8 +279,8 @@ class MultiHostDataLoadIterator:
         if not self._local.has_state:
             raise PipelineError(
                 "reset_after_epoch=True needs a data loader that can go back to its beginning, but "
-                f"{self._local.name} is an iterator without get_state and set_state: give what it "
-                "iterates over"
+                f"{self._local.name} is an iterator without get_state and set_state: give the iterable instead of "
+                "its iterator"
             )
         return self._local.get_state()
 

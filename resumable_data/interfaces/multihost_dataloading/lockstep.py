@@ -1,4 +1,4 @@
-"""Several processes take batches in lockstep: they agree whether there is one, on its shapes, and on the end."""
+"""Takes batches on several processes in lockstep: they agree whether there is a batch, on its shapes and the end."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class BatchReport:
     Attributes:
         status: A ``Status``.
         step: The step of the batch in its epoch.
-        length: Batches of an epoch; 0 if that is not known.
+        length: Batches of an epoch; 0 if the number is not known.
         structure: Digest of the names, dtypes and ranks of its arrays.
         shapes: Digest of their shapes.
     """
@@ -78,7 +78,7 @@ def _check_equal(values: Mapping[int, Any], advice: str) -> None:
 
 
 def common_shapes(shapes: Mapping[int, Sequence[Shape]]) -> list[Shape]:
-    """The smallest shapes that hold the arrays of every process.
+    """Returns the smallest shapes that hold the arrays of every process.
 
     >>> common_shapes({0: [(4, 8), (4,)], 1: [(2, 9), (2,)]})
     [(4, 9), (4,)]
@@ -120,7 +120,7 @@ class _Announced:
     Attributes:
         started: The exchange that was started.
         part: This process's part of the batch; None if it has none.
-        failure: The error that this process has instead; None if there is none.
+        failure: The error instead of a part; None if there is no error.
     """
 
     started: jax.Array
@@ -129,17 +129,17 @@ class _Announced:
 
 
 class Lockstep:
-    """Forms the next global batch once every process has its part.
+    """The steps in which all processes form global batches together.
 
-    A single process does this without an exchange. Several processes exchange a few integers for each batch, on their
-    devices. ``announce`` starts the exchange of the next batch early, so that it is over when the batch is asked for
-    and no device waits.
+    A single process needs no exchange. Several processes exchange a few integers for each batch, on their devices.
+    ``announce`` starts the exchange of the next batch early. So it is over when the batch is taken, and no device
+    waits.
 
     Args:
-        local: Gives this process's part of each batch, a pytree of arrays.
+        local: The iterator over this process's part of each batch, a pytree of arrays.
         mesh: The mesh of the global batches; the processes that own its devices take part.
-        pad_value: Fills the padding that gives the arrays of all processes one shape, and rows that the devices can
-            divide. None if nothing is padded; then different shapes are an error.
+        pad_value: The value of the padding, which gives the arrays of all processes one shape and rows that the
+            devices can divide. None pads nothing; then different shapes are an error.
 
     Raises:
         PipelineError: This process cannot use the mesh.
@@ -158,11 +158,11 @@ class Lockstep:
         return len(self._processes) == 1
 
     def take(self, step: int, length: int | None) -> Any:
-        """The next global batch. After an error, and at the end, every process is where it was.
+        """Forms the next global batch. After an error, and at the end, no process has moved.
 
         Args:
             step: The step of the batch in its epoch.
-            length: Batches of an epoch; None if that is not known.
+            length: Batches of an epoch; None if the number is not known.
 
         Raises:
             StopIteration: At least one process has no further batch.
@@ -180,9 +180,9 @@ class Lockstep:
         return batch
 
     def announce(self, step: int, length: int | None) -> None:
-        """Looks at this process's part of the next batch and starts to tell the others.
+        """Looks at this process's part of the next batch, and starts to tell the others.
 
-        Does nothing if this process is the only one, or if the batch is announced already.
+        It does nothing if this process is the only one, or if the batch is already announced.
         """
         if self.is_alone or self._announced is not None:
             return
@@ -194,7 +194,7 @@ class Lockstep:
         except StopIteration:
             report = BatchReport(Status.ENDED, step, length or 0)
         except Exception as error:
-            # The other processes wait for this report. The error is raised after all of them know.
+            # The other processes wait for this report. The error is raised after all of them know it.
             failure, report = error, BatchReport(Status.FAILED, step, length or 0)
         self._announced = _Announced(start_exchange(self._mesh, astuple(report)), part, failure)
 
@@ -217,7 +217,7 @@ class Lockstep:
         return _Part(names, arrays, jax.tree.structure(batch))
 
     def _agree(self, step: int, length: int | None) -> tuple[_Part, list[Shape]]:
-        """This process's part, and the shapes that all processes give their arrays."""
+        """Waits for all processes. Returns this process's part, and the shapes that all give their arrays."""
         self.announce(step, length)
         announced, self._announced = self._announced, None
         assert announced is not None
@@ -245,7 +245,7 @@ class Lockstep:
             raise own
 
     def _agree_on_shapes(self, part: _Part) -> list[Shape]:
-        """The shapes to pad to; raises if the shapes differ and nothing is padded."""
+        """Returns the shapes to pad to. Raises PipelineMismatchError if nothing is padded."""
         exchange = start_exchange(self._mesh, [size for shape in part.shapes for size in shape])
         ends = np.cumsum([len(shape) for shape in part.shapes])[:-1]
         shapes = {
@@ -284,8 +284,8 @@ def _check_structure(reports: Mapping[int, BatchReport], part: _Part) -> None:
     others = [f"process {process}" for process, report in reports.items() if report.structure != own]
     if others:
         raise PipelineMismatchError(
-            f"the processes' batches are of different kinds. {', '.join(others)} has other arrays than this process, "
-            f"{jax.process_index()}, which has {'; '.join(part.kinds)}"
+            f"the batches of the processes differ: {', '.join(others)} has other arrays than this process, "
+            f"{jax.process_index()}, which has {'; '.join(part.kinds)}. Give the same pipeline on all processes"
         )
 
 

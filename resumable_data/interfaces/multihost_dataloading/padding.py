@@ -1,4 +1,4 @@
-"""Arrays padded at the end of their axes."""
+"""Pads arrays at the end of their axes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def pad_to(array: Any, shape: Sequence[int], value: float = 0) -> np.ndarray[Any
     """Pads the end of every axis of an array.
 
     Args:
-        array: An array of any numeric dtype, or anything that NumPy converts to one.
+        array: An array of any numeric dtype, or a value that NumPy converts to one.
         shape: The shape of the result: as many axes, each at least as long.
-        value: What fills the new cells.
+        value: The value of the new cells.
 
     Returns:
-        An array of this shape and of the same dtype; the array itself if it has this shape already.
+        An array of this shape and of the same dtype; the array itself if it already has this shape.
 
     Raises:
         PipelineError: The shape has other axes or is smaller, or the array's dtype cannot hold the value.

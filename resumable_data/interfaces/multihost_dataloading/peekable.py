@@ -1,4 +1,4 @@
-"""An iterator whose next element can be looked at without a change of its position."""
+"""An iterator whose next element can be looked at without moving."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ElementT = TypeVar("ElementT")
 
 @dataclass(frozen=True)
 class _Held(Generic[ElementT]):
-    """An element that was looked at and is not taken yet.
+    """An element that was looked at and not yet taken.
 
     Attributes:
-        element: What the iterator gave.
+        element: The element.
         state: The iterator's state before this element; None if it has no state.
         step: The iterator's step before this element; None if it does not count steps.
     """
@@ -30,13 +30,13 @@ class _Held(Generic[ElementT]):
 
 
 class Peekable(Generic[ElementT]):
-    """Any iterator, with a next element that can be looked at before it is taken.
+    """An iterator whose next element can be looked at before it is taken.
 
-    While an element is looked at, state and step are those before it. The end is remembered: the iterator is not
+    Until the element is taken, state and step are those before it. The end is remembered: the iterator is not
     asked again.
 
     Args:
-        iterator: The iterator. Nothing else may advance it.
+        iterator: The iterator. Nothing else may take elements from it.
         peek: The iterator's own method to look, if it has one that does not change its state and step.
 
     >>> numbers = Peekable(iter([1, 2]))
@@ -54,7 +54,7 @@ class Peekable(Generic[ElementT]):
         self._ended = False
 
     def look(self) -> ElementT:
-        """The next element; the same one until it is taken.
+        """Returns the next element, the same one until it is taken.
 
         Raises:
             StopIteration: There is no further element.
@@ -89,7 +89,7 @@ class Peekable(Generic[ElementT]):
         return self._own_step if self._held is None else self._held.step
 
     def get_state(self) -> Any:
-        """The iterator's state.
+        """Returns the iterator's state.
 
         Raises:
             StateError: The iterator has no state.
@@ -98,12 +98,12 @@ class Peekable(Generic[ElementT]):
         return self._copy_state() if self._held is None else copy.deepcopy(self._held.state)
 
     def check_state(self, state: Any, allow: Collection[str] = ()) -> Callable[[], None]:
-        """Checks a state, as far as the iterator can do so without a move; returns a function that moves there.
+        """Checks a state if the iterator can do so without moving; returns a function that goes there.
 
-        If the iterator has no ``check_state``, that function may still fail. The iterator then stays where it was.
+        If the iterator has no ``check_state``, that function may still fail. Then the iterator does not move.
 
         Args:
-            state: What ``get_state`` gave.
+            state: The result of ``get_state``.
             allow: Passed on to the iterator if it is not empty.
 
         Raises:
@@ -113,7 +113,7 @@ class Peekable(Generic[ElementT]):
         checks = hasattr(self.iterator, "check_state")
         method = self.iterator.check_state if checks else self.iterator.set_state
         if allow and "allow" not in inspect.signature(method).parameters:
-            raise StateError(f"{self.name} takes no allow=, but got {sorted(allow)}")
+            raise StateError(f"{self.name} takes no allow=, but got {sorted(allow)}: leave allow out")
         given = (state, allow) if allow else (state,)
         move = method(*given) if checks else None
 
@@ -140,7 +140,7 @@ class Peekable(Generic[ElementT]):
             raise
 
     def _copy_state(self) -> Any:
-        # Some iterators return the object that they change later.
+        # Some iterators return the very object that they change later.
         return copy.deepcopy(self.iterator.get_state())
 
     @property
@@ -155,11 +155,11 @@ class Peekable(Generic[ElementT]):
     def _check_has_state(self, method: str) -> None:
         if not self.has_state:
             raise StateError(
-                f"{self.name} has no get_state and set_state, so its position would be lost ({method}): iterate over "
-                "something that has them, such as a resumable_data or Grain dataset"
+                f"{self.name} has no get_state and set_state, so its position would be lost ({method}): give a data "
+                "loader that has them, such as a resumable_data or Grain dataset"
             )
 
 
 def as_peekable(iterator: Iterator[Any]) -> Peekable[Any]:
-    """Makes an iterator peekable; a ``DataIterator`` is asked with its own ``peek``."""
+    """Makes an iterator peekable. A ``DataIterator`` is looked at with its own ``peek``."""
     return Peekable(iterator, iterator.peek if isinstance(iterator, DataIterator) else None)

@@ -1,4 +1,4 @@
-"""Configs: what is given for one of two wins, and nothing given is changed."""
+"""Configs: the settings of one config replace shared ones, and no given object is changed."""
 
 from __future__ import annotations
 

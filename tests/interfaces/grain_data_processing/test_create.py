@@ -1,4 +1,4 @@
-"""Iterators from configs and a mesh alone: those of ``make_grain_iterator``, and wrong arguments."""
+"""Iterators made from configs and a mesh equal those of ``make_grain_iterator``; and wrong arguments."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def test_synthetic_data_is_iterated_over_as_any_other(mesh: Mesh, content: Any) 
 @pytest.mark.parametrize(
     ("create", "given", "message"),
     [
-        (create_data_iterator, [], "create_data_iterator takes one config: create_mixed_data_iterator takes several"),
+        (create_data_iterator, [], "create_data_iterator takes one config: for several use"),
         (create_data_iterator, {"data_path": "x"}, r"config must be a config, such as .*, not a dict"),
         (create_mixed_data_iterator, [3], r"configs\[0\] must be a config, such as .*, not an int"),
         (create_mixed_data_iterator, [], "configs is empty"),
         (
             create_mixed_data_iterator,
             SyntheticDataConfig(global_batch_size=8, max_target_length=16),
-            "takes a list of configs, not a SyntheticDataConfig: create_data_iterator takes one",
+            "takes a list of configs, not a SyntheticDataConfig: for one config use create_data_iterator",
         ),
     ],
 )

@@ -48,13 +48,13 @@ def hugging_face(corpus: Any, cache: Path, **settings: Any) -> HFHubDataConfig:
 
 
 def constant(folder: Path, token: int, count: int, length: int = 3) -> Path:
-    """An ArrayRecord data set whose documents are all of one token."""
+    """Makes an ArrayRecord data set whose documents repeat one token."""
     write_documents(folder / "train" / "train_0.arecord", [[token] * length] * count)
     return folder
 
 
 def scored(batches: Any) -> list[bytes]:
-    """The scored tokens of each row that has some."""
+    """Returns the scored tokens of each row that has any."""
     rows = [row for batch in batches for row in batch]
     return [row.targets[row.targets_segmentation > 0].tobytes() for row in rows if row.targets_segmentation.any()]
 
@@ -176,7 +176,7 @@ def test_the_first_config_holds_for_all_and_a_warning_says_so(
     with caplog.at_level(logging.WARNING):
         mixed = make_grain_iterator([first, other], mesh, [0])
     for setting in ("global_batch_size=16", "drop_remainder=False", "max_steps_per_epoch=1", "worker_buffer_size=1"):
-        assert f"data set b: {setting} is not used" in caplog.text
+        assert f"data set b: {setting} is ignored" in caplog.text
     same = make_grain_iterator([first, tokens(corpus, name="b")], mesh, [0])
     assert len(mixed) == len(same) > 1
     for one, two in zip(mixed, same, strict=True):
@@ -186,15 +186,15 @@ def test_the_first_config_holds_for_all_and_a_warning_says_so(
 def test_configs_that_do_not_go_together_are_refused(corpus: Any, mesh: Mesh) -> None:
     short = tokens(corpus, max_target_length=8)
     for configs, weights, message in (
-        ([tokens(corpus), short], None, r"rows of one length, but max_target_length is \[8, 16\]"),
+        ([tokens(corpus), short], None, r"need the same max_target_length, but it is \[8, 16\]"),
         ([tokens(corpus), tokens(corpus)], [1], "1 dataset_weights for 2 data sets"),
         ([tokens(corpus), tokens(corpus)], [0, 0], "all dataset_weights are 0"),
-        ([tokens(corpus, name="a"), tokens(corpus, name="a")], None, "two data sets of the mix are called 'a'"),
+        ([tokens(corpus, name="a"), tokens(corpus, name="a")], None, "two data sets of the mix have the name 'a'"),
         ([], None, "configs is empty"),
         ([tokens(corpus, max_target_length=None)], None, "a GrainArrayRecordsDataConfig has no max_target_length"),
-        ([DataConfig(global_batch_size=8, max_target_length=8)], None, "DataConfig is no HFHubDataConfig"),
-        ([text(corpus, name="t", tokenizer_path=None)], None, "the data set t is text: it needs a tokenizer_path"),
-        ([tokens(corpus, global_batch_size=80)], None, "less than one batch"),
+        ([DataConfig(global_batch_size=8, max_target_length=8)], None, "DataConfig is not a known config"),
+        ([text(corpus, name="t", tokenizer_path=None)], None, "the data set t is text: set tokenizer_path"),
+        ([tokens(corpus, global_batch_size=80)], None, "the data fills no batch"),
         ([tokens(corpus, batch_rampup_factors={0: 0.5})], None, "4"),
     ):
         with pytest.raises(rd.PipelineError, match=message):

@@ -28,7 +28,7 @@ def test_shards_come_in_the_order_of_their_numbers_and_gaps_are_said(
     with caplog.at_level(logging.WARNING):
         dataset = load_array_record_dataset(tmp_path)
     assert [dataset[index] for index in range(len(dataset))] == [b"a", b"b", b"c", b"d", b"e"]
-    assert "7 shards are missing between the first and the last: 3, 4, 5, 6, 7, 8, 9" in caplog.text
+    assert "7 shards between the first and the last are missing: 3, 4, 5, 6, 7, 8, 9" in caplog.text
 
 
 def test_a_folder_without_gaps_is_quiet_and_other_files_are_left_alone(
@@ -45,9 +45,9 @@ def test_a_folder_without_gaps_is_quiet_and_other_files_are_left_alone(
 
 
 def test_what_is_wrong_with_a_folder_is_said(tmp_path: Path) -> None:
-    with pytest.raises(rd.SourceError, match="does not exist or is no folder"):
+    with pytest.raises(rd.SourceError, match="does not exist or is not a folder"):
         load_array_record_dataset(tmp_path / "missing")
-    with pytest.raises(rd.SourceError, match=r"holds no file \*\.arecord"):
+    with pytest.raises(rd.SourceError, match=r"has no file \*\.arecord"):
         load_array_record_dataset(tmp_path)
     (tmp_path / "train_0.arecord").write_bytes(b"")
     with pytest.raises(rd.SourceError, match="is empty"):

@@ -1,4 +1,4 @@
-"""Tokenizers for the user's own calls: what they add is what was asked for, or an error."""
+"""Tokenizers for the user's own calls: they add what was asked for, or raise an error."""
 
 from __future__ import annotations
 
@@ -56,15 +56,13 @@ def test_a_tokenizer_that_does_as_it_likes_is_refused(corpus: Any, monkeypatch: 
         "resumable_data.interfaces.grain_data_processing.tokenizer.find_tokenizer", lambda *_, **__: loaded
     )
 
-    with pytest.raises(
-        rd.PipelineError, match=r"adds \[\] to a text, and not \[1\], as add_bos=True .* settings win"
-    ):
+    with pytest.raises(rd.PipelineError, match=r"adds \[\] to a text, not \[1\], which add_bos=True .* settings win"):
         load_tokenizer(corpus.tokenizer, add_bos=True)
 
 
 def test_a_network_that_is_not_there_is_not_waited_for(tmp_path: Path) -> None:
     code = "from resumable_data.grain_data_processing import load_tokenizer; load_tokenizer('own/tok')"
-    # Nobody listens at this port.
+    # No server listens at this port.
     settings = {"HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9", "JAX_PLATFORMS": "cpu"}
     run = subprocess.run([sys.executable, "-c", code], env={**os.environ, **settings}, capture_output=True, text=True)
 

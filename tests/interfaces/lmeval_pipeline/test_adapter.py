@@ -1,4 +1,4 @@
-"""A model as the harness calls it: like one request at a time, resumed, and in ``lm_eval.simple_evaluate`` itself."""
+"""A model as the harness calls it: like single requests, resumed, and in ``lm_eval.simple_evaluate`` itself."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def compiled() -> Any:
 
 
 def one_by_one(request: Any) -> tuple[float, bool]:
-    """What the demo's model says of a request in a row of its own."""
+    """Scores a request in a row of its own with the model of the demo."""
     texts = [alone(text) for text in request.args]
     whole = [BOS_ID, *chain.from_iterable(texts)]
     count = len(whole) - 1
@@ -56,7 +56,7 @@ def one_by_one(request: Any) -> tuple[float, bool]:
 
 @cache
 def greedy_requests() -> list[Any]:
-    """Requests for the token that the model finds most probable after a letter, where that token is a text."""
+    """Makes requests for the most probable token after a letter, if that token is a text."""
     texts = [shared().decode([token]) for token in range(2, 400)]
     words = [text for place, text in enumerate(texts) if alone(text) == [place + 2]]
     asked = [SimpleNamespace(args=(letter, word)) for letter in "ab" for word in words]

@@ -8,7 +8,7 @@ import pytest
 import resumable_data as rd
 from resumable_data.lmeval_pipeline import Score, aggregate
 
-# By request 2, 1, 3 rows, in another order, among rows of padding.
+# The requests have 2, 1 and 3 rows, which come in another order and with rows of padding.
 DOCUMENT = np.array([3, 0, 1, 2, 3, 1, 0, 3], np.int32)
 SEQUENCE = np.array([2, 0, 1, 0, 0, 0, 0, 1], np.int32)
 LOG_PROBS = np.array([-8.0, 99.0, -2.0, -4.0, -16.0, -1.0, 99.0, -32.0], np.float32)
@@ -30,7 +30,7 @@ def test_one_score_a_request_in_order() -> None:
 
 
 def test_the_order_of_the_rows_decides_nothing() -> None:
-    # Sums of float32 values whose order shows.
+    # The sum of these float32 values depends on their order.
     random = np.random.default_rng(0)
     log_probs = random.normal(size=300).astype(np.float32) * 10.0 ** random.integers(-6, 6, 300)
     document, sequence = np.repeat(np.arange(1, 4), 100), np.tile(np.arange(100), 3)
@@ -67,7 +67,7 @@ def test_what_occurs_twice_is_named() -> None:
 def test_rows_of_no_request_are_named(document: int, sequence: int) -> None:
     more = [np.append(column, value) for column, value in zip(without(), (document, sequence, 0, 0, 0), strict=True)]
     with pytest.raises(
-        rd.PipelineError, match=f"none of 3 requests: document_idx {document}, sequence_idx {sequence}"
+        rd.PipelineError, match=f"one of the 3 requests: document_idx {document}, sequence_idx {sequence}"
     ):
         aggregate(*more, SEQUENCES)
 
@@ -77,5 +77,5 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         aggregate(DOCUMENT, SEQUENCE, LOG_PROBS, COUNTS[1:], CORRECT, SEQUENCES)
     with pytest.raises(rd.PipelineError, match="shapes"):
         aggregate(*(column[None] for column in without()), SEQUENCES)
-    with pytest.raises(rd.PipelineError, match="document_idx are float64, and no integers"):
+    with pytest.raises(rd.PipelineError, match="document_idx are float64, not integers"):
         aggregate(DOCUMENT.astype(float), SEQUENCE, LOG_PROBS, COUNTS, CORRECT, SEQUENCES)

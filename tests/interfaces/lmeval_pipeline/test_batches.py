@@ -1,4 +1,4 @@
-"""Each process's part of the batches: one length for all, longest first, and a position that is that of all."""
+"""The part of each process in the batches: one length for all, longest first, and one position for all."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_a_position_of_other_batches_is_refused() -> None:
             iterator.set_state({**state, **change})
     with pytest.raises(rd.StateError, match="damaged"):
         iterator.set_state({"step": 0})
-    with pytest.raises(rd.StateError, match="nothing of an evaluation may differ"):
+    with pytest.raises(rd.StateError, match="an evaluation must not differ"):
         iterator.set_state(state, allow=["batch"])
     assert iterator.step == 1
     assert raw(next(iterator)) == raw(list(batches())[1])
@@ -179,7 +179,7 @@ def test_impossible_settings_are_refused() -> None:
         RequestBatches(rows([]), global_batch_size=4, host_index=0, host_count=1, padding_multiple=4)
     with pytest.raises(rd.PipelineError, match="cannot be divided among 3"):
         batches(0, 3)
-    with pytest.raises(rd.PipelineError, match="process 2 is none of 2"):
+    with pytest.raises(rd.PipelineError, match="no process 2: 2 processes"):
         batches(2, 2)
     with pytest.raises(rd.PipelineError, match="multiple_of=0"):
         batches(padding_multiple=0)

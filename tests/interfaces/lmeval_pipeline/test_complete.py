@@ -1,4 +1,4 @@
-"""The fields of a batch that are added: their shapes, their dtypes, and the items as they were."""
+"""The fields that are added to a batch: shapes and dtypes. The items are not changed."""
 
 from __future__ import annotations
 

@@ -127,11 +127,11 @@ def test_a_damaged_state_is_refused(requests: list[Any], tokenizer: str) -> None
             (signed(scores=None), "its scores are not a list"),
             (signed(more=1), "it holds step, model"),
             (signed(batches={"step": 1}), "lacks iterator_length, iterator"),
-            (signed(scores=[{}]), "no scores of rows"),
-            (signed(scores=[1]), "no scores of rows"),
-            (signed(scores=[{**rows, "log_probs": ["much"] * 4}]), "no scores of rows"),
-            (signed(scores=[{**rows, "counts": [1, 2]}]), "of different numbers"),
-            (signed(scores=[{**rows, "counts": [-1] * 4}]), "no numbers"),
+            (signed(scores=[{}]), "its scores of rows cannot be read"),
+            (signed(scores=[1]), "its scores of rows cannot be read"),
+            (signed(scores=[{**rows, "log_probs": ["much"] * 4}]), "its scores of rows cannot be read"),
+            (signed(scores=[{**rows, "counts": [1, 2]}]), "lists of scores have different lengths"),
+            (signed(scores=[{**rows, "counts": [-1] * 4}]), "or wrong values"),
         ):
             with pytest.raises(rd.StateError, match=message):
                 found.set_state(wrong)

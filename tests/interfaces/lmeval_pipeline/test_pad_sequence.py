@@ -1,4 +1,4 @@
-"""Items padded to the length of their batch before there is a batch."""
+"""Items are padded to the length of their batch before there is a batch."""
 
 from __future__ import annotations
 

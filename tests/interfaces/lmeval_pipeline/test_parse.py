@@ -1,4 +1,4 @@
-"""Requests of the harness, by what they have and not by their class."""
+"""Requests of the harness: they are known by their attributes, not by their class."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_key_of_the_request_may_be_another() -> None:
 
 def test_what_cannot_be_scored_is_named() -> None:
     generating = request("prompt", {"until": ["."]}, kind="generate_until")
-    with pytest.raises(rd.RecordError, match="request 7 is generate_until and has a dict for a text"):
+    with pytest.raises(rd.RecordError, match="request 7 is generate_until and has a dict, not a text"):
         ParseLMEval().map({"idx": 7, "req": generating})
     with pytest.raises(rd.RecordError, match="request 7 is a str without args"):
         ParseLMEval().map({"idx": 7, "req": "text"})

@@ -1,4 +1,4 @@
-"""Which items a process has of each global batch."""
+"""The items that a process has of each global batch."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ def test_the_order(size: int, batch: int, hosts: int, order: list[int]) -> None:
 
 
 def test_items_that_are_no_whole_batches_are_refused() -> None:
-    with pytest.raises(rd.PipelineError, match=r"10 items are no whole number of batches of 4: pad .*multiple_of=4"):
+    with pytest.raises(rd.PipelineError, match=r"10 items cannot be divided into batches of 4: pad .*multiple_of=4"):
         MultihostSortedRemapDataset(range(10), 4, 2)
 
 
-@pytest.mark.parametrize(("batch", "hosts", "message"), [(4, 3, "choose 3 or 6"), (2, 3, "choose 3$"), (0, 1, "one")])
+@pytest.mark.parametrize(
+    ("batch", "hosts", "message"), [(4, 3, "choose 3 or 6"), (2, 3, "choose 3$"), (0, 1, "both must be at least 1")]
+)
 def test_a_batch_that_hosts_do_not_divide_is_refused(batch: int, hosts: int, message: str) -> None:
     with pytest.raises(rd.PipelineError, match=message):
         MultihostSortedRemapDataset(range(12), batch, hosts)

@@ -1,4 +1,4 @@
-"""The row of a request, and the rows of the windows of one."""
+"""The row of a request, and the rows of the windows of a request."""
 
 from __future__ import annotations
 

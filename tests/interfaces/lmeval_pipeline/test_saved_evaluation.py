@@ -1,4 +1,4 @@
-"""An evaluation that saves itself goes on with what it has, and does nothing twice."""
+"""An evaluation that saves itself resumes from its scores, and scores nothing twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores of targets, and their sums a row, which depend on the tokens that are scored alone."""
+"""Scores of targets, and their sums a row, which depend only on the scored tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tokens of requests: whole, without any that nobody asked for, each text tokenised once."""
+"""The tokens of requests: whole, without extra tokens, each text tokenized once."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_which_token_comes_first(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.WARNING):
         assert first(tmp_path / "both", bos=7) == BOS_ID
     assert "bos_token_id=7 is not used: the tokenizer's own is 0" in caplog.text
-    with pytest.raises(rd.PipelineError, match=r"neither a BOS nor an EOS token.*pass bos_token_id"):
+    with pytest.raises(rd.PipelineError, match=r"no BOS token and no EOS token.*pass bos_token_id"):
         first(nameless)
 
 

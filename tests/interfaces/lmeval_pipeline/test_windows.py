@@ -1,4 +1,4 @@
-"""Windows of long documents: each token is scored once, with as much before it as fits."""
+"""Windows of long documents: each token is scored once, after as many tokens as fit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_document_alone(scored: int, expected: list[tuple[int, int, int]]) -> 
 
 
 def test_the_example_of_the_harness() -> None:
-    # Ten tokens, four a row: predicted are 0-3, 4-7 and, of the row 6-9, the new ones.
+    # Ten tokens, four a row: the rows predict 0-3, 4-7 and, of 6-9, only the new ones.
     assert windows(0, 10, 4) == [(0, 4, 0), (4, 8, 4), (6, 10, 8)]
 
 

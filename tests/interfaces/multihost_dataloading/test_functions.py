@@ -44,7 +44,7 @@ def test_what_cannot_be_laid_out_is_refused_with_its_name() -> None:
         get_next_batch_sharded(batches, MESH)
     with pytest.raises(rd.PipelineError, match=r"\['a'\]: an array without axes"):
         _form_global_array((jax.tree_util.DictKey("a"),), np.int32(3), MESH)
-    with pytest.raises(rd.PipelineError, match="int64 with values beyond int32"):
+    with pytest.raises(rd.PipelineError, match="int64 has values that int32 cannot hold"):
         _form_global_array((), np.full(8, 2**40), MESH)
     with pytest.raises(rd.PipelineError, match=r"dtype .* cannot be put on a device"):
         _form_global_array((), np.array(["text"] * 8), MESH)

@@ -22,7 +22,7 @@ MESH = Mesh(DEVICES, "data")
 
 
 class Foreign:
-    """An iterator with a state, which, like some, hands out the state that it goes on to change."""
+    """An iterator that, like some others, returns the very state that it changes later."""
 
     def __init__(self, count: int = 100) -> None:
         self.state = {"next": 0}
@@ -71,7 +71,7 @@ def content(batch: Any) -> list[bytes]:
 
 
 def some(batches: Iterator[Any]) -> list[list[bytes]]:
-    """The next two batches, or what is left of the epoch; without ``iter``."""
+    """Takes the next two batches, or the rest of the epoch, without ``iter``."""
     found = [next(batches, None), next(batches, None)]
     return [content(batch) for batch in found if batch is not None]
 
@@ -267,7 +267,7 @@ def test_where_a_state_would_be_lost_is_an_error() -> None:
         batches.set_state({"step": 1, "iterator_length": None, "iterator": None})
     foreign = Foreign()
     foreign.state["place"] = np.zeros(1)  # type: ignore[assignment]
-    with pytest.raises(rd.StateError, match="does not survive JSON"):
+    with pytest.raises(rd.StateError, match="changes in a round trip through JSON"):
         MultiHostDataLoadIterator(foreign, MESH).get_state()
 
 

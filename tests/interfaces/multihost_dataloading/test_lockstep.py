@@ -1,4 +1,4 @@
-"""What processes decide together. Real processes: property_tests/test_multihost_processes.py."""
+"""Decisions that processes make together. Real processes: property_tests/test_multihost_processes.py."""
 
 from __future__ import annotations
 

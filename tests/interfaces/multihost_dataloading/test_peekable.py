@@ -9,7 +9,7 @@ from resumable_data.interfaces.multihost_dataloading.peekable import Peekable
 
 
 class Steps:
-    """Counts from 0 to 3, with a state, its step and the allowed changes that it was given."""
+    """An iterator from 0 to 3 with a state and a step. It records the allowed changes that it got."""
 
     def __init__(self) -> None:
         self.step = 0
