@@ -83,7 +83,7 @@ def build_pipeline(folder: Path) -> rd.Dataset[rd.LLMBatch]:
     file = folder / "tokenizer.json"
     tokenizer = Tokenizer.from_file(str(file))
 
-    def tokenise(example: Mapping[str, str]) -> dict[str, list[int]]:
+    def tokenize(example: Mapping[str, str]) -> dict[str, list[int]]:
         question = tokenizer.encode(example["question"]).ids
         answer = tokenizer.encode(example["answer"]).ids
         return {"tokens": question + answer, "loss_mask": [0] * len(question) + [1] * len(answer)}
@@ -91,7 +91,7 @@ def build_pipeline(folder: Path) -> rd.Dataset[rd.LLMBatch]:
     source = rd.HuggingFaceSource.from_files(folder / "examples.jsonl", cache_dir=folder / "cache")
     return (
         rd.Dataset.from_source(source, name="docstrings")
-        .map(tokenise, name="tokenise", version=hashlib.sha256(file.read_bytes()).hexdigest())
+        .map(tokenize, name="tokenize", version=hashlib.sha256(file.read_bytes()).hexdigest())
         .shuffle(seed=7)
         .repeat()
         .append_eod(tokenizer.token_to_id(EOD_TOKEN), fields={"loss_mask": 1})

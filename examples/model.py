@@ -35,7 +35,7 @@ class Block(nnx.Module):
     """Attention and a feed-forward layer. Each is normalized before, and added to its input."""
 
     def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
-        """Initialises the weights."""
+        """Initializes the weights."""
         width = config.width
         self.attention_norm = nnx.RMSNorm(width, rngs=rngs)
         self.attention = nnx.MultiHeadAttention(config.heads, width, decode=False, rngs=rngs)
@@ -53,7 +53,7 @@ class Transformer(nnx.Module):
     """A model that predicts each token of a row from the tokens before it in the same document."""
 
     def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
-        """Initialises the weights."""
+        """Initializes the weights."""
         self.token_embedding = nnx.Embed(config.vocabulary, config.width, rngs=rngs)
         self.position_embedding = nnx.Embed(config.length, config.width, rngs=rngs)
         self.blocks = nnx.List(Block(config, rngs=rngs) for _ in range(config.layers))

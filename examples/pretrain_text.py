@@ -65,11 +65,11 @@ class TextStep(StepRecord):
 
     Attributes:
         tokens: Number of targets that are not padding.
-        tokenised: Documents that each process has tokenized since its start, with those read ahead.
+        tokenized: Documents that each process has tokenized since its start, with those read ahead.
     """
 
     tokens: int
-    tokenised: Sequence[int]
+    tokenized: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -155,12 +155,12 @@ def iterate(corpus: Path, steps: int) -> TextAttempt:
 
 def lives_table(lives: Sequence[tuple[str, TextAttempt]]) -> Table:
     """Makes a table with a row for each life, under its name."""
-    columns = ("steps", "tokens a second", "documents tokenised by each process")
+    columns = ("steps", "tokens a second", "documents tokenized by each process")
     table = Table("", *(Column(column, justify="right") for column in columns), title="Lives")
     for name, life in lives:
         first, last = life.records[0], life.records[-1]
         steps = f"{first.step} to {last.step}{', killed' if life.killed else ''}"
-        documents = " and ".join(f"{count:,}" for count in last.tokenised)
+        documents = " and ".join(f"{count:,}" for count in last.tokenized)
         table.add_row(name, steps, f"{life.tokens_a_second:,.0f}", documents)
     return table
 

@@ -74,9 +74,9 @@ def train(corpus: Path, checkpoints: Path, *, steps: int, save_every: int) -> No
     source = open_source(corpus)
 
     def report_with_counts(step: int, batch: LLMBatch, loss: jax.Array) -> None:
-        tokenised = multihost_utils.process_allgather(np.int32(source.read_documents)).reshape(-1)
+        tokenized = multihost_utils.process_allgather(np.int32(source.read_documents)).reshape(-1)
         tokens = int(np.count_nonzero(multihost_utils.process_allgather(batch.targets_segmentation, tiled=True)))
-        report(step, batch, loss, tokenised=tokenised.tolist(), tokens=tokens)
+        report(step, batch, loss, tokenized=tokenized.tolist(), tokens=tokens)
 
     tokenizer = corpus / "tokenizer"
     vocabulary = len(AutoTokenizer.from_pretrained(tokenizer))

@@ -50,14 +50,14 @@ class TrainState(nnx.Module):
     """Everything that training changes, except the position in the data."""
 
     def __init__(self, config: ModelConfig, steps: int) -> None:
-        """Initialises the model and the optimizer for a run of `steps` steps."""
+        """Initializes the model and the optimizer for a run of `steps` steps."""
         schedule = optax.warmup_cosine_decay_schedule(0.0, PEAK_LEARNING_RATE, WARMUP_STEPS, steps)
         self.model = Transformer(config, rngs=nnx.Rngs(0))
         self.optimizer = nnx.Optimizer(self.model, optax.adamw(schedule), wrt=nnx.Param)
 
 
 def create_state(config: ModelConfig, steps: int, mesh: Mesh) -> TrainState:
-    """Initialises the model and the optimizer, the same on every device of a mesh."""
+    """Initializes the model and the optimizer, the same on every device of a mesh."""
     everywhere = NamedSharding(mesh, PartitionSpec())
     return nnx.jit(lambda: TrainState(config, steps), out_shardings=everywhere)()
 

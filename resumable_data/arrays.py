@@ -116,7 +116,7 @@ class Ragged(Sequence[Int32Array]):
             A ragged array of ``len(records)`` documents.
 
         Raises:
-            RecordError: A record is no one-dimensional integer array, or a value does not fit int32.
+            RecordError: A record is not a one-dimensional integer array, or a value does not fit int32.
         """
         if isinstance(records, Ragged):
             return records

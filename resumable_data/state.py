@@ -119,7 +119,7 @@ class Digests:
     following: str = ""
 
     def after(self, delivered: str | None, following: str) -> Digests:
-        """Those after one more element, which is no batch where its digest is None."""
+        """Those after one more element, which is not a batch where its digest is None."""
         chain = self.delivered if delivered is None else digest(self.delivered, delivered)
         return Digests(chain, following)
 
@@ -274,7 +274,7 @@ def split(state: object) -> tuple[JsonDict, Position]:
         raise StateError(f"a state is a JSON object, got {type(state).__name__}")
     given = dict(cast(JsonObject, state))
     if given.get("format") != FORMAT:
-        raise StateError(f"this is no state of resumable_data: its format is {given.get('format')!r}")
+        raise StateError(f"this is not a state of resumable_data: its format is {given.get('format')!r}")
     if given.get("version") != VERSION:
         raise StateError(
             f"the state has version {given.get('version')!r}; this release reads version {VERSION}. "

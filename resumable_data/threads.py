@@ -14,7 +14,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def join_all(threads: Sequence[Thread]) -> None:
-    """Waits for threads for at most two seconds together; one that does not end is left behind, with a warning.
+    """Waits for threads for at most two seconds together; one that does not end keeps running, with a warning.
 
     The garbage collector may call this in one of the threads, which then end on their own.
     """
@@ -26,8 +26,8 @@ def join_all(threads: Sequence[Thread]) -> None:
     left = [thread.name for thread in threads if thread.is_alive()]
     if left:
         _LOG.warning(
-            "%s: the thread does not end within %g s, since storage, or a user's function, does not return. It is "
-            "left behind, and ends when that does",
+            "%s: the thread does not end within %g s, since storage, or a user's function, does not return. It "
+            "keeps running, and ends when that does",
             ", ".join(left),
             _PATIENCE_SECONDS,
         )

@@ -29,7 +29,7 @@ class Work(IntEnum):
     PLANNING = 1
     EXCHANGING = 2
     READING = 3
-    TOKENISING = 4
+    TOKENIZING = 4
     MAPPING = 5
     ASSEMBLING = 6
     PLACING = 7

@@ -17,8 +17,8 @@ PLAIN: dict[str, str] = {
     r"\b[Bb]ehind\b": "after",
     r"\bin front of\b": "before",
     r"\bof whose\b|\bin whose\b|\bof which the\b": "a sentence of its own",
-    r"\bsave (for|that|the)\b": "except",
-    r"\btokenis|\bserialis|\bnormalis(?!e\"|e')|\binitialis": "-ize",
+    r"\bsave (for|that)\b": "except",
+    r"okenis(e|i|a)|\bserialis|\binitialis": "-ize",
     r"\b([Cc]ompanions?|[Oo]utlooks?)\b": "the word of docs/glossary.md",
 }
 

@@ -101,7 +101,7 @@ def with_version(version: int) -> Callable[[Path], None]:
 
 
 def leftovers(directory: Path) -> list[str]:
-    """Makes the directories that a killed save leaves behind, under the name of the next step."""
+    """Makes the directories that a killed save leaves, under the name of the next step."""
     saved(directory)
     shutil.copytree(directory / "3", directory / "7.orbax-checkpoint-tmp")
     (directory / "7.orbax-checkpoint-tmp" / "data").rename(

@@ -33,7 +33,7 @@ _LEGEND = """
 - **ramped**: batches of 8, 16 and 32 rows; the save is in the middle of the ramp; devices in reverse order.
 - **sequence-sharded**: a mix of documents, cut where rows end; rows over one axis of the mesh, columns over the
   other, whose neighbours are of different processes.
-- **text**: a Hugging Face dataset tokenised on the fly, in eight logical shards, each of which one process measures.
+- **text**: a Hugging Face dataset tokenized on the fly, in eight logical shards, each of which one process measures.
 - **filtered text**: a third is left out; six logical shards, which four processes cannot share evenly.
 - **mixed text**: rows of two such datasets mixed, with a ramp; devices in reverse order.
 - **mixed texts**: the documents of both, mixed and then packed, in five logical shards; rows over one axis of the

@@ -10,7 +10,7 @@ from resumable_data.grain_data_processing import GrainArrayRecordsDataConfig
 def tokens(corpus: Any, **settings: Any) -> GrainArrayRecordsDataConfig:
     """Makes a config of tokenized ArrayRecord files, 70 documents for training and 20 for validation."""
     plain: dict[str, Any] = {
-        "data_path": corpus.pretokenised,
+        "data_path": corpus.pretokenized,
         "tokenize_data": False,
         "tokenizer_path": str(corpus.tokenizer),
         "global_batch_size": 8,

@@ -28,7 +28,7 @@ class Planned(Generic[PlanT, CursorT]):
         spans: Stretches of documents to be read for it.
         tokens: Tokens in them.
         digest: Digest of the whole batch that the element is, or completes, the same on every process; None where
-            it is no batch.
+            it is not a batch.
     """
 
     plan: PlanT

@@ -267,7 +267,7 @@ class DataIterator(Shown, Generic[ElementT]):
 
         def go() -> None:
             self._go_to(place)
-            with suppress(RuntimeError):  # Where there can be no further thread, ``next`` says so.
+            with suppress(RuntimeError):  # Where no further thread can start, ``next`` says so.
                 self._start_loading()
 
         return go
@@ -355,7 +355,7 @@ class DataIterator(Shown, Generic[ElementT]):
     def stats(self) -> Stats:
         """Where the time went so far: how long the trainer waited, and what loading took. It prints as a table.
 
-        Two of them can be subtracted, for what came between. They are no part of a state.
+        Two of them can be subtracted, for what came between. They are not part of a state.
 
         >>> import resumable_data as rd
         >>> batches = iter(rd.Dataset.from_source(rd.SyntheticSource(4, [3])).pad(3, eod_id=0).batch(2))
@@ -399,7 +399,7 @@ class DataIterator(Shown, Generic[ElementT]):
     def close(self) -> None:
         """Ends the threads, if there are any, and frees what was read. The state can still be taken.
 
-        A thread that does not end, since storage does not answer, is left behind with a warning.
+        A thread that does not end, since storage does not answer, keeps running, and a warning says so.
         """
         self._closed = True
         if self._process != os.getpid():
@@ -528,7 +528,7 @@ class DataIterator(Shown, Generic[ElementT]):
 
     def _drop_ready(self) -> None:
         self._peeked = None
-        # Forgotten first: a Ctrl-C while closing waits must not leave behind what looks like the end of the data.
+        # Forgotten first: a Ctrl-C while closing waits must not leave what looks like the end of the data.
         ready, self._ready = self._ready, None
         if ready is not None:
             ready.close()

@@ -50,7 +50,7 @@ class Meter:
         self._callbacks.append(callback)
 
     def hand_over(self, tokens: int, ready: int) -> None:
-        """An element of so many tokens is handed over, of which the callbacks hear; unless one of them fails.
+        """Counts an element of so many tokens, and calls the callbacks; one that fails leaves it uncounted.
 
         Raises:
             RuntimeError: A callback raises StopIteration, which a loop would take for the end of the data.

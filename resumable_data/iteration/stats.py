@@ -11,7 +11,7 @@ _WORKS = {
     "planning": "planning",
     "exchanging": "waiting for other processes",
     "reading": "reading",
-    "tokenising": "tokenising",
+    "tokenizing": "tokenizing",
     "mapping": "mapping",
     "assembling": "assembling",
     "placing": "placing",
@@ -24,7 +24,7 @@ class Stats:
     """Where the time went, in this process, since the iterator was made.
 
     Times are in seconds. Those of loading are summed over its threads, each of which does one thing at a time; what
-    is in progress counts when it ends. They are no part of a state, and a restore does not set them back.
+    is in progress counts when it ends. They are not part of a state, and a restore does not set them back.
 
     Attributes:
         batches: Batches handed over (or rows, or documents, where there are no batches).
@@ -34,7 +34,7 @@ class Stats:
         planning: Time spent on which documents make up which rows.
         exchanging: Time spent waiting for other processes: for their positions, and for lengths that they measure.
         reading: Time spent reading records, parsing included, and on what makes flat tokens of them.
-        tokenising: Time spent in ``tokenize``.
+        tokenizing: Time spent in ``tokenize``.
         mapping: Time spent in functions of the user: ``map``, ``random_map``, ``filter`` and ``map_batches``.
         assembling: Time spent writing tokens into the arrays of batches.
         placing: Time spent handing these to devices, which may copy them later.
@@ -50,7 +50,7 @@ class Stats:
     planning: float = 0.0
     exchanging: float = 0.0
     reading: float = 0.0
-    tokenising: float = 0.0
+    tokenizing: float = 0.0
     mapping: float = 0.0
     assembling: float = 0.0
     placing: float = 0.0

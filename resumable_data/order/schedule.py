@@ -34,7 +34,7 @@ class Stretch:
 class BatchSchedule:
     """The global batch size of every step.
 
-    The factor of the largest boundary that is not behind a step applies to it; boundaries are inclusive, and
+    The factor of the largest boundary that is not after a step applies to it; boundaries are inclusive, and
     factors do not multiply up. Every new size is compiled once by JAX.
 
     Args:

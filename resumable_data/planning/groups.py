@@ -112,7 +112,7 @@ class DocumentGroups(Protocol[AtT]):
         ...
 
     def decode(self, saved: Saved) -> AtT:
-        """The place that ``encode`` gave; a StateError where there can be no such place."""
+        """The place that ``encode`` gave; a StateError if there is no such place."""
         ...
 
 

@@ -76,7 +76,7 @@ class DocumentPlanner(Protocol[CursorT]):
         ...
 
     def decode(self, saved: Saved) -> CursorT:
-        """The cursor that ``encode`` gave; a StateError where there can be no such cursor."""
+        """The cursor that ``encode`` gave; a StateError if there is no such cursor."""
         ...
 
 
@@ -100,7 +100,7 @@ class RowPlanner(Protocol[CursorT]):
         ...
 
     def decode(self, saved: Saved) -> CursorT:
-        """The cursor that ``encode`` gave; a StateError where there can be no such cursor."""
+        """The cursor that ``encode`` gave; a StateError if there is no such cursor."""
         ...
 
     def finished(self, cursor: CursorT) -> bool:

@@ -35,7 +35,7 @@ class WeightSchedule:
             evenly, sample by sample, from each point to the next.
 
     Raises:
-        PipelineError: There is no point 0, a boundary is no natural number, or a weight is impossible.
+        PipelineError: There is no point 0, a boundary is not a natural number, or a weight is impossible.
 
     >>> WeightSchedule({0: {"web": 1, "code": 0}, 1000: {"web": 1, "code": 1}}, between="linear").names
     ('code', 'web')

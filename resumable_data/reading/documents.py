@@ -140,7 +140,7 @@ class Documents(Sequence[Document]):
             name: What an error calls the document at a place.
 
         Raises:
-            RecordError: A document has not what is to be taken, or it is no array of tokens.
+            RecordError: A document lacks what is to be taken, or it is not an array of tokens.
         """
         content, kept = self.content, self.kept
         if isinstance(content, Ragged) and (fields is None or content.fields is not None):

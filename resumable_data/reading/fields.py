@@ -56,7 +56,7 @@ class TokenFields:
             name: What an error calls the document at a place.
 
         Raises:
-            RecordError: A document is no mapping or lacks a key, a field is not as long as the tokens, or a value
+            RecordError: A document is not a mapping or lacks a key, a field is not as long as the tokens, or a value
                 does not fit its dtype.
 
         >>> documents = [{"tokens": [5, 6], "loss_mask": [0, 1]}, {"tokens": [7], "loss_mask": [1]}]
@@ -117,7 +117,7 @@ def value_of(document: Document, key: str, name: str) -> Document:
     """The value that a document has under a key.
 
     Raises:
-        RecordError: It is no mapping, or has no such key; the error calls it ``name``.
+        RecordError: It is not a mapping, or does not have the key; the error calls it ``name``.
     """
     if not isinstance(document, Mapping):
         raise RecordError(
@@ -139,7 +139,7 @@ def as_array(given: Document, name: str) -> AnyArray:
     try:
         return np.asarray(given)
     except ValueError as error:
-        raise RecordError(f"{name} is no array: {error}") from error
+        raise RecordError(f"{name} is not an array: {error}") from error
 
 
 def as_flat(given: Document, name: str) -> AnyArray:
@@ -164,7 +164,7 @@ def as_field(given: Document, dtype: np.dtype[np.generic], length: int, name: st
         name: What an error calls it.
 
     Raises:
-        RecordError: It is no array of that length, or a value does not fit the dtype.
+        RecordError: It is not an array of that length, or a value does not fit the dtype.
     """
     array = as_array(given, name)
     if array.shape != (length,):
@@ -195,7 +195,7 @@ def field_dtypes(stage: str, fields: Fields) -> FieldDtypes:
         fields: Names, which are int32, or dtypes by name.
 
     Raises:
-        PipelineError: They are no list of names, or a dtype is not one that JAX keeps.
+        PipelineError: They are not a list of names, or a dtype is not one that JAX keeps.
 
     >>> field_dtypes("pack", ["loss_mask"]), field_dtypes("pack", {"weight": np.float32})
     ((('loss_mask', 'int32'),), (('weight', 'float32'),))

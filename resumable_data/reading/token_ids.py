@@ -46,7 +46,7 @@ class TokenIds:
         values = tokens.values.view(np.uint32)  # negative ids are the largest so
         if not len(values) or int(np.max(values)) < (_LARGE if self.size is None else self.size):
             return
-        own = values[ranges(tokens.starts, tokens.lengths)]  # without cells that are no document's
+        own = values[ranges(tokens.starts, tokens.lengths)]  # without cells that belong to no document
         wrong = np.flatnonzero(own >= most)
         if not wrong.size:
             if self.size is None and int(np.max(own, initial=0)) >= _LARGE:

@@ -191,7 +191,7 @@ def _json_keys(file: epath.Path) -> list[str]:
 
 def _text_pieces(file: epath.Path, column: str, target: Arrow) -> Iterator[Piece]:
     pa: Any = import_module("pyarrow")
-    # A byte order mark at the beginning is no part of the text.
+    # A byte order mark at the beginning is not part of the text.
     with open_file(file) as opened, io.TextIOWrapper(opened, encoding="utf-8-sig") as text:
         while lines := text.readlines(_CHUNK_BYTES):
             yield Piece(pa.array([line.removesuffix("\n") for line in lines], target), blanks=False)

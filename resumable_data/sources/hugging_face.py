@@ -51,7 +51,7 @@ class HuggingFaceSource:
         name: What error messages call this source.
 
     Raises:
-        PipelineError: It is no such dataset, or the package ``datasets`` is not installed.
+        PipelineError: It is not such a dataset, or the package ``datasets`` is not installed.
         SourceError: There are no records, or the column is missing or holds neither tokens nor text.
 
     >>> import datasets
@@ -161,7 +161,7 @@ class HuggingFaceSource:
         """Records at int64[n] indices: a ``Ragged`` of tokens, or a list of texts or dictionaries.
 
         Raises:
-            RecordError: A record is null, is no UTF-8 text, or holds a token that int32 cannot.
+            RecordError: A record is null, is not UTF-8 text, or holds a token that int32 cannot.
             SourceError: The Arrow data is damaged.
         """
         self._refuse_bad(indices)
@@ -256,7 +256,7 @@ def _row_mapping(dataset: HuggingFace, name: str) -> ArrowColumn | None:
 
 
 def _require_dataset(dataset: HuggingFace, name: str) -> None:
-    """Refuses whatever is no dataset with random access, or is more than its records."""
+    """Refuses whatever is not a dataset with random access, or is more than its records."""
     datasets = _import_datasets()
     if isinstance(dataset, dict):
         raise PipelineError(

@@ -94,7 +94,7 @@ class TextRecords:
                     str(piece, "utf-8")
                 except UnicodeDecodeError as error:
                     raise RecordError(
-                        f"{name(place)} is no UTF-8 text: {error.reason} {error.object[error.start]:#04x} at byte "
+                        f"{name(place)} is not UTF-8 text: {error.reason} {error.object[error.start]:#04x} at byte "
                         f"{error.start} of {len(piece)}"
                     ) from error
             raise

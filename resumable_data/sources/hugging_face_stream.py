@@ -19,7 +19,7 @@ class HuggingFaceStream:
     """A ``datasets.IterableDataset``, with its own ``state_dict`` as the position.
 
     What the other sources promise holds only in part, and a warning says so when it is made. The order is that of the
-    stream; every process reads and tokenises all of it; a resume costs what the dataset's own does; and that each
+    stream; every process reads and tokenizes all of it; a resume costs what the dataset's own does; and that each
     record occurs once an epoch is up to the dataset. It cannot be shuffled, repeated or mixed here: use the dataset's
     own methods, but for a shuffle with a buffer, whose content its state does not hold.
 
@@ -32,7 +32,7 @@ class HuggingFaceStream:
         name: What error messages call this source.
 
     Raises:
-        PipelineError: It is no such dataset, or is shuffled with a buffer.
+        PipelineError: It is not such a dataset, or is shuffled with a buffer.
 
     >>> import warnings, datasets
     >>> stream = datasets.Dataset.from_dict({"text": ["one", "two", "three"]}).to_iterable_dataset()

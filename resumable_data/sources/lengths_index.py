@@ -173,7 +173,7 @@ class LengthsIndex:
 
 
 class ProgressBar(tqdm):  # pyright: ignore[reportMissingTypeArgument]
-    """A bar that leaves no thread behind; tqdm's own watches for bars that stand still."""
+    """A bar without a thread; tqdm's own has one that watches for bars that stand still."""
 
     monitor_interval = 0
 

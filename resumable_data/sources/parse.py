@@ -49,7 +49,7 @@ class TokenParser:
         """Tokens of one record: int32[len(record) // itemsize].
 
         Raises:
-            RecordError: The number of bytes is no multiple of a token's, or int32 cannot hold a token.
+            RecordError: The number of bytes is not a multiple of a token's, or int32 cannot hold a token.
         """
         return self.batch([record])[0]
 
@@ -72,7 +72,7 @@ class TokenParser:
             fitting = [kind for kind, bytes_ in _BYTES.items() if size % bytes_ == 0]
             other = f"; {' or '.join(fitting)} would fit" if fitting else ""
             raise RecordError(
-                f"{size} bytes are no multiple of {itemsize}, so they are no array of {self.dtype.name} tokens"
+                f"{size} bytes are not a multiple of {itemsize}, so they are not an array of {self.dtype.name} tokens"
                 f"{other}. Pass the parse= that reads these records, such as parse_uint16_tokens"
             )
         return sizes // itemsize

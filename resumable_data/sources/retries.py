@@ -18,7 +18,7 @@ _FIRST_WAIT = 0.2
 
 # Errors of these packages are those of storage, though not all of them are an OSError.
 _STORAGE_PACKAGES = ("aiohttp", "botocore", "google", "httpcore", "httpx", "requests", "urllib3")
-# Some errors of what was read are an OSError: a file that is no gzip, a picture that is none.
+# Some errors of what was read are an OSError: a file that is not a gzip, a picture that is none.
 _PARSING_MODULES = ("gzip", "PIL")
 
 ReadT = TypeVar("ReadT")

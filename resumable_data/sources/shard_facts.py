@@ -59,7 +59,7 @@ def open_reader(path: epath.Path, size: int) -> Reader:
     """A reader of a shard of so many bytes.
 
     Raises:
-        SourceError: The shard cannot be opened, is damaged, or is no ArrayRecord file.
+        SourceError: The shard cannot be opened, is damaged, or is not an ArrayRecord file.
     """
     reader = cast(Reader, array_record_module.ArrayRecordReader(os.fspath(path), _RANDOM_ACCESS))
     if not reader.num_records():  # This is also what a reader says that could not open its file.

@@ -57,7 +57,7 @@ class AppendEod(Step):
         """The documents with the token after each.
 
         Raises:
-            RecordError: A document is no array of tokens.
+            RecordError: A document is not an array of tokens.
         """
         return closed(documents.as_tokens(None, name), self.eod_id, {})
 

@@ -30,7 +30,7 @@ ASSISTANT_MASKS = "assistant_masks"
 
 @dataclass(frozen=True)
 class ApplyChatTemplate(Step):
-    """Renders conversations by a chat template and tokenises them, hundreds in one call.
+    """Renders conversations by a chat template and tokenizes them, hundreds in one call.
 
     Attributes:
         tokenizer: The tokenizer with its template.
@@ -123,7 +123,7 @@ class ApplyChatTemplate(Step):
     @property
     @override
     def lengths_stay_known(self) -> bool:
-        """False: they show when the conversations are tokenised."""
+        """False: they show when the conversations are tokenized."""
         return False
 
     @override
@@ -183,7 +183,7 @@ def _refused(conversation: Conversation, name: str, error: Exception) -> RecordE
     try:
         json.dumps(conversation.messages, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError as unreadable:
-        error = unreadable  # of which tokenizers say that it is no text
+        error = unreadable  # of which tokenizers say that it is not a text
     roles = ", ".join(message["role"] for message in conversation.messages)
     return RecordError(
         f"apply_chat_template: {name}, of the roles {roles}, cannot be made tokens: {type(error).__name__}: {error}. "

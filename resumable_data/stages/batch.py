@@ -43,12 +43,12 @@ class Batch(Stage):
             rows that carry no scored token.
         batch_type: ``LLMBatch`` or ``LLMIndexedBatch``.
         shards: Number of logical shards, or None for the default, which a run that goes on keeps.
-        sources: Whether batches say which component each token is of. It is no setting: the order is the same.
+        sources: Whether batches say which component each token is of. It is not a setting: the order is the same.
         as_dict: Whether batches are dictionaries: True, the name of a preset, or for each key the name of a field. It
             is not a setting either.
-        functions: What is done to each batch, in this order. They are no settings either.
+        functions: What is done to each batch, in this order. They are not settings either.
         view: What this process sees of a batch.
-        sharing: How processes measure documents whose lengths are not known. It is no setting either.
+        sharing: How processes measure documents whose lengths are not known. It is not a setting either.
     """
 
     parent: RowStage

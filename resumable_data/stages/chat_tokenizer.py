@@ -23,7 +23,7 @@ from resumable_data.stages.load_tokenizer import load_tokenizer, text_package
 _STAGE = "apply_chat_template"
 
 
-class Tokenised(NamedTuple):
+class Tokenized(NamedTuple):
     """Conversations as tokens.
 
     Attributes:
@@ -36,7 +36,7 @@ class Tokenised(NamedTuple):
 
 
 class ChatTokenizer:
-    """A copy of a tokenizer of ``transformers``, which renders conversations by a chat template and tokenises them.
+    """A copy of a tokenizer of ``transformers``, which renders conversations by a chat template and tokenizes them.
 
     All of it is done by the tokenizer's own ``apply_chat_template``, with nothing cut or filled up.
 
@@ -82,7 +82,7 @@ class ChatTokenizer:
         self.template = digest("chat-template", *self._templates.values())
         """Digest of the templates."""
 
-    def encode(self, conversations: Sequence[Sequence[JsonDict]], tools: Sequence[JsonObject] | None) -> Tokenised:
+    def encode(self, conversations: Sequence[Sequence[JsonDict]], tools: Sequence[JsonObject] | None) -> Tokenized:
         """The tokens of conversations.
 
         Args:
@@ -111,7 +111,7 @@ class ChatTokenizer:
         tools: Sequence[JsonObject] | None,
         template: str,
         instead: JsonObject,
-    ) -> Tokenised:
+    ) -> Tokenized:
         found = self._tokenizer.apply_chat_template(
             list(conversations),
             tools=None if tools is None else list(tools),
@@ -121,7 +121,7 @@ class ChatTokenizer:
             return_assistant_tokens_mask=self._masked,
             **{**instead, **json.loads(self.variables or "{}")},
         )
-        return Tokenised(found["input_ids"], found["assistant_masks"] if self._masked else None)
+        return Tokenized(found["input_ids"], found["assistant_masks"] if self._masked else None)
 
     def _renders(
         self, conversations: Sequence[Sequence[JsonDict]], tools: Sequence[JsonObject] | None, template: str

@@ -23,17 +23,17 @@ ItemT = TypeVar("ItemT")
 class FastTokenizer:
     """A copy of a tokenizer's backend, without its truncation, padding and post-processor.
 
-    Those would cut documents or add tokens that nobody asked for. Texts are tokenised in the backend's own
+    Those would cut documents or add tokens that nobody asked for. Texts are tokenized in the backend's own
     threads, which obey ``TOKENIZERS_PARALLELISM``.
 
     Args:
         definition: The backend as JSON.
-        splits_special: Whether the text of a special token is tokenised like any other.
+        splits_special: Whether the text of a special token is tokenized like any other.
         bos_id: The beginning-of-sequence token, or None.
         eos_id: The end-of-sequence token, or None.
 
     Raises:
-        PipelineError: The tokenizer draws at random, so that no text has one tokenisation.
+        PipelineError: The tokenizer draws at random, so that no text has one tokenization.
     """
 
     def __init__(self, definition: str, splits_special: bool, bos_id: int | None, eos_id: int | None) -> None:

@@ -19,7 +19,7 @@ from resumable_data.state import Settings
 
 @dataclass(frozen=True)
 class FilterLengths(Step):
-    """Keeps the documents of whose lengths a pure function says so.
+    """Keeps a document if a pure function of its length says so.
 
     Attributes:
         predicate: From int64[n] lengths to bool[n], each by its own length alone.
@@ -60,7 +60,7 @@ class FilterLengths(Step):
         """The documents that are kept.
 
         Raises:
-            RecordError: A document is no array of tokens.
+            RecordError: A document is not an array of tokens.
             PipelineError: The predicate fails, or gives no bools.
         """
         fields = None if self.tokens is None else TokenFields(self.tokens, ())

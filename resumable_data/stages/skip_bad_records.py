@@ -22,7 +22,7 @@ class SkipBadRecords(Guard):
 
     Attributes:
         at_most: Different bad records of a process that are left out before the next is an error. It decides no
-            order, and is no part of the settings, so that a run can go on with another.
+            order, and is not part of the settings, so that a run can go on with another.
         bad: Those met so far.
     """
 

@@ -53,7 +53,7 @@ class SourceStage:
         """The stage of a source.
 
         Raises:
-            PipelineError: It is no source, or the name is empty.
+            PipelineError: It is not a source, or the name is empty.
             SourceError: It has no records.
         """
         given = cast(object, source)

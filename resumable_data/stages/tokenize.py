@@ -26,7 +26,7 @@ from resumable_data.timing import Work
 
 @dataclass(frozen=True)
 class Tokenize(Step):
-    """Tokenises text, hundreds of documents in one call.
+    """Tokenizes text, hundreds of documents in one call.
 
     Attributes:
         tokenizer: The tokenizer.
@@ -108,7 +108,7 @@ class Tokenize(Step):
     @property
     @override
     def work(self) -> Work:
-        return Work.TOKENISING
+        return Work.TOKENIZING
 
     @override
     def settings(self) -> Settings:
@@ -137,12 +137,12 @@ class Tokenize(Step):
     @property
     @override
     def lengths_stay_known(self) -> bool:
-        """False: they show when the text is tokenised."""
+        """False: they show when the text is tokenized."""
         return False
 
     @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
-        """The documents' tokens, tokenised in one call.
+        """The documents' tokens, tokenized in one call.
 
         Raises:
             RecordError: A record has no text, or text that is not Unicode.
@@ -151,13 +151,13 @@ class Tokenize(Step):
         places = np.flatnonzero(kept).tolist()
         texts = [self._text(documents[place], place, name) for place in places]
         lengths, cut = np.zeros(len(documents), np.int64), np.zeros(len(documents), np.int64)
-        whole, lengths[kept], values = self._tokenised(texts, lambda number: name(places[number]))
+        whole, lengths[kept], values = self._tokenized(texts, lambda number: name(places[number]))
         if self._room is not None:
             cut[kept] = np.maximum(whole - self._room, 0)
             documents = documents.truncate(cut)
         return replace(documents, content=Ragged(values, offsets_of(lengths)[:-1], lengths))
 
-    def _tokenised(self, texts: list[str], name: NameOf) -> tuple[Int64Array, Int64Array, Any]:
+    def _tokenized(self, texts: list[str], name: NameOf) -> tuple[Int64Array, Int64Array, Any]:
         """How long the texts are and the documents made of them, and these one after the other."""
         whole, lengths, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
         try:

@@ -1,4 +1,4 @@
-"""However an iterator of real files ends: no thread, no open file, and no word on standard error stays behind."""
+"""However an iterator of real files ends: no thread, no open file, and no word on standard error remains."""
 
 import gc
 import os

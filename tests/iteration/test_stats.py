@@ -22,7 +22,7 @@ from resumable_data.timing import Clocks, Work
 from resumable_data.waits import Doing
 
 DOCUMENTS = 40
-WORKS = ("planning", "exchanging", "reading", "tokenising", "mapping", "assembling", "placing")
+WORKS = ("planning", "exchanging", "reading", "tokenizing", "mapping", "assembling", "placing")
 
 
 def documents() -> rd.Dataset[Any]:
@@ -107,7 +107,7 @@ def test_elements_that_are_no_batches_count_too() -> None:
                 .pack(14, eod_id=0)
                 .batch(1)
             ),
-            {"planning", "reading", "tokenising", "assembling"},
+            {"planning", "reading", "tokenizing", "assembling"},
         ),
     ],
 )
@@ -285,7 +285,7 @@ NUMBERS = Stats(batches=100, tokens=10**6, elapsed=10.0, waited=3.8, reading=6.0
         (Stats(), "No batch was handed over."),
         (NUMBERS, "The trainer waits 38 % of the time for data; reading takes most of the loading."),
         (
-            replace(NUMBERS, tokenising=5.0, planning=2.0),
+            replace(NUMBERS, tokenizing=5.0, planning=2.0),
             "The trainer waits 38 % of the time for data; reading takes the largest part (46 %) of the loading.",
         ),
         (

@@ -127,5 +127,5 @@ def test_who_leaves_does_not_wait_for_storage_that_does_not_answer(
         iterator.set_state(iterator.get_state())
 
     assert not storage.goes_on.is_set()
-    assert "left behind" in caplog.text
+    assert "keeps running" in caplog.text
     storage.goes_on.set()

@@ -291,7 +291,7 @@ FINE: dict[str, Callable[[], object]] = {
         2
     ),
     "append_eod after a map": lambda: DOCUMENTS.append_eod(1).map(shorter).append_eod(1),
-    "an end that is no padding": lambda: DOCUMENTS.append_eod(1).pack(8),
+    "an end that is not padding": lambda: DOCUMENTS.append_eod(1).pack(8),
     "a first input that is the padding": lambda: DOCUMENTS.pack(8, eod_id=0),
 }
 

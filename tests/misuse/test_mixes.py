@@ -141,7 +141,7 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     "a mix that is repeated": (lambda: MIX(BOTH).repeat(), "repeat each of them before mix", "web.repeat(…)"),
     "a mix that is filtered": (lambda: MIX(BOTH).filter(keep), "filter each of them before mix", "web.filter(…)"),
     "a mix that is mapped": (lambda: MIX(BOTH).map(keep), "map each of them before mix", "code.map(…)"),
-    "a mix that is tokenised": (
+    "a mix that is tokenized": (
         lambda: MIX(BOTH).tokenize("x.json"),
         "tokenize each of them before mix",
         "mix({'web'",

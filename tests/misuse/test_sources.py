@@ -130,7 +130,7 @@ ON_A_SHARD: dict[str, tuple[Callable[[str], object], str, str]] = {
     "a folder": (lambda path: ARRAY(str(Path(path).parent), PARSE), "is a folder", "a pattern of the files in it"),
     "the wrong parser": (
         lambda path: next(iter(FROM(ARRAY(path, rd.parse_int64_tokens, progress=False)).pack(8, eod_id=0))),
-        "20 bytes are no multiple of 8",
+        "20 bytes are not a multiple of 8",
         "int32 would fit",
     ),
 }

@@ -16,7 +16,7 @@ A worked example of slots. A batch has 7 rows, and there are 3 shards. Shard s h
     row:    0  1  2  3  4  5  6
     owner:  2  0  -  0  0  2  0          (row 2 was never measured)
 
-Shard 0 has 4 rows, of which the first two, rows 1 and 3, stand in its slots. Rows 4 and 6 are surplus. Shard 1 has no
+Shard 0 has 4 rows. The first two, rows 1 and 3, stand in its slots. Rows 4 and 6 are surplus. Shard 1 has no
 row; its sibling 0 gives it both. Shard 2 has rows 0 and 5, and its last slot is free for row 2. So the slots hold
 1 3, 4 6, 0 5 2.
 """

@@ -192,7 +192,7 @@ def test_columns_that_are_bad_are_left_to_be_looked_at_as_documents(bad: dict[st
         ({"tokens": [1, 2], "loss_mask": [1]}, r"field 'loss_mask' has 1 values, but the document has 2 tokens"),
         ({"tokens": [1, 2], "loss_mask": [[1, 1]]}, r"field 'loss_mask' has the shape \(1, 2\)"),
         ({"tokens": [1, 2], "loss_mask": 1}, r"field 'loss_mask' has the shape \(\)"),
-        ({"tokens": [1, 2], "loss_mask": [[1], [1, 2]]}, "field 'loss_mask' is no array"),
+        ({"tokens": [1, 2], "loss_mask": [[1], [1, 2]]}, "field 'loss_mask' is not an array"),
         ({"tokens": [1, 2], "mask": [1, 1]}, "has no 'loss_mask'; its keys are 'tokens', 'mask'"),
         ({"loss_mask": [1, 1]}, "has no 'tokens'; its keys are 'loss_mask'"),
         ([1, 2], "is a list, not a mapping with a 'tokens'"),

@@ -281,7 +281,7 @@ def test_a_bad_record_counts_as_bad_in_the_fingerprint() -> None:
 
     assert fingerprint(ValueError("damaged")) == fingerprint(KeyError("damaged otherwise"))
     assert fingerprint(ValueError("damaged")) != fingerprint([2])
-    # A file that is no gzip is bad, though its error is one of the system's.
+    # A file that is not a gzip is bad, though its error is one of the system's.
     assert fingerprint(gzip.BadGzipFile("no gzip")) == fingerprint(ValueError("damaged"))
     with pytest.raises(rd.SourceError, match="cannot be read"):
         fingerprint(OSError("the disk is gone"))

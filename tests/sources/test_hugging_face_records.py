@@ -125,7 +125,7 @@ def test_bytes_that_are_no_text_are_named() -> None:
     for records in (unchecked, unchecked.cast(pyarrow.binary())):
         source = source_of(records, records.type)
         assert read(source, [0]) == ["ok"]
-        message = "toy, column 'it' (2 records), record 1 is no UTF-8 text: invalid start byte 0xff at byte 1 of 3"
+        message = "toy, column 'it' (2 records), record 1 is not UTF-8 text: invalid start byte 0xff at byte 1 of 3"
         with pytest.raises(RecordError, match=re.escape(message)):
             read(source, [0, 1])
 

@@ -143,7 +143,7 @@ BAD_FILES: dict[str, tuple[dict[str, bytes], list[int], list[str]]] = {
         [3],
         ["b.jsonl is empty (0 bytes), after line 0"],
     ),
-    "text that is no UTF-8": (
+    "text that is not UTF-8": (
         {"a.txt": b"one\ntwo \xff\n\nthree"},
         [1],
         ["a.txt, line 2: 'utf-8' codec can't decode byte 0xff"],

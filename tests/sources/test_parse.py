@@ -72,9 +72,9 @@ def test_tokens_of_other_widths(parse: BatchParser, dtype: str, documents: list[
 
 
 def test_a_width_that_does_not_fit_names_those_that_do() -> None:
-    with pytest.raises(RecordError, match=r"6 bytes are no multiple of 4.*int32 tokens; uint16 would fit"):
+    with pytest.raises(RecordError, match=r"6 bytes are not a multiple of 4.*int32 tokens; uint16 would fit"):
         parse_int32_tokens(bytes(6))
-    with pytest.raises(RecordError, match=r"12 bytes are no multiple of 8.*int64 tokens; uint16 or int32 would fit"):
+    with pytest.raises(RecordError, match=r"12 bytes are not a multiple of 8.*; uint16 or int32 would fit"):
         parse_int64_tokens(bytes(12))
 
 

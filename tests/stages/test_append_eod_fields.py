@@ -90,13 +90,13 @@ def test_other_tokens_than_those_that_are_closed_stay_as_they_are() -> None:
     [
         (document(1, 2, loss_mask=[1]), {"loss_mask": 1}, "field 'loss_mask' has 1 values, but the document has 2"),
         (document(1, loss_mask=[[1]]), {"loss_mask": 1}, r"field 'loss_mask' has the shape \(1, 1\)"),
-        (document(1, loss_mask=[[1], [1, 2]]), {"loss_mask": 1}, "field 'loss_mask' is no array"),
+        (document(1, loss_mask=[[1], [1, 2]]), {"loss_mask": 1}, "field 'loss_mask' is not an array"),
         ({"tokens": [1]}, {"loss_mask": 1}, "has no 'loss_mask'; its keys are 'tokens'"),
         (document(1), {"loss_mask": 0.5}, "field 'loss_mask' holds float64, which int32 cannot"),
         (document(1), {"loss_mask": 2**40}, "field 'loss_mask' holds the value 1099511627776"),
         (document(1), {"loss_mask": 1, "weight": 1}, "has no 'weight'; its keys are 'tokens', 'loss_mask'"),
         (document(1, weight=[[1]]), {"loss_mask": 1, "weight": 1}, r"field 'weight' has the shape \(1, 1\)"),
-        (document(1, weight=[[1], []]), {"loss_mask": 1, "weight": 1}, "field 'weight' is no array"),
+        (document(1, weight=[[1], []]), {"loss_mask": 1, "weight": 1}, "field 'weight' is not an array"),
         (document(1), {"weight": 1}, "has no 'weight'"),
         (document(1, weight=[1]), {"weight": 1}, "field 'loss_mask' has 1 values, but the document has 2 tokens"),
     ],
@@ -111,7 +111,7 @@ def test_a_bad_document_is_named(bad: dict[str, object], appended: dict[str, flo
 def test_a_field_that_is_no_array_is_named_in_documents_too() -> None:
     data = documents(document(1, loss_mask=[[1], [1, 2]])).append_eod(9, fields={"loss_mask": 1})
 
-    with pytest.raises(rd.RecordError, match="record 0: field 'loss_mask' is no array"):
+    with pytest.raises(rd.RecordError, match="record 0: field 'loss_mask' is not an array"):
         list(data)
 
 

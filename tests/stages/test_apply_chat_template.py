@@ -71,7 +71,7 @@ def test_tools_are_those_of_all_or_each_records_own() -> None:
     assert pairs(chats(tools=TOOLS)) == [directly(record["messages"], tools=TOOLS) for record in RECORDS]
 
 
-def test_much_text_is_tokenised_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_much_text_is_tokenized_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     encode = ChatTokenizer.encode
 

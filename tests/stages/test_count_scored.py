@@ -15,7 +15,7 @@ RECORDS = [
 
 
 class KnownLengths(rd.InMemorySource):
-    """Mappings of which the source knows how many tokens they have."""
+    """Mappings whose number of tokens the source knows."""
 
     lengths_known = True
 

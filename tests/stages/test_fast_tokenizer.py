@@ -63,7 +63,7 @@ def test_truncation_padding_and_template_are_left_out_and_the_given_tokenizer_is
     assert fingerprint(tokenizer) == fingerprint(backend) == fingerprint(trained())
 
 
-def test_text_of_special_tokens_is_tokenised_as_the_tokenizer_says() -> None:
+def test_text_of_special_tokens_is_tokenized_as_the_tokenizer_says() -> None:
     text = f"a{EOS}b"
     split = with_names(split_special_tokens=True)
 

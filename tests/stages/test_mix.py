@@ -148,7 +148,7 @@ def test_impossible_mixes_are_refused(
 
 
 def of_text(first: int, *, kept: int = 64, epochs: int | None = None) -> rd.Dataset[Any]:
-    """64 documents whose lengths show only when they are read, of which the first ``kept`` are not left out."""
+    """64 documents whose lengths show only when they are read. All but the first ``kept`` are dropped."""
     source = rd.InMemorySource([[first + number] * (number % 4 + 1) for number in range(64)])
     documents = rd.Dataset.from_source(source).repeat(epochs)
     return documents.filter(lambda document: document[0] < first + kept, name=f"the first {kept}")

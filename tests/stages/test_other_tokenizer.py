@@ -42,7 +42,7 @@ def tokens(tokenizer: Any, **settings: Any) -> list[list[int]]:
     return [document.tolist() for document in documents]
 
 
-def test_anything_that_encodes_text_tokenises() -> None:
+def test_anything_that_encodes_text_tokenizes() -> None:
     expected = [[1, 2], [], [2, 2, 3], [0]]
     assert tokens(Words("one", "two", "three"), add_eod=False) == expected
     assert tokens(Batched("one", "two", "three"), add_bos=True) == [[6, *ids, 7] for ids in expected]

@@ -28,7 +28,7 @@ def tokens(dataset: rd.Dataset[Any]) -> list[list[int]]:
     return [document.tolist() for document in dataset]
 
 
-def tokenised(*records: Any, **settings: Any) -> list[list[int]]:
+def tokenized(*records: Any, **settings: Any) -> list[list[int]]:
     return tokens(documents(records).tokenize(shared(), **settings))
 
 
@@ -50,7 +50,7 @@ def settings_of(dataset: rd.Dataset[Any]) -> dict[str, Any]:
 def test_what_is_asked_for_is_added_and_nothing_else(
     settings: dict[str, Any], before: list[int], after: list[int]
 ) -> None:
-    assert tokenised(*TEXT, "", **settings) == [[*before, *alone(text), *after] for text in (*TEXT, "")]
+    assert tokenized(*TEXT, "", **settings) == [[*before, *alone(text), *after] for text in (*TEXT, "")]
 
 
 @pytest.mark.parametrize("more", [-1, 0, 1, 2, 3, 4, 50])
@@ -59,12 +59,12 @@ def test_a_cut_document_has_its_bos_and_eos_and_no_end_of_document(more: int) ->
     limit = len(text) + more
     given = {"max_length": limit}
 
-    assert tokenised(TEXT[0], **given) == [[*text, EOS_ID][:limit]]
-    assert tokenised(TEXT[0], **given, add_eod=False) == [text[:limit]]
+    assert tokenized(TEXT[0], **given) == [[*text, EOS_ID][:limit]]
+    assert tokenized(TEXT[0], **given, add_eod=False) == [text[:limit]]
     closed = [*text[: limit - 1], EOS_ID]
-    assert tokenised(TEXT[0], **given, add_eos=True, add_eod=False) == [closed]
+    assert tokenized(TEXT[0], **given, add_eos=True, add_eod=False) == [closed]
     both = [BOS_ID, *text[: limit - 2], EOS_ID, 7]
-    assert tokenised(TEXT[0], **given, add_bos=True, add_eos=True, eod_id=7) == [both[:limit]]
+    assert tokenized(TEXT[0], **given, add_bos=True, add_eos=True, eod_id=7) == [both[:limit]]
 
 
 @pytest.mark.parametrize("more", [-1, 0, 1, 2, 3, 4, 50])
@@ -73,10 +73,10 @@ def test_a_document_that_is_cut_on_the_left_is_closed(more: int) -> None:
     limit = len(text) + more
     given = {"max_length": limit, "truncate": "left"}
 
-    assert tokenised(TEXT[0], **given) == [[*text, EOS_ID][-limit:]]
-    assert tokenised(TEXT[0], **given, add_eod=False) == [text[-limit:]]
-    assert tokenised(TEXT[0], **given, add_eos=True) == [[*text, EOS_ID][-limit:]]
-    (opened,) = tokenised(TEXT[0], **given, add_bos=True, add_eos=True, eod_id=7)
+    assert tokenized(TEXT[0], **given) == [[*text, EOS_ID][-limit:]]
+    assert tokenized(TEXT[0], **given, add_eod=False) == [text[-limit:]]
+    assert tokenized(TEXT[0], **given, add_eos=True) == [[*text, EOS_ID][-limit:]]
+    (opened,) = tokenized(TEXT[0], **given, add_bos=True, add_eos=True, eod_id=7)
     assert opened == [BOS_ID, *[*text, EOS_ID, 7][-(limit - 1) :]]
     assert truncated([TEXT[0]], **given) == max(0, 1 - more)
 
@@ -86,7 +86,7 @@ def test_tokens_that_the_tokenizer_does_not_name_may_be_given() -> None:
     (found,) = tokens(nameless)
 
     assert (found[0], found[-1]) == (7, 8)
-    assert tokenised(TEXT[0], add_bos=True, bos_id=7)[0][0] == 7
+    assert tokenized(TEXT[0], add_bos=True, bos_id=7)[0][0] == 7
     with pytest.raises(rd.PipelineError, match="names no BOS token: pass bos_id=…, or add_bos=False"):
         documents(["one"]).tokenize(words(), add_bos=True, eod_id=9)
     with pytest.raises(rd.PipelineError, match="bos_id=-1 is not a token"):
@@ -158,7 +158,7 @@ def decoded(ids: Any) -> str:
     return shared().decode(ids)
 
 
-def test_a_document_that_is_tokenised_twice_was_cut_twice() -> None:
+def test_a_document_that_is_tokenized_twice_was_cut_twice() -> None:
     texts = documents([TEXT[0], "a", TEXT[1]]).tokenize(shared(), max_length=9, add_eod=False)
     rows = iter(texts.map(decoded).tokenize(shared(), max_length=2).pack(4))
     list(rows)
@@ -240,7 +240,7 @@ def test_each_component_of_a_mix_of_documents_counts_what_is_cut_of_its_own(shar
 
 def test_nothing_is_cut_where_no_limit_is_given() -> None:
     long = " ".join(TEXT) * 3000
-    (found,) = tokenised(long, add_eod=False)
+    (found,) = tokenized(long, add_eod=False)
 
     assert len(long) > 700_000
     assert found == alone(long)
@@ -286,9 +286,9 @@ def test_an_end_of_document_that_is_no_token_is_refused(eod_id: Any) -> None:
 def test_text_is_str_or_utf8_and_may_stand_in_a_column() -> None:
     expected = [[*alone(TEXT[2]), EOS_ID]]
 
-    assert tokenised(TEXT[2].encode()) == tokenised(bytearray(TEXT[2].encode())) == expected
-    assert tokenised({"text": TEXT[2], "id": 5}, column="text") == expected
-    assert tokenised({"text": TEXT[2].encode()}, column="text") == expected
+    assert tokenized(TEXT[2].encode()) == tokenized(bytearray(TEXT[2].encode())) == expected
+    assert tokenized({"text": TEXT[2], "id": 5}, column="text") == expected
+    assert tokenized({"text": TEXT[2].encode()}, column="text") == expected
 
 
 @pytest.mark.parametrize(
@@ -429,14 +429,14 @@ with iter(batches) as iterator:
 """
 
 
-def test_threads_that_tokenise_warn_of_no_fork() -> None:
+def test_threads_that_tokenize_warn_of_no_fork() -> None:
     root = str(Path(__file__).parents[2])
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, cwd=root, check=True)
 
     assert "fork" not in done.stderr
 
 
-def test_array_records_of_text_are_tokenised(tmp_path: Path) -> None:
+def test_array_records_of_text_are_tokenized(tmp_path: Path) -> None:
     path = write_records(tmp_path / "text.arecord", [TEXT[0].encode(), b"\xc3", TEXT[1].encode()])
     source = rd.ArrayRecordSource(str(path), parse=bytes)
     iterator = iter(rd.Dataset.from_source(source).tokenize(shared()))

@@ -58,8 +58,8 @@ def build_pipeline(folder: Path) -> rd.Dataset[rd.LLMBatch]:
     texts = rd.ArrayRecordSource(str(folder / "text_*.arecord"), parse=decode, progress=False)
     indexed = rd.Dataset.from_source(tokens).shuffle(7).repeat().append_eod(EOD_ID)
     read = rd.Dataset.from_source(texts).shuffle(7).repeat().filter(is_wanted)
-    tokenised = read.tokenize(folder / "tokenizer.json", eod_id=EOD_ID)
-    rows = {"tokens": indexed.pack(LENGTH, window=64, eod_id=EOD_ID), "text": tokenised.pack(LENGTH, window=8)}
+    tokenized = read.tokenize(folder / "tokenizer.json", eod_id=EOD_ID)
+    rows = {"tokens": indexed.pack(LENGTH, window=64, eod_id=EOD_ID), "text": tokenized.pack(LENGTH, window=8)}
     return rd.mix(rows, {"tokens": 1, "text": 2}).batch(trainer.BATCH_SIZE)
 
 

@@ -26,12 +26,12 @@ class Corpus:
 
     Attributes:
         texts: The documents.
-        tokens: The same, tokenised.
+        tokens: The same, tokenized.
         tokenizer: Folder of the tokenizer.
         eod: Its EOS token.
         bos: Its BOS token.
         text: Folder of ArrayRecord files of text, in the splits train and validation.
-        pretokenised: The same of int32 tokens.
+        pretokenized: The same of int32 tokens.
         json: JSON Lines.
     """
 
@@ -41,7 +41,7 @@ class Corpus:
     eod: int
     bos: int
     text: Path
-    pretokenised: Path
+    pretokenized: Path
     json: Path
 
 

@@ -112,7 +112,7 @@ def test_records_are_never_changed() -> None:
 @pytest.mark.parametrize("packing", [True, False])
 def test_the_order_is_one_for_all_hosts(hosts: int, packing: bool, corpus: Any, content: Any) -> None:
     for settings in (
-        {"dataset": load_array_record_dataset(corpus.pretokenised / "train")},
+        {"dataset": load_array_record_dataset(corpus.pretokenized / "train")},
         {"dataset": load_array_record_dataset(corpus.text / "train"), "tokenize": True},
     ):
         settings |= {"tokenizer_path": str(corpus.tokenizer), "eod_token_id": None, "global_batch_size": 4}
@@ -129,7 +129,7 @@ def test_a_batch_that_hosts_do_not_divide_is_refused_with_what_would_work() -> N
         rows_of(hosts=3, global_batch_size=4)
 
 
-def test_text_is_tokenised_cut_and_closed_whatever_holds_it(corpus: Any) -> None:
+def test_text_is_tokenized_cut_and_closed_whatever_holds_it(corpus: Any) -> None:
     held: list[Any] = [
         corpus.texts,
         [{"text": text, "other": 1} for text in corpus.texts],
@@ -233,7 +233,7 @@ def test_more_packing_bins_leave_less_padding() -> None:
 @pytest.mark.parametrize("text", [True, False])
 @pytest.mark.parametrize("packing", [True, False])
 def test_it_resumes_at_every_row(text: bool, packing: bool, corpus: Any, content: Any) -> None:
-    folder = corpus.text if text else corpus.pretokenised
+    folder = corpus.text if text else corpus.pretokenized
     settings = {"tokenize": text, "tokenizer_path": str(corpus.tokenizer), "eod_token_id": None, "shuffle": True}
     settings |= {"grain_packing": packing, "num_epochs": None, "global_batch_size": 4}
     rows = rows_of(load_array_record_dataset(folder / "train"), host=1, hosts=2, **settings)

@@ -41,7 +41,7 @@ def test_nothing_is_cut_whatever_the_tokenizer_would() -> None:
     assert tokens.lengths(0) == (len(alone(TEXT[0])), len(alone(TEXT[1])))
 
 
-def test_each_text_is_tokenised_once() -> None:
+def test_each_text_is_tokenized_once() -> None:
     seen: list[str] = []
 
     class Watching(FastTokenizer):

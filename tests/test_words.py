@@ -1,0 +1,27 @@
+"""The check of words finds what it is there for, and lets plain words pass."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+TOOL = Path(__file__).parent.parent / "tools" / "check_words.py"
+SPEC = importlib.util.spec_from_file_location("check_words", TOOL)
+assert SPEC is not None
+assert SPEC.loader is not None
+check_words = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(check_words)
+
+
+@pytest.mark.parametrize(
+    "text", ["this is " + "no source", "Be" + "hind pack", "in front" + " of it", "the token" + "iser"]
+)
+def test_what_is_hard_to_read_is_found(text: str) -> None:
+    ((line, _, instead),) = check_words.places("fine\n" + text)
+
+    assert line == 2
+    assert instead
+
+
+def test_plain_words_pass() -> None:
+    assert check_words.places("There is no source. It is no longer there, after the tokenizer.") == []
