@@ -47,7 +47,7 @@ class Figure:
     goal: Goal | None = None
 
     def to_json(self) -> str:
-        """Formats the figure as a line of JSON. A timing has no more than four good digits."""
+        """Formats the figure as a line of JSON. A timing has at most four good digits."""
         goal = None if self.goal is None else self.goal.bound
         value = float(f"{self.value:.4g}")
         fields = {"figure": self.name, "value": value, "unit": self.unit, "goal": goal}

@@ -60,13 +60,11 @@ class Pipeline:
         return data.append_eod(EOD_ID - component, fields=eod, tokens="ids")
 
     def packed(self, documents: rd.Dataset[Any], fields: bool) -> rd.Dataset[Any]:
-        """Makes the rows."""
         given = {"fields": DTYPES, "tokens": "ids"} if fields else {}
         rows = getattr(documents, self.method)(self.length, eod_id=0, **self.options, **given)
         return rows.shift(self.shift)
 
     def batches(self, *, fields: bool) -> rd.Dataset[rd.LLMBatch]:
-        """Makes the batches."""
         if self.mixed == "none":
             rows = self.packed(self.rows(0, fields), fields)
         elif self.mixed == "documents":
@@ -195,11 +193,9 @@ class Dictionaries:
         return repr(self._source)
 
     def read(self, indices: Any) -> Any:
-        """Reads the records."""
         return self._source.read(indices)
 
     def fingerprint(self) -> str:
-        """Returns the fingerprint of the source."""
         return self._source.fingerprint()
 
 

@@ -71,7 +71,6 @@ class Counting(rd.InMemorySource):
     asked = 0
 
     def read(self, indices: Any) -> Any:
-        """Reads the documents."""
         Counting.asked += len(indices)
         return super().read(indices)
 

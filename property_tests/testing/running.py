@@ -95,10 +95,8 @@ class Watched:
         return len(self._source)
 
     def read(self, indices: Any) -> Any:
-        """Reads the records."""
         self.seen += indices.tolist()
         return self._source.read(indices)
 
     def fingerprint(self) -> str:
-        """Returns the fingerprint of the records."""
         return self._source.fingerprint()

@@ -69,11 +69,9 @@ class Unmeasured:
         return "unmeasured source"
 
     def read(self, indices: Any) -> Any:
-        """Reads the records."""
         return self._source.read(indices)
 
     def fingerprint(self) -> str:
-        """Returns the fingerprint of the records."""
         return self._source.fingerprint()
 
 

@@ -1,4 +1,4 @@
-// Shows the rows of a batch. Documents are data: they become text nodes, and never markup.
+// Shows the rows of a batch. Documents are data: they become text nodes, never markup.
 "use strict";
 
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -12,7 +12,7 @@ function element(tag, name, text) {
   return made;
 }
 
-// A row is drawn when it comes into sight: a batch may have half a million tokens.
+// A row is drawn when it becomes visible: a batch may have half a million tokens.
 const sections = data.rows.map((row, number) => {
   const section = element("section", "row");
   section.id = "row-" + number;
@@ -73,7 +73,7 @@ const seen = new IntersectionObserver(
 );
 sections.forEach((shown) => seen.observe(shown.section));
 
-// Search: the hits of a row are those of its captions and texts, in the order in which they stand.
+// Search: the hits of a row are the hits in its captions and texts, in their order.
 let wanted = "";
 let hits = [];
 let hit = -1;

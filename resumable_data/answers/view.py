@@ -25,7 +25,7 @@ from resumable_data.stages.load_tokenizer import load_tokenizer
 
 
 class Decoder(Protocol):
-    """A tokenizer, as far as a page needs one."""
+    """The part of a tokenizer that a page needs."""
 
     def decode(self, token_ids: Any) -> Any:
         """Returns the text of token ids."""

@@ -38,5 +38,5 @@ def terminal_width() -> int | None:
 
 
 def shows_progress() -> bool:
-    """Says whether somebody would see a progress bar."""
+    """Says whether the error stream is a terminal, on which people see a progress bar."""
     return sys.stderr.isatty()

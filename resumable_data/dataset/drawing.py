@@ -16,11 +16,11 @@ _LEFT_OUT = ("content", "records", "sequential")
 
 
 def draw(stage: Stage, ahead: int = 0) -> str:
-    """The tree of a pipeline. Nothing is read or planned.
+    """Draws the tree of a pipeline. It reads and plans nothing.
 
     Args:
-        stage: Its last stage.
-        ahead: How many elements are loaded ahead.
+        stage: The last stage of the pipeline.
+        ahead: The number of elements loaded ahead.
 
     >>> import resumable_data as rd
     >>> web = rd.Dataset.from_source(rd.SyntheticSource(1000, [5, 9]), name="web").shuffle(7).repeat()
@@ -39,7 +39,7 @@ def draw(stage: Stage, ahead: int = 0) -> str:
 
 
 def _lines(stage: Stage, path: str, name: str | None) -> Iterator[str]:
-    """The lines of a stage at a component path, with the name that a mix gives it."""
+    """Yields the lines of a stage at a component path, with the name that a mix gives it."""
     yield _line(stage, name)
     stages = stage.below(path)
     for place, (path_below, stage_below) in enumerate(stages.items(), start=1):
@@ -48,7 +48,7 @@ def _lines(stage: Stage, path: str, name: str | None) -> Iterator[str]:
 
 
 def _below(lines: Iterable[str], *, last: bool) -> Iterator[str]:
-    """Lines as they stand below the stage that takes from them."""
+    """Indents lines below the stage that takes from them."""
     for number, line in enumerate(lines):
         lead = ("└─ " if last else "├─ ") if number == 0 else ("   " if last else "│  ")
         yield lead + line
@@ -64,7 +64,7 @@ def _line(stage: Stage, name: str | None) -> str:
             settings = stage.mix.settings()
             return f"{title}mix({readable(settings['weights'])}, stop={settings['stop']!r})"
         case Batch():
-            # Shards are not a setting, since a run that goes on keeps its own.
+            # Shards are not a setting, since a resumed run keeps its own.
             call = _call(stage.name, {**stage.settings(), "shards": stage.shards_of(None)})
             return f"{title}{call}{f' → {stage.view}' if str(stage.view) else ''}"
         case _:
@@ -72,7 +72,7 @@ def _line(stage: Stage, name: str | None) -> str:
 
 
 def _call(name: str, settings: Mapping[str, Json]) -> str:
-    """A stage with the settings that say something."""
+    """Formats a stage as a call, without empty settings."""
     said = {
         key: cast(object, value)
         for key, value in settings.items()

@@ -1,4 +1,4 @@
-"""``mix``: several pipelines as one."""
+"""``mix``: joins several pipelines to one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from resumable_data.planning.weights import Weights, WeightSchedule
 from resumable_data.stages.mix import MixDocuments, MixRows, MixSettings, Stop
 
 ElementT = TypeVar("ElementT")
-_FROM_SOURCE = "make one of a source with Dataset.from_source(source, name=…)"
+_FROM_SOURCE = "make a dataset of a source with Dataset.from_source(source, name=…)"
 _EXAMPLE = "mix({'web': web, 'code': code}, {'web': 3, 'code': 1})"
 
 
@@ -44,18 +44,18 @@ def mix(
     """Mixes several components in proportion: their documents before ``pack``, their rows after it.
 
     In every prefix each component is off its target by less than one sample, also while weights change. The names
-    are component paths and enter the keys of every order: one source under two names has two orders.
+    are component paths and enter the keys of every order. So one source under two names has two orders.
 
     Args:
         datasets: The components by name, all of documents or all of rows. Mixes may be nested.
-        weights: Non-negative numbers by name, or a schedule of them; equal by default. A component of weight 0 gives
-            nothing. A float counts as the decimal that it is printed as; ``WeightSchedule`` says when shares are
+        weights: Non-negative numbers by name, or a schedule of them; equal by default. A component of weight 0
+            delivers nothing. A float counts as the decimal that it prints as; ``WeightSchedule`` says when shares are
             exact.
         stop: What happens when a component is exhausted: ``"first_exhausted"`` ends the mix, ``"all_exhausted"`` lets
             components repeat until each has been exhausted, and ``"renormalise"`` goes on with the others.
 
     Raises:
-        PipelineError: A weight, a name or the policy is impossible, or the components are of different kinds.
+        PipelineError: A weight, a name or ``stop`` is impossible, or the components are of different kinds.
 
     >>> import resumable_data as rd
     >>> ones, twos = (rd.Dataset.from_source(rd.InMemorySource([[i] * 3] * 4)) for i in (1, 2))
@@ -72,24 +72,24 @@ def mix(
     for name, dataset in by_name.items():
         if isinstance(dataset, DocumentDataset | RowDataset) and not dataset.node.random_access:
             raise PipelineError(
-                f"mix: component {name!r} comes from an iterable without random access; mix such datasets with "
-                "datasets' own interleave_datasets, or convert it to a dataset with random access"
+                f"mix: component {name!r} comes from an iterable without random access: mix such datasets with "
+                "interleave_datasets of the package datasets, or convert it to a dataset with random access"
             )
     documents = [dataset.node for dataset in by_name.values() if isinstance(dataset, DocumentDataset)]
     rows = [dataset.node for dataset in by_name.values() if isinstance(dataset, RowDataset)]
     ahead = [name for name, dataset in by_name.items() if dataset.ahead]
     if ahead:
-        raise PipelineError(f"mix: prefetch comes last, after mix and batch; leave it out of {ahead}")
+        raise PipelineError(f"mix: prefetch comes last, after mix and batch: remove it from {ahead}")
     if len(documents) == len(names):
         return DocumentDataset(MixDocuments(tuple(documents), settings))
     if len(rows) == len(names):
         return RowDataset(MixRows(tuple(rows), settings))
     kinds = {name: dataset.node.name for name, dataset in by_name.items()}
-    raise PipelineError(f"mix: components are all documents, or all rows, not the results of {kinds}")
+    raise PipelineError(f"mix: components must be all documents or all rows, not the results of {kinds}")
 
 
 def _by_name(datasets: object) -> Mapping[str, Dataset[Document]]:
-    """The datasets by their names, sorted.
+    """Returns the datasets by name, sorted by name.
 
     Raises:
         PipelineError: They are not datasets by name.

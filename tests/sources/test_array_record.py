@@ -239,7 +239,7 @@ def test_a_record_that_is_no_array_of_tokens_is_named(tmp_path: Path) -> None:
     write_documents(tmp_path / "1.arecord", [[1], [2]])
     path = write_records(tmp_path / "2.arecord", [to_bytes([3]), b"12345"])
     source = open_tokens(f"{tmp_path}/*.arecord")
-    message = rf"record 3 \(record 1 of {re.escape(str(path))}\): .*5 bytes.* no multiple of 4"
+    message = rf"record 3 \(record 1 of {re.escape(str(path))}\): .*5 bytes.* not a multiple of 4"
     with pytest.raises(RecordError, match=message):
         source.read(np.array([2, 3, 0]))
     assert read(source, [2, 0]) == [[3], [1]]

@@ -44,7 +44,7 @@ def test_writing_to_a_document_leaves_its_record_alone() -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 4095])
 def test_a_record_of_broken_tokens_is_refused(size: int) -> None:
     for parse in (parse_int32_tokens, lambda record: parse_int32_tokens.batch([b"1234", record])):
-        with pytest.raises(RecordError, match=rf"{size} bytes.* no multiple of 4"):
+        with pytest.raises(RecordError, match=rf"{size} bytes.* not a multiple of 4"):
             parse(bytes(size))
 
 
