@@ -146,7 +146,7 @@ def damage_newer(path: Path) -> None:
         (damage_empty, "is damaged"),
         (damage_flip, "checksum is wrong"),
         (damage_remove, "is missing"),
-        (damage_foreign, "no state of resumable_data"),
+        (damage_foreign, "not a state of resumable_data"),
         (damage_list, "not a JSON object"),
         (damage_newer, "version 99"),
     ],

@@ -60,8 +60,8 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     "a state of bytes": (lambda: restored(b"{}"), "a state is a JSON object", "bytes"),
     "a state of a list": (lambda: restored([]), "a state is a JSON object", "list"),
     "a state of a path": (lambda: restored("ckpt/5/data/state.json"), "a state is a JSON object", "str"),
-    "a state of nothing": (lambda: restored({}), "no state of resumable_data", "format"),
-    "a state of something else": (lambda: restored({"step": 5}), "no state of resumable_data", "format"),
+    "a state of nothing": (lambda: restored({}), "not a state of resumable_data", "format"),
+    "a state of something else": (lambda: restored({"step": 5}), "not a state of resumable_data", "format"),
     "a state of another release": (
         lambda: restored({**state(), "version": 99}),
         "version 99",

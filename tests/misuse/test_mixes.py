@@ -46,10 +46,10 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     "a name with a star": (lambda: MIX({"*": A}), "'*'", "without / and *"),
     "documents and rows": (
         lambda: MIX({"a": A, "b": B.pack(8, eod_id=0)}),
-        "all documents, or all rows",
+        "all documents or all rows",
         "'b': 'pack'",
     ),
-    "batches": (lambda: MIX({"a": A.pack(8, eod_id=0).batch(2)}), "all documents, or all rows", "'a': 'batch'"),
+    "batches": (lambda: MIX({"a": A.pack(8, eod_id=0).batch(2)}), "all documents or all rows", "'a': 'batch'"),
     "rows of two lengths": (
         lambda: MIX({"a": A.pack(8, eod_id=0), "b": B.pack(4, eod_id=0)}),
         "rows of different formats",
