@@ -1,4 +1,4 @@
-# make demo, make test, make test-newest, make check, make bench, make tables: each sets up .venv first, if need be.
+# make demo, make test, make test-newest, make check, make bench, make tables, make docs: each sets up .venv first, if need be.
 # With PYTHON=python3.13 they have an environment of their own, .venv-3.13.
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # The newest JAX and NumPy are not to be had for Python 3.11.
 CONSTRAINTS := constraints$(if $(filter-out 3.11,$(VERSION)),-newest).txt
 
-.PHONY: demo test test-newest check bench tables clean
+.PHONY: demo test test-newest check bench tables docs clean
 .NOTPARALLEL:
 
 demo: $(VENV)/ready
@@ -38,6 +38,12 @@ bench: $(VENV)/ready
 # The tables of docs/elastic_resume.md and docs/faults.md, from what their tests find.
 tables: $(VENV)/ready
 	RESUMABLE_DATA_WRITE_TABLES=1 $(BIN)/python -m pytest -n 0 property_tests/test_elastic_processes.py property_tests/test_faults.py
+
+# The site, in build/site. A warning, such as a link to nothing, is an error.
+docs: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[docs]'
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/site
+	@echo "Open build/site/index.html"
 
 $(VENV)/ready: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv --clear $(VENV)

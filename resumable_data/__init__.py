@@ -1,5 +1,7 @@
 """A data pipeline for training language models in JAX, resumed bit-exactly from an Orbax checkpoint."""
 
+import warnings
+
 from etils import epy
 
 from resumable_data.version import VERSION
@@ -38,7 +40,7 @@ with epy.lazy_api_imports(globals()):
     from resumable_data.sources.array_record import ArrayRecordSource
     from resumable_data.sources.grain_source import GrainSource
     from resumable_data.sources.hugging_face import HuggingFaceSource
-    from resumable_data.sources.hugging_face_stream import HuggingFaceStream
+    from resumable_data.sources.hugging_face_iterable import HuggingFaceIterableSource
     from resumable_data.sources.in_memory import InMemorySource
     from resumable_data.sources.parse import parse_int32_tokens, parse_int64_tokens, parse_uint16_tokens
     from resumable_data.sources.retries import Retries
@@ -47,6 +49,16 @@ with epy.lazy_api_imports(globals()):
     from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
 
 __version__ = VERSION
+
+_import_lazily = globals()["__getattr__"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "HuggingFaceStream":
+        warnings.warn("HuggingFaceStream is now HuggingFaceIterableSource", DeprecationWarning, stacklevel=2)
+        name = "HuggingFaceIterableSource"
+    return _import_lazily(name)
+
 
 __all__ = [
     "Appearance",
@@ -63,8 +75,8 @@ __all__ = [
     "Epochs",
     "Explanation",
     "GrainSource",
+    "HuggingFaceIterableSource",
     "HuggingFaceSource",
-    "HuggingFaceStream",
     "InMemorySource",
     "LLMBatch",
     "LLMFieldsBatch",

@@ -41,3 +41,8 @@ def test_every_public_name_is_there() -> None:
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'DatSet'"):
         _ = rd.DatSet
+
+
+def test_a_name_from_before_still_works_and_says_so() -> None:
+    with pytest.warns(DeprecationWarning, match="is now HuggingFaceIterableSource"):
+        assert rd.HuggingFaceStream is rd.HuggingFaceIterableSource

@@ -14,7 +14,18 @@ import resumable_data as rd
 from resumable_data.order.sequence import deal_rows
 
 FOLDER = Path(__file__).parent
-COLORS = ("#4c78a8", "#f58518", "#54a24b", "#e45756", "#72b7b2", "#b279a2", "#9d755d", "#eeca3b", "#79706e", "#d67195")
+COLORS = (
+    "#4c78a8",
+    "#f58518",
+    "#54a24b",
+    "#e45756",
+    "#72b7b2",
+    "#b279a2",
+    "#9d755d",
+    "#eeca3b",
+    "#79706e",
+    "#d67195",
+)
 STYLE = """<style>
 text { font: 12px system-ui, sans-serif; fill: #24292f; }
 .small { font-size: 10px; } .white { fill: #fff; } .strong { font-weight: 600; }
@@ -55,7 +66,9 @@ class Picture:
         listed = list(points)
         path = " ".join(f"{x:g},{y:g}" for x, y in listed)
         style = f'stroke="{color}" fill="none" stroke-width="1.5"' if color else ""
-        self._parts.append(f'<polyline points="{path}" class="{"" if color else "line"}{" dash" if dashed else ""}" {style}/>')
+        self._parts.append(
+            f'<polyline points="{path}" class="{"" if color else "line"}{" dash" if dashed else ""}" {style}/>'
+        )
         self._height = max(self._height, *(y for _, y in listed))
 
     def save(self, name: str) -> None:
@@ -66,14 +79,14 @@ class Picture:
 
 
 def draw_elastic() -> None:
-    """A run on four processes is killed and goes on with two: every row of every batch is where it would have been."""
+    """A run on four processes is killed and goes on with two: every row is where it would have been."""
     documents = rd.Dataset.from_source(rd.SyntheticSource(60, lengths=[5, 9, 12])).shuffle(seed=3).repeat()
     data = documents.pack(16, eod_id=0).batch(8)
     picture = Picture(720, "A run on four processes is killed and resumed on two, with the same rows")
     picture.text(10, 18, "4 processes", "strong")
-    picture.text(372, 18, "2 processes", "strong")
+    picture.text(378, 18, "2 processes", "strong")
     for step in range(8):
-        x = 10 + step * 86 + (18 if step >= 4 else 0)
+        x = 10 + step * 83 + (36 if step >= 4 else 0)
         processes = 4 if step < 4 else 2
         picture.text(x + 36, 38, f"step {step}", "small", "middle")
         for row, spans in enumerate(data.explain(step).rows):
@@ -81,11 +94,11 @@ def draw_elastic() -> None:
             for span in spans:
                 color = COLORS[span.record % len(COLORS)]
                 picture.box(x + span.column * 4.5, y, (span.stop - span.start) * 4.5 - 1, 14, color, str(span.record))
-        for process in range(processes):
+        for process in range(processes if step in (3, 7) else 0):
             y = 46 + (process + 0.5) * (8 // processes) * 18 + 4 * process
-            picture.text(x + 75, y, f"p{process}", "small")
-    picture.line([(363, 8), (363, 210)], dashed=True)
-    picture.text(363, 226, "killed; the checkpoint says step 4", "small", "middle")
+            picture.text(x + 76, y, f"p{process}", "small")
+    picture.line([(362, 8), (362, 210)], dashed=True)
+    picture.text(362, 226, "killed; the checkpoint says step 4", "small", "middle")
     picture.save("elastic.svg")
 
 
@@ -102,7 +115,6 @@ def draw_window() -> None:
         x += length * 9 + 4
     for place, strategy in enumerate(("best_fit", "first_fit", "concat_split")):
         left = 10 + place * 240
-        rows = list(documents.pack(16, strategy=strategy, eod_id=0).batch(1, drop_remainder=False).explain(0).rows)
         data = documents.pack(16, strategy=strategy, eod_id=0).batch(1)
         rows = [data.explain(step).rows[0] for step in range(len(data))]
         picture.text(left, 72, strategy, "strong")
@@ -125,7 +137,9 @@ def draw_deal() -> None:
         picture.text(10, 42 + own * 24, f"shard {own}")
         for row in range(count):
             picture.box(70 + row * 40, 28 + own * 24, 36, 19, COLORS[own], f"{own}.{row}")
-    picture.text(10, 142, "the one sequence: rounds that take a row of each list; a surplus goes to the nearest", "strong")
+    picture.text(
+        10, 142, "the one sequence: rounds that take a row of each list; a surplus goes to the nearest", "strong"
+    )
     for place, (own, row) in enumerate(zip(shard.tolist(), number.tolist(), strict=True)):
         picture.box(10 + place * 43.5, 152, 40, 19, COLORS[own], f"{own}.{row}")
     for border in range(0, 17, 4):
@@ -139,7 +153,8 @@ def draw_mix() -> None:
     """A mix of three components: each stays within one sample of its target, also after an edit."""
     weights = {"web": 5, "code": 2, "math": 1}
     parts = {
-        name: rd.Dataset.from_source(rd.SyntheticSource(50, [3])).repeat().pad(3, eod_id=0) for name in sorted(weights)
+        name: rd.Dataset.from_source(rd.SyntheticSource(50, [3])).repeat().pad(3, eod_id=0)
+        for name in sorted(weights)
     }
     plan = rd.mix(parts, weights).batch(1)
     names = [plan.explain(step).rows[0][0].component for step in range(48)]
@@ -168,7 +183,8 @@ def draw_cursor() -> None:
     for step in range(10):
         x = 10 + step * 70
         delivered, loaded = step < 4, step < 7
-        picture.box(x, 40, 64, 30, COLORS[2] if delivered else COLORS[0] if loaded else "", f"batch {step}")
+        picture.box(x, 40, 64, 30, COLORS[2] if delivered else COLORS[0] if loaded else "")
+        picture.text(x + 32, 59, f"batch {step}", "small white" if loaded else "small", "middle")
     picture.text(10 + 2 * 70, 30, "handed to the loop", "strong", "middle")
     picture.text(10 + 5.5 * 70, 30, "loaded ahead", "strong", "middle")
     picture.text(10 + 8.5 * 70, 30, "planned when it is needed", "strong", "middle")

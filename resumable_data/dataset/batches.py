@@ -112,7 +112,7 @@ class BatchDataset(Dataset[BatchT], Asked, Generic[BatchT]):
         return self._sharded("shard_by_jax_process", view)
 
     def place(self, where: Mesh | NamedSharding) -> BatchDataset[BatchT]:
-        """Makes batches global ``jax.Array``s. Each process reads only the rows of which its devices hold a part.
+        """Makes batches of global ``jax.Array``. Each process reads only the rows of which its devices hold a part.
 
         The processes that have devices of the mesh deliver batches together, as after ``shard_by_jax_process``.
 

@@ -272,7 +272,7 @@ def _require_dataset(dataset: HuggingFace, name: str) -> None:
     if not isinstance(dataset, datasets.Dataset):
         raise PipelineError(
             f"HuggingFaceSource: {kind_of(dataset)} is not a datasets.Dataset. One that streams (IterableDataset) "
-            "has no random access: load it without streaming=True, or use HuggingFaceStream"
+            "has no random access: load it without streaming=True, or use HuggingFaceIterableSource"
         )
     if dataset.format["type"] == "custom":
         raise PipelineError(

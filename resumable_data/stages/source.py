@@ -24,8 +24,8 @@ from resumable_data.waits import Doing
 _WRAPPED = {
     ("datasets", "Dataset"): "give HuggingFaceSource(dataset, column)",
     ("datasets", "DatasetDict"): "give HuggingFaceSource(dataset['train'], column), of one split",
-    ("datasets", "IterableDataset"): "give HuggingFaceStream(dataset, column)",
-    ("datasets", "IterableDatasetDict"): "give HuggingFaceStream(dataset['train'], column), of one split",
+    ("datasets", "IterableDataset"): "give HuggingFaceIterableSource(dataset, column)",
+    ("datasets", "IterableDatasetDict"): "give HuggingFaceIterableSource(dataset['train'], column), of one split",
     ("resumable_data", "Dataset"): "it is a pipeline already; call its methods",
 }
 

@@ -102,7 +102,12 @@ def test_nothing_is_read_where_lengths_are_known():
 def test_streams_have_no_epochs():
     datasets = pytest.importorskip("datasets")
     stream = datasets.Dataset.from_dict({"ids": [[1, 2], [3]]}).to_iterable_dataset()
-    why = rd.Dataset.from_source(rd.HuggingFaceStream(stream, column="ids")).pad(3, eod_id=0).batch(2).explain(0)
+    why = (
+        rd.Dataset.from_source(rd.HuggingFaceIterableSource(stream, column="ids"))
+        .pad(3, eod_id=0)
+        .batch(2)
+        .explain(0)
+    )
 
     assert [(span.epoch, span.record, span.file) for (span,) in why.rows] == [(None, 0, None), (None, 1, None)]
 

@@ -84,7 +84,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "HuggingFaceSource": (rd.HuggingFaceSource, {"dataset": "missing"}),
     "from_files": (rd.HuggingFaceSource.from_files, {"paths": "missing"}),
     "from_disk": (rd.HuggingFaceSource.from_disk, {"path": "missing"}),
-    "HuggingFaceStream": (rd.HuggingFaceStream, {"dataset": "missing"}),
+    "HuggingFaceIterableSource": (rd.HuggingFaceIterableSource, {"dataset": "missing"}),
     "skip": (ITERATOR.skip, {"count": 1}),
     "set_state": (ITERATOR.set_state, {"state": STATE}),
     "seek": (ITERATOR.seek, {"step": 0}),

@@ -42,7 +42,7 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
         "is not a source",
         "HuggingFaceSource(dataset['train'], column)",
     ),
-    "from its stream": (lambda: FROM(TABLE.to_iterable_dataset()), "is not a source", "HuggingFaceStream("),
+    "from its stream": (lambda: FROM(TABLE.to_iterable_dataset()), "is not a source", "HuggingFaceIterableSource("),
     "from None": (lambda: FROM(None), "None", "it needs __len__, read(indices) and fingerprint()"),
     "from a number": (lambda: FROM(5), "5 (an int) is not a source", "read(indices)"),
     "from an array": (lambda: FROM(np.arange(4)), "is not a source", "InMemorySource"),
@@ -85,7 +85,11 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     ),
     "Hugging Face by a name": (lambda: HF("wikitext"), "is a path or a name", "datasets.load_dataset(name"),
     "Hugging Face with all splits": (lambda: HF(datasets.DatasetDict({"train": TABLE})), "train", "pass one"),
-    "Hugging Face of a list": (lambda: HF([{"text": "one"}]), "is not a datasets.Dataset", "HuggingFaceStream"),
+    "Hugging Face of a list": (
+        lambda: HF([{"text": "one"}]),
+        "is not a datasets.Dataset",
+        "HuggingFaceIterableSource",
+    ),
     "Hugging Face of a stream": (
         lambda: HF(TABLE.to_iterable_dataset()),
         "is not a datasets.Dataset",
@@ -100,7 +104,7 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     "files as a number": (lambda: HF.from_files(5), "paths=5", "must be a path, a pattern"),
     "a folder that is missing": (lambda: HF.from_disk("missing"), "missing", "cannot be read as a dataset"),
     "a stream of a dataset": (
-        lambda: rd.HuggingFaceStream([1]),
+        lambda: rd.HuggingFaceIterableSource([1]),
         "is not a datasets.IterableDataset",
         "streaming=True",
     ),

@@ -15,7 +15,7 @@ from resumable_data.sources.retries import is_of_storage
 from resumable_data.sources.sequential import BadRecord
 
 
-class HuggingFaceStream:
+class HuggingFaceIterableSource:
     """A ``datasets.IterableDataset``, with its own ``state_dict`` as the position.
 
     What the other sources promise holds only in part, and a warning says so when it is made. The order is that of the
@@ -37,15 +37,15 @@ class HuggingFaceStream:
     >>> import warnings, datasets
     >>> stream = datasets.Dataset.from_dict({"text": ["one", "two", "three"]}).to_iterable_dataset()
     >>> with warnings.catch_warnings(action="ignore"):
-    ...     source = HuggingFaceStream(stream, "text")
+    ...     source = HuggingFaceIterableSource(stream, "text")
     >>> reader = source.open_at(None)
     >>> next(iter(reader)), list(source.open_at(reader.state()))
     ('one', ['two', 'three'])
     """
 
     def __init__(self, dataset: HuggingFace, column: str | None = None, *, name: str = "Hugging Face stream") -> None:
-        as_text("HuggingFaceStream: name", name)
-        column = optional(as_text, "HuggingFaceStream: column", column)
+        as_text("HuggingFaceIterableSource: name", name)
+        column = optional(as_text, "HuggingFaceIterableSource: column", column)
         if not all(hasattr(dataset, method) for method in ("state_dict", "load_state_dict", "__iter__")):
             raise PipelineError(
                 f"{name}: {shown(dataset)} ({kind_of(dataset)}) is not a datasets.IterableDataset, as datasets."

@@ -40,7 +40,7 @@ STREAMS = {
 
 
 def pipeline(dataset: Any) -> rd.Dataset[rd.LLMBatch]:
-    documents = rd.Dataset.from_source(rd.HuggingFaceStream(dataset, "tokens"), name="stream")
+    documents = rd.Dataset.from_source(rd.HuggingFaceIterableSource(dataset, "tokens"), name="stream")
     return documents.append_eod(0).pack(16, window=16, eod_id=0).batch(2)
 
 
@@ -65,7 +65,7 @@ def test_a_state_of_any_step_continues_exactly(kind: str) -> None:
 
 
 def test_every_document_comes_once_and_in_order() -> None:
-    documents = rd.Dataset.from_source(rd.HuggingFaceStream(stream(), "tokens"))
+    documents = rd.Dataset.from_source(rd.HuggingFaceIterableSource(stream(), "tokens"))
 
     assert [list(document) for document in documents] == [record["tokens"] for record in stream()]
 
@@ -85,9 +85,9 @@ def test_files_are_streamed(tmp_path: Path) -> None:
     dataset = datasets.IterableDataset.from_generator(
         lambda: map(json.loads, (tmp_path / "text.jsonl").read_text().splitlines())
     )
-    iterator = iter(rd.Dataset.from_source(rd.HuggingFaceStream(dataset, "text")))
+    iterator = iter(rd.Dataset.from_source(rd.HuggingFaceIterableSource(dataset, "text")))
     taken = [next(iterator) for _ in range(12)]
-    again = iter(rd.Dataset.from_source(rd.HuggingFaceStream(dataset, "text")))
+    again = iter(rd.Dataset.from_source(rd.HuggingFaceIterableSource(dataset, "text")))
     again.set_state(through_json(iterator.get_state()))
 
     assert taken + list(again) == [f"line {n}" for n in range(30)]
@@ -95,17 +95,17 @@ def test_files_are_streamed(tmp_path: Path) -> None:
 
 def test_it_says_that_it_is_exempt() -> None:
     with pytest.warns(UserWarning, match="is a stream: all processes read all of it"):
-        rd.HuggingFaceStream(stream(), "tokens")
+        rd.HuggingFaceIterableSource(stream(), "tokens")
 
 
 def test_a_shuffle_with_a_buffer_is_refused() -> None:
     for dataset in (stream().shuffle(seed=1, buffer_size=10), tripled(stream().shuffle(seed=1, buffer_size=10))):
         with pytest.raises(rd.PipelineError, match=r"shuffle\(buffer_size=10\) cannot be resumed exactly"):
-            rd.HuggingFaceStream(dataset, "tokens")
+            rd.HuggingFaceIterableSource(dataset, "tokens")
 
 
 def test_it_cannot_be_shuffled_repeated_sharded_or_mixed() -> None:
-    documents = rd.Dataset.from_source(rd.HuggingFaceStream(stream(), "tokens"), name="web")
+    documents = rd.Dataset.from_source(rd.HuggingFaceIterableSource(stream(), "tokens"), name="web")
     for stage in (lambda: documents.shuffle(seed=1), documents.repeat):
         with pytest.raises(rd.PipelineError, match="'web' comes from an iterable without random access"):
             stage()
@@ -117,20 +117,22 @@ def test_it_cannot_be_shuffled_repeated_sharded_or_mixed() -> None:
 
 
 def test_a_record_without_the_column_is_named() -> None:
-    documents = rd.Dataset.from_source(rd.HuggingFaceStream(stream(), "text", name="my stream"))
+    documents = rd.Dataset.from_source(rd.HuggingFaceIterableSource(stream(), "text", name="my stream"))
     with pytest.raises(rd.RecordError, match=r"my stream, record 0 of the stream has no 'text'; it has 'tokens'"):
         next(iter(documents))
 
 
 def test_a_dataset_with_random_access_is_no_stream() -> None:
     with pytest.raises(rd.PipelineError, match=r"is not a datasets\.IterableDataset"):
-        rd.HuggingFaceStream([1, 2])
+        rd.HuggingFaceIterableSource([1, 2])
 
 
 def test_a_state_of_another_stream_is_refused() -> None:
     iterator = iter(pipeline(stream()))
     next(iterator)
-    other = rd.Dataset.from_source(rd.HuggingFaceStream(stream().map(lambda r: {"text": "x"}), "text"), name="stream")
+    other = rd.Dataset.from_source(
+        rd.HuggingFaceIterableSource(stream().map(lambda r: {"text": "x"}), "text"), name="stream"
+    )
     with pytest.raises(rd.PipelineMismatchError):
         iter(other.append_eod(0).pack(16, window=16, eod_id=0).batch(2)).set_state(iterator.get_state())
 
@@ -138,7 +140,7 @@ def test_a_state_of_another_stream_is_refused() -> None:
 @pytest.mark.parametrize("name", ["", "a/b", "*"])
 def test_its_component_has_a_name_as_any_other(name: str) -> None:
     with pytest.raises(rd.PipelineError, match=r"a name (that is not empty|without)"):
-        rd.Dataset.from_source(rd.HuggingFaceStream(stream(), "tokens"), name=name)
+        rd.Dataset.from_source(rd.HuggingFaceIterableSource(stream(), "tokens"), name=name)
 
 
 # Bad records.
@@ -184,7 +186,9 @@ def test_bad_records_are_left_out_keep_their_numbers_and_are_counted(kind: str) 
     make, bad = BAD_STREAMS[kind]
 
     def documents() -> Any:
-        return rd.Dataset.from_source(rd.HuggingFaceStream(make(), "tokens")).skip_bad_records(at_most=len(bad))
+        return rd.Dataset.from_source(rd.HuggingFaceIterableSource(make(), "tokens")).skip_bad_records(
+            at_most=len(bad)
+        )
 
     iterator = iter(documents())
     states, found = [iterator.get_state()], []
@@ -206,7 +210,7 @@ def test_bad_records_are_left_out_keep_their_numbers_and_are_counted(kind: str) 
 
 def test_a_bad_record_of_packed_rows_is_left_out() -> None:
     data = rd.Dataset.from_source(
-        rd.HuggingFaceStream(numbers(null=7).filter(lambda r: r["tokens"] != [9] * 3), "tokens")
+        rd.HuggingFaceIterableSource(numbers(null=7).filter(lambda r: r["tokens"] != [9] * 3), "tokens")
     )
     iterator = iter(data.skip_bad_records(at_most=1).pack(3, eod_id=0, window=4).batch(2))
 
@@ -227,7 +231,7 @@ def test_a_bad_record_of_packed_rows_is_left_out() -> None:
     ],
 )
 def test_without_a_policy_a_bad_record_is_an_error_after_those_before_it(make: Any, message: str) -> None:
-    iterator = iter(rd.Dataset.from_source(rd.HuggingFaceStream(make(), "tokens", name="my stream")))
+    iterator = iter(rd.Dataset.from_source(rd.HuggingFaceIterableSource(make(), "tokens", name="my stream")))
     assert len([next(iterator) for _ in range(11)]) == 11
 
     for _ in range(2):
@@ -238,7 +242,9 @@ def test_without_a_policy_a_bad_record_is_an_error_after_those_before_it(make: A
 
 def test_a_function_that_fails_is_not_tried_again() -> None:
     picky = Picky(4)
-    documents = rd.Dataset.from_source(rd.HuggingFaceStream(numbers().map(picky), "tokens")).skip_bad_records(1)
+    documents = rd.Dataset.from_source(rd.HuggingFaceIterableSource(numbers().map(picky), "tokens")).skip_bad_records(
+        1
+    )
 
     assert len(list(documents)) == 39
     assert picky.failures == 1
@@ -256,7 +262,7 @@ def lines(fails_at: int) -> Any:
 
 @pytest.mark.parametrize("make", [lambda: lines(9), lambda: numbers().map(batched, batched=True, batch_size=6)])
 def test_a_stream_that_cannot_go_past_a_record_says_so(make: Any) -> None:
-    documents = rd.Dataset.from_source(rd.HuggingFaceStream(make(), "tokens")).skip_bad_records(at_most=30)
+    documents = rd.Dataset.from_source(rd.HuggingFaceIterableSource(make(), "tokens")).skip_bad_records(at_most=30)
     iterator = iter(documents)
 
     for _ in range(2):
@@ -272,7 +278,7 @@ def test_storage_that_fails_is_tried_again() -> None:
             raise failures.pop()
         return record
 
-    source = rd.HuggingFaceStream(numbers().map(flaky), "tokens")
+    source = rd.HuggingFaceIterableSource(numbers().map(flaky), "tokens")
     documents = rd.Dataset.from_source(source, retries=rd.Retries(attempts=3, longest_wait=0))
     assert [document[0] for document in documents] == list(range(1, 41))
 
@@ -282,7 +288,7 @@ def test_storage_that_fails_is_tried_again() -> None:
 
 def test_what_cannot_be_copied_is_shared() -> None:
     picky = Picky()
-    make = rd.Dataset.from_source(rd.HuggingFaceStream(numbers().map(picky), "tokens"))
+    make = rd.Dataset.from_source(rd.HuggingFaceIterableSource(numbers().map(picky), "tokens"))
     one, other = iter(make), iter(make)
 
     assert [next(one) for _ in range(5)] == [next(other) for _ in range(5)]
@@ -308,14 +314,14 @@ class Uncopied:
 
 
 def test_an_object_that_cannot_be_copied_is_named() -> None:
-    documents = rd.Dataset.from_source(rd.HuggingFaceStream(Uncopied()))
+    documents = rd.Dataset.from_source(rd.HuggingFaceIterableSource(Uncopied()))
     with pytest.raises(rd.PipelineError, match=r"needs a Uncopied of its own.*cannot pickle"):
         next(iter(documents))
 
 
 @pytest.mark.parametrize("kind", ["arrow", "pandas", "numpy", None])
 def test_the_format_of_a_stream_changes_no_document(kind: str | None) -> None:
-    documents = rd.Dataset.from_source(rd.HuggingFaceStream(numbers().with_format(kind), "tokens"))
+    documents = rd.Dataset.from_source(rd.HuggingFaceIterableSource(numbers().with_format(kind), "tokens"))
     iterator = iter(documents)
     taken = [list(next(iterator)) for _ in range(15)]
     resumed = iter(documents)
