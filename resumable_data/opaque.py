@@ -40,3 +40,9 @@ HuggingFace: TypeAlias = Any
 
 Module: TypeAlias = Any
 """A package that is imported only if it is needed."""
+
+Indexable: TypeAlias = Any
+"""A dataset of another project: an object with ``len`` and ``[index]``, such as a ``grain.MapDataset`` or a list."""
+
+Axes: TypeAlias = Any
+"""Axes or a figure of matplotlib, which is imported only for a page with plots."""

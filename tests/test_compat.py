@@ -26,3 +26,10 @@ def test_private_names_of_other_packages_stand_in_compat_alone() -> None:
 
     assert found.pop("compat.py") >= {"_indices", "_ex_iterable", "JaxRuntimeError"}
     assert {file: names for file, names in found.items() if names} == {}
+
+
+def test_few_types_are_left_open() -> None:
+    trees = [ast.parse(file.read_text()) for file in PACKAGE.rglob("*.py")]
+    names = [node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)]
+
+    assert 0 < names.count("Any") <= 200

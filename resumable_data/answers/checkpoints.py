@@ -12,6 +12,7 @@ from etils import epath
 from resumable_data.arguments import kind_of
 from resumable_data.checkpoint.files import STATE_FILE, read_json, read_state
 from resumable_data.errors import PipelineError, StateError
+from resumable_data.opaque import JsonObject
 from resumable_data.state import State
 from resumable_data.system_errors import explain
 
@@ -35,7 +36,7 @@ class Saved:
         return {path.name: path.stat().length for path in beside if not path.is_dir()}
 
 
-SavedState = Mapping[str, Any] | str | os.PathLike[str]
+SavedState = JsonObject | str | os.PathLike[str]
 """A state, or the path of one: of a checkpoint, of its item, or of a directory of checkpoints."""
 
 
@@ -54,7 +55,7 @@ def as_state(what: str, given: SavedState | None) -> State | None:
         case None:
             return None
         case Mapping():
-            return dict(cast(Mapping[str, Any], given))
+            return dict(cast(JsonObject, given))
         case str() | os.PathLike():
             return open_saved(cast(str, given)).state
         case _:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from resumable_data.arrays import Int64Array
 from resumable_data.differences import differences
 from resumable_data.digest import Json
 from resumable_data.explanation import Explanation
+from resumable_data.opaque import JsonObject
 from resumable_data.packing.plan import RowPlan
 from resumable_data.state import State, split
 from resumable_data.table import Shown
@@ -227,14 +227,14 @@ def _equal(first: RowPlan, second: RowPlan, contents: Contents) -> bool:
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
-def _header(side: Side) -> Mapping[str, Any]:
+def _header(side: Side) -> JsonObject:
     if side.batch is None:
         return split(side.state)[0]
     with Replay("diff", side.batch, side.state, ()) as replay:
         return replay.description.header
 
 
-def _lines(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[str, ...]:
+def _lines(first: JsonObject, second: JsonObject) -> tuple[str, ...]:
     return tuple(map(str, differences(first, second)))
 
 

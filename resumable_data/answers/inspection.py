@@ -10,6 +10,7 @@ from typing import Any, cast
 from resumable_data.delivered import Delivered
 from resumable_data.differences import stages_by_name
 from resumable_data.digest import Json, canonical_json
+from resumable_data.opaque import JsonObject
 from resumable_data.planning.integers import MIX, delivered_of, is_mix, name_component
 from resumable_data.planning.weights import WeightSchedule
 from resumable_data.state import At, Position, Settings, State, split
@@ -187,7 +188,7 @@ def _weights(
     return shares
 
 
-def _share(weights: Mapping[str, Any], name: str, place: int) -> Fraction:
+def _share(weights: JsonObject, name: str, place: int) -> Fraction:
     """Returns the share of a name at a place in a mix."""
     schedule = WeightSchedule.from_json(weights)
     points = [(start, dict(of_point)) for start, of_point in schedule.points]

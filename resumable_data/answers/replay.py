@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import dropwhile, islice
 from types import TracebackType
-from typing import Any, NoReturn, Self, cast
+from typing import NoReturn, Self, cast
 
 from tqdm import tqdm
 
@@ -19,6 +19,7 @@ from resumable_data.errors import PipelineError
 from resumable_data.iteration.opened import Opened
 from resumable_data.iteration.place import Place, restored
 from resumable_data.iteration.plan_ahead import plan_one_by_one
+from resumable_data.opaque import Element
 from resumable_data.packing.plan import RowPlan
 from resumable_data.placement.views import WholeBatch
 from resumable_data.stages.batch import Batch
@@ -58,7 +59,7 @@ class Replay:
         shards = None if state is None else shards_of(state)
         catalog, whole = Catalog(), replace(batch, view=WholeBatch())
         engine = whole.open_engine(catalog, shards, with_epochs=True)
-        opened = Opened[Any](engine, catalog.description, whole.shards_of(shards), tuple(catalog.resources))
+        opened = Opened[Element](engine, catalog.description, whole.shards_of(shards), tuple(catalog.resources))
         self.engine = engine
         """The engine that plans the batches."""
         self._first = Place(opened, 0, engine.start())
@@ -81,11 +82,11 @@ class Replay:
     ) -> None:
         self.place.opened.close()
 
-    def onward(self) -> Iterator[tuple[RowPlan, Place[Any]]]:
+    def onward(self) -> Iterator[tuple[RowPlan, Place[Element]]]:
         """Yields the rows of each batch from the state's step on, with the place after the batch."""
         return ((plan.rows, place) for plan, place in _delivered(self.place))
 
-    def delivered(self, since: SavedState | None) -> Iterator[tuple[BatchPlan, Place[Any]]]:
+    def delivered(self, since: SavedState | None) -> Iterator[tuple[BatchPlan, Place[Element]]]:
         """Yields the plan of each batch before the state, with the place after the batch.
 
         Args:
@@ -173,11 +174,11 @@ class Replay:
         planned = dropwhile(lambda planned: first is not None and planned[0] < first, _plans(place))
         return ((step, plan.rows) for step, plan in planned)
 
-    def _before(self, step: int) -> Place[Any]:
+    def _before(self, step: int) -> Place[Element]:
         """Returns a place at or before a step."""
         return self.place if step >= self.place.step else self._with_skips(self._first, step)
 
-    def _with_skips(self, place: Place[Any], step: int) -> Place[Any]:
+    def _with_skips(self, place: Place[Element], step: int) -> Place[Element]:
         """Returns a place before the state with the run's later skips applied.
 
         Args:
@@ -199,14 +200,14 @@ class Replay:
         return place
 
 
-def _plans(place: Place[Any]) -> Iterator[tuple[int, BatchPlan]]:
+def _plans(place: Place[Element]) -> Iterator[tuple[int, BatchPlan]]:
     step, cursor, engine = place.step, place.cursor, place.opened.engine
     while (planned := engine.plan(cursor, step)) is not None:
         yield step, cast(BatchPlan, planned.plan)
         step, cursor = step + 1, planned.after
 
 
-def _delivered(place: Place[Any]) -> Iterator[tuple[BatchPlan, Place[Any]]]:
+def _delivered(place: Place[Element]) -> Iterator[tuple[BatchPlan, Place[Element]]]:
     for planned in plan_one_by_one(place.opened.engine, place.cursor, place.step):
         place = place.after(planned.after)
         yield cast(BatchPlan, planned.plan), place

@@ -11,6 +11,7 @@ from resumable_data.answers.checkpoints import SavedState, open_saved
 from resumable_data.arguments import kind_of
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.iterator import DataIterator
+from resumable_data.opaque import Element, JsonObject
 from resumable_data.stages.batch import Batch
 from resumable_data.state import State
 
@@ -25,7 +26,7 @@ class Pipeline(Protocol):
         ...
 
 
-Run = Pipeline | DataIterator[Any] | SavedState | tuple[Pipeline, SavedState]
+Run = Pipeline | DataIterator[Element] | SavedState | tuple[Pipeline, SavedState]
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,12 @@ def side_of(what: str, given: object) -> Side:
         case tuple() if len(pair := cast(tuple[object, ...], given)) == 2:
             return Side(side_of(what, pair[0]).batch, side_of(what, pair[1]).state)
         case DataIterator():
-            iterator = cast(DataIterator[Any], given)
+            iterator = cast(DataIterator[Element], given)
             return Side(_batch(what, iterator.pipeline), iterator.get_state())
         case Pipeline():
             return Side(_batch(what, given.node), None)
         case Mapping():
-            return Side(None, dict(cast(Mapping[str, Any], given)))
+            return Side(None, dict(cast(JsonObject, given)))
         case str() | os.PathLike():
             return Side(None, open_saved(cast(str, given)).state)
         case _:

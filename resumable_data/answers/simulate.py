@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from math import gcd
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from resumable_data.arrays import Int64Array
 from resumable_data.digest import canonical_json
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.place import Place
+from resumable_data.opaque import Element
 from resumable_data.packing.plan import RowPlan
 from resumable_data.planning.planner import Counts
 from resumable_data.stages.batch import Batch
@@ -110,7 +110,7 @@ def _sums(numbers: Int64Array, values: Int64Array, count: int) -> Int64Array:
 
 
 def _simulation(
-    batch: Batch, replay: Replay, found: _Found, first: int, place: Place[Any], asked: int | None, ended: bool
+    batch: Batch, replay: Replay, found: _Found, first: int, place: Place[Element], asked: int | None, ended: bool
 ) -> Simulation:
     engine = replay.engine
     components, numbers = components_of(batch.parent), replay.numbers

@@ -14,6 +14,7 @@ import numpy as np
 from resumable_data.answers.page import page
 from resumable_data.answers.simulation import OverTime, Simulation
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import Axes
 
 _INK = "#123abc"
 """A stand-in for the colour of the page's text, which depends on the reader's light or dark mode."""
@@ -55,7 +56,7 @@ def _figures(simulation: Simulation) -> Iterator[str]:
     yield _drawn("Batch, rows", lambda axes: _draw_ramp(axes, simulation))
 
 
-def _draw_mix(axes: Any, over_time: OverTime, counted: Mapping[str, Sequence[int]]) -> None:
+def _draw_mix(axes: Axes, over_time: OverTime, counted: Mapping[str, Sequence[int]]) -> None:
     """Draws the shares of the components. The smallest are joined to one area."""
     names = sorted(counted, key=lambda name: -sum(counted[name]))
     groups = {name: np.array(counted[name]) for name in names[:_MOST_LINES]}
@@ -76,12 +77,12 @@ def _draw_mix(axes: Any, over_time: OverTime, counted: Mapping[str, Sequence[int
     axes.legend(**below, frameon=False, labelcolor=_INK, fontsize=9)
 
 
-def _draw_padding(axes: Any, over_time: OverTime) -> None:
+def _draw_padding(axes: Axes, over_time: OverTime) -> None:
     axes.plot(over_time.steps, [100 * share for share in over_time.padding], color=_COLOURS[0], linewidth=1.6)
     axes.set_ylim(bottom=0)
 
 
-def _draw_ramp(axes: Any, simulation: Simulation) -> None:
+def _draw_ramp(axes: Axes, simulation: Simulation) -> None:
     end = simulation.first + simulation.steps
     steps = [ramp.step for ramp in simulation.ramps]
     sizes = [ramp.rows for ramp in simulation.ramps]

@@ -21,6 +21,7 @@ from resumable_data.arrays import Int64Array
 from resumable_data.batch import LLMBatch
 from resumable_data.errors import PipelineError
 from resumable_data.explanation import Explanation, Span
+from resumable_data.opaque import JsonDict
 from resumable_data.stages.load_tokenizer import load_tokenizer
 
 
@@ -158,7 +159,7 @@ def _view(batch: LLMBatch, explanation: Explanation | None, field: str, tokenize
 
 def _row(
     tokens: Int64Array, segments: Int64Array, scored: Any, spans: Sequence[Span] | None, tokenizer: Decoder | None
-) -> dict[str, Any]:
+) -> JsonDict:
     """Makes the data of a row for the page.
 
     Args:
@@ -168,12 +169,12 @@ def _row(
         spans: The origin of its documents, if it is known.
         tokenizer: Decodes tokens; None shows numbers.
     """
-    documents: list[dict[str, Any]] = []
+    documents: list[JsonDict] = []
     for start, stop in _runs(segments):
         if segments[start] == 0:
             continue
         number = int(segments[start]) - 1
-        document: dict[str, Any] = {"start": start, "stop": stop, "runs": []}
+        document: JsonDict = {"start": start, "stop": stop, "runs": []}
         for first, last in _runs(scored[start:stop]):
             run = slice(start + first, start + last)
             # Tokens are decoded together, since a character can take several tokens.

@@ -11,6 +11,7 @@ from etils import epath
 from resumable_data.arguments import kind_of
 from resumable_data.edits import Edit
 from resumable_data.errors import PipelineError, StateError
+from resumable_data.opaque import JsonDict
 from resumable_data.reading.bad_records import LeftOut
 from resumable_data.state import State
 from resumable_data.system_errors import explain
@@ -39,7 +40,7 @@ class SavedIterator(Protocol):
         """The changes of the pipeline during the run."""
         ...
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> JsonDict:
         """Returns the settings and fingerprints that decide the pipeline's data."""
         ...
 
@@ -97,7 +98,7 @@ def texts_of(item: SavedIterator, state: State, expect_step: int | None = None) 
             "save after the loop takes the step's batch, and before it takes the next"
         )
     edits = [edit.to_json() for edit in item.edits]
-    contents: dict[str, Any] = {STATE_FILE: state, PIPELINE_FILE: item.description(), EDITS_FILE: edits}
+    contents: JsonDict = {STATE_FILE: state, PIPELINE_FILE: item.description(), EDITS_FILE: edits}
     if isinstance(item, LeavingOut) and item.bad_records:
         contents[BAD_RECORDS_FILE] = [left_out.to_json() for left_out in item.bad_records]
     return {name: to_text(content) for name, content in contents.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 import orbax.checkpoint as ocp
 from etils import epath
@@ -22,6 +21,7 @@ from resumable_data.checkpoint.files import (
 )
 from resumable_data.checkpoint.group import Group, Snapshot
 from resumable_data.differences import EDITS
+from resumable_data.opaque import JsonDict
 from resumable_data.processes.agreement import TIMEOUT_SECONDS
 
 _LOG = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
         snapshot = group.snapshot(args.item, args.expect_step)
         return [CommitFutureAwaitingContractedSignals(_save(group, directory, snapshot), name="data")]
 
-    def restore(self, directory: epath.Path, args: DataRestore | None = None) -> SavedIterator | dict[str, Any]:
+    def restore(self, directory: epath.Path, args: DataRestore | None = None) -> SavedIterator | JsonDict:
         """Moves the iterator to the saved position, and returns it. Without an iterator, returns the metadata.
 
         Raises:
@@ -82,7 +82,7 @@ class DataCheckpointHandler(ocp.AsyncCheckpointHandler):
         self._group().restore(directory, args.item, args.allow)()
         return args.item
 
-    def metadata(self, directory: epath.Path) -> dict[str, Any]:
+    def metadata(self, directory: epath.Path) -> JsonDict:
         """Reads the description of the saved pipeline, its ``pipeline.json``, and the step of its position."""
         return {"step": read_state(directory)["step"], "pipeline": read_json(directory / PIPELINE_FILE)}
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import cast
 
 from resumable_data.errors import StateError
+from resumable_data.opaque import JsonObject
 from resumable_data.state import State
 
 _PROCESSES = "processes"
 
 
-def is_part(state: Mapping[str, Any]) -> bool:
+def is_part(state: JsonObject) -> bool:
     """Says whether the state is a part of the position. It is the same answer on all processes of the run."""
     return "process" in state
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -15,8 +15,9 @@ import click
 from resumable_data.dataset import BatchDataset, Dataset
 from resumable_data.digest import file_module
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import Document, Element, JsonDict, JsonObject
 
-FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
 
 
 def settings_option(
@@ -45,7 +46,7 @@ def load_object(name: str) -> Any:
         raise PipelineError(f"{name}: {error}") from error
 
 
-def load_pipeline(name: str, settings: Sequence[str] = ()) -> Dataset[Any]:
+def load_pipeline(name: str, settings: Sequence[str] = ()) -> Dataset[Document]:
     """Loads the dataset that a name means.
 
     Args:
@@ -59,7 +60,7 @@ def load_pipeline(name: str, settings: Sequence[str] = ()) -> Dataset[Any]:
     if isinstance(found, Dataset):
         if arguments:
             raise PipelineError(f"{name} is a dataset and takes no arguments: give a function that returns a dataset")
-        return cast(Dataset[Any], found)
+        return cast(Dataset[Document], found)
     if not callable(found):
         raise PipelineError(f"{name} is {type(found).__name__}; give a dataset or a function that returns one")
     try:
@@ -69,10 +70,10 @@ def load_pipeline(name: str, settings: Sequence[str] = ()) -> Dataset[Any]:
         raise PipelineError(f"{name}({given}) fails: {type(error).__name__}: {error}") from error
     if not isinstance(made, Dataset):
         raise PipelineError(f"{name} returns {type(made).__name__}, not a dataset of resumable_data")
-    return cast(Dataset[Any], made)
+    return cast(Dataset[Document], made)
 
 
-def load_batches(command: str, name: str, settings: Sequence[str] = ()) -> BatchDataset[Any]:
+def load_batches(command: str, name: str, settings: Sequence[str] = ()) -> BatchDataset[Element]:
     """Loads the dataset of batches that a name means; see ``load_pipeline``.
 
     Raises:
@@ -84,7 +85,7 @@ def load_batches(command: str, name: str, settings: Sequence[str] = ()) -> Batch
     return found
 
 
-def parse_settings(settings: Sequence[str]) -> Mapping[str, Any]:
+def parse_settings(settings: Sequence[str]) -> JsonObject:
     r"""Parses arguments by name. A value is JSON, or a text if it is not JSON.
 
     Raises:
@@ -93,7 +94,7 @@ def parse_settings(settings: Sequence[str]) -> Mapping[str, Any]:
     >>> dict(parse_settings(["batch=64", "name=web", 'weights={"web": 1}']))
     {'batch': 64, 'name': 'web', 'weights': {'web': 1}}
     """
-    found: dict[str, Any] = {}
+    found: JsonDict = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals or not name.isidentifier():

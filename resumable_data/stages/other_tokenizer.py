@@ -49,7 +49,7 @@ class OtherTokenizer:
             PipelineError: The object gives something else.
         """
         if hasattr(self._tokenizer, "encode_batch"):
-            found: Any = self._tokenizer.encode_batch(list(texts))
+            found: Tokenizer = self._tokenizer.encode_batch(list(texts))
         elif _is_sentencepiece(self._tokenizer):
             found = self._tokenizer.encode(list(texts), out_type=int)
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import JsonDict, JsonObject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,8 @@ class DataConfig:
     @classmethod
     def create_train_eval_configs(
         cls,
-        train_kwargs: Mapping[str, Any] | None = None,
-        eval_kwargs: Mapping[str, Any] | None = None,
+        train_kwargs: JsonObject | None = None,
+        eval_kwargs: JsonObject | None = None,
         **shared: Any,
     ) -> tuple[Self, Self]:
         """Makes two configs that share most settings, one for training and one for evaluation.
@@ -61,7 +62,7 @@ class DataConfig:
         return cls._of(train, shared, train_kwargs), cls._of(evaluation, shared, eval_kwargs)
 
     @classmethod
-    def _of(cls, defaults: dict[str, Any], shared: dict[str, Any], own: Mapping[str, Any] | None) -> Self:
+    def _of(cls, defaults: JsonDict, shared: JsonDict, own: JsonObject | None) -> Self:
         names = {field.name for field in fields(cls)}
         given = {name: value for name, value in defaults.items() if name in names} | shared | dict(own or {})
         if unknown := sorted(given.keys() - names):

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
 
 from etils import epath
 from jax.sharding import Mesh
@@ -30,6 +29,7 @@ from resumable_data.interfaces.grain_data_processing.special_tokens import eod_t
 from resumable_data.interfaces.grain_data_processing.tokenizer import find_tokenizer
 from resumable_data.interfaces.multihost_dataloading import MultiHostDataLoadIterator
 from resumable_data.interfaces.multihost_dataloading.global_arrays import processes_of
+from resumable_data.opaque import Indexable
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.placement.sharding import as_sharding, check_shape
 from resumable_data.sources.synthetic import SyntheticSource
@@ -131,7 +131,7 @@ def make_grain_iterator(
 class _Opened:
     """An opened data set and its processing."""
 
-    dataset: Any
+    dataset: Indexable
     processing: Processing
 
     @classmethod

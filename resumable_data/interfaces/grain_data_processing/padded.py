@@ -10,6 +10,7 @@ import numpy as np
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, SourceError
+from resumable_data.opaque import Indexable, JsonDict, Record
 from resumable_data.reading.documents import Documents
 from resumable_data.sources.grain_source import GrainSource, RandomAccess
 from resumable_data.sources.hugging_face import HuggingFaceSource
@@ -42,7 +43,7 @@ class PaddedDataset:
     [[1, 1, 1], [1, 1, 0], [0, 0, 0], [0, 0, 0]]
     """
 
-    def __init__(self, dataset: Any, full_dataset_length: int, column_name: str) -> None:
+    def __init__(self, dataset: Indexable, full_dataset_length: int, column_name: str) -> None:
         if full_dataset_length < 1:
             raise PipelineError(f"full_dataset_length={full_dataset_length} must be at least 1 record")
         self.dataset = dataset
@@ -56,15 +57,15 @@ class PaddedDataset:
     def __repr__(self) -> str:
         return f"{self._source!r} as {len(self)} records"
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Record:
         check_indices(np.array([index]), len(self), repr(self))
         return _record(self.dataset, int(index)) if index < len(self.dataset) else self.empty_sequence
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return PaddedDataset, (self.dataset, self.full_dataset_length, self.column_name)
 
     @property
-    def empty_sequence(self) -> Any:
+    def empty_sequence(self) -> Record:
         """An empty record of the same kind as the first: bytes, text, tokens, or ``{column_name: …}`` of these.
 
         Raises:
@@ -72,7 +73,7 @@ class PaddedDataset:
         """
         return _empty(_record(self.dataset, 0), self.column_name)
 
-    def read(self, indices: Int64Array) -> Sequence[Any]:
+    def read(self, indices: Int64Array) -> Sequence[Record]:
         """Reads the records at int64[n] indices. Padding is marked as left out.
 
         Raises:
@@ -103,7 +104,7 @@ class PaddedDataset:
         return np.where(real, found, -1)
 
 
-def pad_dataset(dataset: Any, global_batch_size: int, column_name: str) -> PaddedDataset:
+def pad_dataset(dataset: Indexable, global_batch_size: int, column_name: str) -> PaddedDataset:
     """Pads a data set to a multiple of the global batch.
 
     Args:
@@ -127,7 +128,7 @@ def pad_dataset(dataset: Any, global_batch_size: int, column_name: str) -> Padde
     return PaddedDataset(dataset, -(-len(dataset) // global_batch_size) * global_batch_size, column_name)
 
 
-def as_source(dataset: Any, column_name: str) -> Source:
+def as_source(dataset: Indexable, column_name: str) -> Source:
     """Makes a source of a data set. Of a ``datasets.Dataset`` it reads only the column.
 
     Raises:
@@ -141,20 +142,20 @@ def as_source(dataset: Any, column_name: str) -> Source:
     return GrainSource(dataset, name=f"{type(dataset).__name__} of records")
 
 
-def is_hugging_face(dataset: Any) -> bool:
+def is_hugging_face(dataset: Indexable) -> bool:
     """Says whether it is an object of the package ``datasets``, without importing the package."""
     return any(kind.__module__.partition(".")[0] == "datasets" for kind in type(dataset).__mro__)
 
 
-def _record(dataset: Any, index: int) -> Any:
+def _record(dataset: Indexable, index: int) -> Record:
     if isinstance(dataset, RandomAccess):
         return dataset[index]
     return dataset.read(np.array([index]))[0]
 
 
-def _empty(record: Any, column_name: str) -> Any:
+def _empty(record: Record, column_name: str) -> Record:
     if isinstance(record, dict):
-        columns = cast(dict[str, Any], record)
+        columns = cast(JsonDict, record)
         if column_name not in columns:
             raise SourceError(f"the records have no column {column_name!r}, only {', '.join(columns)}")
         return {column_name: _empty(columns[column_name], column_name)}

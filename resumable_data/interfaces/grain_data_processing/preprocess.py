@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from etils import epath
 
@@ -13,6 +13,7 @@ from resumable_data.errors import PipelineError, RecordError
 from resumable_data.interfaces.grain_data_processing.padded import PaddedDataset, as_source
 from resumable_data.interfaces.grain_data_processing.special_tokens import eod_token
 from resumable_data.interfaces.grain_data_processing.tokenizer import find_tokenizer
+from resumable_data.opaque import Document, Element, Indexable, JsonObject, Record, Tokenizer
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import default_shards
 from resumable_data.sources.array_record import ArrayRecordSource
@@ -45,7 +46,7 @@ class Processing:
     column: str
     length: int
     eod_id: int
-    tokenizer: Any
+    tokenizer: Tokenizer
     add_bos: bool
     add_eos: bool
     add_eod: bool
@@ -58,7 +59,7 @@ class Processing:
         if self.bins is not None and self.bins < 1:
             raise PipelineError(f"grain_packing_bin_count={self.bins} must be at least 1")
 
-    def rows(self, documents: DocumentDataset[Any], epochs: int | None) -> RowDataset:
+    def rows(self, documents: DocumentDataset[Document], epochs: int | None) -> RowDataset:
         """Makes the rows of a number of epochs, or of endless epochs if it is None: those of all processes.
 
         Raises:
@@ -76,7 +77,7 @@ class Processing:
             rows = documents.pack(self.length, eod_id=self.eod_id, window=window, truncate=True)
         return rows if self.shift else rows.shift("none")
 
-    def documents(self, dataset: Any, name: str) -> DocumentDataset[Any]:
+    def documents(self, dataset: Indexable, name: str) -> DocumentDataset[Document]:
         """Makes a component of the texts or tokens of a data set.
 
         Raises:
@@ -91,7 +92,7 @@ class Processing:
         kind = "tokens" if content.as_tokens else "text"
         return documents.map(content, name=f"{kind} of {self.column}")
 
-    def _tokens(self, documents: DocumentDataset[Any]) -> DocumentDataset[Any]:
+    def _tokens(self, documents: DocumentDataset[Document]) -> DocumentDataset[Document]:
         if self.tokenizer is None:
             return documents.append_eod(self.eod_id) if self.add_eod else documents
         # If EOS and EOD are the same token, it must end a document once, not twice.
@@ -104,7 +105,7 @@ class Processing:
             eod_id=self.eod_id,
         )
 
-    def _shards(self, documents: DocumentDataset[Any]) -> int:
+    def _shards(self, documents: DocumentDataset[Document]) -> int:
         """Returns the number of logical shards of the batches. Each packs its part of the documents."""
         known = documents.node.lengths_known
         return 1 if known else default_shards(max(self.schedule.sizes))
@@ -113,7 +114,7 @@ class Processing:
 def preprocess_dataset(
     dataloading_host_index: int,
     dataloading_host_count: int,
-    dataset: Any,
+    dataset: Indexable,
     data_column_name: str,
     tokenize: bool,
     global_batch_size: int,
@@ -133,7 +134,7 @@ def preprocess_dataset(
     tokenizer_cache_dir: epath.PathLike | None = None,
     max_steps_per_epoch: int | None = None,
     eod_token_id: int | None = None,
-) -> tuple[UnbatchedDataset, Any]:
+) -> tuple[UnbatchedDataset, Indexable]:
     """Makes this process's rows of tokens from a data set.
 
     All processes have one order. Process ``i`` of ``n`` has rows ``[i * G / n, (i + 1) * G / n)`` of every global
@@ -229,22 +230,22 @@ class Content:
     column: str
     as_tokens: bool
 
-    def __call__(self, record: Any) -> Any:
+    def __call__(self, record: Record) -> Record:
         """Returns the text or the tokens of a record.
 
         Raises:
             RecordError: It has no such column, or its bytes are not int32 tokens.
         """
-        found: Any = record
+        found: Element = record
         if isinstance(record, Mapping):
-            columns = cast(Mapping[str, Any], record)
+            columns = cast(JsonObject, record)
             if self.column not in columns:
                 raise RecordError(f"a record has no column {self.column!r}, only {', '.join(map(str, columns))}")
             found = columns[self.column]
         return parse_int32_tokens(found) if self.as_tokens and isinstance(found, bytes) else found
 
 
-def _source_of(dataset: Any, content: Content) -> Source:
+def _source_of(dataset: Indexable, content: Content) -> Source:
     """Makes a source of a data set. It reads tokens if their lengths can be known."""
     if isinstance(dataset, PaddedDataset):
         inner = _source_of(dataset.dataset, content)
@@ -252,5 +253,5 @@ def _source_of(dataset: Any, content: Content) -> Source:
     if isinstance(dataset, ArrayRecordSource) and content.as_tokens and dataset.parse is raw_bytes:
         return dataset.parsed_by(parse_int32_tokens)
     if isinstance(dataset, list | tuple):
-        return InMemorySource([content(record) for record in cast(Sequence[Any], dataset)])
+        return InMemorySource([content(record) for record in cast(Sequence[Record], dataset)])
     return as_source(dataset, content.column)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import Tokenizer
 
 LOGGER = logging.getLogger("resumable_data.grain_data_processing")
 
 
-def eod_token(tokenizer: Any, given: int | None) -> int:
+def eod_token(tokenizer: Tokenizer, given: int | None) -> int:
     """Returns the end-of-document token: the tokenizer's EOS token, or the given one if the tokenizer has none.
 
     Args:

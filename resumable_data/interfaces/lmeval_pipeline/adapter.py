@@ -21,6 +21,7 @@ from resumable_data.interfaces.lmeval_pipeline.requests import Request
 from resumable_data.interfaces.lmeval_pipeline.saved_evaluation import run_saved
 from resumable_data.interfaces.lmeval_pipeline.scoring import ScoreTokens
 from resumable_data.interfaces.multihost_dataloading.global_arrays import processes_of
+from resumable_data.opaque import JsonDict, PyTree
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class RequestScorer:
     """
 
     score: ScoreTokens
-    params: Any
+    params: PyTree
     tokenizer_path: epath.PathLike
     global_batch_size: int
     mesh: Mesh | None = None
@@ -54,7 +55,7 @@ class RequestScorer:
     model: str = ""
     directory: epath.PathLike | None = None
     save_every: int = 100
-    pipeline: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    pipeline: JsonDict = dataclasses.field(default_factory=JsonDict)
 
     def loglikelihood(self, requests: Sequence[Request]) -> list[tuple[float, bool]]:
         """Scores each continuation after its context, and says whether greedy decoding gives it.
@@ -128,7 +129,7 @@ class RequestScorer:
             return run_saved(evaluation, own, self.save_every)
 
 
-def as_harness_model(scorer: RequestScorer) -> Any:
+def as_harness_model(scorer: RequestScorer) -> PyTree:
     """Makes an ``lm_eval.api.model.LM`` for ``lm_eval.simple_evaluate(model=…)``.
 
     In a run of several processes all of them call ``simple_evaluate``, and all get the same results.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from resumable_data.arrays import AnyArray
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import Record
 
 
 class Score(NamedTuple):
@@ -75,7 +77,7 @@ def aggregate(
     documents, sequence, sums, numbers, matches = (column[real] for column in columns.values())
     rows = _places(documents.astype(np.int64) - 1, sequence.astype(np.int64), first)
 
-    def by_request(values: npt.NDArray[Any]) -> list[Any]:
+    def by_request(values: AnyArray) -> list[Record]:
         in_order = np.zeros(first[-1], values.dtype)
         in_order[rows] = values
         return [in_order[start:stop].sum().item() for start, stop in pairwise(first)]
@@ -87,7 +89,7 @@ def aggregate(
     ]
 
 
-def _check_columns(columns: dict[str, npt.NDArray[Any]]) -> None:
+def _check_columns(columns: dict[str, AnyArray]) -> None:
     shapes = {name: column.shape for name, column in columns.items()}
     if len(set(shapes.values())) > 1 or columns["document_idx"].ndim != 1:
         raise PipelineError(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
 
 import grain.python as grain
 import numpy as np
@@ -24,6 +23,7 @@ from resumable_data.interfaces.lmeval_pipeline.remap import MultihostSortedRemap
 from resumable_data.interfaces.lmeval_pipeline.rows import RequestRows
 from resumable_data.interfaces.lmeval_pipeline.sort import SortedDataset, token_length
 from resumable_data.iteration.background import Background
+from resumable_data.opaque import Element, Indexable, JsonDict, JsonObject
 from resumable_data.state_form import is_natural
 
 _FIELDS = (*TOKEN_FIELDS, "document_idx", "sequence_idx")
@@ -39,7 +39,7 @@ class PadLongestFirstDataset(PadSequenceInBatchDataset):
         max_length: No item and no batch is longer; None for no limit.
     """
 
-    def __init__(self, dataset: Any, batch_size: int, multiple_of: int, max_length: int | None) -> None:
+    def __init__(self, dataset: Indexable, batch_size: int, multiple_of: int, max_length: int | None) -> None:
         super().__init__(dataset, batch_size, multiple_of)
         self.max_length = max_length
 
@@ -99,8 +99,8 @@ class RequestBatches:
             "padding_multiple": padding_multiple,
         }
         self._ahead = ahead
-        longest_first: Any = SortedDataset(rows, token_length, reverse=True)
-        complete: Any = longest_first.map(CompleteLLMIndexedBatch())
+        longest_first: Element = SortedDataset(rows, token_length, reverse=True)
+        complete: Element = longest_first.map(CompleteLLMIndexedBatch())
         full = PadBatchDataset(complete, global_batch_size, 0, empty_llm_indexed_sample())
         even = PadLongestFirstDataset(full, global_batch_size, padding_multiple, rows.max_length)
         by_host = MultihostSortedRemapDataset(even, global_batch_size, host_count)
@@ -117,12 +117,12 @@ class RequestBatches:
     def __iter__(self) -> RequestBatchIterator:
         return RequestBatchIterator(self.dataset, self._ahead, self._description)
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> JsonDict:
         """Returns the settings and fingerprints that decide the batches of all processes, as JSON values."""
         return dict(self._description)
 
 
-def _join(items: Sequence[Mapping[str, Any]], rows: int) -> LLMIndexedBatch:
+def _join(items: Sequence[JsonObject], rows: int) -> LLMIndexedBatch:
     """Joins items of equal length to a batch."""
     return LLMIndexedBatch(
         **{name: pad_axis(np.concatenate([item[name] for item in items]), 0, rows, 0) for name in _FIELDS}
@@ -147,8 +147,8 @@ class RequestBatchIterator:
     edits: Sequence[Edit] = ()
     """Always empty: an evaluation cannot be changed while it runs."""
 
-    def __init__(self, dataset: grain.MapDataset[LLMIndexedBatch], ahead: int, description: dict[str, Any]) -> None:
-        self._dataset: Any = dataset
+    def __init__(self, dataset: grain.MapDataset[LLMIndexedBatch], ahead: int, description: JsonDict) -> None:
+        self._dataset: Element = dataset
         self._ahead = ahead
         self._description = description
         self._closed = False
@@ -172,15 +172,15 @@ class RequestBatchIterator:
         self.step += 1
         return batch
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> JsonDict:
         """Returns the settings and fingerprints that decide the batches, as JSON values."""
         return dict(self._description)
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> JsonDict:
         """Returns the position: the number of batches delivered, and what decides the batches."""
         return {"step": self.step, **self._description}
 
-    def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
+    def set_state(self, state: JsonObject, allow: Collection[str] = ()) -> None:
         """Goes to a position, or raises and does not move.
 
         Raises:
@@ -189,7 +189,7 @@ class RequestBatchIterator:
         """
         self.check_state(state, allow)()
 
-    def check_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> Callable[[], None]:
+    def check_state(self, state: JsonObject, allow: Collection[str] = ()) -> Callable[[], None]:
         """Checks a position, and returns a function that goes there.
 
         Raises:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import grain.python as grain
 import numpy as np
+
+from resumable_data.arrays import AnyArray
+from resumable_data.opaque import JsonDict, JsonObject
 
 TOKEN_FIELDS = (
     "inputs",
@@ -31,7 +33,7 @@ class CompleteLLMIndexedBatch(grain.MapTransform):
     """
 
     @staticmethod
-    def map(element: Mapping[str, Any]) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def map(element: JsonObject) -> JsonDict:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Adds the missing fields to an item.
 
         Args:
@@ -58,7 +60,7 @@ def _positions(rows: int, length: int) -> np.ndarray[Any, np.dtype[np.int32]]:
     return np.tile(np.arange(length, dtype=np.int32), (rows, 1))
 
 
-def empty_llm_indexed_sample() -> dict[str, np.ndarray[Any, Any]]:
+def empty_llm_indexed_sample() -> dict[str, AnyArray]:
     """Makes a row of padding, one cell long. Every token and number is 0: it scores nothing and has no document.
 
     >>> sample = empty_llm_indexed_sample()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from resumable_data.edits import Edit
 from resumable_data.errors import PipelineError, PipelineMismatchError, StateError
@@ -13,6 +13,7 @@ from resumable_data.interfaces.lmeval_pipeline.aggregate import Score, aggregate
 from resumable_data.interfaces.lmeval_pipeline.batches import RequestBatches
 from resumable_data.interfaces.lmeval_pipeline.scoring import BatchScorer, RowScores, ScoreTokens
 from resumable_data.interfaces.multihost_dataloading import MultiHostDataLoadIterator
+from resumable_data.opaque import JsonDict, JsonObject, PyTree
 from resumable_data.sealed import seal, unseal
 
 FORMAT = "resumable_data.evaluation"
@@ -44,7 +45,7 @@ class Evaluation:
         self,
         batches: MultiHostDataLoadIterator,
         score: ScoreTokens,
-        params: Any,
+        params: PyTree,
         *,
         model: str = "",
         needs_greedy: bool = True,
@@ -99,11 +100,11 @@ class Evaluation:
             raise PipelineError(f"only {self.step} of {len(self)} batches are scored: score all of them first")
         return aggregate(**self._columns(), sequences=self._requests.sequences)
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> JsonDict:
         """Returns the settings and fingerprints that decide the scores, as JSON values."""
         return {"model": self._model, **self._requests.description()}
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> JsonDict:
         """Returns the position and the scores so far, as JSON values: about 60 bytes a row."""
         content = {
             "step": self.step,
@@ -113,7 +114,7 @@ class Evaluation:
         }
         return seal(FORMAT, VERSION, content)
 
-    def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
+    def set_state(self, state: JsonObject, allow: Collection[str] = ()) -> None:
         """Goes to a saved position with its scores, or raises and does not move.
 
         Raises:
@@ -122,7 +123,7 @@ class Evaluation:
         """
         self.check_state(state, allow)()
 
-    def check_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> Callable[[], None]:
+    def check_state(self, state: JsonObject, allow: Collection[str] = ()) -> Callable[[], None]:
         """Checks a saved position, and returns a function that goes there.
 
         Raises:
@@ -158,7 +159,7 @@ class Evaluation:
     ) -> None:
         self.close()
 
-    def _columns(self) -> dict[str, Any]:
+    def _columns(self) -> JsonDict:
         """Joins the scores of all rows. ``correct`` is None if it is not known."""
         return {
             field.name: None
@@ -168,7 +169,7 @@ class Evaluation:
         }
 
 
-def _checked(state: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(state: JsonObject) -> JsonDict:
     """Checks the form and the checksum of a state, and returns its content."""
     given = unseal(FORMAT, VERSION, ("step", "model", "batches", "scores"), state)
     if not _is_list(given["scores"]):

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from resumable_data.arrays import AnyArray
 from resumable_data.errors import PipelineError
 from resumable_data.interfaces.lmeval_pipeline.indexing import RearrangedDataset
 from resumable_data.interfaces.multihost_dataloading.padding import pad_to
+from resumable_data.opaque import Indexable, Record
 
 
 class PadBatchDataset(RearrangedDataset):
@@ -31,7 +33,7 @@ class PadBatchDataset(RearrangedDataset):
     (4, 0)
     """
 
-    def __init__(self, dataset: Any, multiple_of: int, min_length: int, pad_elem: Any) -> None:
+    def __init__(self, dataset: Indexable, multiple_of: int, min_length: int, pad_elem: Any) -> None:
         super().__init__(dataset)
         self.multiple_of = multiple_of
         self.min_length = min_length
@@ -41,7 +43,7 @@ class PadBatchDataset(RearrangedDataset):
     def __len__(self) -> int:
         return self._length
 
-    def _item(self, place: int) -> Any:
+    def _item(self, place: int) -> Record:
         return self.dataset[place] if place < len(self.dataset) else copy.deepcopy(self.pad_elem)
 
 
@@ -60,12 +62,12 @@ def round_up(size: int, multiple_of: int) -> int:
 
 
 def pad_batch_multiple(
-    batch: Sequence[Any],
+    batch: Sequence[Record],
     multiple_of: int = 64,
     axis: int = 1,
     pad_value: float = 0,
     batch_size_pad: int | None = None,
-) -> np.ndarray[Any, Any]:
+) -> AnyArray:
     """Pads arrays to one length along an axis, and joins them along axis 0.
 
     Args:
@@ -101,7 +103,7 @@ def pad_batch_multiple(
     return joined if batch_size_pad is None else pad_axis(joined, 0, batch_size_pad, pad_value)
 
 
-def pad_axis(array: np.ndarray[Any, Any], axis: int, length: int, value: float) -> np.ndarray[Any, Any]:
+def pad_axis(array: AnyArray, axis: int, length: int, value: float) -> AnyArray:
     """Pads an array at the end of one axis.
 
     Raises:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
+from resumable_data.arrays import AnyArray
 from resumable_data.errors import PipelineError
 from resumable_data.interfaces.lmeval_pipeline.indexing import RearrangedDataset
 from resumable_data.interfaces.lmeval_pipeline.pad_batch import pad_axis, round_up
+from resumable_data.opaque import Indexable, JsonDict, Record
 
 _AXIS = 1
 
@@ -37,7 +39,7 @@ class PadSequenceInBatchDataset(RearrangedDataset):
     [[[3, 1, 5]], [[2, 4, 0]], [[2, 4, 3, 3, 0, 0]]]
     """
 
-    def __init__(self, dataset: Any, batch_size: int, multiple_of: int = 64, pad_value: float = 0) -> None:
+    def __init__(self, dataset: Indexable, batch_size: int, multiple_of: int = 64, pad_value: float = 0) -> None:
         super().__init__(dataset)
         if batch_size < 1:
             raise PipelineError(f"batch_size={batch_size} must be at least 1 item")
@@ -48,8 +50,8 @@ class PadSequenceInBatchDataset(RearrangedDataset):
         # Several threads take the items of a batch one after the other, so its lengths are asked for often.
         self._lengths_of_batch = lru_cache(maxsize=64)(self._measure)
 
-    def _item(self, place: int) -> Any:
-        item: dict[str, Any] = self.dataset[place]
+    def _item(self, place: int) -> Record:
+        item: JsonDict = self.dataset[place]
         lengths = self._lengths_of_batch(place // self.batch_size)
         return {
             key: pad_axis(value, _AXIS, lengths[key], self.pad_value) if key in lengths else value
@@ -60,10 +62,10 @@ class PadSequenceInBatchDataset(RearrangedDataset):
         """Returns the padded length of each array of a batch that has a length."""
         lengths: dict[str, int] = {}
         for place in self._measured(batch):
-            item: dict[str, Any] = self.dataset[place]
+            item: JsonDict = self.dataset[place]
             for key, value in item.items():
                 if isinstance(value, np.ndarray) and value.ndim > _AXIS:
-                    array = cast("np.ndarray[Any, Any]", value)
+                    array = cast(AnyArray, value)
                     lengths[key] = max(lengths.get(key, 0), array.shape[_AXIS])
         return {key: self._padded(length) for key, length in lengths.items()}
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import grain.python as grain
 
 from resumable_data.interfaces.lmeval_pipeline.requests import texts_of
+from resumable_data.opaque import JsonDict, Record
 
 
 class ParseLMEval(grain.MapTransform):
@@ -27,7 +26,7 @@ class ParseLMEval(grain.MapTransform):
     def __init__(self, request_name: str = "req") -> None:
         self.request_name = request_name
 
-    def map(self, element: dict[str, Any]) -> Any:
+    def map(self, element: JsonDict) -> Record:
         """Replaces the request in an item, a dictionary, by its texts. The other keys stay.
 
         Args:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import jax
 from etils import epath
@@ -18,6 +17,7 @@ from resumable_data.interfaces.lmeval_pipeline.rows import RequestRows
 from resumable_data.interfaces.lmeval_pipeline.tokens import RequestTokens, open_tokenizer
 from resumable_data.interfaces.multihost_dataloading import MultiHostDataLoadIterator
 from resumable_data.interfaces.multihost_dataloading.global_arrays import processes_of
+from resumable_data.opaque import Element, Indexable, JsonDict
 from resumable_data.processes.agreement import PositionReport, agree, report_of_failure
 from resumable_data.stages.fast_tokenizer import FastTokenizer
 
@@ -30,7 +30,7 @@ def lmeval_preprocessing_pipeline(
     dataloading_host_index: int,
     dataloading_host_count: int,
     global_mesh: Mesh,
-    dataset: Any,
+    dataset: Indexable,
     global_batch_size: int,
     tokenizer_path: epath.PathLike | None,
     hf_access_token: str | None = None,
@@ -123,9 +123,9 @@ def lmeval_preprocessing_pipeline(
     )
 
 
-def _rows(dataset: Any, tokenizer: FastTokenizer, bos_id: int, max_length: int | None) -> RequestRows:
-    indexed: Any = as_map_dataset(dataset).map_with_index(lambda index, request: {"idx": index, "req": request})
-    parsed: Any = indexed.map(ParseLMEval())
+def _rows(dataset: Indexable, tokenizer: FastTokenizer, bos_id: int, max_length: int | None) -> RequestRows:
+    indexed: Element = as_map_dataset(dataset).map_with_index(lambda index, request: {"idx": index, "req": request})
+    parsed: Element = indexed.map(ParseLMEval())
     tokens = RequestTokens.of([parsed[place] for place in range(len(parsed))], tokenizer, bos_id)
     rows = RequestRows(tokens, max_length)
     if rows.cut:
@@ -137,7 +137,7 @@ def _rows(dataset: Any, tokenizer: FastTokenizer, bos_id: int, max_length: int |
     return rows
 
 
-def _check_same(processes: tuple[int, ...], description: dict[str, Any]) -> None:
+def _check_same(processes: tuple[int, ...], description: JsonDict) -> None:
     """Raises PipelineMismatchError if the processes have different requests or settings."""
     try:
         agree(_PURPOSE, processes, PositionReport(None, 0, digest(canonical_json(description))))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from resumable_data.errors import PipelineError
 from resumable_data.interfaces.lmeval_pipeline.indexing import RearrangedDataset
+from resumable_data.opaque import Indexable, Record
 
 
 class MultihostSortedRemapDataset(RearrangedDataset):
@@ -39,7 +38,7 @@ class MultihostSortedRemapDataset(RearrangedDataset):
     [[array([1, 2]), array([5, 6])], [array([3, 4]), array([7, 8])]]
     """
 
-    def __init__(self, dataset: Any, global_batch_size: int, dataloader_host_count: int) -> None:
+    def __init__(self, dataset: Indexable, global_batch_size: int, dataloader_host_count: int) -> None:
         super().__init__(dataset)
         self.global_batch_size = global_batch_size
         self.dataloader_host_count = dataloader_host_count
@@ -50,7 +49,7 @@ class MultihostSortedRemapDataset(RearrangedDataset):
                 f"with PadBatchDataset(…, multiple_of={global_batch_size}, min_length=0, pad_elem=…)"
             )
 
-    def _item(self, place: int) -> Any:
+    def _item(self, place: int) -> Record:
         host, in_host = divmod(place, len(self) // self.dataloader_host_count)
         batch, row = divmod(in_host, self._local)
         return self.dataset[batch * self.global_batch_size + host * self._local + row]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from resumable_data.digest import digest
 from resumable_data.interfaces.lmeval_pipeline.tokens import RequestTokens
 from resumable_data.interfaces.lmeval_pipeline.windows import Window, split_into_windows
+from resumable_data.opaque import JsonDict
 
 
 class RequestRows:
@@ -44,7 +44,7 @@ class RequestRows:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> JsonDict:
         """Makes a row: ``idx``, ``sequence_idx``, inputs and targets with their segmentations, int32[1, length]."""
         request, sequence, window = self._rows[index]
         tokens = self._tokens.whole(request)

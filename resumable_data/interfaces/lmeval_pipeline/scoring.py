@@ -12,8 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from resumable_data.arrays import AnyArray
 from resumable_data.batch import Array, LLMIndexedBatch
 from resumable_data.errors import PipelineError, StateError
+from resumable_data.opaque import Element, JsonDict, PyTree
 from resumable_data.state_form import is_natural
 
 
@@ -85,19 +87,19 @@ class RowScores:
             correct=None if greedy is None else greedy[real].sum(1).tolist(),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonDict:
         """Converts the scores to JSON values. Sums become text, since JSON has no infinities."""
         return {**vars(self), "log_probs": list(map(repr, self.log_probs))}
 
     @classmethod
-    def from_json(cls, state: Any) -> RowScores:
+    def from_json(cls, state: PyTree) -> RowScores:
         """Reads the values that ``to_json`` returned.
 
         Raises:
             StateError: They are damaged.
         """
         try:
-            columns: dict[str, Any] = {**state, "log_probs": list(map(float, state["log_probs"]))}
+            columns: JsonDict = {**state, "log_probs": list(map(float, state["log_probs"]))}
             rows = cls(**columns)
             sizes = {len(column) for column in columns.values() if column is not None}
             numbers = [*rows.document_idx, *rows.sequence_idx, *rows.counts, *(rows.correct or ())]
@@ -124,11 +126,11 @@ class BatchScorer:
         needs_greedy: Whether the function must return ``is_greedy``.
     """
 
-    def __init__(self, score: ScoreTokens, params: Any, mesh: Mesh, needs_greedy: bool) -> None:
+    def __init__(self, score: ScoreTokens, params: PyTree, mesh: Mesh, needs_greedy: bool) -> None:
         self._score = score
         self._params = params
         self._needs_greedy = needs_greedy
-        self._compiled: Any = jax.jit(self._score_all, out_shardings=NamedSharding(mesh, PartitionSpec()))
+        self._compiled: Element = jax.jit(self._score_all, out_shardings=NamedSharding(mesh, PartitionSpec()))
 
     def __call__(self, batch: LLMIndexedBatch) -> RowScores:
         """Scores the rows of a batch of global arrays.
@@ -136,11 +138,11 @@ class BatchScorer:
         Raises:
             PipelineError: The result of the function has a wrong form.
         """
-        found: Any = self._compiled(self._params, batch)
+        found: Element = self._compiled(self._params, batch)
         return RowScores.of(*jax.tree.map(_to_numpy, found))
 
-    def _score_all(self, params: Any, batch: LLMIndexedBatch) -> tuple[TokenScores, LLMIndexedBatch]:
-        found: Any = self._score(params, batch)
+    def _score_all(self, params: PyTree, batch: LLMIndexedBatch) -> tuple[TokenScores, LLMIndexedBatch]:
+        found: Element = self._score(params, batch)
         tokens = found if isinstance(found, TokenScores) else TokenScores(found)
         for array in tokens:
             if array is not None and array.shape != batch.targets.shape:
@@ -157,5 +159,5 @@ class BatchScorer:
         return tokens, batch
 
 
-def _to_numpy(array: jax.Array) -> np.ndarray[Any, Any]:
+def _to_numpy(array: jax.Array) -> AnyArray:
     return np.asarray(array.addressable_data(0))

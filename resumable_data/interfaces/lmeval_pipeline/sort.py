@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from resumable_data.interfaces.lmeval_pipeline.indexing import RearrangedDataset
+from resumable_data.opaque import Indexable, JsonObject, Record
 
 
-def token_length(item: Mapping[str, Any]) -> int:
+def token_length(item: JsonObject) -> int:
     """Returns the length of an item's ``inputs``, int[batch, length]: a key to sort by.
 
     >>> token_length({"inputs": np.array([[1, 2, 3]])})
@@ -40,11 +41,11 @@ class SortedDataset(RearrangedDataset):
     {'inputs': array([[1, 2]])}
     """
 
-    def __init__(self, dataset: Any, key: Callable[[Any], Any], reverse: bool = False) -> None:
+    def __init__(self, dataset: Indexable, key: Callable[[Any], Any], reverse: bool = False) -> None:
         super().__init__(dataset)
         self.key = key
         keys = [key(self.dataset[place]) for place in range(len(self.dataset))]
         self._order = sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)
 
-    def _item(self, place: int) -> Any:
+    def _item(self, place: int) -> Record:
         return self.dataset[self._order[place]]

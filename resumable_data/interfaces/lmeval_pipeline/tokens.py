@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ from etils import epath
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError
 from resumable_data.interfaces.grain_data_processing.tokenizer import find_tokenizer
+from resumable_data.opaque import JsonDict
 from resumable_data.stages.fast_tokenizer import FastTokenizer
 
 LOGGER = logging.getLogger("resumable_data.lmeval_pipeline")
@@ -39,7 +39,7 @@ class RequestTokens:
     scored: Sequence[int]
 
     @classmethod
-    def of(cls, items: Sequence[dict[str, Any]], tokenizer: FastTokenizer, bos_id: int) -> RequestTokens:
+    def of(cls, items: Sequence[JsonDict], tokenizer: FastTokenizer, bos_id: int) -> RequestTokens:
         """Tokenizes the texts of requests.
 
         Args:

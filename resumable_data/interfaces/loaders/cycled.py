@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from resumable_data.errors import PipelineError, SourceError
 from resumable_data.interfaces.loaders.order import as_seed
 from resumable_data.interfaces.loaders.protocols import DataLoaderProtocol, Startable
 from resumable_data.interfaces.loaders.stateful import LoaderIterator
+from resumable_data.opaque import JsonDict
 
 ItemT = TypeVar("ItemT")
 
@@ -58,12 +59,12 @@ class _Cycle(Generic[ItemT]):
     seed: int | None
     count: int
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> JsonDict:
         """Returns the description of the first pass, or the sizes of a loader of another library."""
         return dict(self._described)
 
     @cached_property
-    def _described(self) -> dict[str, Any]:
+    def _described(self) -> JsonDict:
         # It is kept, since a pass shuffles all its samples, which is too slow for each state.
         first = self.loader.minibatches(self.seed)
         if isinstance(first, Startable):

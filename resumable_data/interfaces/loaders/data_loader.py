@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 import jax
 import numpy as np
@@ -17,18 +17,19 @@ from resumable_data.interfaces.loaders.order import PassOrder, as_seed, check_se
 from resumable_data.interfaces.loaders.passes import Pass
 from resumable_data.interfaces.loaders.protocols import MapDatasetProtocol, SizedIterable
 from resumable_data.interfaces.loaders.workers import Workers, load_here
+from resumable_data.opaque import Element, PyTree, Record
 
 ItemT = TypeVar("ItemT")
 
 
-def stack(samples: list[Any]) -> Any:
+def stack(samples: list[Record]) -> PyTree:
     """Stacks the arrays of samples along a new first axis.
 
     >>> stack([{"x": 1}, {"x": 2}])["x"].tolist()
     [1, 2]
     """
 
-    def stacked(*leaves: Any) -> Any:
+    def stacked(*leaves: PyTree) -> PyTree:
         return np.stack(leaves)
 
     return jax.tree.map(stacked, *samples)
@@ -55,12 +56,12 @@ class DataLoader(Generic[ItemT]):
     [[0.0, 1.0], [2.0, 3.0], [4.0]]
     """
 
-    dataset: MapDatasetProtocol[Any]
+    dataset: MapDatasetProtocol[Record]
     minibatch_size: int
     num_workers: int = 0
     drop_last: bool = True
-    collate_fn: Callable[[list[Any]], Any] = stack
-    workers_state: Workers[Any] | None = field(init=False, default=None, repr=False)
+    collate_fn: Callable[[list[Record]], PyTree] = stack
+    workers_state: Workers[PyTree] | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_settings("DataLoader", self.minibatch_size, self.drop_last)
@@ -107,7 +108,7 @@ class DataLoader(Generic[ItemT]):
     ) -> None:
         self.close()
 
-    def _load(self, order: PassOrder, step: int) -> Iterator[Any]:
+    def _load(self, order: PassOrder, step: int) -> Iterator[Element]:
         if self.workers_state is None:
             return load_here(self.dataset, self.collate_fn, order, step)
         return self.workers_state.load(order, step)

@@ -14,6 +14,7 @@ from resumable_data.digest import content_digest, digest
 from resumable_data.errors import PipelineError
 from resumable_data.interfaces.loaders.order import PassOrder, as_seed, check_settings, count_minibatches
 from resumable_data.interfaces.loaders.passes import IndexedPass
+from resumable_data.opaque import PyTree, Record
 from resumable_data.sources.source import evenly_spaced
 
 TreeT = TypeVar("TreeT")
@@ -48,7 +49,7 @@ class InMemoryDataLoader(Generic[TreeT]):
 
     def __post_init__(self) -> None:
         check_settings("InMemoryDataLoader", self.minibatch_size, self.drop_last)
-        leaves = cast(list[tuple[Any, Any]], jax.tree_util.tree_leaves_with_path(self.dataset))
+        leaves = cast(list[tuple[PyTree, PyTree]], jax.tree_util.tree_leaves_with_path(self.dataset))
         if not leaves:
             raise PipelineError("InMemoryDataLoader: the data set has no arrays; give a pytree of arrays")
         counts: dict[str, int] = {}
@@ -84,14 +85,14 @@ class InMemoryDataLoader(Generic[TreeT]):
             yield self._gather(order.samples_of(minibatch))
 
     def _gather(self, samples: Int64Array) -> TreeT:
-        def gather(leaf: Any) -> Any:
+        def gather(leaf: PyTree) -> PyTree:
             return leaf[samples]
 
         return jax.tree.map(gather, self.dataset)
 
     def _content(self) -> str:
         """Returns a digest of the structure and of some samples."""
-        leaves: list[Any] = jax.tree.leaves(self.dataset)
+        leaves: list[Record] = jax.tree.leaves(self.dataset)
         sampled = cast(Any, self._gather(evenly_spaced(self.sample_count, _SAMPLED)))
         shapes = [f"{leaf.dtype}{list(leaf.shape)}" for leaf in leaves]
         return digest(

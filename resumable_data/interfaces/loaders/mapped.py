@@ -16,6 +16,7 @@ from resumable_data.arguments import as_integer
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.interfaces.loaders.protocols import SizedIterable, Startable
 from resumable_data.interfaces.loaders.stateful import LoaderIterator
+from resumable_data.opaque import JsonDict, PyTree
 
 ItemT = TypeVar("ItemT")
 # A jax.Device: JAX does not give type checkers its type.
@@ -34,7 +35,7 @@ def prefetching_map(
 ) -> Iterable[ItemT]: ...
 
 
-def prefetching_map(inputs: Iterable[ItemT], device: Device | None = None, buffer_size: int = 2) -> Any:
+def prefetching_map(inputs: Iterable[ItemT], device: Device | None = None, buffer_size: int = 2) -> PyTree:
     """Prepares a few items ahead, and sends them to a device. Items and order stay the same.
 
     Transfers run in the background, so a loop that trains on one item does not wait for the next. The result has a
@@ -80,7 +81,7 @@ def sharding_map(inputs: SizedIterable[ItemT], devices: Sequence[Device]) -> Siz
 def sharding_map(inputs: Iterable[ItemT], devices: Sequence[Device]) -> Iterable[ItemT]: ...
 
 
-def sharding_map(inputs: Iterable[ItemT], devices: Sequence[Device]) -> Any:
+def sharding_map(inputs: Iterable[ItemT], devices: Sequence[Device]) -> PyTree:
     """Divides the arrays of items among devices: from ``(n, …)`` to ``(devices, n / devices, …)``.
 
     The part at an index of the first axis lies on the device at that index. Lengths and states are those of
@@ -104,7 +105,7 @@ def sharding_map(inputs: Iterable[ItemT], devices: Sequence[Device]) -> Any:
         raise PipelineError(f"sharding_map: a device is listed twice: {', '.join(map(str, devices))}")
     sharding = NamedSharding(Mesh(np.array(devices), ("device",)), PartitionSpec("device"))
 
-    def divided(leaf: Any) -> Any:
+    def divided(leaf: PyTree) -> PyTree:
         shape = np.shape(leaf)
         if not shape or shape[0] % len(devices):
             raise PipelineError(
@@ -140,7 +141,7 @@ class _Mapped(Generic[ItemT]):
         # Each loop gets the same iterator: a new one would miss the items that are ready.
         return LoaderIterator(self, cast(LoaderIterator[ItemT], self.inputs).step)
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> JsonDict:
         """Returns the description of the inputs.
 
         Raises:

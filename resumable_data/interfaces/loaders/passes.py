@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, SupportsIndex, TypeVar, overload
+from typing import Generic, SupportsIndex, TypeVar, overload
 
 from resumable_data.arguments import as_integer
 from resumable_data.digest import Json
 from resumable_data.interfaces.loaders.order import PassOrder
 from resumable_data.interfaces.loaders.stateful import LoaderIterator
+from resumable_data.opaque import JsonDict, Record
 
 ItemT = TypeVar("ItemT")
 
@@ -34,7 +35,7 @@ class Pass(Generic[ItemT]):
     def __iter__(self) -> LoaderIterator[ItemT]:
         return LoaderIterator(self)
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> JsonDict:
         """Returns what decides the minibatches, as JSON values: the data set, the sizes and the seed."""
         return {
             **self.data,
@@ -58,7 +59,7 @@ class IndexedPass(Pass[ItemT], Sequence[ItemT]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[ItemT]: ...
 
-    def __getitem__(self, index: SupportsIndex | slice) -> Any:
+    def __getitem__(self, index: SupportsIndex | slice) -> Record:
         """Loads the minibatch at an index. A negative index counts from the end.
 
         Raises:

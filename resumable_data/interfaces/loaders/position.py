@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from resumable_data.errors import PipelineMismatchError, StateError
+from resumable_data.opaque import JsonDict, JsonObject
 from resumable_data.sealed import seal, unseal
 from resumable_data.state_form import is_natural
 
@@ -23,10 +24,10 @@ class LoaderPosition:
         step: Items delivered.
     """
 
-    loader: Mapping[str, Any]
+    loader: JsonObject
     step: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonDict:
         """Converts the position to JSON values.
 
         >>> LoaderPosition({"seed": 1}, 3).to_json()["step"]
@@ -45,9 +46,9 @@ class LoaderPosition:
         step, loader = given["step"], given["loader"]
         if not is_natural(step) or not isinstance(loader, Mapping):
             raise StateError(f"the state is damaged: it is at item {step!r} of {type(loader).__name__}")
-        return cls(cast(Mapping[str, Any], loader), step)
+        return cls(cast(JsonObject, loader), step)
 
-    def check(self, loader: Mapping[str, Any], count: int | None) -> None:
+    def check(self, loader: JsonObject, count: int | None) -> None:
         """Checks that the position belongs to a loader.
 
         Args:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
+
+from resumable_data.opaque import JsonDict
 
 ItemT_co = TypeVar("ItemT_co", covariant=True)
 
@@ -45,7 +47,7 @@ class DataLoaderProtocol(Protocol[ItemT_co]):
 class Startable(Protocol[ItemT_co]):
     """An iterable that can start at any item without making the items before it. So its position is a number."""
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> JsonDict:
         """Returns the settings that decide its items, as JSON values."""
         ...
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Collection, Iterator, Sequence, Sized
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Generic, Self, TypeVar, cast
 
 from resumable_data.edits import Edit
 from resumable_data.errors import ClosedError, PipelineMismatchError
 from resumable_data.interfaces.loaders.position import LoaderPosition
 from resumable_data.interfaces.loaders.protocols import Startable
+from resumable_data.opaque import JsonDict, JsonObject
 
 ItemT = TypeVar("ItemT")
 
@@ -59,7 +60,7 @@ class LoaderIterator(Generic[ItemT]):
         self._step += 1
         return item
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> JsonDict:
         """Returns the settings that decide the items, as JSON values."""
         return self._items.description()
 
@@ -70,7 +71,7 @@ class LoaderIterator(Generic[ItemT]):
             self._step = step
         return self
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> JsonDict:
         """Returns the position after the last item delivered, as JSON values.
 
         Raises:
@@ -78,7 +79,7 @@ class LoaderIterator(Generic[ItemT]):
         """
         return LoaderPosition(self.description(), self._step).to_json()
 
-    def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
+    def set_state(self, state: JsonObject, allow: Collection[str] = ()) -> None:
         """Goes to a saved position, or raises and does not move. It does not load the items before the position.
 
         Raises:
@@ -87,7 +88,7 @@ class LoaderIterator(Generic[ItemT]):
         """
         self.check_state(state, allow)()
 
-    def check_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> Callable[[], None]:
+    def check_state(self, state: JsonObject, allow: Collection[str] = ()) -> Callable[[], None]:
         """Checks a saved position, and returns a function that goes there.
 
         Raises:

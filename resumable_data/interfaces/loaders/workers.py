@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from threading import Thread, current_thread
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import jax
 
@@ -22,9 +22,10 @@ from resumable_data.compat import manager_of, workers_of
 from resumable_data.errors import PipelineError, RecordError, SourceError
 from resumable_data.interfaces.loaders.order import PassOrder
 from resumable_data.interfaces.loaders.protocols import MapDatasetProtocol
+from resumable_data.opaque import Element, PyTree, Record
 
 BatchT = TypeVar("BatchT")
-Collate = Callable[[list[Any]], Any]
+Collate = Callable[[list[Record]], PyTree]
 
 _AHEAD_OF_EACH = 2
 _SECONDS_TO_END = 5.0
@@ -45,7 +46,7 @@ class Workers(Generic[BatchT]):
         PipelineError: The data set or ``collate`` cannot be sent to another process.
     """
 
-    def __init__(self, dataset: MapDatasetProtocol[Any], collate: Collate, count: int) -> None:
+    def __init__(self, dataset: MapDatasetProtocol[Record], collate: Collate, count: int) -> None:
         try:
             self._payload = pickle.dumps((dataset, collate))
         except Exception as error:
@@ -115,7 +116,9 @@ class Workers(Generic[BatchT]):
         return self._pool
 
 
-def load_here(dataset: MapDatasetProtocol[Any], collate: Collate, order: PassOrder, step: int) -> Iterator[Any]:
+def load_here(
+    dataset: MapDatasetProtocol[Record], collate: Collate, order: PassOrder, step: int
+) -> Iterator[Element]:
     """Yields the minibatches of a pass from index ``step`` on, loaded in this process.
 
     Raises:
@@ -159,7 +162,7 @@ def _shut_down(pool: ProcessPoolExecutor) -> None:
 
 
 _payload = b""
-_loaded: list[Any] = []
+_loaded: list[Record] = []
 
 
 def _begin(payload: bytes) -> None:
@@ -180,7 +183,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _load_minibatch(samples: Int64Array) -> Any:
+def _load_minibatch(samples: Int64Array) -> PyTree:
     try:
         if not _loaded:
             _loaded.extend(pickle.loads(_payload))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from resumable_data.errors import PipelineMismatchError, StateError
+from resumable_data.opaque import Element, JsonDict, JsonObject, PyTree
 from resumable_data.state_form import is_natural
 
 LENGTH = "iterator_length"
@@ -27,11 +28,11 @@ class EpochState:
 
     step: int
     length: int | None
-    iterator: Any
+    iterator: Element
     ended: bool = False
     process: tuple[int, int] | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonDict:
         """Converts the position to JSON values.
 
         Raises:
@@ -40,7 +41,7 @@ class EpochState:
         >>> EpochState(3, 10, {"next": 12}).to_json()
         {'step': 3, 'iterator_length': 10, 'iterator': {'next': 12}}
         """
-        state: dict[str, Any] = {"step": self.step, LENGTH: self.length, "iterator": _encode(self.iterator)}
+        state: JsonDict = {"step": self.step, LENGTH: self.length, "iterator": _encode(self.iterator)}
         if self.ended:
             state["ended"] = True
         if self.process is not None:
@@ -56,7 +57,7 @@ class EpochState:
         """
         if not isinstance(state, Mapping):
             raise StateError(f"a state is a JSON object, not {type(state).__name__}")
-        given = cast(Mapping[str, Any], state)
+        given = cast(JsonObject, state)
         missing = [key for key in ("step", LENGTH, "iterator") if key not in given]
         if missing:
             raise StateError(
@@ -91,7 +92,7 @@ class EpochState:
             )
 
 
-def _process(given: Any) -> tuple[int, int] | None:
+def _process(given: PyTree) -> tuple[int, int] | None:
     """Reads the index and the number of processes; None if the position belongs to the whole run."""
     if given is None:
         return None
@@ -105,7 +106,7 @@ def _describe(process: tuple[int, ...] | None) -> str:
     return "the only one" if process is None else f"{process[0]} of {process[-1]}"
 
 
-def _encode(state: Any) -> Any:
+def _encode(state: PyTree) -> PyTree:
     """Converts the state of any iterator to JSON values. The state of Grain's ``DataLoader`` is text in bytes."""
     if isinstance(state, bytes):
         return {"utf8": state.decode()}
@@ -118,10 +119,10 @@ def _encode(state: Any) -> Any:
     return state
 
 
-def _decode(state: Any) -> Any:
-    if isinstance(state, Mapping) and list(cast(Mapping[str, Any], state)) == ["utf8"]:
+def _decode(state: PyTree) -> PyTree:
+    if isinstance(state, Mapping) and list(cast(JsonObject, state)) == ["utf8"]:
         try:
-            return str(cast(Mapping[str, Any], state)["utf8"]).encode()
+            return str(cast(JsonObject, state)["utf8"]).encode()
         except UnicodeEncodeError as error:
             raise StateError(f"the state is damaged: {error}") from error
     return cast(Any, state)

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
+from resumable_data.arrays import AnyArray
 from resumable_data.errors import PipelineError
 from resumable_data.interfaces.multihost_dataloading.global_arrays import form_global, global_layout
 from resumable_data.interfaces.multihost_dataloading.lockstep import Lockstep
 from resumable_data.interfaces.multihost_dataloading.padding import pad_to
 from resumable_data.interfaces.multihost_dataloading.peekable import as_peekable
+from resumable_data.opaque import Element, PyTree
 
 __all__ = ["_build_global_shape_and_sharding", "_form_global_array", "_pad_array_to_shape", "get_next_batch_sharded"]
 
@@ -41,7 +42,7 @@ def _build_global_shape_and_sharding(
     return global_layout(local_shape, global_mesh)
 
 
-def _form_global_array(path: Any, array: Any, global_mesh: Mesh) -> jax.Array:
+def _form_global_array(path: Any, array: PyTree, global_mesh: Mesh) -> jax.Array:
     """Forms a global array of the rows of all processes. The rows of the first process come first, on any mesh.
 
     Args:
@@ -62,7 +63,7 @@ def _form_global_array(path: Any, array: Any, global_mesh: Mesh) -> jax.Array:
         raise PipelineError(f"{jax.tree_util.keystr(path) or 'the array'}: {error}") from error
 
 
-def _pad_array_to_shape(array_and_shape: tuple[Any, Sequence[int]], pad_value: float = 0) -> np.ndarray[Any, Any]:
+def _pad_array_to_shape(array_and_shape: tuple[Any, Sequence[int]], pad_value: float = 0) -> AnyArray:
     """Pads the end of each axis of an array.
 
     Args:
@@ -82,8 +83,8 @@ def _pad_array_to_shape(array_and_shape: tuple[Any, Sequence[int]], pad_value: f
 
 
 def get_next_batch_sharded(
-    local_iterator: Iterator[Any], global_mesh: Mesh, pad: bool = False, pad_value: float = 0
-) -> Any:
+    local_iterator: Iterator[Element], global_mesh: Mesh, pad: bool = False, pad_value: float = 0
+) -> PyTree:
     """Joins the next batches of all processes to one batch of global arrays.
 
     All processes that own devices of the mesh must call this function. If one of them has no further batch, the

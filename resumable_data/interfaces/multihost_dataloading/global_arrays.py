@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from resumable_data.arrays import AnyArray
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import PyTree
 from resumable_data.placement.sharding import as_sharding, to_global
 
 # Kinds of NumPy dtypes: objects, bytes, text, differences of time, times.
@@ -59,7 +60,7 @@ def global_layout(local_shape: tuple[int, ...], mesh: Mesh) -> tuple[tuple[int, 
     return (local_shape[0] * n_processes, *local_shape[1:]), as_sharding(mesh)
 
 
-def form_global(local: Any, mesh: Mesh) -> jax.Array:
+def form_global(local: PyTree, mesh: Mesh) -> jax.Array:
     """Forms a global array of G rows: process ``i`` of ``n`` gives rows ``[i * G / n, (i + 1) * G / n)``.
 
     If the mesh's devices are not in the order of the processes, rows travel between processes. This is a collective:
@@ -94,7 +95,7 @@ def _order_by_process(mesh: Mesh) -> Mesh:
     return mesh if ordered == devices else Mesh(np.array(ordered), ("rows",))
 
 
-def canonical(local: Any) -> np.ndarray[Any, Any]:
+def canonical(local: PyTree) -> AnyArray:
     """Converts a process's array to NumPy, in the dtype that JAX gives it.
 
     Raises:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import jax
 from jax.sharding import Mesh
@@ -17,6 +17,7 @@ from resumable_data.interfaces.multihost_dataloading.global_arrays import proces
 from resumable_data.interfaces.multihost_dataloading.lockstep import Lockstep
 from resumable_data.interfaces.multihost_dataloading.peekable import Peekable, as_peekable
 from resumable_data.iteration.iterator import DataIterator
+from resumable_data.opaque import Element, JsonDict, JsonObject, PyTree
 
 LOGGER = logging.getLogger("resumable_data.multihost_dataloading")
 
@@ -74,7 +75,7 @@ class MultiHostDataLoadIterator:
 
     def __init__(
         self,
-        dataloader: Iterable[Any],
+        dataloader: Iterable[Element],
         global_mesh: Mesh,
         iterator_length: int | None = None,
         dataset_size: int | None = None,
@@ -122,7 +123,7 @@ class MultiHostDataLoadIterator:
         self._looping = self.state_set
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> Element:
         """Returns the next batch, a pytree of global arrays.
 
         Raises:
@@ -154,7 +155,7 @@ class MultiHostDataLoadIterator:
             self._rewind()
         self._begin(0, ended=False)
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> JsonDict:
         """Returns the position after the last delivered batch, as plain JSON values.
 
         Returns:
@@ -170,7 +171,7 @@ class MultiHostDataLoadIterator:
         )
         return position.to_json()
 
-    def set_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> None:
+    def set_state(self, state: JsonObject, allow: Collection[str] = ()) -> None:
         """Goes to a saved position. After an error the iterator has not moved.
 
         Args:
@@ -184,7 +185,7 @@ class MultiHostDataLoadIterator:
         """
         self.check_state(state, allow)()
 
-    def check_state(self, state: Mapping[str, Any], allow: Collection[str] = ()) -> Callable[[], None]:
+    def check_state(self, state: JsonObject, allow: Collection[str] = ()) -> Callable[[], None]:
         """Checks a saved position as ``set_state`` does, and returns a function that goes there.
 
         Raises:
@@ -207,7 +208,7 @@ class MultiHostDataLoadIterator:
         """The edits of the pipeline while it ran, if the data loader's iterator records them."""
         return tuple(getattr(self._local.iterator, "edits", ()))
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> JsonDict:
         """Returns the settings that decide the data, for people. A checkpoint keeps them as ``pipeline.json``."""
         inner = self._local.iterator
         return {
@@ -262,7 +263,7 @@ class MultiHostDataLoadIterator:
         if self.iterator_length is not None:
             LOGGER.warning("the data ended after %d of %d batches", self.step_counter, self.iterator_length)
 
-    def _open(self) -> Peekable[Any]:
+    def _open(self) -> Peekable[Element]:
         try:
             iterator = iter(self.dataloader)
         except TypeError as error:
@@ -273,7 +274,7 @@ class MultiHostDataLoadIterator:
     def _is_own_iterator(self) -> bool:
         return self._local.iterator is self.dataloader
 
-    def _take_beginning(self) -> Any:
+    def _take_beginning(self) -> PyTree:
         if not (self.reset_after_epoch and self._is_own_iterator):
             return None
         if not self._local.has_state:

@@ -11,12 +11,14 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from resumable_data.arrays import AnyArray
 from resumable_data.digest import digest
 from resumable_data.errors import PipelineError, PipelineMismatchError, ResumableDataError
 from resumable_data.interfaces.multihost_dataloading.exchange import read_exchange, start_exchange
 from resumable_data.interfaces.multihost_dataloading.global_arrays import canonical, form_global, processes_of
 from resumable_data.interfaces.multihost_dataloading.padding import pad_to, padding_value
 from resumable_data.interfaces.multihost_dataloading.peekable import Peekable
+from resumable_data.opaque import Element, PyTree
 from resumable_data.processes.agreement import PositionReport, agree
 
 Shape = tuple[int, ...]
@@ -97,8 +99,8 @@ class _Part:
     """
 
     names: list[str]
-    arrays: list[np.ndarray[Any, Any]]
-    structure: Any
+    arrays: list[AnyArray]
+    structure: PyTree
 
     @property
     def kinds(self) -> list[str]:
@@ -145,7 +147,7 @@ class Lockstep:
         PipelineError: This process cannot use the mesh.
     """
 
-    def __init__(self, local: Peekable[Any], mesh: Mesh, pad_value: float | None) -> None:
+    def __init__(self, local: Peekable[Element], mesh: Mesh, pad_value: float | None) -> None:
         self._local = local
         self._mesh = mesh
         self._pad_value = pad_value
@@ -157,7 +159,7 @@ class Lockstep:
         """Whether this process is the only one that takes part."""
         return len(self._processes) == 1
 
-    def take(self, step: int, length: int | None) -> Any:
+    def take(self, step: int, length: int | None) -> PyTree:
         """Forms the next global batch. After an error, and at the end, no process has moved.
 
         Args:
@@ -204,9 +206,9 @@ class Lockstep:
 
     def _look(self) -> _Part:
         batch = self._local.look()
-        named = cast("list[tuple[Any, Any]]", jax.tree_util.tree_flatten_with_path(batch)[0])
+        named = cast("list[tuple[PyTree, PyTree]]", jax.tree_util.tree_flatten_with_path(batch)[0])
         names = [jax.tree_util.keystr(path) or "the array" for path, _ in named]
-        arrays: list[np.ndarray[Any, Any]] = []
+        arrays: list[AnyArray] = []
         for name, (_, leaf) in zip(names, named, strict=True):
             try:
                 arrays.append(canonical(leaf))
@@ -265,7 +267,7 @@ class Lockstep:
             )
         return common_shapes(shapes)
 
-    def _form(self, part: _Part, shapes: Sequence[Shape]) -> Any:
+    def _form(self, part: _Part, shapes: Sequence[Shape]) -> PyTree:
         n_devices = self._mesh.devices.size // len(self._processes)
         formed: list[jax.Array] = []
         for name, array, shape in zip(part.names, part.arrays, shapes, strict=True):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from resumable_data.arrays import AnyArray
 from resumable_data.errors import PipelineError
+from resumable_data.opaque import PyTree
 
 
-def pad_to(array: Any, shape: Sequence[int], value: float = 0) -> np.ndarray[Any, Any]:
+def pad_to(array: PyTree, shape: Sequence[int], value: float = 0) -> AnyArray:
     """Pads the end of every axis of an array.
 
     Args:
@@ -37,7 +38,7 @@ def pad_to(array: Any, shape: Sequence[int], value: float = 0) -> np.ndarray[Any
     return padded
 
 
-def padding_value(dtype: np.dtype[Any], value: float) -> np.ndarray[Any, Any]:
+def padding_value(dtype: np.dtype[np.generic], value: float) -> AnyArray:
     """Converts a value to an array's dtype.
 
     Raises:

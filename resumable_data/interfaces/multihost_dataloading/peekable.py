@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from resumable_data.errors import StateError
 from resumable_data.iteration.iterator import DataIterator
+from resumable_data.opaque import Element, PyTree
 
 ElementT = TypeVar("ElementT")
 
@@ -25,7 +26,7 @@ class _Held(Generic[ElementT]):
     """
 
     element: ElementT
-    state: Any
+    state: PyTree
     step: int | None
 
 
@@ -48,7 +49,7 @@ class Peekable(Generic[ElementT]):
     """
 
     def __init__(self, iterator: Iterator[ElementT], peek: Callable[[], ElementT] | None = None) -> None:
-        self.iterator: Any = iterator
+        self.iterator: Element = iterator
         self._peek = peek
         self._held: _Held[ElementT] | None = None
         self._ended = False
@@ -88,7 +89,7 @@ class Peekable(Generic[ElementT]):
         """The iterator's step; None if it does not count steps."""
         return self._own_step if self._held is None else self._held.step
 
-    def get_state(self) -> Any:
+    def get_state(self) -> PyTree:
         """Returns the iterator's state.
 
         Raises:
@@ -97,7 +98,7 @@ class Peekable(Generic[ElementT]):
         self._check_has_state("get_state")
         return self._copy_state() if self._held is None else copy.deepcopy(self._held.state)
 
-    def check_state(self, state: Any, allow: Collection[str] = ()) -> Callable[[], None]:
+    def check_state(self, state: PyTree, allow: Collection[str] = ()) -> Callable[[], None]:
         """Checks a state if the iterator can do so without moving; returns a function that goes there.
 
         If the iterator has no ``check_state``, that function may still fail. Then the iterator does not move.
@@ -139,7 +140,7 @@ class Peekable(Generic[ElementT]):
             self.iterator.set_state(before)
             raise
 
-    def _copy_state(self) -> Any:
+    def _copy_state(self) -> PyTree:
         # Some iterators return the very object that they change later.
         return copy.deepcopy(self.iterator.get_state())
 
@@ -160,6 +161,6 @@ class Peekable(Generic[ElementT]):
             )
 
 
-def as_peekable(iterator: Iterator[Any]) -> Peekable[Any]:
+def as_peekable(iterator: Iterator[Element]) -> Peekable[Element]:
     """Makes an iterator peekable. A ``DataIterator`` is looked at with its own ``peek``."""
     return Peekable(iterator, iterator.peek if isinstance(iterator, DataIterator) else None)
