@@ -15,7 +15,15 @@ with epy.lazy_api_imports(globals()):
     from resumable_data.answers.view import View, view
     from resumable_data.answers.when import Appearance
     from resumable_data.batch import Batch, LLMBatch, LLMFieldsBatch, LLMIndexedBatch, LLMIndexedFieldsBatch
-    from resumable_data.dataset import BatchDataset, Dataset, DocumentDataset, RowDataset, UnbatchedDataset, mix
+    from resumable_data.dataset import (
+        BatchDataset,
+        Dataset,
+        DocumentDataset,
+        RowDataset,
+        UnbatchedDataset,
+        explain,
+        mix,
+    )
     from resumable_data.edits import Edit
     from resumable_data.engines.batches import Length
     from resumable_data.errors import (
@@ -111,6 +119,7 @@ __all__ = [
     "WeightSchedule",
     "checkpoint",
     "diff",
+    "explain",
     "log_normal_lengths",
     "mix",
     "parse_int32_tokens",

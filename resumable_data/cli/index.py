@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from resumable_data.cli.output import as_json, print_answer
 from resumable_data.cli.pipelines import load_object
 from resumable_data.errors import PipelineError
 from resumable_data.sources.array_record import ArrayRecordSource
@@ -16,6 +17,7 @@ from resumable_data.sources.array_record import ArrayRecordSource
 @click.option("--index-dir", default=None, help="The folder of the manifest; by default the folder of the shards.")
 @click.option("--lengths/--no-lengths", default=True, help="Whether to count lengths, or only what shards hold.")
 @click.option("--progress/--no-progress", default=True, help="Whether to show progress bars.")
+@as_json
 def index_command(
     paths: tuple[str, ...],
     parse: str,
@@ -23,6 +25,7 @@ def index_command(
     index_dir: str | None,
     lengths: bool,
     progress: bool,
+    as_json: bool,
 ) -> None:
     """Writes the manifest of ArrayRecord shards, given as files or quoted patterns.
 
@@ -35,4 +38,6 @@ def index_command(
         raise click.BadParameter(f"{parse!r} is not a parser: {error}", param_hint="--parse") from error
     source = ArrayRecordSource(paths, parser, version=version, index_dir=index_dir, progress=progress)
     source.build_index(lengths=lengths)
-    click.echo(f"{source!r}: {'lengths are' if lengths else 'the content of the shards is'} indexed")
+    text = f"{source!r}: {'lengths are' if lengths else 'the content of the shards is'} indexed"
+    content = {"source": repr(source), "records": len(source), "lengths": lengths}
+    print_answer(lambda width: text, content, as_json)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from resumable_data.answers.view import view
+from resumable_data.cli.output import as_json, print_answer
 from resumable_data.cli.pipelines import load_object, load_pipeline, settings_option
 from resumable_data.cli.states import allow_option, read_state, state_option
 from resumable_data.stages.load_tokenizer import load_tokenizer
@@ -21,6 +22,7 @@ from resumable_data.stages.load_tokenizer import load_tokenizer
 @state_option
 @settings_option()
 @allow_option
+@as_json
 def view_command(
     pipeline: str,
     step: int,
@@ -30,6 +32,7 @@ def view_command(
     state: str | None,
     settings: tuple[str, ...],
     allow: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Writes a page that shows the documents of a step, and where each comes from.
 
@@ -39,7 +42,7 @@ def view_command(
     decoder: Any = None if tokenizer is None else _tokenizer(tokenizer)
     saved = read_state(state)
     made = view(data, step, state=saved, allow=allow, tokenizer=decoder, field=field, path=out)
-    click.echo(f"{out}: {made.title}")
+    print_answer(lambda width: f"{out}: {made.title}", {"file": out, "title": made.title}, as_json)
 
 
 def _tokenizer(name: str) -> Any:

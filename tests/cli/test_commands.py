@@ -263,3 +263,15 @@ def test_the_shell_completes() -> None:
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
     )
     assert {line.split(",")[-1] for line in done.stdout.split()} == {"index", "inspect"}
+
+
+def test_a_page_and_an_index_answer_programs_too(folder: Path, tmp_path: Path) -> None:
+    code, output = run("view", f"{folder}/train.py:data", "3", "--out", str(tmp_path / "step.html"), "--json")
+    assert (code, json.loads(output)["file"]) == (0, str(tmp_path / "step.html"))
+    assert json.loads(output)["title"].startswith("step 3: ")
+
+
+def test_an_option_for_the_command_is_named(folder: Path) -> None:
+    code, output = run("explain", f"{folder}/train.py:make_data", "9", "--state", f"{folder}/run", "--set", "batch=7")
+    assert code == 2
+    assert "--allow batch" in output

@@ -174,7 +174,9 @@ def test_a_package_that_is_broken_is_not_called_missing(
     for name in [name for name in sys.modules if name.partition(".")[0] == "transformers"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(rd.PipelineError, match="transformers cannot be imported: safetensors is broken"):
+    with pytest.raises(
+        rd.PipelineError, match="transformers, which text needs, cannot be imported: safetensors is broken"
+    ):
         rows_of(["text"], tokenize=True, tokenizer_path=str(corpus.tokenizer))
 
 
