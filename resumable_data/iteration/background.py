@@ -13,7 +13,7 @@ from resumable_data.threads import join_all
 ElementT = TypeVar("ElementT")
 
 
-class Background(Generic[ElementT], Iterator[ElementT]):
+class BackgroundIterator(Generic[ElementT], Iterator[ElementT]):
     """Elements of an iterator, produced by a thread that starts at ``start`` or at the first ``next``.
 
     An error of the iterator is raised where it occurred, after all elements before it.

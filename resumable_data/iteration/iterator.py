@@ -6,24 +6,23 @@ import os
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from itertools import islice
 from threading import RLock
 from types import TracebackType
 from typing import Generic, NoReturn, Self, TypeVar
 
 from resumable_data.arguments import as_function, as_integer, optional
 from resumable_data.delivered import Delivered
-from resumable_data.edits import MOST_SKIPPED, Edit
+from resumable_data.edits import Edit
 from resumable_data.errors import PipelineError
 from resumable_data.explanation import Explanation
 from resumable_data.iteration.agreed_start import AgreedStart
 from resumable_data.iteration.epochs import Epochs
-from resumable_data.iteration.load_ahead import Loaded, Ready
+from resumable_data.iteration.load_ahead import Loaded
+from resumable_data.iteration.loading import Loading
 from resumable_data.iteration.meter import Meter, OnBatch
+from resumable_data.iteration.moves import elements_left, skipping, sought
 from resumable_data.iteration.opened import Opened
 from resumable_data.iteration.place import Place, restored
-from resumable_data.iteration.plan_ahead import plan_one_by_one
 from resumable_data.iteration.progress import Progress
 from resumable_data.iteration.stats import Stats
 from resumable_data.opaque import JsonDict, JsonObject
@@ -67,16 +66,15 @@ class DataIterator(Shown, Generic[ElementT]):
         opened = open_(None)
         self._place = Place(opened, 0, opened.engine.start())
         self._shards_at_first = opened.shards
-        self._prefetch = prefetch
         self._start = start or AgreedStart(())
         self._explain = explain
         self.pipeline = pipeline
         self._ended = False
         self._taking = RLock()
         self._process = os.getpid()
-        self._ready: Ready[ElementT] | None = None
         self._peeked: Loaded[ElementT] | None = None
         self._meter = Meter(prefetch)
+        self._loading = Loading[ElementT](prefetch, self._meter)
         self._closed = False
 
     @property
@@ -117,7 +115,7 @@ class DataIterator(Shown, Generic[ElementT]):
         with self._taking:
             # Kept until it is handed over, for a callback that fails.
             self._peeked = element, after, tokens = self._advance()
-            self._meter.hand_over(tokens, self._count_ready())
+            self._meter.hand_over(tokens, len(self._loading))
             self._peeked, self._place = None, self._place.after(after)  # both, or neither if a Ctrl-C comes
             return element
 
@@ -227,18 +225,7 @@ class DataIterator(Shown, Generic[ElementT]):
         """
         if (wanted := as_integer("seek: step", step)) < 0:
             raise PipelineError(f"seek: step={wanted} must not be negative")
-        place = self._first_place()
-        engine = place.opened.engine
-        if not engine.plans_without_reading:
-            raise PipelineError(
-                "seek: lengths of documents are known only by reading, so that all before the step would be read: "
-                "restore a state of that step instead"
-            )
-        for planned in islice(plan_one_by_one(engine, place.cursor, 0), wanted):
-            place = place.after(planned.after)
-        if place.step < wanted:
-            raise PipelineError(f"seek: there is no step {wanted}: the data ends after {place.step} elements")
-        self._go_to(place)
+        self._go_to(sought(self._first_place(), wanted))
 
     def state_dict(self) -> State:
         """``get_state`` under the name that trainers of PyTorch call, such as torchtitan's."""
@@ -290,27 +277,12 @@ class DataIterator(Shown, Generic[ElementT]):
         """
         self._check_moves()
         count, at = as_integer("skip: count", count), optional(as_integer, "skip: at", at)
-        place = self._place
-        step = place.step if at is None else at
-        recorded = [edit.after for edit in place.edits if edit.kind == "skip" and edit.step == step]
-        if recorded == [count]:
+        place = skipping(self._place, count, at)
+        if place is None:
             return
-        if recorded:
-            raise PipelineError(
-                f"skip: {count} batches before step {step}, but a skip of {recorded[0]} is recorded there. Skip "
-                "more before a later step"
-            )
-        if not 1 <= count <= MOST_SKIPPED:
-            raise PipelineError(f"skip: {count} batches; one skip leaves out 1 to {MOST_SKIPPED}")
-        if step < place.step:
-            raise PipelineError(f"skip: {count} batches before step {step}, but {place.step} are delivered")
-        cursor = place.opened.engine.skipping(place.cursor, step, count)
-        rows, _ = place.opened.engine.encode(place.cursor)
-        loads = self._ready is not None
-        self._drop_ready()
-        edit = Edit(kind="skip", after=count, step=step, rows=rows)
-        digests = replace(place.digests, following="") if step == place.step else place.digests
-        self._place = replace(place, cursor=cursor, edits=(*place.edits, edit), digests=digests)
+        loads = self._loading.begun
+        self._drop_loaded()
+        self._place = place
         self._begin()
         if loads:
             self._start_loading()
@@ -363,7 +335,7 @@ class DataIterator(Shown, Generic[ElementT]):
         >>> batches.stats().batches, batches.stats().tokens
         (1, 6)
         """
-        return self._meter.stats(self._count_ready())
+        return self._meter.stats(len(self._loading))
 
     def on_batch(self, callback: OnBatch) -> None:
         """Calls a function with the stats whenever a batch is handed over, as for metrics of one's own.
@@ -406,7 +378,7 @@ class DataIterator(Shown, Generic[ElementT]):
             return  # The threads and files are those of the process that this one is a fork of.
         # It ends waits for other processes, in which the threads that load ahead may be.
         self._place.opened.engine.close()
-        self._drop_ready()
+        self._drop_loaded()
         self._place.opened.close()
 
     def __enter__(self) -> Self:
@@ -446,13 +418,13 @@ class DataIterator(Shown, Generic[ElementT]):
         try:
             with Waiting(lambda: f"element {self.step}"), self._meter.waiting():
                 self._start.agree(self.get_state)
-                following = self._load()
+                following = self._loading.take(self._place)
         except BaseException:
             # What follows starts again from the position, which has not moved.
-            self._drop_ready()
+            self._drop_loaded()
             raise
         if following is None:
-            self._drop_ready()
+            self._drop_loaded()
             self._ended = True
             self._warn_of_nothing()
             raise StopIteration
@@ -467,13 +439,7 @@ class DataIterator(Shown, Generic[ElementT]):
 
     def _count_left(self, epoch: int) -> int | None:
         """Elements left that begin in an epoch, by planning alone; None where that would read documents."""
-        if not self._place.opened.engine.plans_without_reading:
-            return None
-        place, engine = self._place, self._place.opened.engine
-        cursor, step = place.cursor, place.step
-        while engine.epoch(cursor) == epoch and (planned := engine.plan(cursor, step)) is not None:
-            cursor, step = planned.after, step + 1
-        return step - place.step
+        return elements_left(self._place, epoch)
 
     def _warn_of_nothing(self) -> None:
         """Warns where the data ends before the first batch."""
@@ -485,28 +451,10 @@ class DataIterator(Shown, Generic[ElementT]):
                 stacklevel=4,
             )
 
-    def _load(self) -> Loaded[ElementT] | None:
-        """The element at the cursor; None at the end."""
-        if self._ready is None:
-            self._ready = self._make_ready()
-        if self._prefetch and not len(self._ready):
-            self._meter.miss()
-        return next(self._ready, None)
-
-    def _make_ready(self) -> Ready[ElementT]:
-        place = self._place
-        return Ready(place.opened.engine, place.cursor, place.step, self._prefetch, self._meter.clocks)
-
     def _start_loading(self) -> None:
         """Starts the threads that load ahead, if there are to be any."""
-        if self._prefetch and not (self._closed or self._ended):
-            if self._ready is None:
-                self._ready = self._make_ready()
-            self._ready.start()
-
-    def _count_ready(self) -> int:
-        ready = self._ready
-        return 0 if ready is None else len(ready)
+        if not (self._closed or self._ended):
+            self._loading.start(self._place)
 
     def _first_place(self) -> Place[ElementT]:
         self._check_moves()
@@ -515,7 +463,7 @@ class DataIterator(Shown, Generic[ElementT]):
         return Place(opened, 0, opened.engine.start())
 
     def _go_to(self, place: Place[ElementT]) -> None:
-        self._drop_ready()
+        self._drop_loaded()
         before, self._place = self._place, place
         if place.opened is not before.opened:
             before.opened.close()
@@ -526,12 +474,9 @@ class DataIterator(Shown, Generic[ElementT]):
         self._ended = False
         self._start.forget()
 
-    def _drop_ready(self) -> None:
+    def _drop_loaded(self) -> None:
         self._peeked = None
-        # Forgotten first: a Ctrl-C while closing waits must not leave what looks like the end of the data.
-        ready, self._ready = self._ready, None
-        if ready is not None:
-            ready.close()
+        self._loading.drop()
 
 
 def _removed(edits: Sequence[Edit]) -> list[Delivered]:

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from resumable_data.engines.engine import Engine
 from resumable_data.errors import ResumableDataError
-from resumable_data.iteration.background import Background
+from resumable_data.iteration.background import BackgroundIterator
 from resumable_data.iteration.plan_ahead import After, PlannedAhead, plan_ahead
 from resumable_data.opaque import Cursor, Element, Plan
 from resumable_data.threads import join_all
@@ -23,7 +23,7 @@ Loaded = tuple[ElementT, After, int]
 """An element that is loaded, what is known of the position after it, and how many tokens were read for it."""
 
 
-class Ready(Generic[ElementT]):
+class LoadedAhead(Generic[ElementT]):
     """Elements from a cursor on, each with the position after it, loaded here or by three threads.
 
     With prefetching one thread plans, one reads what is planned, and one assembles what was read, so that storage,
@@ -47,9 +47,9 @@ class Ready(Generic[ElementT]):
             self._start: Callable[[], object] = lambda: None
             self._end: Callable[[], object] = lambda: None
             return
-        planning = Background(planned, 1, clocks.running)
-        reading = Background(load(engine, planning), 1, clocks.running)
-        assembling = Background(one_by_one(reading), prefetch, clocks.running)
+        planning = BackgroundIterator(planned, 1, clocks.running)
+        reading = BackgroundIterator(load(engine, planning), 1, clocks.running)
+        assembling = BackgroundIterator(one_by_one(reading), prefetch, clocks.running)
         stages = [assembling, reading, planning]
         self._elements = self._waiting = assembling
         self._start = assembling.start
@@ -72,7 +72,7 @@ class Ready(Generic[ElementT]):
         self._end()
 
 
-def _close(stages: list[Background[Element]], process: int) -> None:
+def _close(stages: list[BackgroundIterator[Element]], process: int) -> None:
     if os.getpid() != process:
         return  # A fork has not these threads, and nobody would give back the locks that they held.
     for stage in stages:

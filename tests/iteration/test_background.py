@@ -5,13 +5,13 @@ from contextlib import contextmanager
 import pytest
 
 from property_tests.testing.threads import threads
-from resumable_data.iteration.background import Background
+from resumable_data.iteration.background import BackgroundIterator
 
 PATIENCE = 20  # seconds after which a test that hangs fails
 
 
 def test_elements_come_in_order_and_then_the_end() -> None:
-    produced = Background(iter(range(100)), ahead=3)
+    produced = BackgroundIterator(iter(range(100)), ahead=3)
 
     assert list(produced) == list(range(100))
     with pytest.raises(StopIteration):
@@ -24,7 +24,7 @@ def test_an_error_comes_behind_the_elements_in_front_of_it() -> None:
         yield 2
         raise KeyError("three")
 
-    produced = Background(elements(), ahead=5)
+    produced = BackgroundIterator(elements(), ahead=5)
 
     assert [next(produced), next(produced)] == [1, 2]
     for _ in range(2):
@@ -40,7 +40,7 @@ def test_nothing_is_produced_before_the_first_next() -> None:
         yield 1
 
     before = threads()
-    produced = Background(elements(), ahead=1)
+    produced = BackgroundIterator(elements(), ahead=1)
     assert threads() == before
     assert not asked.is_set()
 
@@ -61,7 +61,7 @@ def test_no_more_than_asked_for_waits(ahead: int) -> None:
                 full.set()
             yield number
 
-    produced = Background(elements(), ahead)
+    produced = BackgroundIterator(elements(), ahead)
     next(produced)
     assert full.wait(PATIENCE)
     produced.close()
@@ -71,7 +71,7 @@ def test_no_more_than_asked_for_waits(ahead: int) -> None:
 
 def test_closing_ends_the_thread_wherever_it_is() -> None:
     before = threads()
-    produced = Background(iter(range(10**9)), ahead=2)
+    produced = BackgroundIterator(iter(range(10**9)), ahead=2)
     next(produced)
     (thread,) = threads() - before
     produced.close()
@@ -83,7 +83,7 @@ def test_closing_ends_the_thread_wherever_it_is() -> None:
 
 
 def test_one_that_never_ran_can_be_closed() -> None:
-    produced = Background(iter([1]), ahead=1)
+    produced = BackgroundIterator(iter([1]), ahead=1)
     produced.close()
 
     with pytest.raises(StopIteration):
@@ -92,7 +92,7 @@ def test_one_that_never_ran_can_be_closed() -> None:
 
 def test_one_that_is_stopped_starts_no_more() -> None:
     before = threads()
-    produced = Background(iter([1]), ahead=1)
+    produced = BackgroundIterator(iter([1]), ahead=1)
     produced.stop()
     produced.start()
     with pytest.raises(StopIteration):
@@ -108,7 +108,7 @@ def test_it_can_be_started_before_anything_is_asked_for() -> None:
         asked.set()
         yield 1
 
-    produced = Background(elements(), ahead=1)
+    produced = BackgroundIterator(elements(), ahead=1)
     produced.start()
     assert asked.wait(PATIENCE)
     thread = produced.thread
@@ -127,5 +127,5 @@ def test_the_thread_runs_within_what_is_given() -> None:
         yield
         within.append("left")
 
-    assert list(Background(iter([1, 2]), ahead=1, within=noting)) == [1, 2]
+    assert list(BackgroundIterator(iter([1, 2]), ahead=1, within=noting)) == [1, 2]
     assert within == ["resumable_data prefetch", "left"]

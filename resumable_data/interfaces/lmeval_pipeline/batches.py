@@ -22,7 +22,7 @@ from resumable_data.interfaces.lmeval_pipeline.pad_sequence import PadSequenceIn
 from resumable_data.interfaces.lmeval_pipeline.remap import MultihostSortedRemapDataset, local_batch_size
 from resumable_data.interfaces.lmeval_pipeline.rows import RequestRows
 from resumable_data.interfaces.lmeval_pipeline.sort import SortedDataset, token_length
-from resumable_data.iteration.background import Background
+from resumable_data.iteration.background import BackgroundIterator
 from resumable_data.opaque import Element, Indexable, JsonDict, JsonObject
 from resumable_data.state_form import is_natural
 
@@ -228,6 +228,6 @@ class RequestBatchIterator:
         """Starts at the position."""
         dataset = self._dataset
         batches = (dataset[place] for place in range(self.step, len(dataset)))
-        self._batches = Background(batches, self._ahead) if self._ahead else batches
+        self._batches = BackgroundIterator(batches, self._ahead) if self._ahead else batches
         # The finalizer must not refer to this iterator: so the thread also ends when the iterator is collected.
         self._end = weakref.finalize(self, self._batches.close)
