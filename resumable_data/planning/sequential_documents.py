@@ -12,7 +12,7 @@ from resumable_data.digest import canonical_json
 from resumable_data.errors import StateError
 from resumable_data.packing.plan import DocumentPlan
 from resumable_data.planning.planner import MOST_DROPPED, Counts, DocumentPlanner, Extent, Saved
-from resumable_data.sources.tape import BEGINNING, Tape
+from resumable_data.sources.replay_buffer import BEGINNING, ReplayBuffer
 from resumable_data.state import At
 
 
@@ -29,13 +29,13 @@ class SequentialDocuments(DocumentPlanner[SequentialCursor]):
     """The documents of a sequential source.
 
     Attributes:
-        tape: What reads them.
+        buffer: What reads them.
         path: The component's path.
         reader: Its number among the pipeline's readers.
         drops: Whether documents may be dropped.
     """
 
-    tape: Tape
+    buffer: ReplayBuffer
     path: str
     reader: int
     drops: bool
@@ -69,7 +69,7 @@ class SequentialDocuments(DocumentPlanner[SequentialCursor]):
 
     def take(self, cursor: SequentialCursor, count: int) -> tuple[DocumentPlan, SequentialCursor]:
         """The next ``count`` documents, or what is left, and the cursor after them."""
-        found, state = self.tape.advance(cursor.position, cursor.state, count)
+        found, state = self.buffer.advance(cursor.position, cursor.state, count)
         record = np.arange(cursor.position, cursor.position + found)
         return DocumentPlan(np.full(found, self.reader), record), SequentialCursor(cursor.position + found, state)
 
@@ -79,7 +79,7 @@ class SequentialDocuments(DocumentPlanner[SequentialCursor]):
 
     def finished(self, cursor: SequentialCursor) -> bool:
         """Whether nothing is left, which is found by trying."""
-        return self.tape.advance(cursor.position, cursor.state, 1)[0] == 0
+        return self.buffer.advance(cursor.position, cursor.state, 1)[0] == 0
 
     def extent(self, cursor: SequentialCursor) -> Extent | None:
         """None: nobody knows."""

@@ -75,13 +75,13 @@ class WeightSchedule:
         object.__setattr__(moved, "between", self.between)
         return moved
 
-    def segments(self, names: Sequence[str], gone: Collection[str]) -> tuple[Segment, ...]:
-        """Exact weights by sample, of ``names`` in their order; those that are ``gone`` have none.
+    def segments(self, names: Sequence[str], exhausted: Collection[str]) -> tuple[Segment, ...]:
+        """Exact weights by sample, of ``names`` in their order; those that are ``exhausted`` have none.
 
         Raises:
             PipelineError: The weights that are left are all 0 somewhere.
         """
-        return _segments(self, tuple(names), tuple(gone))
+        return _segments(self, tuple(names), tuple(exhausted))
 
     def to_json(self) -> dict[str, Json]:
         """The schedule as JSON values."""
@@ -99,12 +99,12 @@ class WeightSchedule:
 
 
 @lru_cache(maxsize=64)
-def _segments(schedule: WeightSchedule, names: tuple[str, ...], gone: tuple[str, ...]) -> tuple[Segment, ...]:
-    left = set(names) - set(gone)
+def _segments(schedule: WeightSchedule, names: tuple[str, ...], exhausted: tuple[str, ...]) -> tuple[Segment, ...]:
+    left = set(names) - set(exhausted)
     points: list[Mapping[str, float]] = []
     for _, weights in schedule.points:
         of_left = {name: weight for name, weight in weights if name in left}
-        if gone and not any(of_left.values()):
+        if exhausted and not any(of_left.values()):
             # A point that gives nothing to those that are left cannot stop them: they share alike.
             of_left = dict.fromkeys(left, 1)
         points.append(dict.fromkeys(names, 0) | of_left)

@@ -26,7 +26,7 @@ from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.random_map import RandomMap
 from resumable_data.stages.repeat import Repeat
 from resumable_data.stages.select import Selection
-from resumable_data.stages.sequential import SequentialStage, TapeRecords
+from resumable_data.stages.sequential import BufferedRecords, SequentialStage
 from resumable_data.stages.shuffle import Shuffle
 from resumable_data.stages.skip_bad_records import SkipBadRecords
 from resumable_data.stages.source import SourceStage
@@ -195,7 +195,7 @@ class Component(DocumentStage):
         number = catalog.add(path, reader, digest(canonical_json(self._reading(steps, context.fields, ids))))
         catalog.bad_records.extend((path, step.bad) for step in self.steps if isinstance(step, SkipBadRecords))
         drops = any(step.drops for step in steps)
-        if isinstance(records, TapeRecords):
+        if isinstance(records, BufferedRecords):
             catalog.resources.append(records)
             return records.planner(path, number, drops, context.shards)
         epoch_size, epoch_dependent, shuffle = self.epoch_size, self.epoch_dependent, self._only(Shuffle)

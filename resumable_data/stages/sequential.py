@@ -10,9 +10,9 @@ from resumable_data.errors import PipelineError, RecordError
 from resumable_data.planning.sequential_documents import SequentialDocuments
 from resumable_data.reading.documents import Documents
 from resumable_data.reading.fields import TokenFields
+from resumable_data.sources.replay_buffer import ReplayBuffer
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import BadRecord, SequentialSource
-from resumable_data.sources.tape import Tape
 from resumable_data.stages.stage import check_component_name
 from resumable_data.state import Settings
 
@@ -78,22 +78,22 @@ class SequentialStage:
         """False."""
         return False
 
-    def records(self) -> TapeRecords:
+    def records(self) -> BufferedRecords:
         """What reads the records for one iterator."""
-        return TapeRecords(Tape(self.source, self.retries), repr(self.source), self.component)
+        return BufferedRecords(ReplayBuffer(self.source, self.retries), repr(self.source), self.component)
 
 
 @dataclass(frozen=True)
-class TapeRecords:
+class BufferedRecords:
     """The records of a sequential source, for one iterator.
 
     Attributes:
-        tape: The records read of late.
+        buffer: The records read of late.
         source: What errors call the source.
         component: The component's name.
     """
 
-    tape: Tape
+    buffer: ReplayBuffer
     source: str
     component: str
 
@@ -106,7 +106,7 @@ class TapeRecords:
             RecordError: One of them is bad.
             SourceError: Storage fails however often it is asked, or a record was read too long ago.
         """
-        found = [self.tape.record(number) for number in records.tolist()]
+        found = [self.buffer.record(number) for number in records.tolist()]
         for number, record in zip(records.tolist(), found, strict=True):
             if isinstance(record, BadRecord):
                 raise RecordError(f"{self.name_of(number)} {record.reason}")
@@ -132,8 +132,8 @@ class TapeRecords:
         """
         if shards > 1:
             raise PipelineError(f"component {path!r} is a stream, which has no logical shards: batch(…, shards=1)")
-        return SequentialDocuments(self.tape, path, reader, drops)
+        return SequentialDocuments(self.buffer, path, reader, drops)
 
     def close(self) -> None:
         """Drops what was read."""
-        self.tape.close()
+        self.buffer.close()

@@ -11,7 +11,7 @@ import pytest
 import resumable_data as rd
 from resumable_data.planning.planner import Saved
 from resumable_data.planning.sequential_documents import SequentialCursor, SequentialDocuments
-from resumable_data.sources.tape import Tape
+from resumable_data.sources.replay_buffer import ReplayBuffer
 
 
 class Countdown:
@@ -37,8 +37,8 @@ class CountdownReader:
         return {"left": self.left}
 
 
-def planner(tape: Tape | None = None) -> SequentialDocuments:
-    return SequentialDocuments(tape or Tape(Countdown(), rd.Retries()), "down", reader=3, drops=False)
+def planner(buffer: ReplayBuffer | None = None) -> SequentialDocuments:
+    return SequentialDocuments(buffer or ReplayBuffer(Countdown(), rd.Retries()), "down", reader=3, drops=False)
 
 
 def saved(*integers: Any) -> Saved:
@@ -53,12 +53,12 @@ def test_a_plan_numbers_the_records() -> None:
 
 
 def test_what_was_planned_can_be_read() -> None:
-    tape = Tape(Countdown(), rd.Retries())
-    stream = planner(tape)
+    buffer = ReplayBuffer(Countdown(), rd.Retries())
+    stream = planner(buffer)
     _, after = stream.take(stream.start(), 2)
     plan, _ = stream.take(after, 2)
 
-    assert [len(tape.record(number)) for number in plan.record.tolist()] == [7, 6]
+    assert [len(buffer.record(number)) for number in plan.record.tolist()] == [7, 6]
 
 
 def test_planning_is_pure() -> None:

@@ -352,11 +352,11 @@ def test_iterators_of_one_dataset_keep_their_own_records() -> None:
     data = pipeline(stream())
     one, other = iter(data), iter(data)
     next(one)
-    tapes = [iterator._place.opened.resources[0].tape for iterator in (one, other)]
-    assert tapes[0]._asked
-    assert not tapes[1]._asked
+    buffers = [iterator._place.opened.resources[0].buffer for iterator in (one, other)]
+    assert buffers[0]._asked
+    assert not buffers[1]._asked
 
     one.close()
-    assert not tapes[0]._asked
-    assert not tapes[0]._planned
-    assert tapes[0]._head is None
+    assert not buffers[0]._asked
+    assert not buffers[0]._planned
+    assert buffers[0]._head is None

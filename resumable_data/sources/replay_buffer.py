@@ -1,4 +1,4 @@
-"""``Tape``: the latest records of a sequential source, by their number."""
+"""``ReplayBuffer``: the latest records of a sequential source, by their number."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class _Stretch(NamedTuple):
         return len(self.before) + len(self.after)
 
 
-class Tape:
+class ReplayBuffer:
     """The latest records of a sequential source by their number, read forward and, if need be, once more.
 
     A record is kept from when it is planned until it is asked for, and after that while there is room, which is
-    bounded in bytes; what had to go is read again. A tape belongs to one iterator, which closes it.
+    bounded in bytes; what had to go is read again. A buffer belongs to one iterator, which closes it.
 
     Args:
         source: The records.

@@ -1,4 +1,4 @@
-"""The tape of a sequential source: read forward once, and again where it has to be."""
+"""The buffer of a sequential source: read forward once, and again where it has to be."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 import resumable_data as rd
-from resumable_data.sources import tape as tapes
+from resumable_data.sources import replay_buffer as buffers
 from resumable_data.sources.record_memory import memory_of
-from resumable_data.sources.tape import Tape
+from resumable_data.sources.replay_buffer import ReplayBuffer
 
 
 class Numbers:
@@ -48,96 +48,96 @@ class NumbersReader:
 
 def test_reading_on_opens_the_source_once() -> None:
     source = Numbers()
-    tape = Tape(source, rd.Retries(attempts=1))
+    buffer = ReplayBuffer(source, rd.Retries(attempts=1))
 
-    assert tape.advance(0, "null", 10) == (10, "10")
-    assert tape.advance(10, "10", 5) == (5, "15")
-    assert [tape.record(number) for number in (0, 14, 9)] == [0, 14, 9]
+    assert buffer.advance(0, "null", 10) == (10, "10")
+    assert buffer.advance(10, "10", 5) == (5, "15")
+    assert [buffer.record(number) for number in (0, 14, 9)] == [0, 14, 9]
     assert source.opened == [0]
 
 
 def test_the_same_stretch_is_not_read_twice() -> None:
     source = Numbers()
-    tape = Tape(source, rd.Retries(attempts=1))
+    buffer = ReplayBuffer(source, rd.Retries(attempts=1))
 
-    assert tape.advance(0, "null", 10) == tape.advance(0, "null", 10)
+    assert buffer.advance(0, "null", 10) == buffer.advance(0, "null", 10)
     assert source.opened == [0]
 
 
 def test_it_goes_back_to_a_state() -> None:
-    tape = Tape(Numbers(), rd.Retries(attempts=1))
-    tape.advance(0, "null", 50)
+    buffer = ReplayBuffer(Numbers(), rd.Retries(attempts=1))
+    buffer.advance(0, "null", 50)
 
-    assert tape.advance(20, "20", 4) == (4, "24")
-    assert tape.record(23) == 23
+    assert buffer.advance(20, "20", 4) == (4, "24")
+    assert buffer.record(23) == 23
 
 
 def test_it_ends_with_the_source() -> None:
-    tape = Tape(Numbers(limit=7), rd.Retries(attempts=1))
+    buffer = ReplayBuffer(Numbers(limit=7), rd.Retries(attempts=1))
 
-    assert tape.advance(0, "null", 10) == (7, "7")
-    assert tape.advance(7, "7", 10) == (0, "7")
+    assert buffer.advance(0, "null", 10) == (7, "7")
+    assert buffer.advance(7, "7", 10) == (0, "7")
 
 
 def test_what_was_asked_for_is_kept_within_its_bytes_and_read_again_beyond() -> None:
     source = Numbers()
-    tape = Tape(source, rd.Retries(attempts=1), kept_bytes=5 * memory_of(7))
+    buffer = ReplayBuffer(source, rd.Retries(attempts=1), kept_bytes=5 * memory_of(7))
     for start in range(0, 80, 8):
-        tape.advance(start, str(start), 8)
-        assert [tape.record(number) for number in range(start, start + 8)] == list(range(start, start + 8))
+        buffer.advance(start, str(start), 8)
+        assert [buffer.record(number) for number in range(start, start + 8)] == list(range(start, start + 8))
 
-    assert [tape.record(number) for number in range(75, 80)] == list(range(75, 80))
+    assert [buffer.record(number) for number in range(75, 80)] == list(range(75, 80))
     assert source.opened == [0]
     # A stretch that is asked for again in its order is opened once.
-    assert [tape.record(number) for number in range(17, 24)] == list(range(17, 24))
+    assert [buffer.record(number) for number in range(17, 24)] == list(range(17, 24))
     assert source.opened == [0, 16]
     # And the reader that reads forward is where it was.
-    assert tape.advance(80, "80", 3) == (3, "83")
+    assert buffer.advance(80, "80", 3) == (3, "83")
     assert source.opened == [0, 16]
 
 
 def test_what_is_planned_is_kept_whatever_it_takes() -> None:
     source = Numbers()
-    tape = Tape(source, rd.Retries(attempts=1), kept_bytes=0)
-    tape.advance(0, "null", 60)
+    buffer = ReplayBuffer(source, rd.Retries(attempts=1), kept_bytes=0)
+    buffer.advance(0, "null", 60)
 
-    assert [tape.record(number) for number in range(60)] == list(range(60))
+    assert [buffer.record(number) for number in range(60)] == list(range(60))
     assert source.opened == [0]
 
 
 def test_what_was_planned_at_a_place_that_was_left_is_dropped() -> None:
-    tape = Tape(Numbers(), rd.Retries(attempts=1), kept_bytes=0)
-    tape.advance(0, "null", 30)
-    tape.advance(50, "50", 2)
+    buffer = ReplayBuffer(Numbers(), rd.Retries(attempts=1), kept_bytes=0)
+    buffer.advance(0, "null", 30)
+    buffer.advance(50, "50", 2)
 
-    assert len(tape._planned) == 2
-    assert tape.record(29) == 29
+    assert len(buffer._planned) == 2
+    assert buffer.record(29) == 29
 
 
 def test_a_closed_tape_keeps_nothing_and_reads_again() -> None:
     source = Numbers()
-    tape = Tape(source, rd.Retries(attempts=1))
-    tape.advance(0, "null", 6)
-    tape.record(1)
-    tape.close()
+    buffer = ReplayBuffer(source, rd.Retries(attempts=1))
+    buffer.advance(0, "null", 6)
+    buffer.record(1)
+    buffer.close()
 
-    assert [len(tape._planned), len(tape._asked), len(tape._stretches), tape._head] == [0, 0, 0, None]
-    assert tape.advance(4, "4", 2) == (2, "6")
-    assert [tape.record(4), tape.record(5)] == [4, 5]
+    assert [len(buffer._planned), len(buffer._asked), len(buffer._stretches), buffer._head] == [0, 0, 0, None]
+    assert buffer.advance(4, "4", 2) == (2, "6")
+    assert [buffer.record(4), buffer.record(5)] == [4, 5]
 
 
 def test_a_record_whose_state_had_to_go_too_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tapes, "_STRETCHES_BYTES", 0)
-    monkeypatch.setattr(tapes, "_FEWEST_STRETCHES", 2)
-    tape = Tape(Numbers(), rd.Retries(attempts=1), kept_bytes=0)
+    monkeypatch.setattr(buffers, "_STRETCHES_BYTES", 0)
+    monkeypatch.setattr(buffers, "_FEWEST_STRETCHES", 2)
+    buffer = ReplayBuffer(Numbers(), rd.Retries(attempts=1), kept_bytes=0)
     for start in range(0, 80, 8):
-        tape.advance(start, str(start), 8)
+        buffer.advance(start, str(start), 8)
         for number in range(start, start + 8):
-            tape.record(number)
+            buffer.record(number)
 
     with pytest.raises(rd.SourceError, match="record 3 of a sequential source was read too long ago"):
-        tape.record(3)
-    assert tape.record(65) == 65
+        buffer.record(3)
+    assert buffer.record(65) == 65
 
 
 class Broken(Numbers):
@@ -154,15 +154,15 @@ class Broken(Numbers):
 
 def test_a_record_that_the_source_cannot_go_past_is_named_and_not_tried_again() -> None:
     source = Broken()
-    tape = Tape(source, rd.Retries(attempts=4, longest_wait=0))
-    assert tape.advance(0, "null", 8) == (8, "8")
+    buffer = ReplayBuffer(source, rd.Retries(attempts=4, longest_wait=0))
+    assert buffer.advance(0, "null", 8) == (8, "8")
 
     with pytest.raises(
         rd.RecordError, match=r"^broken numbers, record 10 of the stream: no number\. The stream cannot"
     ):
-        tape.advance(8, "8", 8)
+        buffer.advance(8, "8", 8)
     assert source.opened == [0]
-    assert tape.advance(8, "8", 2) == (2, "10")
+    assert buffer.advance(8, "8", 2) == (2, "10")
 
 
 class Failing(Numbers):
@@ -185,17 +185,17 @@ class Failing(Numbers):
 
 def test_storage_that_fails_is_asked_again_from_the_state_in_front_of_the_stretch() -> None:
     source = Failing(2)
-    tape = Tape(source, rd.Retries(attempts=3, longest_wait=0))
+    buffer = ReplayBuffer(source, rd.Retries(attempts=3, longest_wait=0))
 
-    assert tape.advance(0, "null", 10) == (10, "10")
-    assert [tape.record(number) for number in range(10)] == list(range(10))
+    assert buffer.advance(0, "null", 10) == (10, "10")
+    assert [buffer.record(number) for number in range(10)] == list(range(10))
     assert source.opened == [0, 0, 0]
 
 
 def test_storage_that_goes_on_failing_is_an_error_and_nothing_is_lost() -> None:
-    tape = Tape(Failing(2), rd.Retries(attempts=2, longest_wait=0))
+    buffer = ReplayBuffer(Failing(2), rd.Retries(attempts=2, longest_wait=0))
 
     with pytest.raises(rd.SourceError, match="failing numbers cannot be read in 2 attempts: connection reset"):
-        tape.advance(0, "null", 10)
-    assert tape.advance(0, "null", 10) == (10, "10")
-    assert tape.record(9) == 9
+        buffer.advance(0, "null", 10)
+    assert buffer.advance(0, "null", 10) == (10, "10")
+    assert buffer.record(9) == 9
