@@ -55,6 +55,7 @@ with epy.lazy_api_imports(globals()):
     from resumable_data.sources.sequential import SequentialSource
     from resumable_data.sources.source import Source, SourceWithColumns, SourceWithFiles, SourceWithLengths
     from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
+    from resumable_data.sources.token_store import TokenStoreSource, write_token_store
 
 __version__ = VERSION
 
@@ -113,6 +114,7 @@ __all__ = [
     "StateError",
     "Stats",
     "SyntheticSource",
+    "TokenStoreSource",
     "UnbatchedDataset",
     "Verified",
     "View",
@@ -126,4 +128,5 @@ __all__ = [
     "parse_int64_tokens",
     "parse_uint16_tokens",
     "view",
+    "write_token_store",
 ]
