@@ -28,3 +28,9 @@ def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_it_is_short() -> None:
     assert len([line for line in EXAMPLE.read_text().splitlines() if line.strip()]) <= 44
+
+
+def test_the_readme_shows_it_as_it_is() -> None:
+    readme = (EXAMPLE.parent.parent / "README.md").read_text()
+
+    assert f"```py\n{EXAMPLE.read_text()}```" in readme
