@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 import jax
 
 from resumable_data.arrays import Int64Array
-from resumable_data.compat import manager_of, workers_of
+from resumable_data.compat import before_threads_end, manager_of, workers_of
 from resumable_data.errors import PipelineError, RecordError, SourceError
 from resumable_data.interfaces.loaders.order import PassOrder
 from resumable_data.interfaces.loaders.protocols import MapDatasetProtocol
@@ -29,6 +29,7 @@ Collate = Callable[[list[Record]], PyTree]
 
 _AHEAD_OF_EACH = 2
 _SECONDS_TO_END = 5.0
+_SECONDS_AT_EXIT = 1.0
 
 
 class Workers(Generic[BatchT]):
@@ -112,7 +113,8 @@ class Workers(Generic[BatchT]):
                 self._count, multiprocessing.get_context("spawn"), _begin, (self._payload,)
             )
             # The pool holds no reference to this object, so that dropping the object ends the processes.
-            self._end = weakref.finalize(self, _shut_down, self._pool)
+            self._end = weakref.finalize(self, _shut_down, [self._pool], _SECONDS_TO_END)
+            _pools.add(self._pool)
         return self._pool
 
 
@@ -146,19 +148,36 @@ def _ended() -> SourceError:
     )
 
 
-def _shut_down(pool: ProcessPoolExecutor) -> None:
-    """Ends the processes. Kills a process that is still loading after a while."""
-    processes, manager = workers_of(pool), manager_of(pool)
-    pool.shutdown(wait=False, cancel_futures=True)
-    until = time.monotonic() + _SECONDS_TO_END
+def _shut_down(pools: list[ProcessPoolExecutor], seconds: float) -> None:
+    """Ends the processes of pools. Kills those that are still loading after some seconds."""
+    processes = [process for pool in pools for process in workers_of(pool)]
+    managers = [manager_of(pool) for pool in pools]
+    for pool in pools:
+        pool.shutdown(wait=False, cancel_futures=True)
+    until = time.monotonic() + seconds
     for process in processes:
         process.join(max(0.0, until - time.monotonic()))
         if process.is_alive():
             process.kill()
             process.join()
-    # The garbage collector may run this in any thread.
-    if manager is not None and manager is not current_thread():
-        manager.join(_SECONDS_TO_END)
+    for manager in managers:
+        # The garbage collector may run this in any thread.
+        if manager is not None and manager is not current_thread():
+            manager.join(_SECONDS_TO_END)
+
+
+_pools = weakref.WeakSet[ProcessPoolExecutor]()
+
+
+def _end_at_exit() -> None:
+    """Ends the workers of loaders that a script did not close."""
+    _shut_down(list(_pools), _SECONDS_AT_EXIT)
+
+
+# concurrent.futures waits for its workers when the interpreter ends, also for one that is stuck.
+before_threads_end(_end_at_exit)
+# A process that was forked from this one does not own its workers.
+os.register_at_fork(after_in_child=_pools.clear)
 
 
 _payload = b""

@@ -177,13 +177,36 @@ if __name__ == "__main__":
 """
 
 
-def test_workers_end_where_the_process_that_trains_is_killed(tmp_path: Path) -> None:
-    """They hold the other end of its output, which ends when the last of them has."""
-    script = tmp_path / "trains.py"
-    script.write_text(KILLED)
+def run_script(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+    """Runs a script to its end, which is also that of all workers: they hold the other end of its output."""
+    script = folder / "trains.py"
+    script.write_text(text)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    run = subprocess.run([sys.executable, script], env=environment, stdout=subprocess.PIPE, timeout=120, check=False)
-    assert run.returncode == -signal.SIGKILL
+    return subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_workers_end_where_the_process_that_trains_is_killed(tmp_path: Path) -> None:
+    assert run_script(tmp_path, KILLED).returncode == -signal.SIGKILL
+
+
+UNCLOSED = """
+from property_tests.testing.data_sets import Squares, Stuck
+from resumable_data.loaders import DataLoader
+
+if __name__ == "__main__":
+    loaders = [DataLoader(data, minibatch_size=1, num_workers=1) for data in (Stuck(), Squares(4))]
+    passes = [iter(loader.minibatches(None)) for loader in loaders]
+    for iterator in passes:
+        next(iterator)
+    print("done")
+"""
+
+
+def test_a_script_that_closes_nothing_ends_although_a_worker_is_stuck(tmp_path: Path) -> None:
+    run = run_script(tmp_path, UNCLOSED)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "done\n", "")
 
 
 def test_closing_does_not_wait_for_a_sample_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
