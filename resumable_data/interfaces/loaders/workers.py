@@ -208,16 +208,21 @@ def _load_minibatch(samples: Int64Array) -> PyTree:
             _loaded.extend(pickle.loads(_payload))
         dataset, collate = _loaded
         return collate([dataset[sample] for sample in samples])
-    except Exception as error:
-        if _arrives(error):
+    except BaseException as error:
+        if isinstance(error, Exception) and not isinstance(error, _OF_THE_POOL) and _arrives(error):
             raise
+        # In the process that trains, a SystemExit would end it, and a KeyboardInterrupt would look like the user's.
         raise RuntimeError(f"{type(error).__name__}: {error}") from error
+
+
+# Raised by a data set, they would say that a worker was killed, or that this loader was closed.
+_OF_THE_POOL = (BrokenProcessPool, CancelledError)
 
 
 def _arrives(error: Exception) -> bool:
     """Says whether an error can be sent: one that cannot be unpickled would break the whole pool."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:
+    except BaseException:
         return False
     return True

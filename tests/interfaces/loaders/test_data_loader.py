@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy as np
 import pytest
 
 import resumable_data as rd
-from property_tests.testing.data_sets import CannotBeLoadedThere, Squares, Stuck, TornImages, refuse
+from property_tests.testing.data_sets import CannotBeLoadedThere, Raises, Squares, Stuck, TornImages, refuse
 from resumable_data.loaders import DataLoader
 
 
@@ -129,6 +131,33 @@ def test_an_error_that_cannot_be_sent_arrives_by_its_name_and_traceback() -> Non
             ) as error:
                 next(iterator)
             assert "data_sets.py" in str(error.value.__cause__.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (SystemExit(3), "SystemExit: 3"),
+        (KeyboardInterrupt(), "KeyboardInterrupt: "),
+        (BrokenProcessPool("its own pool"), "BrokenProcessPool: its own pool"),
+        (CancelledError(), "CancelledError: "),
+    ],
+)
+def test_an_error_that_would_mean_something_else_here_arrives_as_any_other(error: BaseException, words: str) -> None:
+    others = set(multiprocessing.active_children())
+    with DataLoader[Any](Raises(error), minibatch_size=2, num_workers=1) as loader:
+        iterator = iter(loader.minibatches(None))
+        with pytest.raises(rd.RecordError, match=rf"minibatch 0 \(samples 0, 1\) .*{words}") as found:
+            next(iterator)
+        assert "data_sets.py" in str(found.value.__cause__.__cause__)
+        (worker,) = set(multiprocessing.active_children()) - others
+        with pytest.raises(rd.RecordError):
+            next(iterator)
+        assert set(multiprocessing.active_children()) - others == {worker}
+
+
+def test_an_interrupt_by_the_user_stays_one() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        next(iter(DataLoader[Any](Raises(KeyboardInterrupt()), minibatch_size=2).minibatches(None)))
 
 
 def test_a_killed_worker_stops_each_pass_once() -> None:
