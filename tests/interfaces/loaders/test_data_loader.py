@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -175,8 +176,9 @@ def test_a_killed_worker_stops_each_pass_once() -> None:
         at = first.step
         assert next(first)["index"].tolist() == [2 * at, 2 * at + 1]
         for iterator in (second, late):
-            with pytest.raises(rd.SourceError, match="one was killed during another pass"):
+            with pytest.raises(rd.SourceError, match="one was killed, and another pass has met that") as found:
                 next(iterator)
+            assert "close()" not in str(found.value)
             assert next(iterator)["index"].tolist() == [2, 3]
         assert [batch["index"][0] for batch in first] == list(range(2 * at + 2, 24, 2))
 
@@ -188,7 +190,7 @@ def test_close_during_a_pass_is_an_error_that_says_so_and_the_pass_can_go_on() -
         next(iterator)
         loader.close()
         assert set(multiprocessing.active_children()) == others
-        with pytest.raises(rd.SourceError, match=r"workers of this pass have ended: close\(\) was called"):
+        with pytest.raises(rd.SourceError, match=r"workers of this pass have ended: close\(\) was called\."):
             next(iterator)
         assert next(iterator)["index"].tolist() == [2, 3]
 
@@ -245,6 +247,21 @@ def test_closing_does_not_wait_for_a_sample_that_never_comes(monkeypatch: pytest
     assert next(iter(loader.minibatches(None))).tolist() == [0]
     loader.close()
     assert set(multiprocessing.active_children()) == before
+
+
+def test_a_pass_that_another_thread_closes_says_so_although_its_worker_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("resumable_data.interfaces.loaders.workers._SECONDS_TO_END", 0.1)
+    loader = DataLoader[Any](Stuck(), minibatch_size=1, num_workers=1)
+    iterator = iter(loader.minibatches(None))
+    next(iterator)
+    closing = Thread(target=loader.close)
+    closing.start()
+    with pytest.raises(rd.SourceError, match=r"close\(\) was called\.") as found:
+        next(iterator)
+    assert "killed" not in str(found.value)
+    closing.join()
 
 
 def test_a_data_set_that_does_not_arrive_says_why() -> None:
