@@ -4,14 +4,19 @@ import json
 import multiprocessing
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 import resumable_data as rd
 from property_tests.testing.data_sets import Squares, refuse
-from resumable_data.loaders import DataLoader
+from property_tests.testing.running import take
+from property_tests.testing.scripts import run_script
+from resumable_data.checkpoint import DataSave
+from resumable_data.loaders import DataLoader, cycled_minibatches
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +107,46 @@ def test_what_collates_may_fail_too() -> None:
         pytest.raises(rd.RecordError, match="cannot collate 2 samples"),
     ):
         next(iter(loader.minibatches(None)))
+
+
+RESTORES = """
+import sys
+from itertools import islice
+
+import numpy as np
+import orbax.checkpoint as ocp
+
+from property_tests.testing.running import raw
+from resumable_data.checkpoint import DataRestore
+from resumable_data.loaders import DataLoader, cycled_minibatches
+
+if __name__ == "__main__":
+    folder, workers = sys.argv[1:]
+    samples = np.arange(46, dtype=np.float32).reshape(23, 2)
+    with (
+        DataLoader(samples, minibatch_size=4, num_workers=int(workers), drop_last=False) as loader,
+        cycled_minibatches(loader, 5) as iterator,
+        ocp.CheckpointManager(folder) as manager,
+    ):
+        manager.restore(4, args=ocp.args.Composite(data=DataRestore(iterator)))
+        print(iterator.step, *(raw(batch) for batch in islice(iterator, 6)), sep="\\n")
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_a_new_process_goes_on_with_any_number_of_workers(tmp_path: Path, workers: int) -> None:
+    """It restores at the fifth of the six minibatches of a pass, and goes on into the next pass."""
+    samples = np.arange(46, dtype=np.float32).reshape(23, 2)
+    with (
+        DataLoader[Any](samples, minibatch_size=4, num_workers=2, drop_last=False) as loader,
+        cycled_minibatches(loader, 5) as iterator,
+        ocp.CheckpointManager(tmp_path / "checkpoints") as manager,
+    ):
+        take(iterator, 4)
+        manager.save(4, args=ocp.args.Composite(data=DataSave(iterator, expect_step=4)))
+        expected = take(iterator, 6)
+    run = run_script(tmp_path, RESTORES, tmp_path / "checkpoints", workers)
+    assert run.stdout.splitlines() == ["4", *map(str, expected)], run.stderr
 
 
 def test_a_state_of_another_loader_is_refused_and_moves_nothing(loader: DataLoader[Any]) -> None:

@@ -4,8 +4,6 @@ import gc
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 
 import resumable_data as rd
 from property_tests.testing.data_sets import CannotBeLoadedThere, Raises, Squares, Stuck, TornImages
+from property_tests.testing.scripts import run_script
 from resumable_data.interfaces.loaders.order import PassOrder
 from resumable_data.interfaces.loaders.workers import Workers, cannot_load, load_here
 from resumable_data.loaders import DataLoader
@@ -140,16 +139,6 @@ if __name__ == "__main__":
     next(iterator)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-
-
-def run_script(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
-    """Runs a script to its end, which is also that of all workers: they hold the other end of its output."""
-    script = folder / "trains.py"
-    script.write_text(text)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return subprocess.run(
-        [sys.executable, script], env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
 
 
 def test_workers_end_where_the_process_that_trains_is_killed(tmp_path: Path) -> None:
