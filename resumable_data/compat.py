@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.process import BaseProcess
 from threading import Thread
@@ -108,3 +109,8 @@ def workers_of(pool: ProcessPoolExecutor) -> list[BaseProcess]:
 def manager_of(pool: ProcessPoolExecutor) -> Thread | None:
     """The thread that manages a pool; None where no process was started yet."""
     return vars(pool)["_executor_manager_thread"]
+
+
+def before_threads_end(function: Callable[[], object]) -> None:
+    """Calls a function when the interpreter ends, before it waits for threads. The last one given is called first."""
+    cast(Any, threading)._register_atexit(function)

@@ -6,7 +6,15 @@ from pathlib import Path
 import resumable_data as rd
 
 PACKAGE = Path(rd.__file__).parent
-PRIVATE = ("_indices", "_ex_iterable", "_formatting", "_processes", "JaxRuntimeError", "get_jax_distributed_client")
+PRIVATE = (
+    "_indices",
+    "_ex_iterable",
+    "_formatting",
+    "_processes",
+    "_register_atexit",
+    "JaxRuntimeError",
+    "get_jax_distributed_client",
+)
 
 
 def private_names(file: Path) -> set[str]:

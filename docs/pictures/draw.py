@@ -11,6 +11,10 @@ from pathlib import Path
 import numpy as np
 
 import resumable_data as rd
+from resumable_data.arrays import Int64Array
+from resumable_data.interfaces.lmeval_pipeline.batches import RequestBatches
+from resumable_data.interfaces.lmeval_pipeline.rows import RequestRows
+from resumable_data.interfaces.lmeval_pipeline.tokens import RequestTokens
 from resumable_data.order.sequence import deal_rows
 
 FOLDER = Path(__file__).parent
@@ -194,6 +198,51 @@ def draw_cursor() -> None:
     picture.save("cursor.svg")
 
 
+def draw_padding() -> None:
+    """The batches of an evaluation on four processes, sorted by each process and over all of them."""
+    random = np.random.default_rng(1)
+    # lengths: int64[4, 12], of the requests of four tasks, of which each process has one as its stretch
+    lengths = np.stack([random.integers(low, high, 12) for low, high in ((2, 7), (4, 12), (12, 33), (6, 16))])
+    each = [_lengths_by_batch(stretch, 2) for stretch in lengths]
+    panels = {
+        "sorted by each process: the longest row of any process decides": [
+            [(process, length) for process in range(4) for _, length in each[process][batch]] for batch in range(6)
+        ],
+        "sorted over all processes": [
+            [(request // 12, length) for request, length in batch] for batch in _lengths_by_batch(lengths.ravel(), 8)
+        ],
+    }
+    picture = Picture(720, "Batches of an evaluation sorted by each process, and sorted over all processes")
+    for panel, (name, batches) in enumerate(panels.items()):
+        top = 16 + panel * 150
+        widths = [-(-max(length for _, length in batch) // 4) * 4 for batch in batches]
+        padding = 1 - lengths.sum() / (8 * sum(widths))
+        picture.text(10, top, f"{name}: {100 * padding:.0f} % is padding", "strong")
+        for number, (batch, width) in enumerate(zip(batches, widths, strict=True)):
+            x = 34 + number * 114
+            picture.text(x, top + 20, f"batch {number}", "small")
+            for row, (task, length) in enumerate(batch):
+                y = top + 26 + row * 11 + row // 2 * 3
+                picture.box(x, y, width * 3.3, 9, "")
+                picture.box(x, y, length * 3.3, 9, COLORS[task])
+        for process in range(4):
+            picture.text(10, top + 40 + process * 25, f"p{process}", "small")
+    picture.save("padding.svg")
+
+
+def _lengths_by_batch(lengths: Int64Array, rows: int) -> list[list[tuple[int, int]]]:
+    """Makes the batches of requests, and returns the request and the length of each row."""
+    texts = [np.zeros(length, np.int32) for length in (0, *lengths.tolist())]
+    tokens = RequestTokens(0, texts, [0] * len(lengths), list(range(1, len(texts))))
+    batches = RequestBatches(
+        RequestRows(tokens, None), global_batch_size=rows, host_index=0, host_count=1, padding_multiple=4
+    )
+    return [
+        list(zip((batch.document_idx - 1).tolist(), (batch.inputs_segmentation != 0).sum(1).tolist(), strict=True))
+        for batch in batches
+    ]
+
+
 if __name__ == "__main__":
-    for draw in (draw_elastic, draw_window, draw_deal, draw_mix, draw_cursor):
+    for draw in (draw_elastic, draw_window, draw_deal, draw_mix, draw_cursor, draw_padding):
         draw()

@@ -65,6 +65,23 @@ class CannotBeLoadedThere:
         return int, ("not a number",)
 
 
+class Raises:
+    """A data set whose samples raise an error.
+
+    Args:
+        error: The error.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: Any) -> Any:
+        raise self.error
+
+
 class Stuck:
     """A data set whose second sample never comes."""
 

@@ -1,22 +1,22 @@
 from __future__ import annotations
 
-import gc
 import json
 import multiprocessing
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 import resumable_data as rd
-from property_tests.testing.data_sets import CannotBeLoadedThere, Squares, Stuck, TornImages, refuse
-from resumable_data.loaders import DataLoader
+from property_tests.testing.data_sets import Squares, refuse
+from property_tests.testing.running import take
+from property_tests.testing.scripts import run_script
+from resumable_data.checkpoint import DataSave
+from resumable_data.loaders import DataLoader, cycled_minibatches
 
 
 @pytest.fixture(scope="module")
@@ -109,109 +109,44 @@ def test_what_collates_may_fail_too() -> None:
         next(iter(loader.minibatches(None)))
 
 
-def test_a_worker_that_is_killed_is_an_error_and_the_pass_can_go_on() -> None:
-    with DataLoader[Any](Squares(12, deadly=9), minibatch_size=4, num_workers=1) as loader:
-        iterator = iter(loader.minibatches(None))
-        with pytest.raises(rd.SourceError, match=r'a worker process was killed.*or could not start.*"__main__"'):
-            list(iterator)
-        assert iterator.step < 3
-        # Workers start anew, and what comes before the sample that kills is there.
-        iterator = iter(loader.minibatches(None))
-        assert next(iterator)["index"].tolist() == [0, 1, 2, 3]
+RESTORES = """
+import sys
+from itertools import islice
 
+import numpy as np
+import orbax.checkpoint as ocp
 
-def test_an_error_that_cannot_be_sent_arrives_by_its_name_and_traceback() -> None:
-    with DataLoader[Any](TornImages(4), minibatch_size=2, num_workers=1) as loader:
-        iterator = iter(loader.minibatches(None))
-        for _ in range(2):
-            with pytest.raises(
-                rd.RecordError, match=r"minibatch 0 .*TornImageError: a.png is torn: no header"
-            ) as error:
-                next(iterator)
-            assert "data_sets.py" in str(error.value.__cause__.__cause__)
-
-
-def test_a_killed_worker_stops_each_pass_once() -> None:
-    """The pass that hears of it last leaves alone the workers that another one has started."""
-    others = set(multiprocessing.active_children())
-    with DataLoader[Any](Squares(24), minibatch_size=2, num_workers=1) as loader:
-        first, second, late = (iter(loader.minibatches(None)) for _ in range(3))
-        for iterator in (first, second, late):
-            assert next(iterator)["index"].tolist() == [0, 1]
-        (worker,) = set(multiprocessing.active_children()) - others
-        os.kill(worker.pid or 0, signal.SIGKILL)
-        worker.join()
-        with pytest.raises(rd.SourceError, match="a worker process was killed"):
-            list(first)
-        at = first.step
-        assert next(first)["index"].tolist() == [2 * at, 2 * at + 1]
-        for iterator in (second, late):
-            with pytest.raises(rd.SourceError, match="one was killed during another pass"):
-                next(iterator)
-            assert next(iterator)["index"].tolist() == [2, 3]
-        assert [batch["index"][0] for batch in first] == list(range(2 * at + 2, 24, 2))
-
-
-def test_close_during_a_pass_is_an_error_that_says_so_and_the_pass_can_go_on() -> None:
-    others = set(multiprocessing.active_children())
-    with DataLoader[Any](Squares(24), minibatch_size=2, num_workers=1) as loader:
-        iterator = iter(loader.minibatches(None))
-        next(iterator)
-        loader.close()
-        assert set(multiprocessing.active_children()) == others
-        with pytest.raises(rd.SourceError, match=r"workers of this pass have ended: close\(\) was called"):
-            next(iterator)
-        assert next(iterator)["index"].tolist() == [2, 3]
-
-
-KILLED = """
-import os, signal
-from property_tests.testing.data_sets import Squares
-from resumable_data.loaders import DataLoader
+from property_tests.testing.running import raw
+from resumable_data.checkpoint import DataRestore
+from resumable_data.loaders import DataLoader, cycled_minibatches
 
 if __name__ == "__main__":
-    loader = DataLoader(Squares(40), minibatch_size=2, num_workers=1)
-    iterator = iter(loader.minibatches(None))
-    next(iterator)
-    os.kill(os.getpid(), signal.SIGKILL)
+    folder, workers = sys.argv[1:]
+    samples = np.arange(46, dtype=np.float32).reshape(23, 2)
+    with (
+        DataLoader(samples, minibatch_size=4, num_workers=int(workers), drop_last=False) as loader,
+        cycled_minibatches(loader, 5) as iterator,
+        ocp.CheckpointManager(folder) as manager,
+    ):
+        manager.restore(4, args=ocp.args.Composite(data=DataRestore(iterator)))
+        print(iterator.step, *(raw(batch) for batch in islice(iterator, 6)), sep="\\n")
 """
 
 
-def test_workers_end_where_the_process_that_trains_is_killed(tmp_path: Path) -> None:
-    """They hold the other end of its output, which ends when the last of them has."""
-    script = tmp_path / "trains.py"
-    script.write_text(KILLED)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    run = subprocess.run([sys.executable, script], env=environment, stdout=subprocess.PIPE, timeout=120, check=False)
-    assert run.returncode == -signal.SIGKILL
-
-
-def test_closing_does_not_wait_for_a_sample_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resumable_data.interfaces.loaders.workers._SECONDS_TO_END", 0.1)
-    before = set(multiprocessing.active_children())
-    loader = DataLoader[Any](Stuck(), minibatch_size=1, num_workers=1)
-    assert next(iter(loader.minibatches(None))).tolist() == [0]
-    loader.close()
-    assert set(multiprocessing.active_children()) == before
-
-
-def test_a_data_set_that_does_not_arrive_says_why() -> None:
+@pytest.mark.parametrize("workers", [0, 3])
+def test_a_new_process_goes_on_with_any_number_of_workers(tmp_path: Path, workers: int) -> None:
+    """It restores at the fifth of the six minibatches of a pass, and goes on into the next pass."""
+    samples = np.arange(46, dtype=np.float32).reshape(23, 2)
     with (
-        DataLoader[Any](CannotBeLoadedThere(), minibatch_size=2, num_workers=1) as loader,
-        pytest.raises(rd.RecordError, match="invalid literal for int"),
+        DataLoader[Any](samples, minibatch_size=4, num_workers=2, drop_last=False) as loader,
+        cycled_minibatches(loader, 5) as iterator,
+        ocp.CheckpointManager(tmp_path / "checkpoints") as manager,
     ):
-        next(iter(loader.minibatches(None)))
-
-
-def test_a_loader_that_is_dropped_leaves_nothing_behind() -> None:
-    before = set(multiprocessing.active_children())
-    loader = DataLoader[Any](Squares(40), minibatch_size=2, num_workers=1)
-    iterator = iter(loader.minibatches(None))
-    next(iterator)
-    assert len(set(multiprocessing.active_children()) - before) == 1
-    del loader, iterator
-    gc.collect()
-    assert set(multiprocessing.active_children()) == before
+        take(iterator, 4)
+        manager.save(4, args=ocp.args.Composite(data=DataSave(iterator, expect_step=4)))
+        expected = take(iterator, 6)
+    run = run_script(tmp_path, RESTORES, tmp_path / "checkpoints", workers)
+    assert run.stdout.splitlines() == ["4", *map(str, expected)], run.stderr
 
 
 def test_a_state_of_another_loader_is_refused_and_moves_nothing(loader: DataLoader[Any]) -> None:
