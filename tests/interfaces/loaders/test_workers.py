@@ -172,6 +172,27 @@ def test_closing_does_not_wait_for_a_sample_that_never_comes(monkeypatch: pytest
     assert set(multiprocessing.active_children()) == before
 
 
+FORKED = """
+import multiprocessing
+
+from property_tests.testing.data_sets import Squares
+from resumable_data.loaders import DataLoader
+
+if __name__ == "__main__":
+    with DataLoader(Squares(40), minibatch_size=1, num_workers=1) as loader:
+        iterator = iter(loader.minibatches(None))
+        next(iterator)
+        child = multiprocessing.get_context("fork").Process(target=print)
+        child.start()
+        child.join()
+        print(child.exitcode, len(list(iterator)))
+"""
+
+
+def test_a_forked_process_leaves_the_workers_alone_when_it_ends(tmp_path: Path) -> None:
+    assert run_script(tmp_path, FORKED).stdout.split() == ["0", "39"]
+
+
 def test_a_pass_that_another_thread_closes_says_so_although_its_worker_is_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
