@@ -6,7 +6,7 @@ from etils import epy
 
 from resumable_data.version import VERSION
 
-# Each name is imported when it is asked for: the order of documents needs neither JAX nor Orbax.
+# Each name is imported when it is first used: the order of documents needs neither JAX nor Orbax.
 with epy.lazy_api_imports(globals()):
     from resumable_data import checkpoint
     from resumable_data.answers.diff import Diff, diff

@@ -1,4 +1,4 @@
-"""Arguments as users give them: each becomes what a stage works with, or the error says what is meant instead."""
+"""Checks arguments of users: each becomes what a stage works with, or an error says what to pass instead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from resumable_data.errors import PipelineError
 
 MOST = 2**48
-"""What counts records, tokens or steps is at most so large, and so are their sums within int64."""
+"""Limit of counts of records, tokens or steps, so that their sums fit int64."""
 
 _LONGEST_SHOWN = 80
 
@@ -23,7 +23,7 @@ GivenT = TypeVar("GivenT")
 
 
 def shown(value: object) -> str:
-    """An argument as an error shows it: its value, cut where it is long.
+    """Returns an argument as an error shows it: its value, cut if it is long.
 
     >>> shown("8"), len(shown([0] * 1000))
     ("'8'", 80)
@@ -33,7 +33,7 @@ def shown(value: object) -> str:
 
 
 def kind_of(value: object) -> str:
-    """What an error calls the type of an argument.
+    """Returns what an error calls the type of an argument.
 
     >>> kind_of(1.5), kind_of([1]), kind_of(None), kind_of(int)
     ('a float', 'a list', 'None', 'the class int')
@@ -47,12 +47,12 @@ def kind_of(value: object) -> str:
 
 
 def is_bool(value: object) -> bool:
-    """Whether an argument is True or False, which Python would take for the integers 1 and 0."""
+    """Returns whether an argument is True or False, which Python treats as the integers 1 and 0."""
     return isinstance(value, bool | np.bool_)
 
 
 def optional(check: Callable[[str, Any], GivenT], what: str, value: object) -> GivenT | None:
-    """What a check makes of an argument that may be left out: None stays None.
+    """Applies a check to an argument that may be None: None stays None.
 
     >>> optional(as_integer, "shuffle: block", None), optional(as_integer, "shuffle: block", np.int64(3))
     (None, 3)
@@ -61,12 +61,12 @@ def optional(check: Callable[[str, Any], GivenT], what: str, value: object) -> G
 
 
 def as_integer(what: str, value: object, *, most: int | None = MOST) -> int:
-    """An argument as a Python integer, whatever kind of integer it is; True and False are not meant as such.
+    """Returns an integer of any kind as a Python integer; refuses True and False.
 
     Args:
         what: What an error calls it, as ``"pack: length"``.
         value: What was given.
-        most: What it is at most; None for a seed, which is any integer.
+        most: Its largest value; None for a seed, which is any integer.
 
     Raises:
         PipelineError: It is not an integer, or too large to count anything.
@@ -109,7 +109,7 @@ def as_integers(what: str, value: object) -> npt.NDArray[np.int64]:
 
 
 def as_number(what: str, value: object) -> float:
-    """An argument as a finite float, whatever kind of real number it is.
+    """Returns a real number of any kind as a finite float.
 
     Raises:
         PipelineError: It is not a finite number.
@@ -125,7 +125,7 @@ def as_number(what: str, value: object) -> float:
 
 
 def as_bool(what: str, value: object) -> bool:
-    """A setting that is yes or no as a Python bool; NumPy's is one too.
+    """Returns a setting as a Python bool; accepts a bool of NumPy.
 
     Raises:
         PipelineError: It is another value, which would count as yes most of the time.
@@ -138,7 +138,7 @@ def as_bool(what: str, value: object) -> bool:
 
 
 def as_text(what: str, value: object) -> str:
-    """An argument that is a name.
+    """Checks an argument that is a name.
 
     Raises:
         PipelineError: It is not a str, or empty.
@@ -156,7 +156,7 @@ def as_text(what: str, value: object) -> str:
 
 
 def as_path(what: str, value: object) -> str | os.PathLike[str]:
-    """An argument that is a path.
+    """Checks an argument that is a path.
 
     Raises:
         PipelineError: It is not a str or an ``os.PathLike``, or empty.
@@ -172,7 +172,7 @@ def as_path(what: str, value: object) -> str | os.PathLike[str]:
 
 
 def as_choice(what: str, value: object, choices: Collection[str]) -> str:
-    """An argument that is one of a few words.
+    """Checks an argument that is one of a few words.
 
     Raises:
         PipelineError: It is another; the error lists those that there are.
@@ -188,7 +188,7 @@ def as_choice(what: str, value: object, choices: Collection[str]) -> str:
 
 
 def as_names(what: str, value: object, known: Collection[str]) -> frozenset[str]:
-    """Names that are chosen from those that are known; a str is one name.
+    """Checks names against the known ones; a str is one name.
 
     Raises:
         PipelineError: It is neither a str nor several, or one of them is not known.
@@ -211,7 +211,7 @@ def as_names(what: str, value: object, known: Collection[str]) -> frozenset[str]
 
 
 def as_function(what: str, value: object) -> Callable[..., Any]:
-    """An argument that is called.
+    """Checks an argument that is a callable.
 
     Raises:
         PipelineError: It cannot be called.

@@ -21,7 +21,7 @@ AnyArray = npt.NDArray[Any]
 
 
 def offsets_of(lengths: Int64Array) -> Int64Array:
-    """Offsets of consecutive stretches.
+    """Returns the offsets of consecutive stretches.
 
     Args:
         lengths: int64[n], length of each stretch.
@@ -40,12 +40,12 @@ def offsets_of(lengths: Int64Array) -> Int64Array:
 def joined_or_none(
     arrays: Sequence[Int64Array | None], lengths: Sequence[int], missing: int = 0
 ) -> Int64Array | None:
-    """Integers of several parts in one array.
+    """Concatenates integers of several parts.
 
     Args:
         arrays: int64[n, …] of each part, or None.
         lengths: n of each part.
-        missing: What stands for the integers of a part that has none.
+        missing: Fills in for a part without integers.
 
     Returns:
         int64[sum(lengths), …], or None where all of them are.
@@ -61,7 +61,7 @@ def joined_or_none(
 
 
 def ranges(starts: Int64Array, lengths: Int64Array) -> Int64Array:
-    """Concatenation of ``arange(start, start + length)`` over all pairs.
+    """Concatenates ``arange(start, start + length)`` over all pairs.
 
     Args:
         starts: int64[n], first value of each range.
@@ -127,7 +127,7 @@ class Ragged(Sequence[Int32Array]):
 
     @classmethod
     def concatenate(cls, parts: Sequence[Ragged]) -> Ragged:
-        """The documents of all parts, one after the other.
+        """Concatenates the documents of all parts.
 
         Args:
             parts: At least one, all with the same fields.
@@ -149,11 +149,11 @@ class Ragged(Sequence[Int32Array]):
         )
 
     def take(self, indices: Int64Array) -> Ragged:
-        """The documents at int64[m] places, without copying a token."""
+        """Returns the documents at int64[m] places, without copying a token."""
         return replace(self, starts=self.starts[indices], lengths=self.lengths[indices])
 
     def compact(self) -> Ragged:
-        """The same documents one after the other, without cells of others between them.
+        """Returns the same documents one after the other, without other cells between them.
 
         >>> Ragged.from_records([[1, 2], [3], [4]]).take(np.array([2, 0])).compact().values.tolist()
         [4, 1, 2]
@@ -195,7 +195,7 @@ class Ragged(Sequence[Int32Array]):
 
 
 def as_tokens(record: Record, place: int, name: Callable[[int], str]) -> Int32Array:
-    """One record as int32[n]; an error calls it ``name(place)``."""
+    """Returns one record as int32[n]; an error calls it ``name(place)``."""
     if isinstance(record, Mapping):
         keys = ", ".join(map(repr, cast(Mapping[Any, Any], record)))
         raise RecordError(

@@ -46,7 +46,7 @@ class Batch(Shown):
     targets: Array
 
     def replace(self, **changes: Any) -> Self:
-        """The same batch with other fields."""
+        """Returns the same batch with other fields."""
         return replace(self, **changes)
 
     def __len__(self) -> int:
@@ -56,7 +56,7 @@ class Batch(Shown):
         return (self[row] for row in range(len(self)))
 
     def keys(self) -> list[str]:
-        """The names of the fields: ``dict(batch)`` and ``**batch`` take the batch for a mapping of these."""
+        """The names of the fields: ``dict(batch)`` and ``**batch`` use the batch as a mapping of these."""
         return [one.name for one in fields(self) if not one.name.startswith("_")]
 
     def __getitem__(self, key: Any) -> Any:

@@ -17,7 +17,7 @@ from resumable_data.opaque import JsonDict
 from resumable_data.reading.learnt import NOT_LEARNT
 
 Names = Mapping[str, str]
-"""By key of the dictionary the name of a field."""
+"""The name of a field, by key of the dictionary."""
 
 _OWN = "fields."
 _SIX = tuple(name for side in ("inputs", "targets") for name in (side, f"{side}_position", f"{side}_segmentation"))
@@ -94,7 +94,7 @@ class DictForm:
     shift: str = "inputs"
 
     def of(self, batch: LLMBatch) -> JsonDict:
-        """The dictionary of a batch in NumPy.
+        """Makes the dictionary of a batch in NumPy.
 
         >>> batch = LLMBatch.from_inputs(np.array([[5, 6]]))
         >>> found = DictForm((("x", "inputs"), ("w", "weights"))).of(batch)
@@ -107,7 +107,7 @@ class DictForm:
         }
 
     def struct(self, batch: LLMBatch) -> JsonDict:
-        """Shapes and dtypes of the dictionary, from those of the batch."""
+        """Returns shapes and dtypes of the dictionary, from those of the batch."""
         shape = cast(Any, batch.inputs).shape
         return {
             key: jax.ShapeDtypeStruct(shape, _DERIVED[name][1]) if name in _DERIVED else _field(batch, name)
@@ -127,7 +127,7 @@ def dict_form(
     """What ``batch(as_dict=…)`` means; None where batches are not dictionaries.
 
     Args:
-        given: True for all fields under their own names, the name of a preset, or for each key the name of a field.
+        given: True for all fields under their own names, the name of a preset, or the name of a field for each key.
         batch_type: The type of the batches.
         own: The fields that are not part of the type, each with its dtype.
         shift: What is shifted in the rows.

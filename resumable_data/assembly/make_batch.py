@@ -1,4 +1,4 @@
-"""Rows that were planned and read as a batch of the type that was asked for."""
+"""Makes batches of the requested type from planned and read rows."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ class RowFormat:
     Attributes:
         length: Tokens a row.
         eod_id: The end-of-document token, which is the first input of a document.
-        pad_id: What fills a row up.
-        shift: What is shifted against the other: ``"inputs"``, ``"targets"`` or ``"none"``.
+        pad_id: The token of padding.
+        shift: The side that is shifted: ``"inputs"``, ``"targets"`` or ``"none"``.
         fields: Fields beside the tokens, each with its dtype.
-        learnt: What says which tokens are learnt, one of the fields; None where all are.
+        learnt: What says which tokens are learnt, one of the fields; None if all are.
     """
 
     length: int

@@ -37,12 +37,12 @@ _ROWS_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class BatchCursor:
-    """Where a pipeline of batches is.
+    """A position in a pipeline of batches.
 
     Attributes:
         rows: Rows delivered or skipped.
         parent: The rows' own cursor.
-        skips: Steps before which batches are to be skipped, and how many.
+        skips: Pairs of a step and the number of batches to skip before it.
     """
 
     rows: int
@@ -52,10 +52,10 @@ class BatchCursor:
 
 @dataclass(frozen=True)
 class Length:
-    """How many batches a pipeline has.
+    """The number of batches of a pipeline.
 
     Attributes:
-        steps: Their number, or None where they are endless.
+        steps: The number, or None if they are endless.
         exact: Whether it was counted, rather than estimated from the first documents.
     """
 
@@ -69,7 +69,7 @@ class BatchPlan:
 
     Attributes:
         rows: Its rows of the batch.
-        needed: bool[n_spans], the spans that are to be read.
+        needed: bool[n_spans], the spans to read.
         n_rows: Rows of the whole batch.
     """
 
@@ -80,23 +80,23 @@ class BatchPlan:
 
 @dataclass(frozen=True, eq=False)
 class BatchEngine(Engine[BatchPlan, BatchCursor, Element]):
-    """Plans and loads batches. Planning covers every row, loading what this process needs.
+    """Plans and loads batches. It plans every row, and loads what this process needs.
 
     Attributes:
-        rows: What plans the rows.
+        rows: The planner of the rows.
         readers: The readers that plans refer to, by number.
         schedule: Rows of each global batch.
         drop_remainder: Whether rows that do not fill the last batch are left out.
         row_format: How rows become arrays.
         delivered_type: The type of the batches.
-        form: The dictionary that is made of each, before it is placed; None where it stays as it is.
-        functions: What is done to each batch last, in this order.
-        view: What this process sees of a batch.
+        form: The form of the dictionary that each batch becomes before it is placed; None to keep the batch.
+        functions: Functions applied to each batch last, in this order.
+        view: The part of a batch that this process gets.
         lengths_known: Whether token counts are known without reading.
         source_numbers: int32[n_readers], the number of each component for batches that say which component a token
             is of; None for others.
         shards: Logical shards, each of which has an equal part of the slots of a batch.
-        measuring: What measures documents whose lengths are not known; None where all are.
+        measuring: What measures documents of unknown length; None if all lengths are known.
     """
 
     rows: RowPlanner[Cursor]
@@ -116,8 +116,8 @@ class BatchEngine(Engine[BatchPlan, BatchCursor, Element]):
     @property
     @override
     def spans_at_once(self) -> int:
-        """Stretches of documents that are best read together."""
-        # What had to be read to be planned is there already, and reading ahead would only be thrown away on a resume.
+        """Number of spans that are best read together."""
+        # Planning has read these documents already, and a resume would drop more that is read ahead.
         return spans_at_once(len(self.readers)) if self.lengths_known else 1
 
     @property
@@ -132,7 +132,7 @@ class BatchEngine(Engine[BatchPlan, BatchCursor, Element]):
 
     @override
     def plan(self, cursor: BatchCursor, step: int) -> Planned[BatchPlan, BatchCursor] | None:
-        """The batch of a step and the cursor after it, or None at the end."""
+        """Plans the batch of a step and the cursor after it; None at the end."""
         cursor, complete = self._after_skips(cursor, step)
         size = self.schedule.size(step)
         rows, parent = self.rows.take(cursor.parent, size)
@@ -150,17 +150,17 @@ class BatchEngine(Engine[BatchPlan, BatchCursor, Element]):
 
     @override
     def skipping(self, cursor: BatchCursor, step: int, count: int) -> BatchCursor:
-        """The cursor that will skip ``count`` batches before the batch of a step."""
+        """Returns the cursor that will skip ``count`` batches before the batch of a step."""
         return BatchCursor(cursor.rows, cursor.parent, (*cursor.skips, (step, count)))
 
     @override
     def encode(self, cursor: BatchCursor) -> tuple[int, dict[str, At]]:
-        """Rows delivered or skipped, and the components' integers. Skips stand among the edits."""
+        """Returns rows delivered or skipped, and the components' integers. The edits hold the skips."""
         return cursor.rows, self.rows.encode(cursor.parent)
 
     @override
     def decode(self, resumed: Resumed) -> BatchCursor:
-        """The cursor of a state. Batches have the sizes of the pipeline at hand from its step on."""
+        """Returns the cursor of a state. From its step on, batches have the sizes of the present pipeline."""
         position, settings = resumed.position, resumed.settings["batch"]
         size = settings["size"]
         sizes = [(0, size)] if isinstance(size, int) else cast(list[tuple[int, int]], size)
@@ -180,7 +180,7 @@ class BatchEngine(Engine[BatchPlan, BatchCursor, Element]):
         low, high = before.first_row(max(step - 1, 0)), before.first_row(step)
         possible = bool(position.edits) or rows == high or (low < rows < high and not settings["drop_remainder"])
         if not possible or self.rows.position(parent) != rows:
-            raise StateError(f"the state is damaged: step {step} does not go with {rows} rows")
+            raise StateError(f"the state is damaged: step {step} does not match {rows} rows")
         skips = tuple(
             (edit.step, cast(int, edit.after))
             for edit in position.edits
@@ -190,22 +190,22 @@ class BatchEngine(Engine[BatchPlan, BatchCursor, Element]):
 
     @override
     def counts(self, cursor: BatchCursor, *, ended: bool) -> dict[str, Counts]:
-        """What each component has delivered, skipped batches included."""
+        """Returns what each component has delivered, including skipped batches."""
         return self.rows.counts(cursor.parent, ended=ended)
 
     @override
     def epoch(self, cursor: BatchCursor) -> int | None:
-        """The epoch in which the next batch begins, of a single component."""
+        """Returns the epoch in which the next batch begins, if there is one component."""
         return self.rows.epoch(cursor.parent)
 
     @override
     def whereabouts(self, cursor: BatchCursor) -> tuple[int, int | None]:
-        """Rows delivered or skipped, and the epoch that has begun."""
+        """Returns rows delivered or skipped, and the epoch that has begun."""
         return cursor.rows, self.rows.epoch_begun(cursor.parent)
 
     @override
     def remainder(self, cursor: BatchCursor, step: int, ended: bool) -> int:
-        """Rows after the cursor, if they fill no batch or the batches have ended; else 0."""
+        """Returns the rows after the cursor, if they do not fill a batch or the batches have ended; else 0."""
         if not self.drop_remainder:
             return 0
         cursor, complete = self._after_skips(cursor, step)
@@ -216,12 +216,12 @@ class BatchEngine(Engine[BatchPlan, BatchCursor, Element]):
 
     @override
     def close(self) -> None:
-        """Ends what measures documents in the background, and drops what it keeps."""
+        """Ends measuring in the background, and drops what it keeps."""
         if self.measuring is not None:
             self.measuring.close()
 
     def length(self, at_most: int) -> Length:
-        """Number of batches, counted by planning, or estimated once ``at_most`` documents are planned."""
+        """Counts batches by planning, or estimates their number after ``at_most`` documents."""
         cursor, steps = self.start(), 0
         while (extent := self.rows.extent(cursor.parent)) is not None:
             if at_most < extent.done < extent.total:
@@ -239,7 +239,7 @@ class BatchEngine(Engine[BatchPlan, BatchCursor, Element]):
         return rows * self.row_format.length
 
     def _planned(self, rows: RowPlan, size: int, after: BatchCursor) -> Planned[BatchPlan, BatchCursor]:
-        """A batch of up to ``size`` rows: what this process needs of them."""
+        """Returns what this process needs of a batch of up to ``size`` rows."""
         of_all = rows.digest()
         slots = self.view.rows(size)
         if len(rows) < size:
@@ -254,7 +254,7 @@ class BatchEngine(Engine[BatchPlan, BatchCursor, Element]):
         return Planned(BatchPlan(local, needed, size), after, spans, tokens, of_all)
 
     def _after_skips(self, cursor: BatchCursor, step: int) -> tuple[BatchCursor, bool]:
-        """The cursor after the batches that are skipped before a step, and whether there are so many.
+        """Returns the cursor after the batches skipped before a step, and whether there are so many.
 
         Nothing is read of them.
         """
@@ -288,7 +288,7 @@ def _assembling() -> str:
 
 
 def _rows_of_steps(schedule: BatchSchedule, edits: Sequence[Edit]) -> Callable[[int], int]:
-    """From a step to its first row, where a schedule holds from the last edit of the batch on."""
+    """Returns the function from a step to its first row, for a schedule in force since its last edit."""
     changes = [edit for edit in edits if edit.kind == "setting" and edit.stage == "batch"]
     if not changes:
         return schedule.first_row
@@ -297,7 +297,7 @@ def _rows_of_steps(schedule: BatchSchedule, edits: Sequence[Edit]) -> Callable[[
 
 
 def _count_rows(planner: RowPlanner[Cursor], at: Cursor) -> int:
-    """Rows after a cursor; they have to end."""
+    """Counts the rows after a cursor; they have to end."""
     total = 0
     while rows := len((taken := planner.take(at, _ROWS_AT_ONCE))[0]):
         total, at = total + rows, taken[1]
@@ -305,7 +305,7 @@ def _count_rows(planner: RowPlanner[Cursor], at: Cursor) -> int:
 
 
 def select_rows(plan: RowPlan, rows: Int64Array) -> RowPlan:
-    """The given rows of a plan, without copying where they are consecutive."""
+    """Returns the given rows of a plan, without a copy if they are consecutive."""
     if len(rows) == 0:
         return RowPlan.empty(0)
     first, last = int(rows[0]), int(rows[-1])

@@ -33,11 +33,11 @@ PlannerT = TypeVar("PlannerT", RowPlanner[Cursor], DocumentPlanner[Cursor])
 
 
 class ElementEngine(Engine[Plan, Cursor, Element], Generic[PlannerT]):
-    """What engines have in common whose elements are not batches.
+    """The common part of engines whose elements are not batches.
 
     Args:
-        planner: What plans the elements.
-        readers: Readers that plans refer to.
+        planner: The planner of the elements.
+        readers: The readers that plans refer to.
     """
 
     def __init__(self, planner: PlannerT, readers: Sequence[Reader]) -> None:
@@ -47,7 +47,7 @@ class ElementEngine(Engine[Plan, Cursor, Element], Generic[PlannerT]):
     @property
     @override
     def spans_at_once(self) -> int:
-        """Stretches of documents that are best read together."""
+        """Number of spans that are best read together."""
         return spans_at_once(len(self._readers))
 
     @property
@@ -70,7 +70,7 @@ class ElementEngine(Engine[Plan, Cursor, Element], Generic[PlannerT]):
 
     @override
     def encode(self, cursor: Cursor) -> tuple[int, dict[str, At]]:
-        """No rows are counted beside the step; and the components' integers."""
+        """Returns 0 rows, because the step counts them, and the components' integers."""
         return 0, self._planner.encode(cursor)
 
     @override
@@ -79,12 +79,12 @@ class ElementEngine(Engine[Plan, Cursor, Element], Generic[PlannerT]):
 
     @override
     def epoch(self, cursor: Cursor) -> int | None:
-        """The epoch of the next element, of a single component."""
+        """Returns the epoch of the next element, if there is one component."""
         return self._planner.epoch(cursor)
 
     @override
     def close(self) -> None:
-        """Does nothing, since nothing is open and nothing runs in the background."""
+        """Does nothing: there are no open files and no background work."""
 
 
 class RowEngine(ElementEngine[RowPlanner[Cursor]]):
@@ -112,12 +112,12 @@ class RowEngine(ElementEngine[RowPlanner[Cursor]]):
     @property
     @override
     def spans_at_once(self) -> int:
-        """Stretches of documents that are best read together; where planning reads them, those of one row."""
+        """Number of spans that are best read together; 1 if planning reads documents."""
         return super().spans_at_once if self._lengths_known else 1
 
     @override
     def whereabouts(self, cursor: Cursor) -> tuple[int, int | None]:
-        """No rows beside the step, and the epoch that has begun."""
+        """Returns 0 rows, because the step counts them, and the epoch that has begun."""
         return 0, self._planner.epoch_begun(cursor)
 
     @override
@@ -126,7 +126,7 @@ class RowEngine(ElementEngine[RowPlanner[Cursor]]):
 
     @override
     def close(self) -> None:
-        """Ends what measures documents in the background, and drops what it keeps."""
+        """Ends measuring in the background, and drops what it keeps."""
         self._measuring.close()
 
     @override
@@ -152,7 +152,7 @@ def _assembling() -> str:
 
 
 class DocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
-    """Elements are documents, as the source and the maps make them; none of them is ever dropped."""
+    """Elements are documents, as the source and the maps make them. It never drops one."""
 
     def __init__(self, planner: DocumentPlanner[Cursor], readers: Sequence[Reader]) -> None:
         super().__init__(planner, readers)
@@ -161,7 +161,7 @@ class DocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
     @property
     @override
     def spans_at_once(self) -> int:
-        """Documents that are best read together: their sizes, and what reading them takes, shows when it is done."""
+        """Number of documents that are best read together. Only reading shows their size and time."""
         return self._pace.count
 
     @property
@@ -171,12 +171,12 @@ class DocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
 
     @override
     def whereabouts(self, cursor: Cursor) -> tuple[int, int | None]:
-        """No rows, and the epoch of the next document."""
+        """Returns 0 rows, and the epoch of the next document."""
         return 0, self._planner.epoch(cursor)
 
     @override
     def counts(self, cursor: Cursor, *, ended: bool) -> dict[str, Counts]:
-        """What each component has delivered; tokens are not counted of single documents."""
+        """Returns what each component has delivered. Does not count tokens."""
         return self._planner.counts(cursor)
 
     @override
@@ -194,13 +194,13 @@ class DocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
 
 
 def pace_of(planner: DocumentPlanner[Cursor], readers: Sequence[Reader]) -> Pace:
-    """The pace at which documents are read: one by one where more gains nothing, or where a plan waits for each."""
+    """Returns the pace of reading documents: one by one if more is not faster, or if each plan waits for a read."""
     together = any(reader.reads_together for reader in readers) and not isinstance(planner, SequentialDocuments)
     return Pace(_READ_AT_ONCE * len(readers) if together else 1)
 
 
 def read_at_pace(readers: Sequence[Reader], plans: Sequence[DocumentPlan], pace: Pace) -> Documents:
-    """Reads documents together, and notes how that went.
+    """Reads documents together, and adapts the pace.
 
     Raises:
         ResumableDataError: One of them is bad, or storage fails.
@@ -218,10 +218,10 @@ def read_at_pace(readers: Sequence[Reader], plans: Sequence[DocumentPlan], pace:
 def decode_cursor(
     planner: RowPlanner[Cursor] | DocumentPlanner[Cursor], resumed: Resumed, dropped: int = 0
 ) -> Cursor:
-    """The cursor of a state, where there are no batches and a step is a row, or a document.
+    """Returns the cursor of a state without batches: a step is a row, or a document.
 
     Args:
-        planner: What plans them.
+        planner: The planner of the elements.
         resumed: The state.
         dropped: Dropped documents before it.
 
@@ -240,7 +240,5 @@ def decode_cursor(
     )
     cursor = planner.decode(saved)
     if planner.position(cursor) != position.step + dropped or position.rows:
-        raise StateError(
-            f"the state is damaged: step {position.step} and {position.rows} rows do not go with the rest"
-        )
+        raise StateError(f"the state is damaged: step {position.step} and {position.rows} rows do not match the rest")
     return cursor

@@ -25,7 +25,7 @@ class Planned(Generic[PlanT, CursorT]):
     Attributes:
         plan: What to load.
         after: The cursor after it.
-        spans: Stretches of documents to be read for it.
+        spans: Number of spans of documents to read for it.
         tokens: Tokens in them.
         digest: Digest of the whole batch that the element is, or completes, the same on every process; None where
             it is not a batch.
@@ -40,12 +40,12 @@ class Planned(Generic[PlanT, CursorT]):
 
 @dataclass(frozen=True)
 class Resumed:
-    """A state that was read.
+    """A decoded state.
 
     Attributes:
-        position: Where it is.
+        position: Its position.
         settings: Settings of the saved pipeline's shared stages, by name.
-        changes: What this restore changes about the pipeline.
+        changes: The changes of the pipeline in this restore.
     """
 
     position: Position
@@ -54,7 +54,7 @@ class Resumed:
 
     @property
     def epochs_before(self) -> dict[str, int]:
-        """By component path the number of epochs that this restore changes, where it was finite."""
+        """The saved number of epochs by component path, if it was finite and this restore changes it."""
         found: dict[str, int] = {}
         for change in self.changes:
             if change.component is None or change.stage != "repeat":
@@ -67,16 +67,16 @@ class Resumed:
 
 
 def spans_at_once(readers: int) -> int:
-    """How many spans make a read of records cheap, of so many sources."""
+    """Returns how many spans make a read of records cheap, for so many readers."""
     return max(_SPANS_AT_ONCE, _SPANS_AT_ONCE_A_READER * readers)
 
 
 class Engine(Protocol[PlanT, CursorT, ProducedT]):
-    """Plans and loads elements. It keeps no position: a cursor is a value, and planning is pure."""
+    """Plans and loads elements, without a position of its own. A cursor is a value, and planning is pure."""
 
     @property
     def spans_at_once(self) -> int:
-        """Stretches of documents that are best read together."""
+        """Number of spans that are best read together."""
         ...
 
     @property
@@ -85,56 +85,56 @@ class Engine(Protocol[PlanT, CursorT, ProducedT]):
         ...
 
     def start(self) -> CursorT:
-        """The cursor before the first element."""
+        """Returns the cursor before the first element."""
         ...
 
     def plan(self, cursor: CursorT, step: int) -> Planned[PlanT, CursorT] | None:
-        """The element of a step, whose cursor is given, or None at the end."""
+        """Plans the element of a step at its cursor; None at the end."""
         ...
 
     def load(self, plans: Sequence[PlanT]) -> Iterator[ProducedT]:
-        """Reads what the plans name, then gives their elements one by one."""
+        """Reads the spans of all plans, then yields their elements one by one."""
         ...
 
     def encode(self, cursor: CursorT) -> tuple[int, dict[str, At]]:
-        """Rows delivered, and integers by component path."""
+        """Returns rows delivered, and integers by component path."""
         ...
 
     def decode(self, resumed: Resumed) -> CursorT:
-        """The cursor of a state."""
+        """Returns the cursor of a state."""
         ...
 
     def skipping(self, cursor: CursorT, step: int, count: int) -> CursorT:
-        """The cursor that will skip ``count`` elements before that of a step."""
+        """Returns the cursor that will skip ``count`` elements before that of a step."""
         ...
 
     def counts(self, cursor: CursorT, *, ended: bool) -> dict[str, Counts]:
-        """What each component has delivered; ``ended`` if there is no further element."""
+        """Returns what each component has delivered; ``ended`` if there is no next element."""
         ...
 
     def epoch(self, cursor: CursorT) -> int | None:
-        """The epoch of the next element, of a single component; None where epochs have no meaning."""
+        """Returns the epoch of the next element, if there is one component; None without epochs."""
         ...
 
     def whereabouts(self, cursor: CursorT) -> tuple[int, int | None]:
-        """Rows delivered, and the epoch that has begun, as far as the cursor says it: nothing is planned."""
+        """Returns rows delivered, and the epoch that has begun, from the cursor alone, without planning."""
         ...
 
     def remainder(self, cursor: CursorT, step: int, ended: bool) -> int:
-        """Rows after the cursor of a step that are known not to be delivered; ``ended`` if all elements are."""
+        """Returns the rows after a cursor that will not be delivered; ``ended`` if all elements are delivered."""
         ...
 
     def close(self) -> None:
-        """Ends what runs in the background, and drops what is kept."""
+        """Ends background work, and drops what is kept."""
         ...
 
     def cells(self, rows: int) -> int:
-        """Cells, tokens and padding, of so many rows."""
+        """Returns the number of cells in so many rows: tokens and padding."""
         ...
 
 
 class Resource(Protocol):
-    """What belongs to one iterator, which closes it."""
+    """A resource of one iterator, which closes it."""
 
     def close(self) -> None:
         """Frees memory and files, without waiting."""

@@ -1,4 +1,4 @@
-"""The engine of pipelines that end with documents, where some of them are dropped."""
+"""The engine of pipelines that end with documents and may drop some."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from resumable_data.state import At
 
 @dataclass(frozen=True)
 class FilteredCursor:
-    """Where the documents that are not dropped are.
+    """A position among the documents that are not dropped.
 
     Attributes:
         documents: The cursor among all documents, after the last that was delivered.
-        dropped: Dropped documents before it, of each component that may drop some.
+        dropped: Number of dropped documents before it, for each component that may drop some.
     """
 
     documents: Cursor
@@ -47,7 +47,7 @@ class _Read:
 class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
     """Elements are the documents that no stage dropped.
 
-    Which these are shows only when they are read, so that planning reads, many at a time.
+    Only reading shows which these are. So planning reads, many documents at a time.
     """
 
     def __init__(self, planner: DocumentPlanner[Cursor], readers: Sequence[Reader]) -> None:
@@ -59,7 +59,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
     @property
     @override
     def spans_at_once(self) -> int:
-        """One: to plan a document is to read it."""
+        """One: planning a document reads it."""
         return 1
 
     @override
@@ -68,7 +68,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
 
     @override
     def plan(self, cursor: FilteredCursor, step: int) -> Planned[Plan, FilteredCursor] | None:
-        """The next document that is kept, which is its own plan."""
+        """Plans the next document that is kept, which is its own plan."""
         _, found = self._next(cursor)
         return None if found is None else Planned(found[0], found[1], 1, 0)
 
@@ -78,7 +78,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
 
     @override
     def encode(self, cursor: FilteredCursor) -> tuple[int, dict[str, At]]:
-        """No rows; and the components' integers, after them the number of dropped documents where some may be."""
+        """Returns 0 rows, and the components' integers, with the number of dropped documents last if some may be."""
         at = self._planner.encode(cursor.documents)
         for reader, dropped in zip(self._dropping, cursor.dropped, strict=True):
             path = self._planner.components[reader]
@@ -91,25 +91,25 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
         dropped: list[int] = []
         for reader in self._dropping:
             path = self._planner.components[reader]
-            # A component that was added since has dropped nothing.
+            # A component that was added since has not dropped any.
             dropped += take_last(at, path, integers.DROPPED) if path in at else (0,)
         without = replace(resumed, position=replace(resumed.position, at=at))
         return FilteredCursor(decode_cursor(self._planner, without, sum(dropped)), tuple(dropped))
 
     @override
     def epoch(self, cursor: FilteredCursor) -> int | None:
-        """The epoch of the next document, of a single component."""
+        """Returns the epoch of the next document, if there is one component."""
         return self._planner.epoch(cursor.documents)
 
     @override
     def whereabouts(self, cursor: FilteredCursor) -> tuple[int, int | None]:
-        """No rows, and the epoch of the next document, dropped or not."""
+        """Returns 0 rows, and the epoch of the next document, dropped or not."""
         return 0, self._planner.epoch(cursor.documents)
 
     @override
     def counts(self, cursor: FilteredCursor, *, ended: bool) -> dict[str, Counts]:
-        """Documents delivered, and those dropped up to the next; their tokens are not counted."""
-        with suppress(ResumableDataError):  # Whoever asks for the next document will be told.
+        """Counts documents delivered, and those dropped before the next; does not count tokens."""
+        with suppress(ResumableDataError):  # The next call of plan raises the error.
             cursor, _ = self._next(cursor)
         counted = self._planner.counts(cursor.documents)
         for reader, dropped in zip(self._dropping, cursor.dropped, strict=True):
@@ -123,7 +123,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
         return 0
 
     def _next(self, cursor: FilteredCursor) -> tuple[FilteredCursor, tuple[Document, FilteredCursor] | None]:
-        """The cursor before the next document that is kept; and that one with the cursor after it, if any.
+        """Returns the cursor before the next kept document, and that document with the cursor after it, if any.
 
         Raises:
             SourceError: No document of a whole epoch is kept.
@@ -141,15 +141,15 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
         raise SourceError(name_no_document(", ".join(self._planner.components.values()), passed, passed))
 
     def _document(self, cursor: Cursor) -> _Read | None:
-        """The document at a cursor, kept or not, or None at the end; those that follow are read with it."""
+        """Returns the document at a cursor, kept or not, or None at the end. Reads following documents with it."""
         read = self._read
         if cursor not in read:
-            # Another thread that plans has its own dictionary at hand.
+            # A new dictionary, because another thread may plan from the old one.
             read = self._read = self._read_from(cursor)
         return read.get(cursor)
 
     def _read_from(self, cursor: Cursor) -> dict[Cursor, _Read]:
-        """Documents from a cursor on, each by the cursor before it."""
+        """Reads documents from a cursor on, each by the cursor before it."""
         cursors, plans = [cursor], list[DocumentPlan]()
         for _ in range(self._pace.count):
             plan, after = self._planner.take(cursors[-1], 1)
@@ -164,7 +164,7 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
         except ResumableDataError:
             if len(plans) == 1:
                 raise
-            # Those before the one that fails can still be had.
+            # Documents before the bad one are still delivered.
             documents = read_at_pace(self._readers, plans[:1], self._pace)
         return {
             cursors[i]: _Read(int(plans[i].reader[0]), document, kept, cursors[i + 1])
@@ -175,5 +175,5 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
 def document_engine(
     planner: DocumentPlanner[Cursor], readers: Sequence[Reader]
 ) -> DocumentEngine | FilteredDocumentEngine:
-    """The engine of documents: one that reads in order to plan only where some of them may be dropped."""
+    """Returns the engine of documents. Only if some may be dropped does it read to plan."""
     return FilteredDocumentEngine(planner, readers) if planner.dropping else DocumentEngine(planner, readers)

@@ -1,4 +1,4 @@
-"""How many documents are read together, where only reading shows how long that takes and how large they are."""
+"""Decides how many documents to read together, if only reading shows their time and size."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ _MOST_BYTES = 2**24
 
 
 class Pace:
-    """Few documents at first, then twice as many, while they come quickly and are small.
+    """The number of documents a read: few at first, then twice as many while reads are fast and documents small.
 
-    A read takes some time however many documents it has, which is worth more documents, and some time for each of
-    them, which is not. It decides nothing but how much is read at once.
+    A read takes a fixed time, which more documents share, and a time for each document, which they do not. The pace
+    never affects the data.
 
     Args:
-        most: The most documents.
+        most: At most so many documents a read.
 
     Attributes:
-        count: How many to read next.
+        count: Number of documents to read next.
     """
 
     def __init__(self, most: int) -> None:
@@ -27,7 +27,7 @@ class Pace:
         self._each = 0.0
 
     def note(self, count: int, seconds: float, size: int) -> None:
-        """Hears how a read went.
+        """Adapts the pace to a read.
 
         Args:
             count: Documents that were read.
@@ -50,11 +50,11 @@ class Pace:
         self.count = max(most, 1)
 
     def restart(self) -> None:
-        """Begins with one document again, so that those before one that failed are read without it."""
+        """Begins with one document again, so that documents before a bad one are read without it."""
         self.count = 1
 
     def _learn(self, count: int, seconds: float) -> None:
-        """Tells apart what the call takes and what each document does, by a read before of another size."""
+        """Separates the time of the call from that of each document, by an earlier read of another size."""
         before_count, before_seconds = self._before
         if count == before_count:
             self._each = max(0.0, (seconds - self._call) / count)

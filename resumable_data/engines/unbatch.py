@@ -21,10 +21,10 @@ from resumable_data.state import At
 
 @dataclass(frozen=True)
 class UnbatchCursor:
-    """Where a pipeline of rows is.
+    """A position in a pipeline of rows.
 
     Attributes:
-        batch: The batches' cursor, before the batch that the next row is of.
+        batch: The batches' cursor, before the batch of the next row.
         row: Rows of that batch before the cursor.
     """
 
@@ -37,7 +37,7 @@ class UnbatchEngine(Engine[BatchPlan, UnbatchCursor, Element]):
 
     Args:
         batches: The engine of the batches.
-        rows: Rows of a batch that this process is given.
+        rows: Number of rows of a batch that this process gets.
         steps: Number of batches after which rows end, or None for all there are.
     """
 
@@ -50,7 +50,7 @@ class UnbatchEngine(Engine[BatchPlan, UnbatchCursor, Element]):
     @property
     @override
     def spans_at_once(self) -> int:
-        """Stretches of documents that are best read together."""
+        """Number of spans that are best read together."""
         return self._batches.spans_at_once
 
     @property
@@ -86,7 +86,7 @@ class UnbatchEngine(Engine[BatchPlan, UnbatchCursor, Element]):
 
     @override
     def encode(self, cursor: UnbatchCursor) -> tuple[int, dict[str, At]]:
-        """Those of the batch that the next row is of, whose rows are counted by the step."""
+        """Returns the integers of the batch of the next row. The step counts the rows within it."""
         return self._batches.encode(cursor.batch)
 
     @override
@@ -101,27 +101,27 @@ class UnbatchEngine(Engine[BatchPlan, UnbatchCursor, Element]):
 
     @override
     def epoch(self, cursor: UnbatchCursor) -> int | None:
-        """The epoch in which the batch begins that the next row is of."""
+        """Returns the epoch in which the batch of the next row begins."""
         return self._batches.epoch(cursor.batch)
 
     @override
     def whereabouts(self, cursor: UnbatchCursor) -> tuple[int, int | None]:
-        """Those of the batch that the next row is of."""
+        """Returns rows and epoch of the batch of the next row."""
         return self._batches.whereabouts(cursor.batch)
 
     @override
     def close(self) -> None:
-        """Ends what measures documents in the background, and drops what it keeps."""
+        """Ends measuring in the background, and drops what it keeps."""
         self._batches.close()
 
     @override
     def counts(self, cursor: UnbatchCursor, *, ended: bool) -> dict[str, Counts]:
-        """What each component has delivered in whole batches."""
+        """Returns what each component has delivered in whole batches."""
         return self._batches.counts(cursor.batch, ended=ended)
 
     @override
     def remainder(self, cursor: UnbatchCursor, step: int, ended: bool) -> int:
-        """Rows that will not be delivered, because they fill no batch."""
+        """Returns how many rows are not delivered because they do not fill a batch."""
         return self._batches.remainder(cursor.batch, step // self._rows, ended)
 
     @override
@@ -129,7 +129,7 @@ class UnbatchEngine(Engine[BatchPlan, UnbatchCursor, Element]):
         return self._batches.cells(rows)
 
     def _batch(self, cursor: BatchCursor, step: int) -> Planned[BatchPlan, BatchCursor] | None:
-        # Kept for speed alone: it follows from the cursor.
+        # Kept only for speed: it follows from the cursor.
         kept = self._planned
         if kept is None or kept[0] is not cursor:
             kept = cursor, self._batches.plan(cursor, step)
@@ -138,7 +138,7 @@ class UnbatchEngine(Engine[BatchPlan, UnbatchCursor, Element]):
 
 
 def _row(batch: LLMBatch, place: int) -> LLMBatch:
-    """A row, whose document borders are computed when they are asked for: it is not cut within."""
+    """Returns a row of a batch. Its document borders are computed when they are asked for."""
 
     def at_place(field: PyTree) -> PyTree:
         return field[place]

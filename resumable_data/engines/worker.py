@@ -15,7 +15,7 @@ from resumable_data.state import At
 
 @dataclass(frozen=True)
 class Worker:
-    """Which elements a worker delivers: those of steps ``index``, ``index + count``, and so on.
+    """One of several workers. It delivers the elements of steps ``index``, ``index + count``, and so on.
 
     Attributes:
         index: Its number among the workers.
@@ -26,11 +26,11 @@ class Worker:
     count: int
 
     def delivers(self, step: int) -> bool:
-        """Whether the element of a step is its own."""
+        """Returns whether it delivers the element of a step."""
         return step % self.count == self.index
 
     def count_before(self, step: int) -> int:
-        """How many of its elements come before a step.
+        """Counts its elements before a step.
 
         >>> Worker(1, 3).count_before(5)
         2
@@ -39,13 +39,13 @@ class Worker:
 
 
 ALONE = Worker(0, 1)
-"""The worker of a process that has no others."""
+"""The only worker of a process."""
 
 
 class WorkerEngine(Engine[Plan, Cursor, Element]):
-    """An engine whose elements are None where another worker delivers them; of these nothing is read.
+    """An engine that reads the elements of one worker; the elements of other workers are None.
 
-    Positions are those of the whole pipeline, so that the state of a worker is a state of the pipeline.
+    Positions are those of the whole pipeline, so the state of a worker is a state of the pipeline.
     """
 
     def __init__(self, engine: Engine[Plan, Cursor, Element], worker: Worker) -> None:
@@ -69,7 +69,7 @@ class WorkerEngine(Engine[Plan, Cursor, Element]):
 
     @override
     def plan(self, cursor: Cursor, step: int) -> Planned[Plan, Cursor] | None:
-        """The element of a step, without what to load where it is another worker's."""
+        """Plans the element of a step. The plan is None if another worker delivers it."""
         planned = self._engine.plan(cursor, step)
         if planned is None or self._worker.delivers(step):
             return planned
@@ -77,7 +77,7 @@ class WorkerEngine(Engine[Plan, Cursor, Element]):
 
     @override
     def load(self, plans: Sequence[Plan]) -> Iterator[Element]:
-        """The worker's own elements, and None for the others."""
+        """Loads the worker's own elements; the others are None."""
         own = [plan for plan in plans if plan is not None]
         loaded = self._engine.load(own) if own else iter(())
         return (None if plan is None else next(loaded) for plan in plans)
@@ -108,7 +108,7 @@ class WorkerEngine(Engine[Plan, Cursor, Element]):
 
     @override
     def close(self) -> None:
-        """Ends what runs in the background, and drops what is kept."""
+        """Ends background work, and drops what is kept."""
         self._engine.close()
 
     @override
@@ -123,5 +123,5 @@ class WorkerEngine(Engine[Plan, Cursor, Element]):
 
     @override
     def cells(self, rows: int) -> int:
-        """Cells, tokens and padding, of so many rows."""
+        """Returns the number of cells in so many rows: tokens and padding."""
         return self._engine.cells(rows)

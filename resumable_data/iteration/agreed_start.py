@@ -1,4 +1,4 @@
-"""Processes that deliver batches together begin at one position, or say how they differ."""
+"""Checks that processes which deliver batches together begin at one position."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from resumable_data.state import State
 from resumable_data.timing import Work
 from resumable_data.waits import Doing
 
-# One process may evaluate, or write, alone for long before it comes.
+# One process may evaluate or write alone for a long time before it arrives.
 _TIMEOUT_SECONDS = 3600
 
 
@@ -17,7 +17,7 @@ class AgreedStart:
     """The agreement of several processes before the first batch of each position.
 
     Args:
-        processes: The processes that deliver batches together, ascending; none where this one does so alone.
+        processes: The processes that deliver batches together, ascending; empty if this process is alone.
     """
 
     def __init__(self, processes: Sequence[int]) -> None:
@@ -25,15 +25,15 @@ class AgreedStart:
         self._agreed = False
 
     def forget(self) -> None:
-        """This process goes to another position, where the processes have to agree anew."""
+        """Forgets the agreement, because this process goes to another position."""
         self._agreed = False
 
     def agree(self, state: Callable[[], State]) -> None:
         """Waits until all processes are at the position of a state, unless they agreed on it already.
 
         Raises:
-            PipelineMismatchError: The others are at another position.
-            PeerError: They cannot go on, or do not come.
+            PipelineMismatchError: Other processes are at another position.
+            PeerError: Other processes cannot go on, or do not arrive.
         """
         if self._processes and not self._agreed:
             with Doing(_agreeing, Work.EXCHANGING):

@@ -1,4 +1,4 @@
-"""A generator run by a thread, a bounded number of elements ahead."""
+"""An iterator that a thread runs a bounded number of elements ahead."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class BackgroundIterator(Generic[ElementT], Iterator[ElementT]):
     An error of the iterator is raised where it occurred, after all elements before it.
 
     Args:
-        elements: What to produce; used by the thread alone.
-        ahead: How many elements may wait.
-        within: Gives the context in which the thread runs.
+        elements: The iterator to run. Only the thread uses it.
+        ahead: At most so many elements wait.
+        within: Returns the context in which the thread runs.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class BackgroundIterator(Generic[ElementT], Iterator[ElementT]):
             return element
 
     def __len__(self) -> int:
-        """How many wait."""
+        """Number of elements that wait."""
         return len(self._waiting)
 
     @property
@@ -63,7 +63,7 @@ class BackgroundIterator(Generic[ElementT], Iterator[ElementT]):
         return self._thread
 
     def start(self) -> None:
-        """Starts the thread, unless that is done. One that is stopped starts no more: nobody would wait for it."""
+        """Starts the thread once. After ``stop`` it does not start, because nobody would wait for it."""
         with self._changed:
             if self._thread is None and not self._stopped:
                 thread = Thread(target=self._produce, name="resumable_data prefetch", daemon=True)
@@ -71,7 +71,7 @@ class BackgroundIterator(Generic[ElementT], Iterator[ElementT]):
                 self._thread = thread
 
     def stop(self) -> None:
-        """Tells the thread to end, and drops what waits."""
+        """Tells the thread to end, and drops the elements that wait."""
         with self._changed:
             self._stopped = True
             self._waiting.clear()
@@ -98,7 +98,7 @@ class BackgroundIterator(Generic[ElementT], Iterator[ElementT]):
             self._changed.notify_all()
 
     def _put(self, element: ElementT) -> bool:
-        """Adds an element when there is room; False once stopped."""
+        """Adds an element when there is room. Returns False after a stop."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._waiting) < self._ahead or self._stopped)
             if not self._stopped:

@@ -10,7 +10,7 @@ ElementT_co = TypeVar("ElementT_co", covariant=True)
 
 
 class EpochIterator(Protocol[ElementT_co]):
-    """What knows its epoch."""
+    """An iterator that knows its epoch."""
 
     @property
     def epoch(self) -> int | None:
@@ -18,12 +18,12 @@ class EpochIterator(Protocol[ElementT_co]):
         ...
 
     def __next__(self) -> ElementT_co:
-        """The next element."""
+        """Returns the next element."""
         ...
 
 
 class Epoch(Generic[ElementT]):
-    """The elements of one epoch that are left: those that begin in it.
+    """The remaining elements that begin in one epoch.
 
     Attributes:
         number: The epoch, counted from 0.
@@ -48,20 +48,20 @@ class Epoch(Generic[ElementT]):
         return f"<epoch {self.number}>"
 
     def count_left(self) -> int | None:
-        """Elements of the epoch that are left; None where documents would have to be read to know.
+        """Counts the remaining elements of the epoch; None if that would read documents.
 
-        They are planned, at about a microsecond a document.
+        Plans them, which takes about a microsecond a document.
         """
         return self._count_left(self.number)
 
 
 class Epochs(Generic[ElementT]):
-    """Gives the epochs of an iterator from the present one on.
+    """The epochs of an iterator from the present one on.
 
     Args:
         elements: The iterator.
-        has_next: Whether it has a further element.
-        count_left: From an epoch to the number of its elements that are left, or None.
+        has_next: Returns whether it has another element.
+        count_left: Returns the number of remaining elements of an epoch, or None.
     """
 
     def __init__(

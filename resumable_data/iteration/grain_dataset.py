@@ -21,8 +21,8 @@ class PipelineIterDataset(grain.IterDataset[Element]):
 
     Args:
         open_: Makes an iterator of the pipeline.
-        bound: Whether its batches lie on devices, or come together with those of other processes.
-        struct: Gives shapes and dtypes of the first element.
+        bound: Whether its batches lie on devices, or are delivered together with other processes.
+        struct: Returns shapes and dtypes of the first element.
         allow: What may differ between a saved pipeline and this one, as ``DataIterator.set_state`` takes it.
     """
 
@@ -42,15 +42,15 @@ class PipelineIterDataset(grain.IterDataset[Element]):
 
     @property
     def _element_spec(self) -> PyTree:
-        """What ``grain.experimental.get_element_spec`` asks for."""
+        """Shapes and dtypes for ``grain.experimental.get_element_spec``."""
         return self._struct()
 
     def set_slice(self, sl: slice, sequential_slice: bool = False) -> None:
-        """Makes this dataset that of one worker: Grain calls it in each worker of ``mp_prefetch``, on a copy.
+        """Limits this dataset to one worker. Grain calls it on a copy, in each worker of ``mp_prefetch``.
 
         Args:
-            sl: Which elements the worker delivers: of ``n`` workers number ``i`` has ``slice(i, None, n)``.
-            sequential_slice: Whether workers shall have stretches of the data instead, which is refused.
+            sl: The elements that the worker delivers: ``slice(i, None, n)`` for worker ``i`` of ``n``.
+            sequential_slice: Whether each worker gets one stretch of the data; must be False.
 
         Raises:
             PipelineError: The slice would change the order.
@@ -69,7 +69,7 @@ class PipelineIterDataset(grain.IterDataset[Element]):
 
 
 class PipelineDatasetIterator(grain.DatasetIterator[Element]):
-    """A ``DataIterator`` as Grain drives it; states are the same, and go from either to the other.
+    """A ``DataIterator`` for Grain. Each of the two can restore a state of the other.
 
     Args:
         iterator: The iterator of a worker.
@@ -92,11 +92,11 @@ class PipelineDatasetIterator(grain.DatasetIterator[Element]):
         return next(self._iterator)
 
     def get_state(self) -> State:
-        """The position after the last element handed over, as plain JSON values."""
+        """Returns the position after the last delivered element, as plain JSON values."""
         return self._iterator.get_state()
 
     def set_state(self, state: State) -> None:
-        """Goes to a saved position, whole or not at all.
+        """Goes to a saved position, or changes nothing if that fails.
 
         Raises:
             StateError: The state is damaged, or of a version that this release cannot read.
@@ -105,14 +105,14 @@ class PipelineDatasetIterator(grain.DatasetIterator[Element]):
         self._iterator.set_state(state, self._allow)
 
     def _get_next_index(self) -> int:
-        """What ``grain.experimental.get_next_index`` asks for: how many elements this worker has delivered."""
+        """Returns how many elements this worker has delivered, for ``grain.experimental.get_next_index``."""
         return self._worker.count_before(self._iterator.step)
 
     def _set_next_index(self, index: int) -> None:
-        """What ``grain.experimental.set_next_index`` asks for; nothing is read.
+        """Goes to an element of this worker without reading, for ``grain.experimental.set_next_index``.
 
         Raises:
-            ValueError: There is no such element, or it could be found by reading alone.
+            ValueError: There is no such element, or only reading could find it.
         """
         self._iterator.seek(self._worker.index + index * self._worker.count)
 

@@ -47,11 +47,11 @@ class DataIterator(Shown, Generic[ElementT]):
     of its own.
 
     Args:
-        open_: Opens the pipeline, in a run of so many logical shards; None for a run that begins.
+        open_: Opens the pipeline with the logical shards of a run; None for a new run.
         prefetch: Elements that a thread keeps ready, or 0 to load in the calling thread.
-        start: What the processes that deliver the same batches agree on before the first.
+        start: The agreement of processes before the first batch.
         explain: From a step and a state, what the batch of that step consists of; None where there are no batches.
-        pipeline: The last stage, for those who ask about its run.
+        pipeline: The last stage, for questions about its run.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class DataIterator(Shown, Generic[ElementT]):
         return place.opened.engine.epoch(place.cursor)
 
     def __repr__(self) -> str:
-        """Where it is, from its position alone: it reads and plans nothing, also after ``close``.
+        """Shows the position, without reading or planning, also after ``close``.
 
         >>> import resumable_data as rd
         >>> iter(rd.Dataset.from_source(rd.SyntheticSource(4, [3])).pad(3, eod_id=0).batch(2))
@@ -113,14 +113,14 @@ class DataIterator(Shown, Generic[ElementT]):
     def __next__(self) -> ElementT:
         self._check_moves()
         with self._taking:
-            # Kept until it is handed over, for a callback that fails.
+            # Kept until it is delivered, because a callback may fail.
             self._peeked = element, after, tokens = self._advance()
             self._meter.hand_over(tokens, len(self._loading))
             self._peeked, self._place = None, self._place.after(after)  # both, or neither if a Ctrl-C comes
             return element
 
     def peek(self) -> ElementT:
-        """The next element, without moving: it will be handed over again.
+        """Returns the next element without moving: ``next`` returns it again.
 
         Raises:
             StopIteration: There is none.
@@ -152,7 +152,7 @@ class DataIterator(Shown, Generic[ElementT]):
             self._start_loading()
 
     def epochs(self) -> Epochs[ElementT]:
-        """The epochs from the present one on, each with the elements that begin in it.
+        """Returns the epochs from the present one on, each with the elements that begin in it.
 
         A batch may hold the end of one epoch and the beginning of the next. It belongs to the epoch in which it
         begins. After ``set_state`` the present epoch goes on in its middle, and so does one whose loop was left.
@@ -172,7 +172,7 @@ class DataIterator(Shown, Generic[ElementT]):
         return Epochs(self, self._has_next, self._count_left)
 
     def get_state(self) -> State:
-        """The position after the last element handed over, as plain JSON values."""
+        """Returns the position after the last delivered element, as plain JSON values."""
         place = self._place
         rows, at = place.opened.engine.encode(place.cursor)
         return encode(place.opened.description, Position(place.step, rows, at, place.edits, place.digests))
@@ -289,7 +289,7 @@ class DataIterator(Shown, Generic[ElementT]):
 
     @property
     def edits(self) -> tuple[Edit, ...]:
-        """What was changed about the pipeline while it ran, oldest first."""
+        """The changes to the pipeline during the run, oldest first."""
         return self._place.edits
 
     @property
@@ -325,7 +325,7 @@ class DataIterator(Shown, Generic[ElementT]):
         return self._explain(step, self.get_state())
 
     def stats(self) -> Stats:
-        """Where the time went so far: how long the trainer waited, and what loading took. It prints as a table.
+        """Returns how the time was spent so far: in waiting and in loading. It prints as a table.
 
         Two of them can be subtracted, for what came between. They are not part of a state.
 
@@ -361,7 +361,7 @@ class DataIterator(Shown, Generic[ElementT]):
 
     @property
     def bad_records(self) -> list[LeftOut]:
-        """The bad records that ``skip_bad_records`` has left out in this process, those read ahead included."""
+        """Returns the bad records that ``skip_bad_records`` left out in this process, including those read ahead."""
         return self._place.opened.left_out()
 
     def description(self) -> JsonDict:
@@ -375,8 +375,8 @@ class DataIterator(Shown, Generic[ElementT]):
         """
         self._closed = True
         if self._process != os.getpid():
-            return  # The threads and files are those of the process that this one is a fork of.
-        # It ends waits for other processes, in which the threads that load ahead may be.
+            return  # The threads and files belong to the parent process of this fork.
+        # Threads that load ahead may wait for other processes; this ends their wait.
         self._place.opened.engine.close()
         self._drop_loaded()
         self._place.opened.close()
@@ -408,7 +408,7 @@ class DataIterator(Shown, Generic[ElementT]):
             raise PipelineError("on_batch: a callback must not move its iterator: do so after next has returned")
 
     def _advance(self) -> Loaded[ElementT]:
-        """The next element; peeked, or loaded."""
+        """Returns the next element, peeked or loaded."""
         if self._closed:
             raise ValueError("this iterator is closed")
         if self._peeked is not None:
@@ -420,7 +420,7 @@ class DataIterator(Shown, Generic[ElementT]):
                 self._start.agree(self.get_state)
                 following = self._loading.take(self._place)
         except BaseException:
-            # What follows starts again from the position, which has not moved.
+            # The next call starts again from the position, which has not moved.
             self._drop_loaded()
             raise
         if following is None:
@@ -438,11 +438,11 @@ class DataIterator(Shown, Generic[ElementT]):
         return True
 
     def _count_left(self, epoch: int) -> int | None:
-        """Elements left that begin in an epoch, by planning alone; None where that would read documents."""
+        """Counts remaining elements that begin in an epoch; None if that would read documents."""
         return elements_left(self._place, epoch)
 
     def _warn_of_nothing(self) -> None:
-        """Warns where the data ends before the first batch."""
+        """Warns if the data ends before the first batch."""
         place = self._place
         if place.step == 0 and (left := place.opened.engine.remainder(place.cursor, 0, ended=True)):
             warnings.warn(
@@ -452,7 +452,7 @@ class DataIterator(Shown, Generic[ElementT]):
             )
 
     def _start_loading(self) -> None:
-        """Starts the threads that load ahead, if there are to be any."""
+        """Starts the threads that load ahead, if prefetch is on."""
         if not (self._closed or self._ended):
             self._loading.start(self._place)
 
@@ -480,7 +480,7 @@ class DataIterator(Shown, Generic[ElementT]):
 
 
 def _removed(edits: Sequence[Edit]) -> list[Delivered]:
-    """What components have delivered that are removed since."""
+    """Returns what removed components have delivered."""
     return [
         counts
         for edit in edits

@@ -1,4 +1,4 @@
-"""Loading elements ahead of the one that is asked for: many in one read, and in threads where that is wished."""
+"""Loads elements ahead of the next one: many in one read, and in threads if prefetch is on."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from resumable_data.waits import Doing
 ElementT = TypeVar("ElementT")
 
 Loaded = tuple[ElementT, After, int]
-"""An element that is loaded, what is known of the position after it, and how many tokens were read for it."""
+"""A loaded element, the position after it, and the number of tokens read for it."""
 
 
 class LoadedAhead(Generic[ElementT]):
     """Elements from a cursor on, each with the position after it, loaded here or by three threads.
 
-    With prefetching one thread plans, one reads what is planned, and one assembles what was read, so that storage,
-    decompression and arithmetic do not wait for each other.
+    With prefetch, one thread plans, one reads and one assembles. So storage, decompression and arithmetic do not wait
+    for each other.
 
     Args:
         engine: What plans and loads.
-        cursor: Where to begin.
-        step: Its step.
+        cursor: The first position.
+        step: The step of the cursor.
         prefetch: Elements that a thread keeps ready, or 0 to load in the calling thread.
         clocks: Count the time of the threads.
     """
@@ -53,14 +53,14 @@ class LoadedAhead(Generic[ElementT]):
         stages = [assembling, reading, planning]
         self._elements = self._waiting = assembling
         self._start = assembling.start
-        # The threads know nothing of this object, so that dropping it, or exiting, ends them.
+        # The threads hold no reference to this object, so dropping it, or exiting, ends them.
         self._end = weakref.finalize(self, _close, stages, os.getpid())
 
     def __next__(self) -> Loaded[ElementT]:
         return next(self._elements)
 
     def __len__(self) -> int:
-        """Elements that are loaded and wait; 0 where nothing is loaded before it is asked for."""
+        """Number of elements that are loaded and wait; 0 without prefetch."""
         return len(self._waiting)
 
     def start(self) -> None:
@@ -74,7 +74,7 @@ class LoadedAhead(Generic[ElementT]):
 
 def _close(stages: list[BackgroundIterator[Element]], process: int) -> None:
     if os.getpid() != process:
-        return  # A fork has not these threads, and nobody would give back the locks that they held.
+        return  # A fork does not have these threads, and nobody would release their locks.
     for stage in stages:
         stage.stop()
     join_all([stage.thread for stage in stages if stage.thread is not None])
@@ -85,9 +85,9 @@ class Chunk(Generic[ElementT]):
     """Elements that were read together.
 
     Attributes:
-        elements: They themselves, assembled one by one when asked for.
-        after: What is known of the position after each.
-        tokens: Tokens that were read for each.
+        elements: The elements, each assembled when it is taken.
+        after: The position after each.
+        tokens: Number of tokens read for each.
     """
 
     elements: Iterator[ElementT]
@@ -96,7 +96,7 @@ class Chunk(Generic[ElementT]):
 
 
 def load(engine: Engine[Plan, Cursor, ElementT], planned: Iterator[list[PlannedAhead]]) -> Iterator[Chunk[ElementT]]:
-    """The planned elements, read."""
+    """Reads planned elements."""
     for elements in planned:
         with Doing(_reading, Work.READING):
             loaded = _loaded(engine, [element.plan for element in elements])
@@ -108,7 +108,7 @@ def _reading() -> str:
 
 
 def _loaded(engine: Engine[Plan, Cursor, ElementT], plans: list[Plan]) -> Iterator[ElementT]:
-    """Elements of the plans. Where a record is bad, those before it can still be had."""
+    """Loads elements of plans. If a record is bad, the elements before it are still delivered."""
     try:
         return engine.load(plans)
     except ResumableDataError:
@@ -116,6 +116,6 @@ def _loaded(engine: Engine[Plan, Cursor, ElementT], plans: list[Plan]) -> Iterat
 
 
 def one_by_one(chunks: Iterator[Chunk[ElementT]]) -> Iterator[Loaded[ElementT]]:
-    """The elements of all chunks, each with the position after it, and its tokens."""
+    """Yields the elements of all chunks, each with the position after it, and its tokens."""
     for chunk in chunks:
         yield from zip(chunk.elements, chunk.after, chunk.tokens, strict=True)

@@ -1,4 +1,4 @@
-"""What an iterator has loaded from its place on, in its own thread or ahead of it."""
+"""Loads elements from the place of an iterator on, in its thread or ahead of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ElementT = TypeVar("ElementT")
 
 
 class Loading(Generic[ElementT]):
-    """Loads from a place on, until what is loaded is dropped. Its length is how many elements are loaded and wait.
+    """Loads from a place on until ``drop``. Its length is the number of loaded elements that wait.
 
     Args:
         prefetch: Elements that threads keep ready, or 0 to load in the calling thread.
@@ -34,7 +34,7 @@ class Loading(Generic[ElementT]):
         return self._loaded is not None
 
     def start(self, place: Place[ElementT]) -> None:
-        """Starts the threads that load from a place on, if there are to be any."""
+        """Starts the threads that load from a place on, if prefetch is on."""
         if self._prefetch:
             self._from(place).start()
 
@@ -50,8 +50,8 @@ class Loading(Generic[ElementT]):
         return next(loaded, None)
 
     def drop(self) -> None:
-        """Ends the threads, and forgets what was loaded."""
-        # Forgotten first: a Ctrl-C while closing waits must not leave what looks like the end of the data.
+        """Ends the threads, and drops loaded elements."""
+        # Dropped first: Ctrl-C while close waits must not leave a state that looks like the end of the data.
         loaded, self._loaded = self._loaded, None
         if loaded is not None:
             loaded.close()

@@ -1,4 +1,4 @@
-"""What one iterator counts: what it hands over, how long it is waited for, and the time of its threads."""
+"""Counts what an iterator delivers, how long the trainer waits for it, and the time of its threads."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from resumable_data.iteration.stats import Stats
 from resumable_data.timing import Clocks, Running, Work
 
 OnBatch = Callable[[Stats], object]
-"""Hears the stats with each batch."""
+"""A callback that gets the stats with each batch."""
 
 
 class Meter:
-    """Counts what one iterator does. It decides nothing, and its threads know no more of it than their clocks.
+    """Counts what one iterator does, and never affects it. Its threads know only their clocks.
 
     Args:
-        prefetch: Elements that are kept ready at most.
+        prefetch: At most so many elements are kept ready.
         clocks: The clocks of the threads that load.
 
     Attributes:
-        clocks: They.
+        clocks: The clocks of the threads that load.
         calls_back: Whether a callback runs.
     """
 
@@ -36,24 +36,24 @@ class Meter:
         self._callbacks: list[OnBatch] = []
 
     def waiting(self) -> Running:
-        """While the block runs, the trainer waits: one thread at a time."""
+        """Returns a context in which the trainer waits; for one thread at a time."""
         if self._began is None:
             self._began = self.clocks.now()
         return self._waiting
 
     def miss(self) -> None:
-        """An element was not ready when it was asked for."""
+        """Counts an element that was not ready when it was asked for."""
         self._not_ready += 1
 
     def add(self, callback: OnBatch) -> None:
-        """A callback for each element that is handed over from now on."""
+        """Adds a callback for each element delivered from now on."""
         self._callbacks.append(callback)
 
     def hand_over(self, tokens: int, ready: int) -> None:
-        """Counts an element of so many tokens, and calls the callbacks; one that fails leaves it uncounted.
+        """Counts an element and its tokens, and calls the callbacks. If a callback fails, the element is not counted.
 
         Raises:
-            RuntimeError: A callback raises StopIteration, which a loop would take for the end of the data.
+            RuntimeError: A callback raises StopIteration, which a loop would treat as the end of the data.
         """
         before = self._batches, self._tokens
         self._batches, self._tokens = self._batches + 1, self._tokens + tokens
@@ -74,7 +74,7 @@ class Meter:
             self.calls_back = False
 
     def stats(self, ready: int) -> Stats:
-        """All of it, while so many elements are ready."""
+        """Returns the stats; ``ready`` is the number of elements that are ready."""
         works = {work.name.lower(): self.clocks.seconds(work) for work in Work if work is not Work.NOTHING}
         return Stats(
             batches=self._batches,

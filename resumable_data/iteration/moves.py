@@ -1,4 +1,4 @@
-"""Where a move leads: pure functions from a place to another, which read nothing."""
+"""Moves of an iterator: pure functions from one place to another, which do not read."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ ElementT = TypeVar("ElementT")
 
 
 def sought(first: Place[ElementT], step: int) -> Place[ElementT]:
-    """The place before an element, found by planning all elements before it.
+    """Finds the place before an element by planning all elements before it.
 
     Args:
         first: The place before the first element.
         step: The index of the element.
 
     Raises:
-        PipelineError: There are fewer elements, or planning would read documents, whose lengths are not known.
+        PipelineError: There are fewer elements, or planning would read documents because lengths are not known.
     """
     engine = first.opened.engine
     if not engine.plans_without_reading:
         raise PipelineError(
-            "seek: lengths of documents are known only by reading, so that all before the step would be read: "
-            "restore a state of that step instead"
+            "seek: lengths of documents are known only by reading, so seek would read all documents before the "
+            "step: restore a state of that step instead"
         )
     place = first
     for planned in islice(plan_one_by_one(engine, place.cursor, 0), step):
@@ -39,12 +39,12 @@ def sought(first: Place[ElementT], step: int) -> Place[ElementT]:
 
 
 def skipping(place: Place[ElementT], count: int, at: int | None) -> Place[ElementT] | None:
-    """The place from which batches will be skipped; None if that skip is recorded already.
+    """Returns the place with a skip added; None if that skip is recorded already.
 
     Args:
-        place: Where the run is.
-        count: How many batches.
-        at: Before the batch of which step; None for the next.
+        place: The place of the run.
+        count: Number of batches to skip.
+        at: The step before which to skip; None for the next.
 
     Raises:
         PipelineError: The skip is impossible there.
@@ -70,7 +70,7 @@ def skipping(place: Place[ElementT], count: int, at: int | None) -> Place[Elemen
 
 
 def elements_left(place: Place[ElementT], epoch: int) -> int | None:
-    """How many elements begin in an epoch from a place on; None if finding out would read documents."""
+    """Counts the elements from a place on that begin in an epoch; None if that would read documents."""
     engine = place.opened.engine
     if not engine.plans_without_reading:
         return None

@@ -1,4 +1,4 @@
-"""A pipeline that is open."""
+"""An open pipeline."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ElementT = TypeVar("ElementT")
 
 @dataclass(frozen=True)
 class Opened(Generic[ElementT]):
-    """A pipeline that is open.
+    """An open pipeline.
 
     Attributes:
         engine: What plans and loads its elements.
         description: What decides its data.
-        shards: The logical shards of the run; None where it measures no document.
-        resources: What it has open, to be closed after the engine.
-        left_out: Gives the bad records that were left out so far.
+        shards: The logical shards of the run; None if it does not measure documents.
+        resources: Resources to close after the engine.
+        left_out: Returns the bad records that were left out so far.
     """
 
     engine: Engine[Plan, Cursor, ElementT]
@@ -34,11 +34,11 @@ class Opened(Generic[ElementT]):
     left_out: Callable[[], list[LeftOut]] = list
 
     def __post_init__(self) -> None:
-        # No thread knows of this object, so that dropping it, or exiting, ends those of the engine.
+        # No thread refers to this object, so dropping it, or exiting, ends the engine's threads.
         weakref.finalize(self, self.engine.close)
 
     def close(self) -> None:
-        """Ends what runs in the background, and frees memory and files."""
+        """Ends background work, and frees memory and files."""
         self.engine.close()
         for resource in self.resources:
             resource.close()

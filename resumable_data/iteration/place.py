@@ -1,4 +1,4 @@
-"""Where an iterator is, and where a saved state says that it was."""
+"""The place of an iterator, and the place of a saved state."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ElementT = TypeVar("ElementT")
 
 @dataclass(frozen=True)
 class Place(Generic[ElementT]):
-    """Where an iterator is: one value, so that a state that another thread takes is always that of one position.
+    """The place of an iterator. It is one value, so a state taken by another thread is always that of one position.
 
     Attributes:
         opened: The pipeline.
         step: Elements delivered.
         cursor: The engine's cursor after them.
-        edits: What was changed about the pipeline while it ran, oldest first.
-        digests: What is known by its digest: the batches before it, and the next.
+        edits: Changes to the pipeline during the run, oldest first.
+        digests: Digests of the batches before it, and of the next.
     """
 
     opened: Opened[ElementT]
@@ -38,18 +38,18 @@ class Place(Generic[ElementT]):
     digests: Digests = NOTHING_DELIVERED
 
     def after(self, after: After) -> Place[ElementT]:
-        """The place after one more element."""
+        """Returns the place after one more element."""
         digests = self.digests.after(after.delivered, after.following)
         return replace(self, step=self.step + 1, cursor=after.cursor, digests=digests)
 
 
 def restored(opened: Opened[ElementT], state: JsonObject, allow: Collection[str]) -> Place[ElementT]:
-    """The place that a state says, in a pipeline that is open in as many logical shards as its run has.
+    """Returns the place of a state, in a pipeline that was opened with the logical shards of its run.
 
     Raises:
         StateError: The state is damaged, or of a version that this release cannot read.
         PipelineMismatchError: It belongs to another pipeline or to other data, beyond what is allowed.
-        PipelineError: ``allow`` names what can never be changed.
+        PipelineError: ``allow`` names a setting that can never change.
     """
     position, settings, found = decode(opened.description, state, allow)
     _refuse_used_names(position, found)
@@ -66,20 +66,20 @@ def restored(opened: Opened[ElementT], state: JsonObject, allow: Collection[str]
 
 
 def _refuse_other_batch(place: Place[Element], expected: str) -> None:
-    """Raises PipelineMismatchError where the next batch is not the one that followed when the state was saved."""
+    """Raises PipelineMismatchError if the next batch is not the one that followed when the state was saved."""
     found = digest_of(place.opened.engine.plan(place.cursor, place.step))
     if found != expected:
         raise PipelineMismatchError(
             f"the batch of step {place.step} is not the one that followed when the state was saved: its digest was "
-            f"{expected}, is {found}. No setting differs, so that lengths of documents have changed where no "
-            "fingerprint sees it, or this release plans otherwise. Restore with the data and the release that "
+            f"{expected}, is {found}. No setting differs: either lengths of documents changed and no "
+            "fingerprint shows it, or this release plans differently. Restore with the data and the release that "
             "saved it",
             ("the documents of the next batch",),
         )
 
 
 def _refuse_used_names(position: Position, found: Sequence[Difference]) -> None:
-    """Raises PipelineMismatchError where a component is added under the name of one that was removed."""
+    """Raises PipelineMismatchError if a new component has the name of one that was removed."""
     used = {edit.component for edit in position.edits if edit.kind == "component_removed"}
     for difference in found:
         if difference.kind == "component_added" and difference.component in used:

@@ -1,4 +1,4 @@
-"""Planning elements ahead of the one that is asked for, as many at a time as are best read together."""
+"""Plans elements ahead of the next one, as many at a time as are best read together."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _TOKENS_AT_ONCE = 2**24
 
 @dataclass(frozen=True)
 class After:
-    """What is known of the position after an element.
+    """The position after an element.
 
     Attributes:
         cursor: The engine's cursor.
         delivered: The digest of the element, if it has one.
-        following: That of the next; ``"end"`` at the end of the data, ``""`` where planning it would read documents.
+        following: The digest of the next; ``"end"`` at the end of the data, ``""`` if planning it would read.
     """
 
     cursor: Cursor
@@ -31,12 +31,12 @@ class After:
 
 @dataclass(frozen=True)
 class PlannedAhead:
-    """An element that is planned.
+    """A planned element.
 
     Attributes:
         plan: What to load.
-        spans: Stretches of documents to be read for it.
-        tokens: Tokens in them.
+        spans: Number of spans of documents to read for it.
+        tokens: Number of tokens in them.
         after: The position after it.
     """
 
@@ -47,10 +47,11 @@ class PlannedAhead:
 
 
 def plan_ahead(engine: Engine[Plan, Cursor, Element], cursor: Cursor, step: int) -> Iterator[list[PlannedAhead]]:
-    """Elements from a step and its cursor on, as many at a time as are to be read together.
+    """Plans elements from a step and its cursor on, as many at a time as are best read together.
 
-    Records are cheap when hundreds are read at once: one element at first, to be quick after a resume, then twice as
-    many each time up to a limit of spans and tokens. Where elements have no known size, the engine lowers its limit.
+    Records are cheap when hundreds are read at once. The first list has one element, to be fast after a resume. Each
+    next list has twice as many, up to a limit of spans and tokens. If element sizes are not known, the engine lowers
+    its limit.
     """
     each, elements = plan_one_by_one(engine, cursor, step), 1
     while True:
@@ -63,7 +64,7 @@ def plan_ahead(engine: Engine[Plan, Cursor, Element], cursor: Cursor, step: int)
                 try:
                     following = next(each, None)
                 except ResumableDataError as error:
-                    # What is planned already is delivered first.
+                    # The elements planned so far are delivered first.
                     failure = error
                     break
                 if following is None:
@@ -80,7 +81,7 @@ def plan_ahead(engine: Engine[Plan, Cursor, Element], cursor: Cursor, step: int)
 
 
 def plan_one_by_one(engine: Engine[Plan, Cursor, Element], cursor: Cursor, step: int) -> Iterator[PlannedAhead]:
-    """Elements from a step and its cursor on, each with the digest of the next where that reads nothing."""
+    """Plans elements from a step and its cursor on, each with the digest of the next if that does not read."""
     planned = engine.plan(cursor, step)
     while planned is not None:
         step += 1
@@ -98,7 +99,7 @@ def plan_one_by_one(engine: Engine[Plan, Cursor, Element], cursor: Cursor, step:
 
 
 def digest_of(planned: Planned[Plan, Cursor] | None) -> str:
-    """The digest of a planned element; ``"end"`` at the end of the data, ``""`` where it has none."""
+    """Returns the digest of a planned element; ``"end"`` at the end of the data, ``""`` if it has none."""
     return "end" if planned is None else planned.digest or ""
 
 

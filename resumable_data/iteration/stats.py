@@ -16,31 +16,31 @@ _WORKS = {
     "assembling": "assembling",
     "placing": "placing",
 }
-_KEEPS_UP = 0.01  # Of less than this share of the time nobody has to think.
+_KEEPS_UP = 0.01  # A smaller share of the time does not matter.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stats:
-    """Where the time went, in this process, since the iterator was made.
+    """How the time was spent in this process since the iterator was made.
 
-    Times are in seconds. Those of loading are summed over its threads, each of which does one thing at a time; what
-    is in progress counts when it ends. They are not part of a state, and a restore does not set them back.
+    Times are in seconds. Times of loading are sums over its threads; each thread does one thing at a time. Work in
+    progress counts when it ends. Stats are not part of a state, and a restore does not reset them.
 
     Attributes:
         batches: Batches handed over (or rows, or documents, where there are no batches).
         tokens: Tokens that were read for them, padding excluded; 0 for documents, which are not counted.
         elapsed: Time since a batch was first asked for.
-        waited: Time that ``next`` and ``peek`` took: what the trainer waits for data.
-        planning: Time spent on which documents make up which rows.
+        waited: Time that ``next`` and ``peek`` took: the time that the trainer waits for data.
+        planning: Time spent deciding which documents make up which rows.
         exchanging: Time spent waiting for other processes: for their positions, and for lengths that they measure.
-        reading: Time spent reading records, parsing included, and on what makes flat tokens of them.
+        reading: Time spent reading and parsing records, and making flat tokens of them.
         tokenizing: Time spent in ``tokenize``.
         mapping: Time spent in functions of the user: ``map``, ``random_map``, ``filter`` and ``map_batches``.
         assembling: Time spent writing tokens into the arrays of batches.
-        placing: Time spent handing these to devices, which may copy them later.
+        placing: Time spent handing the arrays to devices, which may copy them later.
         not_ready: How many batches ``prefetch`` did not have ready when they were asked for; 0 without it.
         ready: Batches that are ready now.
-        prefetch: Batches that ``prefetch`` keeps ready at most; 0 without it.
+        prefetch: Largest number of batches that ``prefetch`` keeps ready; 0 without it.
     """
 
     batches: int = 0
@@ -59,7 +59,7 @@ class Stats:
     prefetch: int = 0
 
     def __sub__(self, earlier: Stats) -> Stats:
-        """What came after earlier stats of the same iterator; what is ``ready`` stays as it is.
+        """Returns the difference to earlier stats of the same iterator; ``ready`` and ``prefetch`` stay as they are.
 
         >>> (Stats(batches=7, waited=2.5, ready=3) - Stats(batches=5, waited=2.0, ready=9)).ready
         3
@@ -69,7 +69,7 @@ class Stats:
 
     @property
     def loading(self) -> Mapping[str, float]:
-        """Seconds of loading by what they were spent on, of all threads together."""
+        """Seconds of loading by kind of work, summed over all threads."""
         return {name: getattr(self, name) for name in _WORKS}
 
     @property
@@ -79,7 +79,7 @@ class Stats:
 
     @property
     def words(self) -> str:
-        """Which part is slow, in a sentence.
+        """A sentence that says which part is slow.
 
         >>> Stats(batches=9, elapsed=10.0, waited=3.8, reading=4.0, planning=1.0, prefetch=2).words
         'The trainer waits 38 % of the time for data; reading takes most of the loading.'
@@ -96,12 +96,12 @@ class Stats:
         return f"{found}." if self.prefetch else f"{found}. Nothing is loaded while it works: add prefetch()."
 
     def to_json(self) -> dict[str, Json]:
-        """All numbers by their names, with ``waited_share`` and ``words``; times in seconds."""
+        """Returns all numbers by name, with ``waited_share`` and ``words``; times in seconds."""
         numbers: dict[str, Json] = {field.name: getattr(self, field.name) for field in fields(self)}
         return {**numbers, "waited_share": self.waited_share, "words": self.words}
 
     def __str__(self) -> str:
-        """A small table.
+        """Returns a small table.
 
         >>> print(Stats(batches=50, tokens=10**6, elapsed=10, waited=0.5, reading=4, planning=1, ready=2, prefetch=2))
                                          seconds   ms a batch
@@ -132,7 +132,7 @@ class Stats:
         return f"{name:<28}{seconds:>12.3f}{each:>13.3f}"
 
     def _slowest(self) -> tuple[str, float]:
-        """What takes most of the loading, and its share of it; the first in the order of the work of equal ones."""
+        """Returns the slowest kind of work, and its share of the loading; the first of equal ones."""
         total = sum(self.loading.values())
         name = max(self.loading, key=self.loading.__getitem__)
         return _WORKS[name], self.loading[name] / total if total else 0.0

@@ -60,11 +60,11 @@ def exact_weights(
 
 
 def _shares(weights: Mapping[str, float], names: Sequence[str]) -> list[Fraction]:
-    """Each component's share of the whole."""
+    """Returns each component's share of the whole."""
     unknown, missing = sorted(weights.keys() - set(names)), sorted(set(names) - weights.keys())
     if unknown:
         raise PipelineError(
-            f"mix: there are weights of {unknown}, which are not components; there are {sorted(names)}"
+            f"mix: there are weights of {unknown}, which are not components; the components are {sorted(names)}"
         )
     if missing:
         raise PipelineError(f"mix: components {missing} have no weight; give each one, 0 for one that gives nothing")
@@ -126,11 +126,11 @@ class Targets:
     origin: int = 0
 
     def release(self, component: int, sample: int) -> int | None:
-        """The first place at which a component's sample may stand, or None where it never may."""
+        """The first place at which a component's sample may stand, or None if it never may."""
         return self._components[component].last_at_most(sample)
 
     def deadline(self, component: int, sample: int) -> int:
-        """The place before which a component's sample has to stand; 2**62 where it has time for ever."""
+        """The place before which a component's sample has to stand; 2**62 if there is no such place."""
         return self._components[component].first_at_least(sample + 1)
 
     def target(self, component: int, place: int) -> Fraction:
@@ -184,7 +184,7 @@ class _Curve:
         return self._before[k] + 2 * self._weights[k] * x + bend
 
     def last_at_most(self, samples: int) -> int | None:
-        """The last place at which the target is at most ``samples``; None where it is so for ever."""
+        """The last place at which the target is at most ``samples``; None if it always is."""
         if self._constant:
             weight = self._weights[0]
             return self._origin + samples * self._unit // weight if weight else None
@@ -195,7 +195,7 @@ class _Curve:
         return None if x is None else self._starts[k] + x
 
     def first_at_least(self, samples: int) -> int:
-        """The first place at which the target is at least ``samples``; 2**62 where it never is."""
+        """The first place at which the target is at least ``samples``; 2**62 if it never is."""
         if self._constant:
             weight = self._weights[0]
             return self._origin - (-samples * self._unit // weight) if weight else 2**62

@@ -108,7 +108,7 @@ class BatchSchedule:
 
     @classmethod
     def from_sizes(cls, sizes: Iterable[tuple[int, int]]) -> BatchSchedule:
-        """The schedule of these (step, size) pairs, the first of step 0.
+        """Returns the schedule of these (step, size) pairs, the first of step 0.
 
         >>> BatchSchedule.from_sizes([(0, 8), (5, 16)]).first_row(6)
         56
@@ -120,20 +120,20 @@ class BatchSchedule:
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
-        """Every batch size that occurs, ascending."""
+        """All batch sizes, ascending."""
         return tuple(sorted({stretch.size for stretch in self.stretches}))
 
     def size(self, step: int) -> int:
-        """Rows of the global batch of a step."""
+        """Returns the number of rows of the global batch of a step."""
         return self._at_step(step).size
 
     def first_row(self, step: int) -> int:
-        """The first row of a step, which is the number of rows in all steps before it."""
+        """Returns the first row of a step: the number of rows in all steps before it."""
         stretch = self._at_step(step)
         return stretch.row + (step - stretch.step) * stretch.size
 
     def step_of(self, row: int) -> int:
-        """The step whose batch contains a row."""
+        """Returns the step whose batch contains a row."""
         stretch = self.stretches[bisect_right(self._first_rows, row) - 1]
         return stretch.step + (row - stretch.row) // stretch.size
 

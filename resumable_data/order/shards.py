@@ -6,7 +6,7 @@ MOST_SHARDS = 64
 
 
 def default_shards(largest_batch: int) -> int:
-    """The number of logical shards of a pipeline whose largest batch has so many rows.
+    """Returns the default number of logical shards for the rows of the largest batch.
 
     It is the largest number from 33 to 64 that divides the batch. Where none does, it is 64, or the batch itself if
     that is smaller.

@@ -1,4 +1,4 @@
-"""Which records belong to which part of a split: dealt out at random, block by block, in constant memory."""
+"""Deals records out to the parts of a split: at random, block by block, in constant memory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MOST_BLOCK = 2**16
 
 
 def split_weights(shares: Mapping[str, float]) -> tuple[int, ...]:
-    """Records of each part in a block, for positive shares in the order of their names.
+    """Returns the records of each part in a block, for positive shares, sorted by name.
 
-    Where the shares need a block of more than 65,536 records they are rounded to one of so many.
+    If the shares need a block of more than 65,536 records, they are rounded to a block of that size.
 
     >>> split_weights({"train": 0.99, "eval": 0.01})
     (1, 99)
@@ -40,7 +40,7 @@ class Part:
     Attributes:
         weights: Records of each part in a block.
         number: Which part this is.
-        seed: Another one deals the records out in another way.
+        seed: Decides how records are dealt out.
 
     >>> train, held_out = (Part((4, 1), number, seed=0) for number in range(2))
     >>> train.records(np.arange(8)).tolist(), held_out.records(np.arange(2)).tolist()
@@ -54,13 +54,13 @@ class Part:
     seed: int
 
     def count(self, records: int) -> int:
-        """How many of so many records belong to this part."""
+        """Returns how many of ``records`` records belong to this part."""
         whole, rest = divmod(records, self._block)
         cells = (self._cells + int(self._rotations(np.array([whole]))[0])) % self._block
         return whole * len(cells) + int((cells < rest).sum())
 
     def records(self, places: Int64Array) -> Int64Array:
-        """The records at int64[n] places of this part, which are ascending: int64[n]."""
+        """Returns int64[n], ascending: the records at int64[n] places of this part."""
         blocks, ranks = np.divmod(places, len(self._cells))
         rotations = self._rotations(blocks)
         # The rotation moves the last cells of a block to its beginning.
@@ -85,7 +85,7 @@ class Part:
 
 @lru_cache(maxsize=64)
 def _cells_of(weights: tuple[int, ...], number: int, seed: int) -> Int64Array:
-    """The cells of a block that belong to a part, before rotation: int64[weights[number]], ascending."""
+    """Returns int64[weights[number]], ascending: the cells of a block that belong to a part, before rotation."""
     first = sum(weights[:number])
     order = permutation(sum(weights), "split", seed)
     return np.sort(order(np.arange(first, first + weights[number])))

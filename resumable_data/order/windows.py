@@ -1,4 +1,4 @@
-"""Where the packing windows of an epoch begin and end, and which of them are measured together."""
+"""Cuts epochs into packing windows, and groups windows that are measured together."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EpochWindows:
 
     Attributes:
         epoch_size: Documents an epoch (n).
-        size: Documents a window at most (W).
+        size: At most so many documents a window (W).
         shards: Logical shards (S).
 
     >>> windows = EpochWindows(epoch_size=10, size=4, shards=1)
@@ -47,7 +47,7 @@ class EpochWindows:
 
     @property
     def count(self) -> int:
-        """Windows an epoch."""
+        """Number of windows an epoch."""
         windows = -(-self.epoch_size // self.size)
         return windows if 2 * windows < self.shards else -(-windows // self.shards) * self.shards
 
@@ -67,7 +67,7 @@ def cut_evenly(documents: int, size: int, shards: int) -> Take:
 
     Args:
         documents: How many there are, at most ``size`` for each shard.
-        size: Documents a window at most.
+        size: At most so many documents a window.
         shards: Logical shards.
 
     >>> cut_evenly(10, 4, 4)

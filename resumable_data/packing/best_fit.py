@@ -28,7 +28,7 @@ def best_fit(
         lengths: int64[n], tokens of each document of a window.
         row_length: Tokens a row.
         same: int64[n], the first copy of each document, all copies being equally long; None where all differ.
-        max_documents: Most documents of a row; a row that holds so many takes no more. None for no bound.
+        max_documents: At most so many documents a row. None for no limit.
 
     Returns:
         The pieces and their rows, numbered as they were opened.
@@ -70,7 +70,7 @@ def _fill(
         lengths: Tokens of each piece.
         repeated: Whether the next piece is of a copy of the same document.
         row_length: Tokens a row.
-        max_documents: Most pieces of a row.
+        max_documents: At most so many pieces a row.
         together: Whether copies may meet before a row is opened.
 
     Returns:

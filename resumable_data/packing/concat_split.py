@@ -25,7 +25,7 @@ def concat_split(
         lengths: int64[n], tokens of each document of a window.
         row_length: Tokens a row.
         same: int64[n], the first copy of each document; None where all differ.
-        max_documents: Most documents of a row, those that began before it included; None for no bound.
+        max_documents: At most so many documents a row, including those that began before it. None for no limit.
 
     Returns:
         The pieces and their rows, as they lie.

@@ -24,7 +24,7 @@ def first_fit(
         lengths: int64[n], tokens of each document of a window.
         row_length: Tokens a row.
         same: int64[n], the first copy of each document, all copies being equally long; None where all differ.
-        max_documents: Most documents of a row; a row that holds so many takes no more. None for no bound.
+        max_documents: At most so many documents a row. None for no limit.
 
     Returns:
         The pieces and their rows, numbered as they were opened.

@@ -16,7 +16,7 @@ LEAST_ROWS = 8
 """A group takes more windows while it fills fewer rows than this for each logical shard."""
 
 MOST_TAKES = 65
-"""How often a group takes windows, at most."""
+"""At most so many times a group takes windows."""
 
 
 def deal_windows(windows: Sequence[PackedWindow], owners: Sequence[int], shards: int) -> PackedWindow:

@@ -16,7 +16,7 @@ _TRIES = 3
 def lay_apart(
     lengths: Int64Array, row_length: int, same: Int64Array, max_documents: int | None = None
 ) -> tuple[Int64Array, Int64Array]:
-    """Lays documents end to end, in their own order but for copies that would meet in a row.
+    """Lays documents end to end, in their own order, except for copies that would meet in a row.
 
     Such a copy waits, and comes first once the present row does not hold its document. Where all that is left waits
     at the end, the row is closed before it is full. To avoid this, what waited then is laid once more from the first
@@ -29,7 +29,7 @@ def lay_apart(
         lengths: int64[n], tokens of each document; those without tokens are left out.
         row_length: Tokens a row.
         same: int64[n], the first copy of each document.
-        max_documents: Most documents of a row; None for no bound.
+        max_documents: At most so many documents a row. None for no limit.
 
     Returns:
         The documents as they lie, int64[m], and where each starts, int64[m]: token ``starts % row_length`` of row

@@ -16,8 +16,8 @@ def one_a_row(
     Args:
         lengths: int64[n], tokens of each document of a window.
         row_length: Tokens a row.
-        same: Of no importance here: no two documents share a row.
-        max_documents: The same.
+        same: Not used: no two documents share a row.
+        max_documents: Not used.
 
     Returns:
         The pieces and their rows, in order.

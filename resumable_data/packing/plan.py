@@ -12,7 +12,7 @@ from resumable_data.digest import digest
 from resumable_data.order.sequence import NO_SHARD
 
 NO_EPOCH = -1
-"""Stands for the epoch of a document that has none, as those of a stream."""
+"""The epoch of a document without epochs, such as one of a stream."""
 
 _SPAN_COLUMNS = ("reader", "record", "offset", "length", "document_length")
 
@@ -35,12 +35,12 @@ class DocumentPlan:
         return len(self.record)
 
     def slice(self, start: int, stop: int) -> DocumentPlan:
-        """Documents ``start`` to ``stop``, without copying."""
+        """Returns documents ``start`` to ``stop``, without copying."""
         epoch = None if self.epoch is None else self.epoch[start:stop]
         return DocumentPlan(self.reader[start:stop], self.record[start:stop], epoch)
 
     def take(self, indices: Int64Array) -> DocumentPlan:
-        """Any documents in any order: int64[m] places, repeats allowed."""
+        """Returns the documents at int64[m] places, in any order, repeats allowed."""
         epoch = None if self.epoch is None else self.epoch[indices]
         return DocumentPlan(self.reader[indices], self.record[indices], epoch)
 
@@ -75,11 +75,11 @@ class DocumentLengths:
         return len(self.tokens)
 
     def slice(self, start: int, stop: int) -> DocumentLengths:
-        """Documents ``start`` to ``stop``, without copying."""
+        """Returns documents ``start`` to ``stop``, without copying."""
         return DocumentLengths(self.tokens[start:stop], None if self.counts is None else self.counts[start:stop])
 
     def take(self, indices: Int64Array) -> DocumentLengths:
-        """Any documents in any order: int64[m] places, repeats allowed."""
+        """Returns the documents at int64[m] places, in any order, repeats allowed."""
         return DocumentLengths(self.tokens[indices], None if self.counts is None else self.counts[indices])
 
 
@@ -121,7 +121,7 @@ class RowPlan:
 
     @classmethod
     def empty(cls, n_rows: int) -> RowPlan:
-        """A plan of ``n_rows`` rows without a token."""
+        """Returns a plan of ``n_rows`` rows without tokens."""
         nothing = np.zeros(0, np.int64)
         return cls(np.zeros(n_rows + 1, np.int64), nothing, nothing, nothing, nothing, nothing)
 
@@ -129,7 +129,7 @@ class RowPlan:
         return len(self.rows) - 1
 
     def slice(self, start: int, stop: int) -> RowPlan:
-        """Rows ``start`` to ``stop``, without copying a span."""
+        """Returns rows ``start`` to ``stop``, without copying a span."""
         first, last = int(self.rows[start]), int(self.rows[stop])
         return RowPlan(
             self.rows[start : stop + 1] - first,
@@ -143,7 +143,7 @@ class RowPlan:
         )
 
     def take(self, indices: Int64Array) -> RowPlan:
-        """Any rows in any order: int64[m] row numbers, repeats allowed."""
+        """Returns rows by int64[m] row numbers, in any order, repeats allowed."""
         spans = self.spans_of(indices)
         return RowPlan(
             offsets_of(np.diff(self.rows)[indices]),
@@ -167,7 +167,7 @@ class RowPlan:
         return ranges(self.rows[:-1][indices], np.diff(self.rows)[indices])
 
     def padded(self, n_rows: int) -> RowPlan:
-        """The same rows, followed by empty ones up to ``n_rows``."""
+        """Returns the same rows, followed by empty ones up to ``n_rows``."""
         return concatenate([self, RowPlan.empty(n_rows - len(self))]) if len(self) < n_rows else self
 
 

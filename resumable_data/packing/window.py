@@ -100,7 +100,7 @@ def pack_window(
         row_length: Tokens a row.
         strategy: A key of ``STRATEGIES``.
         shuffle_key: What identifies the order of the rows (seed, component path, window), or None to keep it.
-        max_documents: Most documents of a row, or None for no bound.
+        max_documents: At most so many documents a row, or None for no limit.
         distinct: Whether no document occurs twice, as in an epoch of one component; so it is not looked for.
 
     Returns:

@@ -41,11 +41,11 @@ class PlacedRows:
         return {}
 
     def rows(self, n_rows: int) -> Int64Array:
-        """The rows that this process's devices hold any part of."""
+        """Returns the rows of which this process's devices hold any part."""
         return self._needed_of(n_rows)[1]
 
     def needs(self, plan: RowPlan, n_rows: int) -> BoolArray | None:
-        """The spans that have a token in the columns that this process's devices hold, or None for all."""
+        """Returns the spans with a token in the columns of this process's devices, or None for all."""
         cells, rows = self._needed_of(n_rows)
         if all(rectangle.left == 0 and rectangle.right == self.length for rectangle in cells):
             return None
@@ -64,7 +64,7 @@ class PlacedRows:
         return self._needed[n_rows]
 
     def finish(self, batch: BatchT, n_rows: int) -> BatchT:
-        """The global batch, of which this process has these rows."""
+        """Makes the global batch from the rows of this process."""
         rows = self.rows(n_rows)
 
         def placed(field: PyTree) -> jax.Array:
@@ -74,7 +74,7 @@ class PlacedRows:
             return jax.tree.map(placed, batch)
 
     def struct(self, batch: BatchT) -> BatchT:
-        """The global shapes, with their shardings."""
+        """Returns the global shapes, with their shardings."""
 
         def placed(leaf: PyTree) -> jax.ShapeDtypeStruct:
             sharding = for_rank(self.sharding, len(leaf.shape))
@@ -84,12 +84,12 @@ class PlacedRows:
 
     @property
     def processes(self) -> tuple[int, ...]:
-        """Those that have devices of the mesh; none for a process that has none, or all of them."""
+        """The processes with devices of the mesh; none for a process that has no such device, or all of them."""
         return self.sharers if jax.process_index() in self.sharers else ()
 
     @property
     def sharers(self) -> tuple[int, ...]:
-        """Those that have devices of the mesh; none where that is one alone."""
+        """The processes with devices of the mesh; none if there is only one."""
         return self._processes_of_mesh if len(self._processes_of_mesh) > 1 else ()
 
     @cached_property
@@ -99,12 +99,12 @@ class PlacedRows:
 
     @property
     def place(self) -> int:
-        """The place of this process among those that have devices of the mesh; after them where it has none."""
+        """The place of this process among those with devices of the mesh; after them if it has none."""
         processes = self._processes_of_mesh
         return processes.index(jax.process_index()) if jax.process_index() in processes else len(processes)
 
     def rows_of_all(self, n_rows: int) -> Sequence[Int64Array]:
-        """The rows that the devices of each process of the mesh hold any part of."""
+        """Returns the rows that each process of the mesh holds on its devices, in part or whole."""
         return [
             rows_of(cells_needed(self.sharding, (n_rows, self.length), process), n_rows)
             for process in self._processes_of_mesh

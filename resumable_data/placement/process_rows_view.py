@@ -48,12 +48,12 @@ class ProcessRows:
             )
 
     def rows(self, n_rows: int) -> Int64Array:
-        """The rows of this process."""
+        """Returns the rows of this process."""
         return self.rows_of_all(n_rows)[self.process_index]
 
     @property
     def sharers(self) -> tuple[int, ...]:
-        """The same: each of them has rows."""
+        """The same processes: each of them has rows."""
         return self.processes
 
     @property
@@ -62,7 +62,7 @@ class ProcessRows:
         return self.process_index
 
     def rows_of_all(self, n_rows: int) -> Sequence[Int64Array]:
-        """As many for each process."""
+        """Returns equally many rows for each process."""
         share = n_rows // self.process_count
         return [np.arange(process * share, (process + 1) * share) for process in range(self.process_count)]
 
@@ -71,11 +71,11 @@ class ProcessRows:
         return None
 
     def finish(self, batch: BatchT, n_rows: int) -> BatchT:
-        """The batch of these rows."""
+        """Returns the batch of these rows."""
         return batch
 
     def struct(self, batch: BatchT) -> BatchT:
-        """The shapes with this process's number of rows."""
+        """Returns the shapes with this process's number of rows."""
 
         def shared(leaf: PyTree) -> jax.ShapeDtypeStruct:
             return jax.ShapeDtypeStruct((leaf.shape[0] // self.process_count, *leaf.shape[1:]), leaf.dtype)

@@ -1,4 +1,4 @@
-"""What one process sees of global batches: everything, or the rows and columns that are its own."""
+"""The part of global batches that one process gets: everything, or its own rows and columns."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from resumable_data.packing.plan import RowPlan
 
 
 class View(Protocol):
-    """What one process sees of a global batch."""
+    """The part of a global batch that one process gets."""
 
     def rows(self, n_rows: int) -> Int64Array:
-        """Rows of a global batch of ``n_rows`` that this process needs: int64[m], ascending."""
+        """Returns int64[m], ascending: the rows of a global batch of ``n_rows`` that this process needs."""
         ...
 
     def needs(self, plan: RowPlan, n_rows: int) -> BoolArray | None:
-        """Which spans of these rows it needs the tokens of, bool[n_spans], or None for all."""
+        """Returns bool[n_spans], the spans of these rows whose tokens it needs, or None for all."""
         ...
 
     def finish(self, batch: BatchT, n_rows: int) -> BatchT:
-        """What is handed over, made of a batch of these rows."""
+        """Makes what is delivered from a batch of these rows."""
         ...
 
     def struct(self, batch: BatchT) -> BatchT:
-        """Shapes and dtypes of what is handed over, from those of the global batch."""
+        """Returns shapes and dtypes of what is delivered, from those of the global batch."""
         ...
 
     @property
     def processes(self) -> tuple[int, ...]:
-        """The processes of JAX that deliver batches together, ascending; none where this one does so alone."""
+        """The processes of JAX that deliver batches together, ascending; none if this one is alone."""
         ...
 
     @property
@@ -44,11 +44,11 @@ class View(Protocol):
 
     @property
     def place(self) -> int:
-        """The place of this process among those that share a batch; after them where it has no part of it."""
+        """The place of this process among those that share a batch; after them if it has no part of it."""
         ...
 
     def rows_of_all(self, n_rows: int) -> Sequence[Int64Array]:
-        """Rows of a global batch that each of these processes needs, in their order: int64[m] each."""
+        """Returns the rows of a global batch that each of these processes needs: int64[m] each."""
         ...
 
 
@@ -68,21 +68,21 @@ class WholeBatch:
         return None
 
     def finish(self, batch: BatchT, n_rows: int) -> BatchT:
-        """The batch as it is."""
+        """Returns the batch unchanged."""
         return batch
 
     def struct(self, batch: BatchT) -> BatchT:
-        """The global shapes."""
+        """Returns the global shapes."""
         return batch
 
     @property
     def processes(self) -> tuple[int, ...]:
-        """None: there is no other."""
+        """None: this process is alone."""
         return ()
 
     @property
     def sharers(self) -> tuple[int, ...]:
-        """None either."""
+        """None, for the same reason."""
         return ()
 
     @property

@@ -20,7 +20,7 @@ Order = Callable[[int, Int64Array], Int64Array]
 
 @dataclass(frozen=True)
 class StreamCursor:
-    """Where a component's stream is: before document ``position`` of ``epoch``."""
+    """A position in a component's stream: before document ``position`` of ``epoch``."""
 
     epoch: int
     position: int
@@ -34,7 +34,7 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
         path: The component's path.
         reader: The component's number among the pipeline's readers.
         epoch_size: Documents an epoch.
-        epochs: Epochs that were asked for, or None where they are endless.
+        epochs: Number of epochs, or None for an endless stream.
         drops: Whether documents may be dropped.
         order: From an epoch and int64[n] positions in it to int64[n] records, or occurrences, that stand there.
         endless: Whether it goes on after its last epoch, in a mix that waits for other components.
@@ -57,12 +57,12 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
 
     @property
     def components(self) -> Mapping[int, str]:
-        """Its own path."""
+        """The path of the component, by its reader."""
         return {self.reader: self.path}
 
     @property
     def dropping(self) -> Collection[int]:
-        """Its own reader, if that may drop documents."""
+        """The reader of the component, if it may drop documents."""
         return [self.reader] if self.drops else []
 
     @property
@@ -76,11 +76,11 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
 
     @property
     def asked(self) -> int | None:
-        """Documents of all epochs that were asked for, or None where they are endless."""
+        """Number of documents in all epochs, or None if they are endless."""
         return None if self.epochs is None else self.epochs * self.epoch_size
 
     def start(self) -> StreamCursor:
-        """The cursor before the first document."""
+        """Returns the cursor before the first document."""
         return self._cursor(0)
 
     def renewed(self, cursor: StreamCursor) -> StreamCursor:
@@ -92,7 +92,7 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
         return cursor.epoch * self.epoch_size + cursor.position
 
     def take(self, cursor: StreamCursor, count: int) -> tuple[DocumentPlan, StreamCursor]:
-        """The next ``count`` documents, or what is left, and the cursor after them."""
+        """Returns the next ``count`` documents, or the remaining ones, and the cursor after them."""
         start = self.position(cursor)
         stop = start + count
         if self.asked is not None and not self.endless:
@@ -104,20 +104,20 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
         return concatenate_documents(plans), self._cursor(stop)
 
     def plan(self, epoch: int, positions: Int64Array) -> DocumentPlan:
-        """The documents at int64[n] positions of an epoch."""
+        """Returns the documents at int64[n] positions of an epoch."""
         epochs = np.full(len(positions), epoch) if self.with_epochs else None
         return DocumentPlan(np.full(len(positions), self.reader), self.order(epoch, positions), epochs)
 
     def ends_before(self, epoch: int) -> bool:
-        """Whether the documents end before an epoch, counted from 0."""
+        """Returns whether the documents end before an epoch, counted from 0."""
         return self.epochs is not None and not self.endless and epoch >= self.epochs
 
     def _cursor(self, position: int) -> StreamCursor:
-        """The cursor before the document at a position of the stream."""
+        """Returns the cursor before the document at a position of the stream."""
         return StreamCursor(*divmod(position, self.epoch_size))
 
     def finished(self, cursor: StreamCursor) -> bool:
-        """Whether every epoch that was asked for is over."""
+        """Returns whether all epochs are delivered."""
         return self.asked is not None and self.position(cursor) >= self.asked
 
     def extent(self, cursor: StreamCursor) -> Extent | None:
@@ -129,17 +129,17 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
         return {self.path: (cursor.epoch, cursor.position)}
 
     def continues(self, after: StreamCursor, saved: Saved) -> bool:
-        """Whether the end that the saved pipeline had lies after a cursor."""
+        """Returns whether the end of the saved pipeline lies after a cursor."""
         before = saved.epochs_before.get(self.path)
         return before is None or self.position(after) < before * self.epoch_size
 
     def counts(self, cursor: StreamCursor) -> dict[str, Counts]:
-        """Documents and epochs before the cursor."""
+        """Returns documents and epochs before the cursor."""
         documents = self.position(cursor)
         return {self.path: Counts(documents=documents, epochs=documents / self.epoch_size)}
 
     def decode(self, saved: Saved) -> StreamCursor:
-        """The cursor of epoch and position; a StateError where the stream has no such place."""
+        """Returns the cursor of epoch and position; raises StateError if the stream has no such place."""
         cursor = StreamCursor(*named_integers(saved.at, self.path, EPOCH_POSITION))
         beyond = self.asked is not None and not self.endless and self.position(cursor) > self.asked
         if cursor.position >= self.epoch_size or beyond:

@@ -1,4 +1,4 @@
-"""The groups that were planned of late, and the one that is planned in the background."""
+"""Caches recent groups, and plans one in the background."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KEPT = 3
 
 
 class GroupCache(Generic[KeyT, GroupT]):
-    """Groups by where they begin. They are kept for speed alone: they follow from the place.
+    """Groups by the place where they begin. They are kept only for speed: they follow from the place.
 
     Args:
         plan: Plans the group at a place.
@@ -34,7 +34,7 @@ class GroupCache(Generic[KeyT, GroupT]):
         self._changed = Condition()  # guards both; tells those who wait that a group is no longer being planned
 
     def get(self, key: KeyT) -> GroupT:
-        """The group at a place. Of two threads that ask for one group, one plans it, and the other waits."""
+        """Returns the group at a place. If two threads ask for one group, one plans it, and the other waits."""
         with self._changed:
             if key in self._planning:
                 with Doing(_waiting, Work.NOTHING):
@@ -55,9 +55,9 @@ class GroupCache(Generic[KeyT, GroupT]):
                 self._changed.notify_all()
 
     def prepare(self, key: KeyT, run: RunAhead) -> None:
-        """Plans the group at a place in the background, unless that is done already.
+        """Plans the group at a place in the background, unless it is planned already.
 
-        If it fails, nothing is said: whoever asks for the group plans it again, and is told.
+        An error is dropped: whoever asks for the group plans it again, and gets the error.
         """
         with self._changed:
             if key in self._groups or key in self._planning:

@@ -22,7 +22,7 @@ _KEPT_BLOCKS = 2
 
 @dataclass(frozen=True)
 class BlockCursor:
-    """Where a mix is: some samples after a cursor at which a block of samples begins that are drawn together."""
+    """A position in a mix: a number of samples after the cursor of a block of samples drawn together."""
 
     anchor: MixCursor
     samples: int
@@ -31,11 +31,11 @@ class BlockCursor:
 class Blocks(Generic[PlanT]):
     """A mix drawn in blocks, so that each component is asked for many samples at a time.
 
-    Blocks are kept for speed alone; they follow from the cursor.
+    Blocks are kept only for speed: they follow from the cursor.
 
     Args:
-        mixer: What draws.
-        size: Samples a block.
+        mixer: What draws the samples.
+        size: Number of samples a block.
     """
 
     def __init__(self, mixer: Mixer[PlanT], size: int) -> None:
@@ -140,7 +140,7 @@ class MixedDocuments(Blocks[DocumentPlan], DocumentPlanner[BlockCursor]):
         return concatenate_documents(plans), after
 
     def counts(self, cursor: BlockCursor) -> dict[str, Counts]:
-        """What each component has delivered."""
+        """Returns what each component has delivered."""
         return self.mixer.counts(self.exact(cursor), lambda child, at: child.counts(at))
 
     def renewed(self, cursor: BlockCursor) -> BlockCursor:
@@ -178,15 +178,15 @@ class MixedRows(Blocks[RowPlan], RowPlanner[BlockCursor]):
         return (concatenate(plans) if plans else RowPlan.empty(0)), after
 
     def counts(self, cursor: BlockCursor, *, ended: bool) -> dict[str, Counts]:
-        """What each component has delivered."""
+        """Returns what each component has delivered."""
         return self.mixer.counts(self.exact(cursor), lambda child, at: child.counts(at, ended=ended))
 
     def epoch(self, cursor: BlockCursor) -> int | None:
-        """None: the epochs of components end at different places."""
+        """Returns None: the epochs of components end at different places."""
         return None
 
     def epoch_begun(self, cursor: BlockCursor) -> int | None:
-        """None either."""
+        """Returns None, for the same reason."""
         return None
 
     def decode(self, saved: Saved) -> BlockCursor:
@@ -195,10 +195,10 @@ class MixedRows(Blocks[RowPlan], RowPlanner[BlockCursor]):
 
 
 def join_documents(plans: Sequence[DocumentPlan], order: Int64Array) -> DocumentPlan:
-    """The documents of several plans in a given order."""
+    """Joins the documents of several plans in a given order."""
     return concatenate_documents(plans).take(order)
 
 
 def join_rows(plans: Sequence[RowPlan], order: Int64Array) -> RowPlan:
-    """The rows of several plans in a given order."""
+    """Joins the rows of several plans in a given order."""
     return concatenate([*plans, RowPlan.empty(0)]).take(order)

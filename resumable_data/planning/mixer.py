@@ -23,7 +23,7 @@ PlanT = TypeVar("PlanT", DocumentPlan, RowPlan)
 
 @dataclass(frozen=True, eq=False)
 class MixCursor:
-    """Where a mix is.
+    """A position in a mix.
 
     Attributes:
         children: Each component's own cursor.
@@ -32,7 +32,7 @@ class MixCursor:
         pending: How many changes of the weights wait for that group.
         origin: Samples delivered before the present regime.
         counts: Samples that each component has delivered in it.
-        exhausted: Which components are exhausted.
+        exhausted: The components that are exhausted.
     """
 
     children: tuple[Cursor, ...]
@@ -45,7 +45,7 @@ class MixCursor:
 
     @property
     def place(self) -> int:
-        """Samples delivered."""
+        """Number of samples delivered."""
         return self.origin + sum(self.counts)
 
 
@@ -71,13 +71,13 @@ class Mixer(Generic[PlanT]):
 
     Args:
         path: The mix's path.
-        stage: The name that its settings go by.
+        stage: The name of its settings.
         names: The components, sorted.
         children: Their planners.
         weights: Their weights, as users gave them.
         to_samples: From a boundary of the weights to the sample at which it is, in a run without edits.
         stop: What happens when a component is exhausted.
-        endless: Whether no component ever is.
+        endless: Whether components never are.
         join: Makes one plan of several, its elements in a given order.
     """
 
@@ -131,11 +131,11 @@ class Mixer(Generic[PlanT]):
         return self._taken(cursor, np.zeros(0, np.int64))[0]
 
     def after(self, cursor: MixCursor, components: Int64Array) -> MixCursor:
-        """The cursor after samples of these components."""
+        """Returns the cursor after samples of these components."""
         return self._taken(cursor, components)[0].after
 
     def waits(self, cursor: MixCursor) -> bool:
-        """Whether a change of the weights waits for the next group of windows."""
+        """Returns whether a change of the weights waits for the next group of windows."""
         return cursor.weights != cursor.following
 
     def renewed(self, cursor: MixCursor) -> MixCursor:
@@ -309,7 +309,7 @@ class Mixer(Generic[PlanT]):
         return Drawn(plan, components, cursor, after), short
 
     def _ended(self, cursor: MixCursor) -> bool:
-        """Whether nothing is left to draw, as far as that shows without trying."""
+        """Returns whether nothing is left to draw, as far as that is known without drawing."""
         if self._endless:
             return False
         if self._stop == "renormalise":
@@ -336,11 +336,11 @@ class Mixer(Generic[PlanT]):
         return all(child.finished(at) or not weights.get(name) for name, child, at in self._components(cursor))
 
     def _components(self, cursor: MixCursor) -> Iterator[tuple[str, Any, Any]]:
-        """Name, planner and cursor of each component."""
+        """Yields name, planner and cursor of each component."""
         return zip(self._names, self.children, cursor.children, strict=True)
 
 
 def _without(cursor: MixCursor, component: int) -> MixCursor:
-    """The cursor of the regime in which a component is exhausted."""
+    """Returns the cursor of the regime in which a component is exhausted."""
     exhausted = tuple(was_exhausted or i == component for i, was_exhausted in enumerate(cursor.exhausted))
     return replace(cursor, exhausted=exhausted, origin=cursor.place, counts=(0,) * len(exhausted))

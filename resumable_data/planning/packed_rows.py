@@ -24,18 +24,18 @@ from resumable_data.state import At
 
 @dataclass(frozen=True)
 class PackingReport:
-    """How well windows of documents fill their rows.
+    """Counts that say how well windows of documents fill their rows.
 
     Attributes:
         windows: Windows that were packed.
         rows: Their rows.
-        documents: Their documents, less those that are dropped.
+        documents: Their documents, without those dropped.
         dropped: Documents that a filter or a bad record leaves out.
         split: Documents that lie in more than one row.
         tokens: Tokens in the rows.
         truncated: Tokens that were cut off the documents in these rows, here or by ``tokenize``.
         scored: Tokens of them that are learnt: all, or those that a loss mask lets count.
-        most_documents: Documents of the row that has the most.
+        most_documents: Largest number of documents in a row.
         padding: Share of the cells that hold padding, 0 to 1.
     """
 
@@ -53,7 +53,7 @@ class PackingReport:
 
 @dataclass(frozen=True)
 class RowCursor:
-    """Where a component's rows are.
+    """A position in a component's rows.
 
     Attributes:
         at: Where the group begins.
@@ -189,7 +189,7 @@ class PackedRows(RowPlanner[RowCursor]):
     @override
     def epoch(self, cursor: RowCursor) -> int | None:
         if self._documents.epoch(cursor.at) is not None:
-            with suppress(ResumableDataError):  # Whoever asks for the next row will be told.
+            with suppress(ResumableDataError):  # The next call of take raises the error.
                 cursor = self._after_empty(cursor)
         return self._documents.epoch(cursor.at)
 
@@ -226,7 +226,7 @@ class PackedRows(RowPlanner[RowCursor]):
         return counted
 
     def _group(self, cursor: RowCursor) -> PackedGroup | None:
-        """The group at a cursor; None at the end."""
+        """Returns the group at a cursor; None at the end."""
         return self._groups.get((cursor.at, cursor.kept))
 
     def _plan(self, group: tuple[Cursor, tuple[int, int]]) -> PackedGroup | None:
@@ -277,11 +277,11 @@ class PackedRows(RowPlanner[RowCursor]):
         while not cursor.row and (group := self._group(cursor)) and not group.rows:
             cursor = self._after(cursor, group)
             if self._documents.nothing_between(searched_from, cursor.at):
-                break  # Whoever asks for the next row will be told.
+                break  # The next call of take raises the error.
         return cursor
 
     def _delivered(self, cursor: RowCursor) -> tuple[Delivered, ...]:
-        """What was delivered up to the cursor of each component."""
+        """Returns what each component has delivered up to the cursor."""
         group = self._current(cursor)
         if group is None:
             return cursor.before
@@ -311,6 +311,6 @@ def name_no_document(path: str, documents: int, dropped: int) -> str:
 
 
 def _sum_counts(packed: Sequence[PackedWindow]) -> dict[str, int]:
-    """What is counted of all documents, by name."""
+    """Returns the counts of all documents, by name."""
     sums = [sum(column) for column in zip(*(window.counts.sum(axis=0).tolist() for window in packed), strict=True)]
     return dict(zip(COUNTED, sums or [0] * len(COUNTED), strict=True))

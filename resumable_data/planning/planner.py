@@ -1,4 +1,4 @@
-"""What plans documents and rows, what a state says to it, and what it can say of a position."""
+"""The planners of documents and rows, what a state tells them, and what they report of a position."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ class DocumentPlanner(Protocol[CursorT]):
 
     @property
     def dropping(self) -> Collection[int]:
-        """Those of these readers that may leave documents out."""
+        """The readers that may drop documents."""
         ...
 
     def start(self) -> CursorT:
-        """The cursor before the first document."""
+        """Returns the cursor before the first document."""
         ...
 
     def renewed(self, cursor: CursorT) -> CursorT:
-        """The cursor with every change in force that waited for the next group."""
+        """Returns the cursor with all pending changes in force."""
         ...
 
     def take(self, cursor: CursorT, count: int) -> tuple[DocumentPlan, CursorT]:
-        """The next ``count`` documents, or what is left, and the cursor after them."""
+        """Returns the next ``count`` documents, or the remaining ones, and the cursor after them."""
         ...
 
     def position(self, cursor: CursorT) -> int:
-        """Documents before the cursor."""
+        """Returns the number of documents before the cursor."""
         ...
 
     def finished(self, cursor: CursorT) -> bool:
@@ -60,7 +60,7 @@ class DocumentPlanner(Protocol[CursorT]):
         ...
 
     def extent(self, cursor: CursorT) -> Extent | None:
-        """How much of the documents lies before the cursor; None where they are endless."""
+        """Returns how many of the documents lie before the cursor; None if they are endless."""
         ...
 
     def continues(self, after: CursorT, saved: Saved) -> bool:
@@ -68,15 +68,15 @@ class DocumentPlanner(Protocol[CursorT]):
         ...
 
     def counts(self, cursor: CursorT) -> dict[str, Counts]:
-        """Documents and epochs of each component before the cursor."""
+        """Returns documents and epochs of each component before the cursor."""
         ...
 
     def encode(self, cursor: CursorT) -> dict[str, At]:
-        """The cursor as integers, by component path."""
+        """Returns the cursor as integers, by component path."""
         ...
 
     def decode(self, saved: Saved) -> CursorT:
-        """The cursor that ``encode`` gave; a StateError if there is no such cursor."""
+        """Returns the cursor that ``encode`` encoded; raises StateError if there is no such cursor."""
         ...
 
 
@@ -84,23 +84,23 @@ class RowPlanner(Protocol[CursorT]):
     """Plans rows, in the same way."""
 
     def position(self, cursor: CursorT) -> int:
-        """Rows before the cursor."""
+        """Returns the number of rows before the cursor."""
         ...
 
     def start(self) -> CursorT:
-        """The cursor before the first row."""
+        """Returns the cursor before the first row."""
         ...
 
     def take(self, cursor: CursorT, count: int) -> tuple[RowPlan, CursorT]:
-        """The next ``count`` rows, or what is left, and the cursor after them."""
+        """Returns the next ``count`` rows, or the remaining ones, and the cursor after them."""
         ...
 
     def encode(self, cursor: CursorT) -> dict[str, At]:
-        """The cursor as integers, by component path."""
+        """Returns the cursor as integers, by component path."""
         ...
 
     def decode(self, saved: Saved) -> CursorT:
-        """The cursor that ``encode`` gave; a StateError if there is no such cursor."""
+        """Returns the cursor that ``encode`` encoded; raises StateError if there is no such cursor."""
         ...
 
     def finished(self, cursor: CursorT) -> bool:
@@ -108,7 +108,7 @@ class RowPlanner(Protocol[CursorT]):
         ...
 
     def extent(self, cursor: CursorT) -> Extent | None:
-        """How much of the documents lies before the cursor; None where they are endless."""
+        """Returns how many of the documents lie before the cursor; None if they are endless."""
         ...
 
     def counts(self, cursor: CursorT, *, ended: bool) -> dict[str, Counts]:
@@ -132,10 +132,10 @@ class Counts:
         documents: Documents that began in the rows delivered.
         tokens: Tokens in them, padding excluded.
         truncated: Tokens that ``pack``, ``pad`` or ``tokenize`` cut off these documents.
-        scored: Tokens of them that are learnt: all, or those that a loss mask lets count. None where lengths are
-            known without reading: nothing is then read of the mask before it is delivered.
-        dropped: Documents that were left out, by a filter, as bad records or unscored, once all rows of their group
-            are delivered, or where there are no rows, all documents before them.
+        scored: Tokens that are learnt: all, or those that a loss mask selects. None if lengths are known without
+            reading, because the mask is then not read before it is delivered.
+        dropped: Documents left out by a filter, as bad records or as unscored. They count once all rows of their
+            group are delivered or, without rows, once all documents before them are.
         rows: Rows; 0 for a component of a mix of documents, which share their rows.
         epochs: Epochs of the source that were delivered, as a fraction.
         share: Its share of what its mix has drawn since the weights last changed; 1 outside a mix.
@@ -168,7 +168,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class Saved:
-    """What a state says to planners.
+    """What a state tells planners.
 
     Attributes:
         at: Integers by component path.

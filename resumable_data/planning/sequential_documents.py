@@ -1,4 +1,4 @@
-"""The planner of a source that is read in its own order alone."""
+"""The planner of a source that can be read only in its own order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from resumable_data.state import At
 
 @dataclass(frozen=True)
 class SequentialCursor:
-    """Where a stream is: after so many records, where the source has a state of its own, as canonical JSON."""
+    """A position in a stream: records read, and the source's own state there, as canonical JSON."""
 
     position: int
     state: str
@@ -29,7 +29,7 @@ class SequentialDocuments(DocumentPlanner[SequentialCursor]):
     """The documents of a sequential source.
 
     Attributes:
-        buffer: What reads them.
+        buffer: The buffer that reads them.
         path: The component's path.
         reader: Its number among the pipeline's readers.
         drops: Whether documents may be dropped.
@@ -42,7 +42,7 @@ class SequentialDocuments(DocumentPlanner[SequentialCursor]):
 
     @property
     def components(self) -> Mapping[int, str]:
-        """Its own path."""
+        """The path of the component, by its reader."""
         return {self.reader: self.path}
 
     @property

@@ -23,12 +23,12 @@ _SEAL_BYTES = 8
 
 
 class DirectoryCarrier:
-    """Carries facts from run to run: a file has one fact, and is never deleted.
+    """Carries facts from run to run. Each file holds one fact, and is never deleted.
 
     A file begins with a digest of its key and its fact. One that is damaged counts as missing, and is written again.
 
     Args:
-        directory: A path that all processes share; made where it is missing. Anything that ``etils.epath`` takes.
+        directory: A path that all processes share, of any kind that ``etils.epath`` takes. Made if it is missing.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as directory:
@@ -42,14 +42,14 @@ class DirectoryCarrier:
 
     @property
     def lasting(self) -> bool:
-        """Files outlive the run."""
+        """True: files outlive the run."""
         return True
 
     def publish(self, group: str, facts: Mapping[str, bytes]) -> None:
-        """Publishes facts by key, in the place of those that are there.
+        """Publishes facts by key, and replaces those that are there.
 
         Args:
-            group: Counts for nothing here.
+            group: Not used here.
             facts: The facts.
 
         Raises:
@@ -59,10 +59,10 @@ class DirectoryCarrier:
             list(threads.map(self._write, facts.keys(), facts.values()))
 
     def find(self, group: str, keys: Sequence[str]) -> dict[str, bytes]:
-        """Those of the wanted facts that are there now.
+        """Returns those of the wanted facts that are there now.
 
         Args:
-            group: Counts for nothing here.
+            group: Not used here.
             keys: The keys of the facts.
 
         Raises:
@@ -73,7 +73,7 @@ class DirectoryCarrier:
         return {key: fact for key, fact in zip(keys, found, strict=True) if fact is not None}
 
     def wait(self, group: str, key: str, seconds: float, closing: Event) -> bytes | None:
-        """A fact soon after it is there; None when the time is up, or as soon as ``closing`` is set.
+        """Waits for a fact and returns it; None when the time is up, or as soon as ``closing`` is set.
 
         Raises:
             SourceError: The directory cannot be read.
@@ -92,7 +92,7 @@ class DirectoryCarrier:
 
     def _write(self, key: str, fact: bytes) -> None:
         path = self._at(key)
-        # Nobody sees a file that is not complete: it gets its name at the end.
+        # The file gets its name at the end, so nobody sees an incomplete one.
         written = path.parent / f".{path.name}.{uuid.uuid4().hex}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ class DirectoryCarrier:
         return fact if seal == _seal(key, fact) else None
 
     def _at(self, key: str) -> epath.Path:
-        """The file of a key, in one of 256 folders."""
+        """Returns the file of a key, in one of 256 folders."""
         name = digest(key, size=_NAME_BYTES)
         return self._directory / name[:2] / name[2:]
 

@@ -16,8 +16,8 @@ class Failure:
     """Why a process cannot measure its share.
 
     Attributes:
-        process: Which process.
-        reason: The type of the error, and what it says.
+        process: The index of the process.
+        reason: The type and the message of the error.
     """
 
     process: int
@@ -25,13 +25,13 @@ class Failure:
 
 
 def encode_failure(process: int, error: BaseException) -> bytes:
-    """The fact that says why; no two are the same, so that who heard of one knows the next."""
+    """Encodes a failure as a fact. All facts differ, so a process tells a new failure from an old one."""
     reason = f"{type(error).__name__}: {error}".rstrip(": ")[:_MOST_CHARACTERS]
     return _MARK + json.dumps({"process": process, "reason": reason, "number": uuid.uuid4().hex}).encode()
 
 
 def failure_in(fact: bytes) -> Failure | None:
-    """The failure that a fact tells of, or None where it tells of none.
+    """Decodes the failure of a fact; None if the fact is not a failure.
 
     >>> failure_in(encode_failure(3, OSError("the disk is full")))
     Failure(process=3, reason='OSError: the disk is full')

@@ -18,7 +18,7 @@ _LONGEST = 9  # bytes of a number below 2⁶³
 
 
 def encode_lengths(lengths: Int64Array, counts: Int64Array | None = None) -> bytes:
-    """Lengths of documents as bytes.
+    """Encodes lengths of documents as bytes.
 
     They are a byte for the version, a varint of each length + 1, and, where any count is not 0, a varint of each.
 
@@ -44,11 +44,11 @@ def encode_lengths(lengths: Int64Array, counts: Int64Array | None = None) -> byt
 
 
 def decode_lengths(body: bytes, n: int) -> Lengths:
-    """What ``encode_lengths`` encoded; counts that are all 0 come back as None.
+    """Decodes the bytes of ``encode_lengths``. Counts that are all 0 become None.
 
     Args:
         body: The bytes.
-        n: Of how many documents.
+        n: Number of documents.
 
     Raises:
         ValueError: The bytes are damaged, of another version, or of another number of documents.

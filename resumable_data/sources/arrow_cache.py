@@ -26,7 +26,7 @@ _PLACES_FILE = "places.json"
 
 
 def convert_column(files: ColumnFiles, cache_dir: epath.PathLike | None) -> tuple[Arrow, FilePlaces]:
-    """A ``datasets.Dataset`` of one column, mapped from the cache, where it is put if it is not there.
+    """Maps a ``datasets.Dataset`` of one column from the cache, and first adds it if it is missing.
 
     Returns:
         The dataset, and where its records stand in the files.
@@ -86,7 +86,7 @@ def cache_folder(files: Sequence[epath.Path], cache_dir: epath.PathLike | None, 
 
 
 def _locked(folder: epath.Path) -> Arrow:
-    """Keeps other processes of this host from converting the same meanwhile."""
+    """Keeps other processes of this host from converting the same files meanwhile."""
     return import_module("filelock").FileLock(os.fspath(folder / "lock"))
 
 

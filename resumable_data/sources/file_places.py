@@ -1,4 +1,4 @@
-"""Where the records of files stand."""
+"""The places of records in files."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from resumable_data.sources.file_lines import lines_of
 
 @dataclass(frozen=True)
 class FilePlaces:
-    """Where each record of files stands.
+    """The place of each record of files.
 
     Attributes:
         files: The files, in the order of their records.
-        records: How many records each has.
-        blanks: Whether each has blank lines, which are not records; None where records are not lines.
+        records: Number of records of each.
+        blanks: Whether each has blank lines, which are not records; None if records are not lines.
     """
 
     files: Sequence[epath.Path]
@@ -50,7 +50,7 @@ class FilePlaces:
         return os.fspath(self.files[self._place(record)[0]])
 
     def line(self, record: int) -> int | None:
-        """The line of a record in its file, from 1; None where records are not lines.
+        """The line of a record in its file, from 1; None if records are not lines.
 
         >>> places = FilePlaces([epath.Path("a.txt"), epath.Path("b.parquet")], [2, 5], [False, None])
         >>> places.line(1), places.line(4)
@@ -65,7 +65,7 @@ class FilePlaces:
 
     @cached_property
     def _ends(self) -> list[int]:
-        """Records up to the end of each file."""
+        """Number of records up to the end of each file."""
         return list(accumulate(self.records))
 
     def _line(self, number: int, within: int) -> int | None:

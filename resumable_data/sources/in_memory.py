@@ -55,7 +55,7 @@ class InMemorySource:
         return f"{self._name} ({len(self)} records)"
 
     def read(self, indices: Int64Array) -> list[Record]:
-        """Records at int64[n] indices."""
+        """Reads the records at int64[n] indices."""
         check_indices(indices, len(self), self._name)
         return [self._records[index] for index in indices.tolist()]
 
@@ -65,7 +65,7 @@ class InMemorySource:
         return not isinstance(self._records[0], Mapping)
 
     def lengths(self, indices: Int64Array) -> Int64Array:
-        """Tokens of each record: int64[n].
+        """Returns int64[n], the tokens of each record.
 
         Raises:
             RecordError: A record has no length.

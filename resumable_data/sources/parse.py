@@ -1,4 +1,4 @@
-"""What the bytes of a record mean."""
+"""Parses the bytes of records."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class BatchParser(Protocol):
     """A parser that handles many records in one call and knows their lengths from their bytes."""
 
     def __call__(self, record: bytes) -> Record:
-        """The document in one record."""
+        """Parses one record."""
         ...
 
     def batch(self, records: Sequence[bytes]) -> Ragged:
-        """The documents in many records."""
+        """Parses many records."""
         ...
 
     def lengths(self, records: Sequence[bytes]) -> Int64Array:
-        """Tokens of each document: int64[n]."""
+        """Returns int64[n], the tokens of each document."""
         ...
 
 
@@ -120,7 +120,7 @@ _BYTES = {"uint16": 2, "int32": 4}
 
 
 def warn_of_wider_tokens(documents: Ragged, file: str) -> None:
-    """Warns where tokens look like int64 that was read as int32: every second one is 0, and not all of them are.
+    """Warns if tokens look like int64 that was read as int32: every second one is 0, but not all.
 
     >>> import warnings
     >>> with warnings.catch_warnings(record=True) as caught:

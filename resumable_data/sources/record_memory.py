@@ -1,4 +1,4 @@
-"""How much memory a record takes, roughly."""
+"""Estimates the memory of a record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FEW = 16
 
 
 def memory_of(record: object) -> int:
-    """Bytes of memory that a record takes, to bound what is kept: exact for arrays, bytes and texts of ASCII.
+    """Estimates the bytes of memory of a record, to bound a cache. Exact for arrays, bytes and ASCII texts.
 
     Of a long list the first elements stand for all.
 

@@ -26,7 +26,7 @@ _FEWEST_STRETCHES = 64
 
 
 class _Head(NamedTuple):
-    """The reader that reads forward, and where it is: after so many records, at a state as canonical JSON."""
+    """The reader that reads forward, with the records it has read and its state as canonical JSON."""
 
     position: int
     state: str
@@ -35,7 +35,7 @@ class _Head(NamedTuple):
 
 
 class _Stretch(NamedTuple):
-    """Records that were read together: how many there are, and the states before and after them."""
+    """Records that were read together: their number, and the states before and after them."""
 
     found: int
     before: str
@@ -77,7 +77,7 @@ class ReplayBuffer:
         Args:
             start: Records before the first one.
             state: Canonical JSON of the source's state there.
-            count: How many.
+            count: Number of records to read.
 
         Returns:
             How many there were, and the state after them.
@@ -111,7 +111,7 @@ class ReplayBuffer:
             return record
 
     def close(self) -> None:
-        """Drops everything. What is asked for afterwards is read again."""
+        """Drops everything. Later reads start again from the source."""
         # Without the lock: a thread that storage does not answer may hold it for ever.
         self._head = None
         self._stretches, self._planned, self._asked, self._again = OrderedDict(), {}, OrderedDict(), {}
@@ -132,7 +132,7 @@ class ReplayBuffer:
         return _Stretch(len(records), state, after)
 
     def _opened(self, state: str) -> SequentialReader:
-        """A reader at a state of the source, as text."""
+        """Opens a reader at a state of the source, given as text."""
         try:
             return self._source.open_at(json.loads(state))
         except ResumableDataError:
@@ -143,7 +143,7 @@ class ReplayBuffer:
             raise StateError(f"{self._source!r} cannot go to its saved state {state}: {error!r}") from error
 
     def _next(self, records: Iterator[Record], start: int, count: int) -> dict[int, Record]:
-        """The next ``count`` records by their number, or what is left."""
+        """Reads the next ``count`` records, or the remaining ones, by their number."""
         found: dict[int, Record] = {}
         try:
             while len(found) < count:
@@ -157,7 +157,7 @@ class ReplayBuffer:
         return found
 
     def _read_again(self, number: int) -> None:
-        """Reads the stretch of a record again, beside the reader that reads forward."""
+        """Reads the stretch of a record again, with a second reader."""
         for place, stretch in reversed(self._stretches.items()):
             start, count = place
             if start <= number < start + stretch.found:
@@ -171,7 +171,9 @@ class ReplayBuffer:
         found = self._retries.read(read, repr(self._source))
         self._again = {place: record for place, record in found.items() if place >= number}
         if number not in self._again:
-            raise SourceError(f"{self._source!r}: record {number} of the stream is gone; is it the same as before?")
+            raise SourceError(
+                f"{self._source!r}: record {number} of the stream is missing: is it the same as before?"
+            )
 
     def _keep(self, number: int, record: Record) -> None:
         """Keeps a record that was asked for, while there is room."""
@@ -184,7 +186,7 @@ class ReplayBuffer:
             self._asked_bytes -= size
 
     def _remember(self, place: tuple[int, int], stretch: _Stretch) -> None:
-        """Remembers where a stretch is, to be able to read it again."""
+        """Remembers the place of a stretch, so that it can be read again."""
         before = self._stretches.pop(place, None)
         self._stretches[place] = stretch
         self._stretches_bytes += stretch.bytes - (before.bytes if before else 0)

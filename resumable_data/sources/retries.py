@@ -1,4 +1,4 @@
-"""How often storage that fails is asked again."""
+"""Retries reads when storage fails."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ReadT = TypeVar("ReadT")
 
 
 def is_of_storage(error: BaseException) -> bool:
-    """Whether storage failed; otherwise what was read is bad.
+    """Returns whether storage failed; otherwise the data is bad.
 
     >>> is_of_storage(ConnectionResetError()), is_of_storage(ValueError("no number")), is_of_storage(EOFError())
     (True, False, False)
@@ -36,13 +36,13 @@ def is_of_storage(error: BaseException) -> bool:
 
 @dataclass(frozen=True)
 class Retries:
-    """Attempts at a read with which storage fails, with waits between them that double and vary at random.
+    """Attempts at a read while storage fails. Waits between them double and vary at random.
 
     No wait touches the order. What fails for another reason, such as a bad record, is not tried again; nor is what
     fails in the same way every time, such as a missing file or permission, or what a source says of its data.
 
     Args:
-        attempts: How often storage is asked, the first time included.
+        attempts: Number of attempts, including the first.
         longest_wait: Most seconds between two attempts. The first wait is at most 0.2 seconds.
 
     Raises:
@@ -62,11 +62,11 @@ class Retries:
             raise PipelineError(f"{self}: there is at least one attempt, and no wait is negative")
 
     def read(self, read: Callable[[], ReadT], what: str) -> ReadT:
-        """What ``read`` gives.
+        """Returns the result of ``read``.
 
         Args:
             read: Reads something.
-            what: What an error or a warning calls it.
+            what: The name of it in errors and warnings.
 
         Raises:
             SourceError: Storage failed at every attempt, or in a way that another attempt cannot change.
@@ -100,7 +100,7 @@ class Retries:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether another attempt can help; where a source fails, its cause says so; without one, the data is amiss."""
+    """Returns whether another attempt can help. The cause of the error decides; without a cause the data is bad."""
     cause = error
     while isinstance(cause, SourceError) and cause.__cause__ is not None:
         cause = cause.__cause__

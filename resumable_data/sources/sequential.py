@@ -1,4 +1,4 @@
-"""Records that can only be had one after the other, from a state of the source's own."""
+"""The interface of sources that give records one after the other, from a state of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resumable_data.opaque import Record
 
 @dataclass(frozen=True)
 class BadRecord:
-    """What a reader gives in the place of a record that is bad, so that the record keeps its number.
+    """Takes the place of a bad record, so that the record keeps its number.
 
     Attributes:
         reason: What is wrong with it, as the end of a sentence that begins with the record.
@@ -34,7 +34,7 @@ class SequentialReader(Protocol):
         ...
 
     def state(self) -> Json:
-        """The state after the record read last, as JSON values."""
+        """Returns the state after the record read last, as JSON values."""
         ...
 
 
@@ -47,9 +47,9 @@ class SequentialSource(Protocol):
     """
 
     def open_at(self, state: Json) -> SequentialReader:
-        """A reader at a state that another one gave, or at the beginning if it is None."""
+        """Opens a reader at a state of another reader, or at the beginning if it is None."""
         ...
 
     def fingerprint(self) -> str:
-        """A short digest of what the records are, as far as that shows without reading them."""
+        """Returns a short digest of what identifies the records without reading them."""
         ...

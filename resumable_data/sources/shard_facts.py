@@ -1,4 +1,4 @@
-"""What is known of an ArrayRecord shard without parsing its records."""
+"""The facts of an ArrayRecord shard that are known without parsing its records."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def open_reader(path: epath.Path, size: int) -> Reader:
             if (cause := system_error_in(str(error))) is not None:
                 raise SourceError(f"{path} cannot be read: {explain(cause)}") from cause
         raise SourceError(
-            f"{path} is truncated or no ArrayRecord file ({size} bytes, no records); write or copy it again"
+            f"{path} is truncated or is not an ArrayRecord file ({size} bytes, no records); write or copy it again"
         )
     return reader
 

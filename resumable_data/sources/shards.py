@@ -1,4 +1,4 @@
-"""Which files a pattern, a path, or a list of either names."""
+"""Finds the files that a pattern, a path, or a list of them names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_SHARDS = (MANIFEST_SUFFIX, ".tmp")
 
 @dataclass(frozen=True)
 class Listed:
-    """What one pattern or path names.
+    """The files that one pattern or path names.
 
     Attributes:
         given: The pattern or path.
@@ -49,7 +49,7 @@ class Listed:
 
 
 def find_shards(paths: epath.PathLike | Sequence[epath.PathLike]) -> list[epath.Path]:
-    """Files named by a pattern, a path, or a list of either.
+    """Finds the files named by a pattern, a path, or a list of them.
 
     Raises:
         SourceError: A pattern matches nothing, a file is missing, or the list is empty.

@@ -28,7 +28,7 @@ class Source(Protocol):
         ...
 
     def read(self, indices: Int64Array) -> Sequence[Record]:
-        """Records at the given places, hundreds at a time.
+        """Reads the records at the given places, hundreds at a time.
 
         Args:
             indices: int64[n], each in [0, len(self)); any order, repeats allowed.
@@ -42,7 +42,7 @@ class Source(Protocol):
         ...
 
     def fingerprint(self) -> str:
-        """A short digest of what the records are: the same wherever the same data lies."""
+        """Returns a short digest of the records. It does not depend on where the data lies."""
         ...
 
 
@@ -55,12 +55,12 @@ class SourceWithLengths(Source, Protocol):
     """
 
     def lengths(self, indices: Int64Array) -> Int64Array:
-        """Tokens of each record: int64[n] for int64[n]. It is called only if lengths are known."""
+        """Returns int64[n], the tokens of each of int64[n] records. Called only if lengths are known."""
         ...
 
 
 def knows_lengths(source: object) -> TypeGuard[SourceWithLengths]:
-    """Whether a source knows how long each document is without reading it.
+    """Returns whether a source knows how long each document is without reading it.
 
     >>> from resumable_data.sources.in_memory import InMemorySource
     >>> knows_lengths(InMemorySource([[1, 2]])), knows_lengths(InMemorySource([{"text": "one two"}]))
@@ -74,7 +74,7 @@ class SourceWithFiles(Source, Protocol):
     """A source whose records stand in files."""
 
     def file_of(self, index: int) -> str | None:
-        """The path of the file that a record stands in; None where that is not known."""
+        """Returns the path of the file of a record; None if it is not known."""
         ...
 
 
@@ -83,7 +83,7 @@ class SourceWithLines(SourceWithFiles, Protocol):
     """A source whose records are lines of files."""
 
     def line_of(self, index: int) -> int | None:
-        """The line of a record in its file, from 1; None where that is not known."""
+        """Returns the line of a record in its file, from 1; None if it is not known."""
         ...
 
 
@@ -96,7 +96,7 @@ class RandomAccess(Protocol):
         ...
 
     def __getitem__(self, index: int, /) -> Record:
-        """The record at an index."""
+        """Returns the record at an index."""
         ...
 
 
@@ -114,10 +114,10 @@ class Column(NamedTuple):
 
 @runtime_checkable
 class SourceWithColumns(Source, Protocol):
-    """A source of mappings that can give what they hold under some keys without making mappings of them."""
+    """A source of mappings that can read their values under some keys without making the mappings."""
 
     def read_columns(self, indices: Int64Array, names: Sequence[str]) -> Mapping[str, Column] | None:
-        """What ``read`` would give at int64[n] indices, by key.
+        """Returns by key what ``read`` would read at int64[n] indices.
 
         Returns:
             A column for each of ``names``; None where a record does not hold an array of numbers under each of them,

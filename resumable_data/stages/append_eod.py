@@ -18,7 +18,7 @@ from resumable_data.state import Settings
 
 @dataclass(frozen=True)
 class AppendEod(Step):
-    """Closes every document with a token, which its length counts.
+    """Appends a token to every document. The length of the document counts it.
 
     Attributes:
         eod_id: The token.
@@ -49,12 +49,12 @@ class AppendEod(Step):
 
     @override
     def lengths(self, lengths: Int64Array) -> Int64Array:
-        """One more than before, but of documents that are left out."""
+        """Returns lengths plus one, except for dropped documents."""
         return lengths + (lengths >= 0)
 
     @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
-        """The documents with the token after each.
+        """Returns the documents with the token after each.
 
         Raises:
             RecordError: A document is not an array of tokens.
@@ -63,7 +63,7 @@ class AppendEod(Step):
 
 
 def closed(documents: Documents, eod_id: int, values: Mapping[str, float]) -> Documents:
-    """Flat tokens with one more after each document that is not dropped, and by field the value that goes with it."""
+    """Appends a token to each document that is not dropped, and to each field its value."""
     tokens, kept = with_room(documents.tokens), documents.kept
     ends = (tokens.starts + tokens.lengths)[kept]
     tokens.values[ends] = eod_id
@@ -73,7 +73,7 @@ def closed(documents: Documents, eod_id: int, values: Mapping[str, float]) -> Do
 
 
 def with_room(documents: Ragged) -> Ragged:
-    """The same documents with at least one free cell after each, copied only if there is none."""
+    """Returns the same documents with a free cell after each. Copies them only if there is none."""
     fields = documents.fields or {}
     if documents.spare and all(array.flags.writeable for array in (documents.values, *fields.values())):
         return documents

@@ -1,4 +1,4 @@
-"""The append_eod stage where documents are mappings: a token after the tokens, a value after each field."""
+"""The append_eod stage for documents that are mappings: a token after the tokens, a value after each field."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from resumable_data.state import Settings
 
 @dataclass(frozen=True)
 class AppendEodFields(AppendEod):
-    """Closes the tokens of every document with a token, and each field with the value that belongs to it.
+    """Appends a token to the tokens of every document, and to each field its value.
 
     Attributes:
         tokens: The key of the tokens.
-        fields: By key the value of each field.
+        fields: The value appended to each field, by key.
     """
 
     tokens: str
@@ -37,14 +37,14 @@ class AppendEodFields(AppendEod):
             raise PipelineError(f"append_eod: {self.tokens!r} are the tokens; leave them out of fields")
 
     def settings(self) -> Settings:
-        """Everything."""
+        """Returns all settings."""
         return {"eod_id": self.eod_id, "tokens": self.tokens, "fields": dict(self.fields) or None}
 
     def takes_tokens(self, fields: TokenFields | None) -> bool:
-        """True where it appends to each field that is taken a value that the field's dtype holds.
+        """Returns True if each field that is taken gets a value that its dtype can hold.
 
-        Otherwise a document has to be closed by itself: a field that nothing is appended to is aligned after this
-        stage or not at all, and a value that its dtype does not hold is an error about a document.
+        Otherwise each document is closed by itself. A field that gets no value may be aligned after this stage, and
+        a value that its dtype cannot hold is an error of one document.
         """
         own = dict(self.fields)
         if fields is None or fields.tokens != self.tokens or not own.keys() >= dict(fields.dtypes).keys():
@@ -57,18 +57,18 @@ class AppendEodFields(AppendEod):
         return True
 
     def keeps_fields(self, fields: TokenFields | None) -> bool:
-        """The same: tokens and fields become longer by one."""
+        """Returns the same: tokens and fields become longer by one."""
         return self.takes_tokens(fields)
 
     def present(self, fields: TokenFields) -> tuple[str, ...]:
-        """What is appended to, but not taken, has to be there all the same."""
+        """Returns the fields that get a value but are not taken; documents need them too."""
         return tuple(key for key, _ in self.fields if key not in dict(fields.dtypes))
 
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
-        """The documents, closed.
+        """Returns the documents, closed.
 
         Raises:
-            RecordError: A document has not these keys, or what it has there is no array.
+            RecordError: A document lacks one of these keys, or its value is not an array.
         """
         if isinstance(documents.content, Ragged) and documents.content.fields is not None:
             return closed(documents, self.eod_id, dict(self.fields))
@@ -83,7 +83,7 @@ class AppendEodFields(AppendEod):
 
 
 def appended_values(fields: object) -> tuple[tuple[str, float], ...]:
-    """What ``append_eod(fields=…)`` names: by key, ascending, the value that is appended; nothing where it is None.
+    """Returns the pairs of key and appended value in ``append_eod(fields=…)``, sorted by key; none for None.
 
     Raises:
         PipelineError: It is not a mapping of names to numbers.
@@ -95,8 +95,8 @@ def appended_values(fields: object) -> tuple[tuple[str, float], ...]:
         return ()
     if not isinstance(fields, Mapping):
         raise PipelineError(
-            f"append_eod: fields={shown(fields)} must be a mapping from the name of a field to what is appended to "
-            "it, as {'loss_mask': 1}"
+            f"append_eod: fields={shown(fields)} must be a mapping from the name of a field to the value "
+            "appended to it, such as {'loss_mask': 1}"
         )
     given = cast(Mapping[object, Any], fields)
     names = sorted(as_text("append_eod: the name of a field", name) for name in given)
@@ -108,5 +108,5 @@ def appended_values(fields: object) -> tuple[tuple[str, float], ...]:
 
 def _appended(given: Document, value: float, name: str) -> AnyArray:
     array = as_flat(given, name)
-    # An empty list has the dtype of floats, which the value need not have.
+    # NumPy gives an empty list a float dtype, which may not be the dtype of the value.
     return np.append(array, value) if array.size else np.array([value])

@@ -1,4 +1,4 @@
-"""The apply_chat_template stage: conversations into tokens, with a mask of those that the assistant wrote."""
+"""The apply_chat_template stage: conversations into tokens, with a mask of the assistant's tokens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from resumable_data.stages.stage import check_token
 from resumable_data.state import Settings
 
 ASSISTANT_MASKS = "assistant_masks"
-"""The field that is 1 where the assistant wrote a token, as ``transformers`` calls it."""
+"""The field that is 1 for each token of the assistant. ``transformers`` uses the same name."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class ApplyChatTemplate(Step):
     Attributes:
         tokenizer: The tokenizer with its template.
         messages: The key of a record's messages.
-        tools_field: The key of a record's own tools; None where there are none.
-        tools: The tools of all conversations as JSON; None where there are none.
+        tools_field: The key of a record's own tools; None if it has none.
+        tools: The tools of all conversations as JSON; None if there are none.
         masked: Whether documents have the field ``"assistant_masks"``.
-        eod_id: The first input of every document, which rows take over; None where it is not known.
+        eod_id: The first input of every document, used by rows too; None if it is not known.
     """
 
     tokenizer: ChatTokenizer
@@ -64,7 +64,7 @@ class ApplyChatTemplate(Step):
         masked: bool,
         eod_id: int | None,
     ) -> ApplyChatTemplate:
-        """The stage, with what users give checked.
+        """Returns the stage, after checks of what users give.
 
         Raises:
             PipelineError: The tokenizer, its template, the tools or a variable cannot be used.
@@ -75,8 +75,8 @@ class ApplyChatTemplate(Step):
             )
         if variables is not None and not isinstance(variables, Mapping):
             raise PipelineError(
-                f"apply_chat_template: chat_template_kwargs={shown(variables)} must be a dictionary of what the "
-                "template is given, as {'enable_thinking': False}"
+                f"apply_chat_template: chat_template_kwargs={shown(variables)} must be a dictionary of "
+                "variables of the template, such as {'enable_thinking': False}"
             )
         by_name = {
             as_text("apply_chat_template: the name in chat_template_kwargs", name): value
@@ -100,12 +100,12 @@ class ApplyChatTemplate(Step):
 
     @property
     def vocab_size(self) -> int:
-        """How many ids there are, from 0 on."""
+        """Number of ids from 0 on."""
         return max(self.tokenizer.vocab_size, 0 if self.eod_id is None else self.eod_id + 1)
 
     @override
     def settings(self) -> Settings:
-        """Fingerprints of the tokenizer and the template, and what the template is given."""
+        """Returns fingerprints of the tokenizer and the template, and the variables of the template."""
         return {
             "tokenizer": self.tokenizer.fingerprint,
             "chat_template": self.tokenizer.template,
@@ -123,18 +123,18 @@ class ApplyChatTemplate(Step):
     @property
     @override
     def lengths_stay_known(self) -> bool:
-        """False: they show when the conversations are tokenized."""
+        """False: only tokenizing shows them."""
         return False
 
     @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
-        """The conversations' tokens, with their masks.
+        """Returns the tokens of the conversations, with their masks.
 
         Raises:
             RecordError: A record has no conversation, or the template refuses it.
             PipelineError: The template asks for today's date.
         """
-        # by their tools, the places of the conversations that have these, and the conversations
+        # groups: conversations with their places, by their tools
         groups: dict[str | None, list[tuple[int, Conversation]]] = {}
         for place in np.flatnonzero(documents.kept).tolist():
             conversation = self._conversation(documents[place], place, name)
@@ -154,7 +154,7 @@ class ApplyChatTemplate(Step):
         return found if self.tools is None else found._replace(tools=self.tools)
 
     def _made(self, part: Sequence[tuple[int, Conversation]], name: NameOf) -> list[Document]:
-        """The documents of conversations that have the same tools."""
+        """Makes documents of conversations that have the same tools."""
         place, first = part[0]
         tools = None if first.tools is None else json.loads(first.tools)
         try:

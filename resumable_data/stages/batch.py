@@ -39,15 +39,15 @@ class Batch(Stage):
     Attributes:
         parent: The rows.
         schedule: Rows of each global batch.
-        drop_remainder: Whether rows that do not fill the last batch are left out, rather than filled up with
-            rows that carry no scored token.
+        drop_remainder: Whether rows that do not fill the last batch are left out. Otherwise rows without a scored
+            token fill it.
         batch_type: ``LLMBatch`` or ``LLMIndexedBatch``.
-        shards: Number of logical shards, or None for the default, which a run that goes on keeps.
-        sources: Whether batches say which component each token is of. It is not a setting: the order is the same.
-        as_dict: Whether batches are dictionaries: True, the name of a preset, or for each key the name of a field. It
+        shards: Number of logical shards, or None for the default. A resumed run keeps its number.
+        sources: Whether batches say the component of each token. It is not a setting: the order is the same.
+        as_dict: Whether batches are dictionaries: True, the name of a preset, or the name of a field for each key. It
             is not a setting either.
-        functions: What is done to each batch, in this order. They are not settings either.
-        view: What this process sees of a batch.
+        functions: Functions applied to each batch, in this order. They are not settings either.
+        view: The part of a batch that this process gets.
         sharing: How processes measure documents whose lengths are not known. It is not a setting either.
     """
 
@@ -73,7 +73,7 @@ class Batch(Stage):
             type_with_fields(self.batch_type)
         if self.sources and SOURCE in dict(self.parent.format.fields):
             raise PipelineError(f"batch: sources=True gives a field {SOURCE!r}, as the documents do; rename theirs")
-        _ = self.form  # refuses what cannot be
+        _ = self.form  # raises if the form is impossible
         if self.shards is not None and not 1 <= self.shards <= MOST_SHARDS:
             raise PipelineError(f"batch: shards={self.shards} must be from 1 to {MOST_SHARDS}")
 
@@ -85,7 +85,7 @@ class Batch(Stage):
     @property
     @override
     def component(self) -> str:
-        """The path of the component or mix that the rows are of."""
+        """The path of the component or mix of the rows."""
         return self.parent.component
 
     @override
@@ -99,23 +99,23 @@ class Batch(Stage):
 
     @property
     def delivered_type(self) -> type[LLMBatch]:
-        """The type that was asked for, with room for fields if there are any."""
+        """The requested type, with room for fields if there are any."""
         return type_with_fields(self.batch_type) if self.dtypes else self.batch_type
 
     @property
     def form(self) -> DictForm | None:
-        """The dictionary that is made of a batch; None where it stays as it is."""
+        """The form of the dictionary that a batch becomes; None if it stays as it is."""
         return dict_form(self.as_dict, self.delivered_type, self.dtypes, self.parent.format.shift)
 
     @override
     def settings(self) -> Settings:
-        """Sizes by the step from which they apply, and the remainder."""
+        """Returns each size with its first step, and what happens to the remainder."""
         stretches = self.schedule.stretches
         size = stretches[0].size if len(stretches) == 1 else [[s.step, s.size] for s in stretches]
         return {"size": size, "drop_remainder": self.drop_remainder}
 
     def struct(self, step: int) -> PyTree:
-        """Shapes and dtypes of the batch of a step that this process is handed."""
+        """Returns shapes and dtypes of the batch that this process gets at a step."""
         size, length = self.schedule.size(step), self.parent.format.length
         struct = self.delivered_type.get_dtype_struct(size, length)
         if isinstance(struct, LLMFieldsBatch):
@@ -127,11 +127,11 @@ class Batch(Stage):
         return delivered
 
     def shards_of(self, saved: int | None) -> int | None:
-        """Logical shards of a run; None for one that measures no document, and never has.
+        """Returns the logical shards of a run; None if it does not measure documents, and never did.
 
         Args:
-            saved: Those of a run that goes on here; None for a run that begins, or that has measured none. A number
-                that was given to this stage stays, unless the lengths of all documents are known.
+            saved: The number of the run that is resumed; None for a new run, or one that has not measured. A number
+                that was given to this stage wins, unless the lengths of all documents are known.
         """
         if self.parent.lengths_known:
             # A run keeps its number when the last component whose documents are measured is removed.
@@ -143,11 +143,11 @@ class Batch(Stage):
     def open_engine(
         self, catalog: Catalog, shards: int | None = None, worker: Worker = ALONE, *, with_epochs: bool = False
     ) -> BatchEngine:
-        """What an iterator of these batches drives.
+        """Opens the engine of an iterator of these batches.
 
         Args:
-            catalog: What is gathered.
-            shards: Logical shards of the run that goes on here; None for a run that begins.
+            catalog: Collects components, descriptions and algorithms.
+            shards: Logical shards of the run that is resumed; None for a new run.
             worker: The worker of this process that drives it.
             with_epochs: Whether its plans say the epoch of each document.
         """
@@ -176,7 +176,7 @@ class Batch(Stage):
 
 
 def source_numbers(readers: Mapping[str, int]) -> Int32Array:
-    """By reader the number of its component: its place among the sorted paths, from 1.
+    """Returns int32[n_readers], the number of each reader's component: its place among the sorted paths, from 1.
 
     >>> source_numbers({"web": 0, "code": 1}).tolist()
     [2, 1]
@@ -187,10 +187,10 @@ def source_numbers(readers: Mapping[str, int]) -> Int32Array:
 
 
 def mapped_struct(function: Callable[[PyTree], PyTree], struct: PyTree) -> PyTree:
-    """Shapes and dtypes of what a function makes of a batch.
+    """Returns shapes and dtypes of the result of a function of a batch.
 
     Args:
-        function: One that JAX can trace, or else one for NumPy, which is called with zeros.
+        function: One that JAX can trace. Otherwise it is called with NumPy arrays of zeros.
         struct: Shapes and dtypes of the batch.
 
     >>> struct = jax.ShapeDtypeStruct((2, 3), np.int32)

@@ -1,4 +1,4 @@
-"""What is gathered while the stages of a pipeline are opened."""
+"""The catalog that stages fill while a pipeline is opened."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from resumable_data.state import Description, Settings, StageDescription
 
 @dataclass(frozen=True)
 class OpenComponent:
-    """A component that is open.
+    """A component that has been opened.
 
     Attributes:
-        number: The number of its reader, by which plans refer to it.
-        reader: Its reading side.
+        number: The number of its reader, which plans refer to.
+        reader: What reads its documents.
         key: A digest of what decides the lengths of its documents.
     """
 
@@ -29,15 +29,15 @@ class OpenComponent:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Components, descriptions and algorithms of a pipeline. Stages add to it, and take nothing away.
+    """Components, descriptions and algorithms of a pipeline. Stages only add to it.
 
     Attributes:
         components: The components by path, in the order in which they were opened.
         descriptions: Descriptions of each component's stages, by path.
         shared: Descriptions of the stages after a mix.
         algorithms: Versions of the algorithms in use.
-        resources: What the iterator closes.
-        bad_records: What the components leave out, with their paths.
+        resources: Resources that the iterator closes.
+        bad_records: The bad records of components, with their paths.
     """
 
     components: dict[str, OpenComponent] = field(default_factory=dict[str, OpenComponent])
@@ -54,11 +54,11 @@ class Catalog:
 
     @property
     def numbers(self) -> dict[str, int]:
-        """The numbers of these readers, by component path."""
+        """The numbers of the readers, by component path."""
         return {path: component.number for path, component in self.components.items()}
 
     def keys(self, paths: Collection[str]) -> dict[int, str]:
-        """By the number of each component at one of these paths its key."""
+        """Returns the keys of the components at these paths, by component number."""
         return {component.number: component.key for path, component in self.components.items() if path in paths}
 
     @property
@@ -68,25 +68,25 @@ class Catalog:
         return Description(components, tuple(self.shared), dict(self.algorithms))
 
     def left_out(self) -> list[LeftOut]:
-        """The bad records that were left out so far, by component path and number."""
+        """Returns the bad records left out so far, sorted by component path and number."""
         return sorted(record for path, bad in self.bad_records for record in bad.of(path))
 
     def add(self, path: str, reader: Reader, key: str) -> int:
-        """Adds the component at ``path``, and returns the number of its reader, which is the next."""
+        """Adds the component at ``path``, and returns the number of its reader: the next one."""
         self.components[path] = OpenComponent(len(self.components), reader, key)
         return len(self.components) - 1
 
     def use(self, algorithms: Mapping[str, int]) -> None:
-        """Notes the versions of algorithms, by name."""
+        """Adds the versions of algorithms, by name."""
         self.algorithms.update(algorithms)
 
     def describe(self, path: str, name: str, settings: Settings) -> None:
-        """Adds a stage to the component at ``path``, or to what components share if that is a mix.
+        """Adds a stage to the component at ``path``, or to the shared stages if that is a mix.
 
         Args:
             path: The path of a component or of a mix.
             name: What the stage is called.
-            settings: Those that decide the data; one that is None is left out.
+            settings: The settings that decide the data. Those that are None are left out.
 
         >>> catalog = Catalog()
         >>> catalog.describe("web", "repeat", {"epochs": None})

@@ -1,4 +1,4 @@
-"""A tokenizer with its chat template, as this library uses it: conversations in, tokens and assistant masks out."""
+"""Wraps a tokenizer with its chat template: conversations in, tokens and assistant masks out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Tokenized(NamedTuple):
 
     Attributes:
         ids: The tokens of each.
-        masks: For each token 1 where the assistant wrote it, else 0; None where nobody asked.
+        masks: 1 for each token that the assistant wrote, else 0; None if nobody asked for masks.
     """
 
     ids: list[list[int]]
@@ -38,14 +38,14 @@ class Tokenized(NamedTuple):
 class ChatTokenizer:
     """A copy of a tokenizer of ``transformers``, which renders conversations by a chat template and tokenizes them.
 
-    All of it is done by the tokenizer's own ``apply_chat_template``, with nothing cut or filled up.
+    The tokenizer's own ``apply_chat_template`` does all of it, without truncation or padding.
 
     Args:
         tokenizer: A fast tokenizer of ``transformers``, or a folder or a name for ``AutoTokenizer.from_pretrained``.
         chat_template: A Jinja template, or the name of one of the tokenizer's; by default the tokenizer's own.
-        variables: What the template is given besides messages and tools: plain JSON values.
-        masked: Whether masks are made, for which the template has to say what the assistant wrote.
-        with_tools: Whether conversations have tools; both where some do. A tokenizer can have a template for each.
+        variables: Variables of the template besides messages and tools: plain JSON values.
+        masked: Whether to make masks. The template then has to say what the assistant wrote.
+        with_tools: Whether conversations have tools; both values if only some do. Each can have its own template.
 
     Raises:
         PipelineError: The tokenizer, the template or a variable cannot be used.
@@ -63,34 +63,34 @@ class ChatTokenizer:
         given = _of_transformers(tokenizer)
         backend = FastTokenizer.of(given)
         self._tokenizer = copy.deepcopy(given)
-        self._tokenizer.model_max_length = sys.maxsize  # only a limit to warn of
+        self._tokenizer.model_max_length = sys.maxsize  # the tokenizer only warns beyond it
         self._masked = masked
         self._templates = {tools: _template(self._tokenizer, chat_template, tools) for tools in with_tools}
         for text in self._templates.values():
             _check_template(self._tokenizer, text, masked)
         self.variables = _as_json(self._tokenizer, variables)
-        """The variables as JSON, in their order, which a template may show; None where there are none."""
+        """The variables as JSON, in their order, because a template may show it; None if there are none."""
         self.vocab_size = backend.vocab_size
-        """The largest id of a token, and 1."""
+        """The largest id of a token, plus 1."""
         self.eos_id: int | None = given.eos_token_id
         """The end-of-sequence token, or None."""
-        # Offsets of tokens, and so masks, depend on the post-processor; templates see the special tokens.
+        # The post-processor decides the offsets of tokens, and so the masks. Templates see the special tokens.
         after = json.loads(given.backend_tokenizer.to_str()).get("post_processor")
         named: Json = {name: str(token) for name, token in given.special_tokens_map.items()}
         self.fingerprint = digest("chat-tokenizer", backend.fingerprint, canonical_json(after), canonical_json(named))
-        """Digest of what decides the tokens of a text that is rendered, and what templates know of it."""
+        """Digest of what decides the tokens of a rendered text, and of the special tokens that templates see."""
         self.template = digest("chat-template", *self._templates.values())
         """Digest of the templates."""
 
     def encode(self, conversations: Sequence[Sequence[JsonDict]], tools: Sequence[JsonObject] | None) -> Tokenized:
-        """The tokens of conversations.
+        """Renders and tokenizes conversations.
 
         Args:
             conversations: The messages of each.
             tools: The tools that all of them have, or None.
 
         Raises:
-            Exception: Whatever the template, or what it calls, fails with.
+            Exception: Any error of the template, or of what it calls.
             PipelineError: The template asks for today's date.
         """
         text = self._templates[tools is not None]
@@ -99,8 +99,8 @@ class ChatTokenizer:
         except Exception as error:
             if _asks(text, "strftime_now") and self._renders(conversations, tools, text):
                 raise PipelineError(
-                    f"{_STAGE}: the chat template asks for today's date (strftime_now), so that a resumed run would "
-                    "have other tokens tomorrow. Pass what the template takes instead, such as chat_template_kwargs="
+                    f"{_STAGE}: the chat template asks for today's date (strftime_now): a resumed run would have "
+                    "other tokens tomorrow. Pass what the template takes instead, such as chat_template_kwargs="
                     "{'date_string': '26 Jul 2024'}, or a chat_template= in which the date is written out"
                 ) from error
             raise
@@ -126,7 +126,7 @@ class ChatTokenizer:
     def _renders(
         self, conversations: Sequence[Sequence[JsonDict]], tools: Sequence[JsonObject] | None, template: str
     ) -> bool:
-        """Whether the template does with today's date what it does not without."""
+        """Returns whether the template renders once it has today's date."""
         try:
             self._encoded(conversations, tools, template, {})
         except Exception:
@@ -135,7 +135,7 @@ class ChatTokenizer:
 
 
 def _of_transformers(tokenizer: Tokenizer) -> Tokenizer:
-    """The tokenizer of ``transformers`` that is given, or is at the path or of the name that is given."""
+    """Returns the tokenizer of ``transformers``: the one given, or that of the path or name given."""
     if isinstance(tokenizer, str | os.PathLike):
         try:
             tokenizer = load_tokenizer(os.fspath(cast(str, tokenizer)))
@@ -160,7 +160,7 @@ def _of_transformers(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def _template(tokenizer: Tokenizer, chat_template: str | None, tools: bool) -> str:
-    """The template for conversations with tools, or without."""
+    """Returns the template for conversations with tools, or without."""
     if chat_template is None and not tokenizer.chat_template:
         raise PipelineError(
             f"{_STAGE}: the tokenizer has no chat template: pass chat_template=, a Jinja template, or the tokenizer "
@@ -173,7 +173,7 @@ def _template(tokenizer: Tokenizer, chat_template: str | None, tools: bool) -> s
 
 
 def _check_template(tokenizer: Tokenizer, template: str, masked: bool) -> None:
-    """Raises PipelineError where a template cannot be compiled, or cannot say what the assistant wrote."""
+    """Raises PipelineError if a template cannot be compiled, or does not say what the assistant wrote."""
     jinja2 = text_package("jinja2")
     if "{{" not in template and "{%" not in template:
         raise PipelineError(
@@ -184,12 +184,12 @@ def _check_template(tokenizer: Tokenizer, template: str, masked: bool) -> None:
         tokenizer.apply_chat_template([{"role": "user", "content": ""}], chat_template=_own(template), tokenize=False)
     except jinja2.TemplateSyntaxError as error:
         raise PipelineError(
-            f"{_STAGE}: the chat template is not sound Jinja: line {error.lineno}: {error.message}"
+            f"{_STAGE}: the chat template is not valid Jinja: line {error.lineno}: {error.message}"
         ) from error
     except ImportError as error:
         raise PipelineError(f"{_STAGE}: {error}") from error
     except Exception:
-        pass  # It is sound, and refuses this conversation, which is not the user's.
+        pass  # The template is valid. It refuses this conversation, which is ours and not the user's.
     if masked and not _asks(template, "generation", begins="block_begin"):
         raise PipelineError(
             f"{_STAGE}: the chat template has no {{% generation %}}: it does not say what the assistant wrote, and "
@@ -200,25 +200,25 @@ def _check_template(tokenizer: Tokenizer, template: str, masked: bool) -> None:
 
 
 def _asks(template: str, name: str, begins: str | None = None) -> bool:
-    """Whether a name is used in a template, or right after a kind of Jinja's marks."""
+    """Returns whether a template uses a name; with ``begins``, right after that kind of Jinja token."""
     lexed = text_package("jinja2").Environment().lex(template)
     words = [("", ""), *((kind, value) for _, kind, value in lexed if kind != "whitespace")]
     return any(word == ("name", name) and begins in (None, before) for (before, _), word in pairwise(words))
 
 
 def _own(template: str) -> str:
-    """The same template, with a mark that makes it this thread's own.
+    """Returns the same template with a comment that is unique to this thread.
 
-    ``transformers`` compiles each text once, and notes what the assistant wrote in what it has compiled. Two threads
-    that render one text, as a loop that lets its model answer does while data is read, would mix their notes up.
+    ``transformers`` compiles each text once, and records what the assistant wrote in the compiled template. Two
+    threads that render one text would mix these records up, such as a loop that samples its model while data is read.
     """
-    # Jinja leaves out one end of line at the end, and blanks before a mark unless it has a plus.
+    # Jinja drops one newline at the end, and blanks before a comment unless it has a plus.
     whole = re.sub(r"(\r\n|\r|\n)\Z", "", template)
     return f"{whole}{{#+ {os.getpid()}, {threading.get_ident()} #}}"
 
 
 def _as_json(tokenizer: Tokenizer, variables: Mapping[str, Json]) -> str | None:
-    """Variables as JSON, in their order; None where there are none."""
+    """Returns variables as JSON, in their order; None if there are none."""
     taken = inspect.signature(tokenizer.apply_chat_template).parameters
     for name, value in variables.items():
         if name in taken:

@@ -147,28 +147,28 @@ class Component(DocumentStage):
 
     @property
     def drops(self) -> bool:
-        """Whether documents may be left out, each of which keeps its position."""
+        """Whether documents may be dropped. A dropped document keeps its position."""
         return any(step.drops for step in self.steps)
 
     @property
     def epoch_dependent(self) -> bool:
-        """Whether what becomes of a record differs by epoch: plans then name occurrences instead of records."""
+        """Whether a record becomes another document in each epoch. Plans then name occurrences, not records."""
         return any(step.epoch_dependent for step in self.steps)
 
     @property
     def random_maps(self) -> int:
-        """How many of the steps are random maps."""
+        """Number of random maps among the steps."""
         return sum(isinstance(step, RandomMap) for step in self.steps)
 
     @property
     def eod_id(self) -> int | None:
-        """The end-of-document token that the last stage brings that closes documents, or None."""
+        """The end-of-document token of the last stage that closes documents, or None."""
         closing = [stage.eod_id for stage in self.stages if isinstance(stage, ClosingStage)]
         return closing[-1] if closing else None
 
     @property
     def closed_by(self) -> ClosingStage | None:
-        """The last stage that puts a token after every document, or None; a map after it may take it off again."""
+        """The last stage that appends a token to every document, or None. A map after it may remove the token."""
         for stage in reversed(self.stages):
             if isinstance(stage, Map):
                 return None
@@ -177,7 +177,7 @@ class Component(DocumentStage):
         return None
 
     def reader(self, fields: TokenFields | None = None) -> DocumentReader:
-        """What reads the documents, and takes these fields of them for rows."""
+        """Returns the reader of the documents, which takes these fields for rows."""
         return DocumentReader(self.source.records(), self.steps, fields)
 
     @override
@@ -217,7 +217,7 @@ class Component(DocumentStage):
         )
 
     def _token_ids(self, vocab_size: int | None) -> TokenIds:
-        """Which ids tokens can have: those of a vocabulary that is given, else those of the last tokenizer."""
+        """Returns the valid ids: those of the given vocabulary, else those of the last tokenizer."""
         if vocab_size is not None:
             return TokenIds(vocab_size)
         sizes = [step.vocab_size for step in self.steps if isinstance(step, Tokenize | ApplyChatTemplate)]
@@ -225,9 +225,9 @@ class Component(DocumentStage):
         return TokenIds(sizes[-1], advice) if sizes else ANY_TOKEN
 
     def _reading(self, steps: Sequence[Step], fields: TokenFields | None, ids: TokenIds) -> Json:
-        """What decides the lengths of documents, wherever they are read."""
+        """Returns what decides the lengths of documents, on any process."""
         stages: list[Json] = [[stage.name, dict(stage.settings())] for stage in (self.source, *steps)]
-        # A document with an id beyond them is left out, or is an error.
+        # A document with an invalid id is dropped, or is an error.
         of_ids: list[Json] = [] if ids.size is None else [["ids", ids.size]]
         return [None if fields is None else fields.tokens, *stages, *of_ids]
 
@@ -237,15 +237,15 @@ class Component(DocumentStage):
         return tuple(stage for stage in self.stages if isinstance(stage, Selection))
 
     def _check_selection(self, selection: Selection) -> None:
-        """Raises PipelineError where a selection cannot stand, or leaves no record."""
+        """Raises PipelineError if a selection comes too late, or selects no record."""
         if self.shuffle_seed is not None or self.epochs != 1:
             raise PipelineError(
-                f"{selection.name}: choose records before shuffle and repeat, which use what it leaves"
+                f"{selection.name}: choose records before shuffle and repeat, which use the chosen records"
             )
         if self.drops:
             raise PipelineError(
-                f"{selection.name}: choose records before filter and skip_bad_records: it counts records, whether "
-                "they are left out later or not"
+                f"{selection.name}: choose records before filter and skip_bad_records. A selection counts all "
+                "records, also those left out later"
             )
         if not selection.count(self.epoch_size):
             raise PipelineError(
@@ -254,7 +254,7 @@ class Component(DocumentStage):
             )
 
     def records_at(self, places: Int64Array) -> Int64Array:
-        """The source's records at int64[n] places among those that are selected."""
+        """Returns int64[n], the source's records at int64[n] places of the selection."""
         # sizes: how many records each selection has to choose from
         sizes = [self.source.epoch_size]
         for selection in self.selections:
@@ -264,12 +264,12 @@ class Component(DocumentStage):
         return places
 
     def _only(self, kind: type[StageT]) -> StageT | None:
-        """The stage of a kind of which there is at most one."""
+        """Returns the only stage of a kind, or None."""
         return next((stage for stage in self.stages if isinstance(stage, kind)), None)
 
 
 def components_of(stage: Stage, path: str | None = None) -> Mapping[str, Component]:
-    """The components from which a stage takes its documents, by path.
+    """Returns the components from which a stage takes its documents, by path.
 
     Args:
         stage: The stage.

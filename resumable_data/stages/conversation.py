@@ -76,9 +76,9 @@ def _message(given: object, place: int, name: Callable[[], str]) -> JsonDict:
     if not isinstance(message.get("role"), str):
         raise RecordError(
             f"{name()}: message {place} has no 'role' that is a text; its keys are {', '.join(map(repr, message))}. "
-            "Rename them in a map, as in {'role': …, 'content': …}"
+            "Rename them in a map, such as {'role': …, 'content': …}"
         )
-    # Templates make nothing of what is missing, without a word. A call of a tool needs no content.
+    # Templates ignore missing keys silently. A tool call needs no content.
     if "content" not in message and "tool_calls" not in message:
         raise RecordError(
             f"{name()}: message {place}, of the role {message['role']!r}, has neither 'content' nor 'tool_calls'; "
@@ -97,11 +97,11 @@ def _tools(given: object, key: str, name: Callable[[], str]) -> str | None:
 
 
 def schemas_as_json(tools: object) -> str:
-    """A list of the JSON schemas of functions as one JSON text, in the order of their keys, which templates show.
+    """Returns JSON schemas of functions as one JSON text. Keys keep their order, because templates show it.
 
     Raises:
-        TypeError: It is something else.
-        ValueError: It holds a number that JSON has not.
+        TypeError: It is not a list of dictionaries.
+        ValueError: It holds a number that JSON does not have.
 
     >>> schemas_as_json([{"type": "function", "function": {"name": "now"}}])
     '[{"type": "function", "function": {"name": "now"}}]'

@@ -1,4 +1,4 @@
-"""The step before rows that counts the tokens which are scored, and may leave out documents without one."""
+"""The step before rows that counts scored tokens, and may drop documents without one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CountScored(Step):
     Attributes:
         learnt: What says which tokens are learnt.
         first: Whether the first token of a document is a target.
-        drop: Whether a document of which no token is scored is left out.
+        drop: Whether a document without a scored token is dropped.
     """
 
     learnt: Learnt

@@ -1,4 +1,4 @@
-"""Fast tokenizers of Hugging Face as this library uses them: text in, tokens out, and nothing added or cut."""
+"""Wraps fast tokenizers of Hugging Face: text in, tokens out, nothing added or cut."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from resumable_data.errors import PipelineError
 from resumable_data.opaque import Tokenizer
 from resumable_data.stages.load_tokenizer import load_tokenizer, text_package
 
-# What a tokenizer keeps of a text until its tokens are taken is a hundred bytes a token.
+# A tokenizer keeps about a hundred bytes a token until its result is read.
 _CHARACTERS_AT_ONCE = 2**22
 _DECIDES_TOKENS = ("normalizer", "pre_tokenizer", "model", "added_tokens")
 
@@ -23,8 +23,8 @@ ItemT = TypeVar("ItemT")
 class FastTokenizer:
     """A copy of a tokenizer's backend, without its truncation, padding and post-processor.
 
-    Those would cut documents or add tokens that nobody asked for. Texts are tokenized in the backend's own
-    threads, which obey ``TOKENIZERS_PARALLELISM``.
+    Those would cut documents, or add tokens that nobody asked for. The backend tokenizes in its own threads, which
+    obey ``TOKENIZERS_PARALLELISM``.
 
     Args:
         definition: The backend as JSON.
@@ -33,7 +33,7 @@ class FastTokenizer:
         eos_id: The end-of-sequence token, or None.
 
     Raises:
-        PipelineError: The tokenizer draws at random, so that no text has one tokenization.
+        PipelineError: The tokenizer is random: it tokenizes one text in different ways.
     """
 
     def __init__(self, definition: str, splits_special: bool, bos_id: int | None, eos_id: int | None) -> None:
@@ -50,11 +50,11 @@ class FastTokenizer:
         dropout = json.loads(definition)["model"].get("dropout")
         if dropout:
             raise PipelineError(
-                f"tokenize: the tokenizer's model has dropout={dropout}, which draws other tokens every time: set "
+                f"tokenize: the tokenizer's model has dropout={dropout}, which gives other tokens at each call: set "
                 "tokenizer.model.dropout = None"
             )
         self.vocab_size = 1 + max(backend.get_vocab(with_added_tokens=True).values(), default=-1)
-        """The largest id of a token, and 1."""
+        """The largest id of a token, plus 1."""
         self.fingerprint = digest("fast-tokenizer", canonical_definition(definition), str(splits_special))
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -62,7 +62,7 @@ class FastTokenizer:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> FastTokenizer:
-        """The copy of a tokenizer, which is not changed.
+        """Copies a tokenizer, and does not change it.
 
         Args:
             tokenizer: A fast tokenizer of ``transformers``, a ``tokenizers.Tokenizer``, the path of a
@@ -77,7 +77,7 @@ class FastTokenizer:
             return cls(_definition(tokenizer), tokenizer.encode_special_tokens, None, None)
         kind = type(tokenizer).__name__
         if not getattr(tokenizer, "is_fast", False):
-            advice = "a fast tokenizer of transformers, a tokenizers.Tokenizer, the path of one, or what encodes text"
+            advice = "a fast tokenizer of transformers, a tokenizers.Tokenizer, the path of one, or a text encoder"
             if hasattr(tokenizer, "is_fast"):
                 raise PipelineError(
                     f"tokenize takes {advice}; {kind} is a slow one, written in Python. Load its fast version "
@@ -88,7 +88,7 @@ class FastTokenizer:
         return cls(definition, tokenizer.split_special_tokens, tokenizer.bos_token_id, tokenizer.eos_token_id)
 
     def encode(self, texts: Sequence[str]) -> Iterator[list[list[int]]]:
-        """The tokens of all texts, part by part."""
+        """Yields the tokens of all texts, part by part."""
         for part in parts(texts, len):
             order = _balanced(part)
             encodings = self._backend.encode_batch_fast([part[place] for place in order], add_special_tokens=False)
@@ -99,20 +99,20 @@ class FastTokenizer:
 
 
 def _balanced(texts: Sequence[str]) -> list[int]:
-    """Places of the texts in an order in which equal stretches are equally long.
+    """Returns the places of the texts in an order that balances the threads of the tokenizer.
 
-    The tokenizer cuts a call into stretches for its threads; the call takes as long as the longest.
+    The tokenizer gives each thread a stretch of equally many texts, and a call takes as long as its slowest thread.
     """
     places = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
     return places[::2] + places[1::2][::-1]
 
 
 def parts(items: Sequence[ItemT], characters: Callable[[ItemT], int]) -> Iterator[list[ItemT]]:
-    """Texts, or what texts are made of, in parts that are not too much for one call of a tokenizer.
+    """Yields texts in parts that are small enough for one call of a tokenizer.
 
     Args:
-        items: The texts.
-        characters: How many characters one has.
+        items: The texts, or what they are made of.
+        characters: Returns the number of characters of an item.
 
     >>> list(parts(["a" * 4_000_000, "b", "c" * 4_000_000], len)) == [["a" * 4_000_000, "b"], ["c" * 4_000_000]]
     True
@@ -135,18 +135,18 @@ def _definition(backend: Tokenizer) -> str:
         return backend.to_str()
     except Exception as error:
         raise PipelineError(
-            f"tokenize: the tokenizer cannot be copied: {error}. One with parts written in Python can be "
-            "called in a map"
+            f"tokenize: the tokenizer cannot be copied: {error}. If parts of it are written in "
+            "Python, call it in a map"
         ) from error
 
 
 def canonical_definition(definition: str) -> str:
-    """What decides the tokens of a text, in the one form that releases of ``tokenizers`` agree on.
+    """Returns the parts that decide the tokens of a text, in one form for all releases of ``tokenizers``.
 
-    They write merges as pairs or as text, and add settings that are null or false where they change nothing.
+    Some releases write merges as pairs, others as text. Some add settings that are null or false and change nothing.
 
     Args:
-        definition: What ``tokenizers.Tokenizer.to_str`` gives.
+        definition: The result of ``tokenizers.Tokenizer.to_str``.
 
     >>> canonical_definition('{"model": {"merges": ["a b"], "dropout": null}, "truncation": null}')
     '{"model":{"merges":[["a","b"]]}}'

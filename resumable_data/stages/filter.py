@@ -1,4 +1,4 @@
-"""The filter stage: documents left out by what they are."""
+"""The filter stage: drops documents by their content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from resumable_data.timing import Work
 
 @dataclass(frozen=True)
 class Filter(Step):
-    """Keeps the documents of which a pure function says so.
+    """Keeps a document if a pure function of it says so.
 
     Attributes:
         predicate: From a document to a bool; it must not change its argument.
@@ -48,7 +48,7 @@ class Filter(Step):
     @property
     @override
     def lengths_stay_known(self) -> bool:
-        """False: what is left out shows only when it is read."""
+        """False: only reading shows which documents are dropped."""
         return False
 
     @property
@@ -62,11 +62,11 @@ class Filter(Step):
 
     @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
-        """The documents that are kept.
+        """Returns the documents that are kept.
 
         Raises:
             RecordError: The predicate fails.
-            PipelineError: It gives no bool.
+            PipelineError: The predicate does not return a bool.
         """
         numbered = enumerate(zip(documents, documents.kept.tolist(), strict=True))
         kept = (kept and self._keeps(document, place, name) for place, (document, kept) in numbered)

@@ -1,4 +1,4 @@
-"""The filter stage on lengths: documents left out by how many tokens they have, without reading them."""
+"""The filter stage on lengths: drops documents by their token count, without reading them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FilterLengths(Step):
     """Keeps a document if a pure function of its length says so.
 
     Attributes:
-        predicate: From int64[n] lengths to bool[n], each by its own length alone.
+        predicate: From int64[n] lengths to bool[n]. Each value depends on its own length alone.
         function_name: How it counts in the fingerprint.
         tokens: The key of the tokens, where documents are mappings.
     """
@@ -38,7 +38,7 @@ class FilterLengths(Step):
 
     @override
     def settings(self) -> Settings:
-        """The predicate's name, and the key of the tokens."""
+        """Returns the predicate's name, and the key of the tokens."""
         return {"on_lengths": self.function_name, "tokens": self.tokens}
 
     @property
@@ -52,23 +52,23 @@ class FilterLengths(Step):
 
     @override
     def lengths(self, lengths: Int64Array) -> Int64Array:
-        """Those of the documents that stay, and -1."""
+        """Returns the lengths of the documents that stay, and -1 for those dropped."""
         return np.where(self._dropped(lengths), -1, lengths)
 
     @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
-        """The documents that are kept.
+        """Returns the documents that are kept.
 
         Raises:
             RecordError: A document is not an array of tokens.
-            PipelineError: The predicate fails, or gives no bools.
+            PipelineError: The predicate fails, or does not return bools.
         """
         fields = None if self.tokens is None else TokenFields(self.tokens, ())
         lengths = documents.as_tokens(fields, name).tokens.lengths
         return documents.keep(~self._dropped(np.where(documents.kept, lengths, -1)))
 
     def _dropped(self, lengths: Int64Array) -> BoolArray:
-        """Which documents are left out, bool[n]; those of length -1 are already."""
+        """Returns bool[n], which documents are dropped; those of length -1 already are."""
         present = lengths >= 0
         dropped = ~present
         dropped[present] = ~self._kept(lengths[present])

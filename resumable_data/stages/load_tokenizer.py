@@ -1,4 +1,4 @@
-"""Loading tokenizers by a path, or by their name on the Hugging Face Hub, without waiting for a network in vain."""
+"""Loads tokenizers by path, or by name from the Hugging Face Hub. Does not wait long for a missing network."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _SECONDS_FOR_THE_HUB = 3.0
 
 
 def load_tokenizer(name: str, **more: object) -> Tokenizer:
-    """The tokenizer at a path, or of a name.
+    """Loads the tokenizer of a path or a name.
 
     Args:
         name: The path of a ``tokenizer.json``, or a folder or a name for ``AutoTokenizer.from_pretrained``.
-        **more: What else ``from_pretrained`` is told, such as ``token=``, the access token for the Hub.
+        **more: More arguments of ``from_pretrained``, such as ``token=``, the access token for the Hub.
 
     Raises:
-        PipelineError: There is no such file or folder, nor such a name on the Hub, the Hub cannot be reached and the
-            cache does not have it, or what is there cannot be loaded.
+        PipelineError: There is no such file, folder or name on the Hub; or the Hub cannot be reached and the cache
+            does not have it; or it cannot be loaded.
     """
     try:
         found = _from_path(name, more) if name else None
@@ -37,10 +37,10 @@ def load_tokenizer(name: str, **more: object) -> Tokenizer:
 
 
 def text_package(package: str) -> Module:
-    """A package that works on text.
+    """Imports a package that works on text.
 
     Raises:
-        PipelineError: It is not installed, and the error says how to install it; or it is broken.
+        PipelineError: It is not installed (the error says how to install it), or it is broken.
     """
     try:
         return import_module(package)
@@ -51,12 +51,12 @@ def text_package(package: str) -> Module:
 
 
 def _is_path(name: str) -> bool:
-    """Whether nothing on the Hub can have this name: those are ``name`` or ``owner/name``."""
+    """Returns whether it cannot be a name on the Hub, which is ``name`` or ``owner/name``."""
     return name[0] in "./~\\" or "://" in name or name.count("/") > 1 or name.endswith((".json", "/"))
 
 
 def _from_path(name: str, more: JsonDict) -> Tokenizer:
-    """The tokenizer of a file or a folder; None where there is neither."""
+    """Loads the tokenizer of a file or a folder; None if neither exists."""
     path = epath.Path(name)
     if path.is_file():
         return text_package("tokenizers").Tokenizer.from_str(path.read_text())
@@ -68,9 +68,9 @@ def _from_pretrained(name: str, **more: object) -> Tokenizer:
 
 
 def _from_hub(name: str, more: JsonDict) -> Tokenizer:
-    """The tokenizer of a name, from the Hub or from its cache.
+    """Loads the tokenizer of a name, from the Hub or from its cache.
 
-    ``from_pretrained`` alone asks a Hub that cannot be reached again and again for most of a minute.
+    If the Hub cannot be reached, ``from_pretrained`` alone retries for most of a minute.
     """
     hub = text_package("huggingface_hub")
     nowhere = f"tokenize: there is no such file or folder: {name!r}"
@@ -79,13 +79,13 @@ def _from_hub(name: str, more: JsonDict) -> Tokenizer:
     except (hub.errors.RepositoryNotFoundError, hub.errors.HFValidationError) as error:
         raise PipelineError(f"{nowhere}; and no such name on the Hugging Face Hub: {error}") from error
     except hub.errors.HfHubHTTPError:
-        pass  # A mirror need not know more than files.
+        pass  # A mirror may serve files only.
     except Exception as error:
         try:
             return _from_pretrained(name, **more, local_files_only=True)
         except Exception:
             raise PipelineError(
-                f"{nowhere}; and the Hugging Face Hub, on which it could be a name, cannot be reached ({error}), nor "
-                "has its cache the whole tokenizer"
+                f"{nowhere}; and the Hugging Face Hub, where it could be a name, cannot be reached ({error}), and "
+                "its cache does not have the whole tokenizer"
             ) from error
     return _from_pretrained(name, **more)

@@ -1,4 +1,4 @@
-"""The map stage: a function applied to every document when it is read."""
+"""The map stage: applies a function to every document when it is read."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Map(Step):
 
     @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
-        """The mapped documents.
+        """Returns the mapped documents.
 
         Raises:
             RecordError: The function fails, or breaks its promise to preserve lengths.
@@ -67,7 +67,7 @@ class Map(Step):
             raise RecordError(f"{self.name}: {self.function_name} fails on {name()}: {error!r}") from error
         if mapped is None:
             raise RecordError(
-                f"{self.name}: {self.function_name} returns None for {name()}: it returns the document; to leave one "
+                f"{self.name}: {self.function_name} returns None for {name()}: return the document; to leave one "
                 "out, use filter"
             )
         if self.preserves_length and not isinstance(mapped, Sized):

@@ -33,9 +33,9 @@ class MixSettings:
     Attributes:
         names: The components, sorted.
         weights: Their weights.
-        stop: What happens when a component is exhausted: ``"first_exhausted"`` ends the mix,
-            ``"all_exhausted"`` ends it when every component has been, others repeating meanwhile,
-            ``"renormalise"`` goes on with the others.
+        stop: What happens when a component is exhausted. ``"first_exhausted"`` ends the mix.
+            ``"all_exhausted"`` repeats components until each was exhausted once. ``"renormalise"`` goes on with
+            the others.
     """
 
     names: tuple[str, ...]
@@ -48,15 +48,17 @@ class MixSettings:
         as_choice("mix: stop", self.stop, get_args(Stop))
         for name in self.names:
             if not as_text("mix: the name of a component", name) or "/" in name or "*" in name:
-                raise PipelineError(f"mix: a component is called {name!r}; names are not empty, without / and *")
+                raise PipelineError(
+                    f"mix: a component is named {name!r}; a name must not be empty, and must not contain / or *"
+                )
         mixture.exact_weights([dict(weights) for _, weights in self.weights.points], self.names)
 
     def settings(self) -> Settings:
-        """Weights and stop policy."""
+        """Returns weights and stop policy."""
         return {"weights": self.weights.to_json(), "stop": self.stop}
 
     def paths(self, stage: MixDocuments | MixRows, path: str) -> list[str]:
-        """The paths of the components of a mix at ``path``, in the order of the names."""
+        """Returns the paths of the components of a mix at ``path``, in the order of the names."""
         prefix = path.removesuffix("*")
         suffixes = ("/*" if is_mix(parent.component) else "" for parent in stage.parents)
         return [f"{prefix}{name}{suffix}" for name, suffix in zip(self.names, suffixes, strict=True)]

@@ -1,4 +1,4 @@
-"""What a stage is told when it is opened."""
+"""The context that a stage gets when it is opened."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class OpenContext:
     """What is passed down while the stages of a pipeline are opened; a stage passes ``replace(context, …)`` on.
 
     Attributes:
-        measuring: What measures documents whose lengths are not known; None where documents are not packed.
+        measuring: What measures documents of unknown length; None if documents are not packed.
         shards: Logical shards of components whose documents are measured.
         endless: Whether components go on after their last epoch, in a mix that waits for other components.
         first_row: From a step to its first row, for the mix that is told its weights by step; None within

@@ -1,4 +1,4 @@
-"""Tokenizers of other packages as this library uses them: SentencePiece models, and objects that encode text."""
+"""Wraps tokenizers of other packages: SentencePiece models, and objects that encode text."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _ANY_ID = 2**31
 
 
 class OtherTokenizer:
-    """An object with ``encode_batch(texts)``, or with ``encode(text)``, that gives the ids of texts.
+    """An object with ``encode_batch(texts)``, or with ``encode(text)``, that returns the ids of texts.
 
-    What it adds by itself, such as BOS, stays; ``add_bos`` and ``add_eos`` add nothing twice. It counts in the
-    fingerprint by its ``fingerprint``, a text; a SentencePiece model by its content; any other object by the content
-    of its attributes.
+    Tokens that it adds, such as BOS, stay; ``add_bos`` and ``add_eos`` add nothing twice. In the fingerprint it
+    counts by its attribute ``fingerprint``, a text. Without one, a SentencePiece model counts by its content, and any
+    other object by the content of its attributes.
 
     Args:
         tokenizer: The object. It must not change.
@@ -31,22 +31,22 @@ class OtherTokenizer:
         self._tokenizer = tokenizer
         self.fingerprint = _fingerprint(tokenizer)
         self.vocab_size = _number(tokenizer, "get_piece_size", "vocab_size", "n_vocab") or _ANY_ID
-        """How many ids there are, where the object says so."""
+        """Number of ids, if the object says so."""
         self.bos_id = _number(tokenizer, "bos_id", "bos_token_id")
         self.eos_id = _number(tokenizer, "eos_id", "eos_token_id")
 
     @staticmethod
     def takes(tokenizer: object) -> bool:
-        """Whether an object encodes text, and is not of ``tokenizers`` or ``transformers``."""
+        """Returns whether an object encodes text, and is not from ``tokenizers`` or ``transformers``."""
         encodes = callable(getattr(tokenizer, "encode_batch", None)) or callable(getattr(tokenizer, "encode", None))
         known = hasattr(tokenizer, "is_fast") or type(tokenizer).__module__.partition(".")[0] == "tokenizers"
         return encodes and not known and not isinstance(tokenizer, type | str | bytes)
 
     def encode(self, texts: Sequence[str]) -> Iterator[list[list[int]]]:
-        """The ids of all texts.
+        """Yields the ids of all texts.
 
         Raises:
-            PipelineError: The object gives something else.
+            PipelineError: The object returns something else.
         """
         if hasattr(self._tokenizer, "encode_batch"):
             found: Tokenizer = self._tokenizer.encode_batch(list(texts))
@@ -74,7 +74,7 @@ def _is_sentencepiece(tokenizer: Tokenizer) -> bool:
 
 
 def _number(tokenizer: Tokenizer, *names: str) -> int | None:
-    """What the first of these attributes or methods says, if it is a natural number."""
+    """Returns the first natural number among these attributes or methods; None without one."""
     for name in names:
         value = getattr(tokenizer, name, None)
         value = value() if callable(value) else value

@@ -33,10 +33,10 @@ class Pack(RowStage):
 
     Attributes:
         parent: The documents.
-        rows: How they come into rows.
+        rows: How documents become rows.
         strategy: ``"best_fit"``, ``"first_fit"`` or ``"concat_split"``.
         window: Documents that are packed together.
-        max_documents: Most documents of a row, or None for no bound.
+        max_documents: At most so many documents a row, or None for no limit.
     """
 
     parent: DocumentStage
@@ -53,8 +53,8 @@ class Pack(RowStage):
             raise PipelineError(f"pack: max_documents={self.max_documents} must be at least 1 document a row")
         if self.rows.drop_unscored and self.strategy == "concat_split":
             raise PipelineError(
-                "pack: drop_unscored=True goes with best_fit and first_fit: concat_split cuts documents where a row "
-                "ends, so that a row could hold nothing that is scored"
+                "pack: drop_unscored=True needs best_fit or first_fit. concat_split cuts documents where a row "
+                "ends, and such a row could have no scored token"
             )
 
     @property
@@ -102,7 +102,7 @@ class Pack(RowStage):
 
     @override
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> PackedRows:
-        """The planner of this stage as the component at ``path``."""
+        """Returns the planner of this stage as the component at ``path``."""
         documents = self.parent.open(self.rows.tell(context), catalog, path)
         catalog.describe(path, self.name, self.settings())
         catalog.use({self.strategy: VERSIONS[self.strategy]})
@@ -128,15 +128,15 @@ def open_rows(
     *,
     known: bool,
 ) -> PackedRows:
-    """The planner of the rows of a component, or of a mix of documents.
+    """Returns the planner of the rows of a component, or of a mix of documents.
 
     Args:
-        documents: What plans the documents.
+        documents: The planner of the documents.
         path: The component's path, or that of the mix.
-        window: Documents a window at most.
+        window: At most so many documents a window.
         packing: How windows become rows.
-        context: What the stage was told.
-        catalog: Where the components were added.
+        context: What the stages above passed down.
+        catalog: The catalog that holds the components.
         known: Whether the lengths of all documents are known.
     """
     shards = 1 if known else context.shards

@@ -1,4 +1,4 @@
-"""The pad stage: every document in rows of its own, filled up with padding."""
+"""The pad stage: every document in rows of its own, padded."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from resumable_data.stages.row_settings import RowSettings
 from resumable_data.stages.stage import DocumentStage, RowStage, Stage
 from resumable_data.state import Settings
 
-# Where lengths are known, rows keep the order of the documents, so that the window decides nothing but how many are
-# planned at once. Where they are not, it also decides how many one logical shard measures for a group.
+# If lengths are known, rows keep the order of the documents: the window only decides how many are planned at once.
+# If they are not known, it also decides how many documents one logical shard measures for a group.
 _WINDOW = 1024
 _WINDOW_TO_READ = 64
 
@@ -30,7 +30,7 @@ class Pad(RowStage):
 
     Attributes:
         parent: The documents.
-        rows: How they come into rows.
+        rows: How documents become rows.
     """
 
     parent: DocumentStage
@@ -76,7 +76,7 @@ class Pad(RowStage):
 
     @override
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> PackedRows:
-        """The planner of this stage as the component at ``path``."""
+        """Returns the planner of this stage as the component at ``path``."""
         documents = self.parent.open(self.rows.tell(context), catalog, path)
         catalog.describe(path, self.name, self.settings())
         catalog.use({"one_a_row": VERSIONS["one_a_row"]})

@@ -1,10 +1,11 @@
-"""The random_map stage: a function of a document and a generator that is its own in every epoch."""
+"""The random_map stage: a function of a document and of a generator of its own for each epoch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from typing_extensions import override
 
 from resumable_data.arrays import Int64Array
 from resumable_data.opaque import Document
@@ -19,36 +20,37 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class RandomMap(Map):
-    """A pure function of one document and of a generator, whose draws follow from seed, epoch and record.
+    """A pure function of one document and a generator. Seed, epoch and record decide what the generator draws.
 
     Attributes:
         seed: Any integer.
-        level: How many random maps stand before it, so that those of one seed draw each their own.
+        level: Number of random maps before it. So two of them with one seed draw different numbers.
     """
 
     seed: int
     level: int
 
     @property
+    @override
     def name(self) -> str:
-        """The stage's name."""
         return "random_map"
 
+    @override
     def settings(self) -> Settings:
-        """The function's name and the seed."""
         return {"function": self.function_name, "seed": self.seed}
 
+    @override
     def algorithms(self) -> dict[str, int]:
-        """How generators are keyed."""
         return {"random_map": VERSION}
 
     @property
+    @override
     def epoch_dependent(self) -> bool:
-        """True."""
         return True
 
+    @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
-        """The mapped documents of int64[n] occurrences.
+        """Returns the mapped documents of int64[n] occurrences.
 
         Raises:
             RecordError: The function fails, or breaks its promise to preserve lengths.
@@ -63,7 +65,7 @@ class RandomMap(Map):
 
 
 def generator(seed: int, level: int, epoch: int, record: int) -> np.random.Generator:
-    """The generator of a record in an epoch, for the random map that has ``level`` others before it.
+    """Returns the generator of a record in an epoch, for the random map that has ``level`` others before it.
 
     >>> generator(7, 0, 1, 5).random() == generator(7, 0, 1, 5).random()
     True

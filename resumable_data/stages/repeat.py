@@ -13,14 +13,14 @@ class Repeat:
     """The epochs of a component, one after the other.
 
     Attributes:
-        times: How many, or None for ever.
+        times: Number of epochs, or None for an endless stream.
     """
 
     times: int | None
 
     def __post_init__(self) -> None:
         if self.times is not None and self.times < 1:
-            raise PipelineError(f"repeat: {self.times} epochs; give at least 1, or nothing to repeat for ever")
+            raise PipelineError(f"repeat: {self.times} epochs; pass at least 1, or nothing to repeat forever")
 
     @property
     def name(self) -> str:
@@ -28,9 +28,9 @@ class Repeat:
         return "repeat"
 
     def settings(self) -> Settings:
-        """Number of epochs."""
+        """Returns the number of epochs."""
         return {"epochs": self.times}
 
     def algorithms(self) -> dict[str, int]:
-        """None."""
+        """Returns nothing: no algorithm has a version here."""
         return {}

@@ -1,4 +1,4 @@
-"""What pack and pad have in common: the format of rows, and what becomes of documents before they fill them."""
+"""What pack and pad have in common: the format of rows, and the steps that prepare documents for rows."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from resumable_data.state import Settings
 
 @dataclass(frozen=True)
 class RowSettings:
-    """How documents come into rows.
+    """How documents become rows.
 
     Attributes:
         stage: What an error calls the stage.
         format: Row length and special tokens.
-        truncate: Where a document longer than a row is cut, ``"left"`` or ``"right"``; None where it is split.
-        drop_unscored: Whether a document of which no token is scored is left out.
+        truncate: Where a document longer than a row is cut, ``"left"`` or ``"right"``; None to split it.
+        drop_unscored: Whether a document without a scored token is dropped.
         tokens: The key of the tokens, where documents are mappings.
-        vocab_size: How many tokens the model knows, or None. It decides no order, and is not part of the settings.
+        vocab_size: Number of tokens of the model, or None. It does not affect the order, and is not a setting.
 
     Raises:
-        PipelineError: Rows cannot be made so.
+        PipelineError: Rows cannot be made with these settings.
     """
 
     stage: str
@@ -51,8 +51,8 @@ class RowSettings:
             )
         if self.drop_unscored and self.truncate is None:
             raise PipelineError(
-                f"{self.stage}: drop_unscored=True needs truncate='left' or 'right': one row of a document that is "
-                "split could hold nothing that is scored"
+                f"{self.stage}: drop_unscored=True needs truncate='left' or 'right': a document that is split "
+                "could have a row without a scored token"
             )
 
     @classmethod
@@ -72,10 +72,10 @@ class RowSettings:
         tokens: object,
         vocab_size: object,
     ) -> RowSettings:
-        """The settings that a user gives to ``pack`` or ``pad``, checked.
+        """Checks the settings that a user gives to ``pack`` or ``pad``.
 
         Raises:
-            PipelineError: One is of a wrong type, or rows cannot be made so.
+            PipelineError: A setting has a wrong type, or rows cannot be made with it.
         """
         dtypes = field_dtypes(stage, fields)
         mask = optional(as_text, f"{stage}: loss_mask", loss_mask)
@@ -100,11 +100,11 @@ class RowSettings:
 
     @property
     def reads_documents(self) -> bool:
-        """Whether documents have to be read before it is known which of them fill rows."""
+        """Whether only reading shows which documents fill rows."""
         return self.drop_unscored
 
     def settings(self) -> Settings:
-        """Everything of it that decides the rows."""
+        """Returns the settings that decide the rows."""
         learnt = self.format.learnt
         return {
             "length": self.format.length,
@@ -118,13 +118,13 @@ class RowSettings:
         }
 
     def tell(self, context: OpenContext) -> OpenContext:
-        """What the documents are told when they are opened."""
+        """Returns the context for the documents below."""
         fields = token_fields(self.stage, self.tokens, self.format.fields)
         steps = self._steps(context.shift)
         return replace(context, fields=fields, vocab_size=self.vocab_size, row_steps=steps)
 
     def _steps(self, shift: str) -> tuple[Step, ...]:
-        """What becomes of documents, as tokens, last."""
+        """Returns the last steps before rows."""
         steps: list[Step] = []
         if self.truncate is not None:
             steps.append(Truncate(self.format.length, self.truncate))
@@ -140,9 +140,9 @@ class RowSettings:
             check_token(self.stage, name, token)
         if self.vocab_size is None:
             return
-        TokenIds(self.vocab_size)  # refuses an impossible size
+        TokenIds(self.vocab_size)  # raises for an impossible size
         for name, token in special.items():
             if token >= self.vocab_size:
                 raise PipelineError(
-                    f"{self.stage}: {name}={token} is none of the ids 0 to {self.vocab_size - 1} (vocab_size)"
+                    f"{self.stage}: {name}={token} is not one of the ids 0 to {self.vocab_size - 1} (vocab_size)"
                 )

@@ -25,19 +25,19 @@ class Selection(Protocol):
         ...
 
     def settings(self) -> Settings:
-        """The settings that decide which."""
+        """Returns the settings that decide which records."""
         ...
 
     def algorithms(self) -> dict[str, int]:
-        """Versions of the algorithms that decide which."""
+        """Returns versions of the algorithms that decide which records."""
         ...
 
     def count(self, records: int) -> int:
-        """How many of so many records."""
+        """Returns how many of ``records`` records are chosen."""
         ...
 
     def select(self, places: Int64Array, records: int) -> Int64Array:
-        """The records at int64[n] places of the selection, of so many records: int64[n]."""
+        """Returns int64[n], the records at int64[n] places of the selection from ``records`` records."""
         ...
 
 
@@ -46,9 +46,9 @@ class Slice:
     """Records as Python slices a sequence.
 
     Attributes:
-        start: As that of a slice.
-        stop: As that of a slice.
-        step: As that of a slice.
+        start: As in a slice.
+        stop: As in a slice.
+        step: As in a slice.
 
     >>> Slice(1, None, 2).count(6), Slice(None, -1, None).count(6)
     (3, 5)
@@ -60,10 +60,10 @@ class Slice:
 
     @classmethod
     def of(cls, given: object) -> Slice:
-        """The stage of a slice.
+        """Returns the stage of a slice.
 
         Raises:
-            PipelineError: It is not a slice, or not one of integers.
+            PipelineError: It is not a slice of integers.
         """
         if not isinstance(given, slice):
             raise PipelineError(
@@ -83,19 +83,19 @@ class Slice:
         return "slice"
 
     def settings(self) -> Settings:
-        """Where it starts and stops, and its step."""
+        """Returns start, stop and step."""
         return {"start": self.start, "stop": self.stop, "step": self.step}
 
     def algorithms(self) -> dict[str, int]:
-        """None."""
+        """Returns nothing: no algorithm has a version here."""
         return {}
 
     def count(self, records: int) -> int:
-        """How many of so many records."""
+        """Returns how many of ``records`` records are chosen."""
         return len(self._range(records))
 
     def select(self, places: Int64Array, records: int) -> Int64Array:
-        """The records at places of the slice."""
+        """Returns the records at places of the slice."""
         chosen = self._range(records)
         return chosen.start + chosen.step * places
 
@@ -121,27 +121,27 @@ class PartOfSplit:
         return "split"
 
     def settings(self) -> Settings:
-        """The weights of the parts, which one it is, and the seed."""
+        """Returns the number of the part, the weights of all parts, and the seed."""
         return {"part": self.of.number, "weights": list(self.of.weights), "seed": self.of.seed}
 
     def algorithms(self) -> dict[str, int]:
-        """How records are dealt out."""
+        """Returns the version of the split."""
         return {"split": split.VERSION}
 
     def count(self, records: int) -> int:
-        """How many of so many records."""
+        """Returns how many of ``records`` records are chosen."""
         return self.of.count(records)
 
     def select(self, places: Int64Array, records: int) -> Int64Array:
-        """The records at places of the part."""
+        """Returns the records at places of the part."""
         return self.of.records(places)
 
 
 def parts_of_split(shares: Mapping[str, float], seed: int) -> list[PartOfSplit]:
-    """The parts of a split, in the order given.
+    """Returns the parts of a split, in the order given.
 
     Raises:
-        PipelineError: There are no parts, a share is not a positive number, or it is too small beside the others.
+        PipelineError: There are no parts, a share is not a positive number, or it is too small.
     """
     if not isinstance(cast(object, shares), Mapping) or not shares:
         raise PipelineError(f'split: {shown(shares)} must be shares by name, such as {{"train": 0.99, "eval": 0.01}}')

@@ -1,4 +1,4 @@
-"""The stage of a source that is read in its own order alone."""
+"""The stage of a source that can be read only in its own order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SequentialStage:
         component: The component's name.
         content: The source's fingerprint.
         source: The records.
-        retries: How often storage that fails is asked again; it decides no data.
+        retries: How often a failed read is tried again. It does not affect the data.
     """
 
     component: str
@@ -35,7 +35,7 @@ class SequentialStage:
 
     @classmethod
     def of(cls, source: SequentialSource, name: str, retries: Retries) -> SequentialStage:
-        """The stage of a source.
+        """Returns the stage of a source.
 
         Raises:
             PipelineError: No component can have this name.
@@ -51,35 +51,35 @@ class SequentialStage:
         return "source"
 
     def settings(self) -> Settings:
-        """The fingerprint, and that it is sequential."""
+        """Returns the fingerprint, and that the source is sequential."""
         return {"content": self.content, "sequential": True}
 
     def algorithms(self) -> dict[str, int]:
-        """None."""
+        """Returns nothing: no algorithm has a version here."""
         return {}
 
     @property
     def epoch_size(self) -> int:
-        """Nobody knows; what asks for it needs random access."""
+        """Raises PipelineError: the size of a stream is not known."""
         raise PipelineError(f"component {self.component!r} is a stream without random access, of no known size")
 
     @property
     def random_access(self) -> bool:
-        """False."""
+        """False: records come in one order."""
         return False
 
     @property
     def epochs(self) -> int | None:
-        """None: where the stream ends shows when it does."""
+        """None: the end of the stream is not known."""
         return None
 
     @property
     def lengths_known(self) -> bool:
-        """False."""
+        """False: only reading shows token counts."""
         return False
 
     def records(self) -> BufferedRecords:
-        """What reads the records for one iterator."""
+        """Returns what reads the records for one iterator."""
         return BufferedRecords(ReplayBuffer(self.source, self.retries), repr(self.source), self.component)
 
 
@@ -88,7 +88,7 @@ class BufferedRecords:
     """The records of a sequential source, for one iterator.
 
     Attributes:
-        buffer: The records read of late.
+        buffer: The records read recently.
         source: What errors call the source.
         component: The component's name.
     """
@@ -100,11 +100,11 @@ class BufferedRecords:
     reads_together = False
 
     def read(self, records: Int64Array) -> Documents:
-        """Records that were planned of late.
+        """Returns records that were planned recently.
 
         Raises:
             RecordError: One of them is bad.
-            SourceError: Storage fails however often it is asked, or a record was read too long ago.
+            SourceError: Storage fails at every try, or a record is no longer in the buffer.
         """
         found = [self.buffer.record(number) for number in records.tolist()]
         for number, record in zip(records.tolist(), found, strict=True):
@@ -113,19 +113,19 @@ class BufferedRecords:
         return Documents(found)
 
     def read_columns(self, records: Int64Array, fields: TokenFields) -> Documents | None:
-        """None: a stream has no columns."""
+        """Returns None: a stream has no columns."""
         return None
 
     def lengths(self, records: Int64Array) -> Int64Array:
-        """Never asked for: they show when records are read."""
+        """Raises PipelineError: only reading shows token counts."""
         raise PipelineError(f"component {self.component!r} is a stream, of no known lengths")
 
     def name_of(self, record: int) -> str:
-        """Source and number."""
+        """Returns what errors call a record: its source and number."""
         return f"{self.source}, record {record} of the stream"
 
     def planner(self, path: str, reader: int, drops: bool, shards: int) -> SequentialDocuments:
-        """The planner of the component at ``path``; see ``SequentialDocuments``.
+        """Returns the planner of the component at ``path``; see ``SequentialDocuments``.
 
         Raises:
             PipelineError: There are several logical shards.
@@ -135,5 +135,5 @@ class BufferedRecords:
         return SequentialDocuments(self.buffer, path, reader, drops)
 
     def close(self) -> None:
-        """Drops what was read."""
+        """Closes the buffer."""
         self.buffer.close()

@@ -15,8 +15,8 @@ class Shuffle:
     """A keyed permutation of each epoch, of the whole source or of blocks of neighbours.
 
     Attributes:
-        seed: Together with the component's path and the epoch it gives the order.
-        block: Records that stay together, or None to shuffle them all.
+        seed: Decides the order, with the component's path and the epoch.
+        block: Number of neighbours that stay together, or None to shuffle single records.
     """
 
     seed: int
@@ -32,15 +32,15 @@ class Shuffle:
         return "shuffle"
 
     def settings(self) -> Settings:
-        """Seed and block size."""
+        """Returns seed and block size."""
         return {"seed": self.seed, "block": self.block}
 
     def algorithms(self) -> dict[str, int]:
-        """The permutation."""
+        """Returns the version of the permutation."""
         return {"permutation": permutation.VERSION}
 
     def records(self, epoch_size: int, path: str, epoch: int, positions: Int64Array) -> Int64Array:
-        """Records that stand at int64[n] positions of an epoch of the component at ``path``."""
+        """Returns the records at int64[n] positions of an epoch of the component at ``path``."""
         key = (self.seed, path, epoch)
         if self.block is None:
             return permutation.permutation(epoch_size, "shuffle", *key)(positions)

@@ -15,15 +15,15 @@ from resumable_data.reading.step import Guard
 
 @dataclass(frozen=True)
 class SkipBadRecords(Guard):
-    """Leaves out the records with which the stages before it fail, but for what storage fails with.
+    """Leaves out the records on which the stages before it fail. Errors of storage are not skipped.
 
-    A record of which rows cannot take tokens and fields is bad too, if after this stage only ``append_eod``, filters
-    and the like stand. After a map the fields are the map's own, and what is wrong with them is an error.
+    A record without the tokens and fields that rows take is bad too, if only stages such as ``append_eod`` and
+    filters come after this stage. After a map, the fields come from the map, and a fault in them is an error.
 
     Attributes:
-        at_most: Different bad records of a process that are left out before the next is an error. It decides no
-            order, and is not part of the settings, so that a run can go on with another.
-        bad: Those met so far.
+        at_most: Number of different bad records that a process leaves out; one more is an error. It does not
+            affect the order. It is not part of the settings, so that a resumed run can have another.
+        bad: The bad records found so far.
     """
 
     at_most: int
@@ -41,7 +41,7 @@ class SkipBadRecords(Guard):
     @property
     @override
     def lengths_stay_known(self) -> bool:
-        """False: what is bad shows only when it is read."""
+        """False: only reading shows which records are bad."""
         return False
 
     def leave_out(self, index: int, error: RecordError) -> None:

@@ -20,7 +20,7 @@ from resumable_data.state import Settings
 from resumable_data.timing import Work
 from resumable_data.waits import Doing
 
-# By the package and the name of a class, so that none of these packages is imported.
+# Keyed by the names of package and class, so that none of these packages is imported.
 _WRAPPED = {
     ("datasets", "Dataset"): "give HuggingFaceSource(dataset, column)",
     ("datasets", "DatasetDict"): "give HuggingFaceSource(dataset['train'], column), of one split",
@@ -35,11 +35,11 @@ class SourceStage:
     """Records of a source in their own order, one epoch.
 
     Attributes:
-        component: The component's name where no mix gives it another.
+        component: The component's name, unless a mix gives it another.
         content: The source's fingerprint.
         source: The records.
-        size: How many there are: asked once, so that a pipeline never sees two numbers.
-        retries: How often storage that fails is asked again; it decides no data.
+        size: Number of records. It is asked once, so that a pipeline never sees two numbers.
+        retries: How often a failed read is tried again. It does not affect the data.
     """
 
     component: str
@@ -50,7 +50,7 @@ class SourceStage:
 
     @classmethod
     def of(cls, source: Source, name: str, retries: Retries) -> SourceStage:
-        """The stage of a source.
+        """Returns the stage of a source.
 
         Raises:
             PipelineError: It is not a source, or the name is empty.
@@ -71,11 +71,11 @@ class SourceStage:
         return "source"
 
     def settings(self) -> Settings:
-        """Fingerprint and record count."""
+        """Returns fingerprint and record count."""
         return {"content": self.content, "records": self.size}
 
     def algorithms(self) -> dict[str, int]:
-        """None."""
+        """Returns nothing: no algorithm has a version here."""
         return {}
 
     @property
@@ -85,47 +85,47 @@ class SourceStage:
 
     @property
     def epochs(self) -> int | None:
-        """One."""
+        """One: a repeat adds more."""
         return 1
 
     @property
     def lengths_known(self) -> bool:
-        """Whether the source knows them."""
+        """Whether the source knows token counts without reading."""
         return knows_lengths(self.source)
 
     @property
     def random_access(self) -> bool:
-        """True."""
+        """True: any record can be read at any time."""
         return True
 
     @property
     def reads_together(self) -> bool:
-        """Whether many records are read faster in one call than one by one."""
+        """Whether one call for many records is faster than many calls."""
         return getattr(self.source, "reads_together", True)
 
     def records(self) -> SourceStage:
-        """What reads the records: itself, for all iterators."""
+        """Returns what reads the records: itself, for all iterators."""
         return self
 
     def lengths(self, records: Int64Array) -> Int64Array:
-        """The source's lengths."""
+        """Returns the token counts of records, from the source."""
         return cast(SourceWithLengths, self.source).lengths(records)
 
     def read(self, records: Int64Array) -> Documents:
-        """The source's records.
+        """Reads records from the source.
 
         Raises:
-            SourceError: Storage fails however often it is asked.
+            SourceError: Storage fails at every try.
         """
         with Doing(partial(self._reading, len(records)), Work.READING):
             found = self.retries.read(lambda: self.source.read(records), repr(self.source))
         return found if isinstance(found, Documents) else Documents(found)
 
     def read_columns(self, records: Int64Array, fields: TokenFields) -> Documents | None:
-        """The same as tokens with fields, from columns; None if the source has none, or if a record is amiss.
+        """Reads the same as tokens with fields, from columns; None if the source has none, or if a record is bad.
 
         Raises:
-            SourceError: Storage fails however often it is asked.
+            SourceError: Storage fails at every try.
         """
         source = self.source
         if not isinstance(source, SourceWithColumns):
@@ -139,12 +139,12 @@ class SourceStage:
         return f"reading {count} records of component {self.component!r} from {self.source!r}"
 
     def name_of(self, record: int) -> str:
-        """Source and index."""
+        """Returns what errors call a record: its source and index."""
         return f"{self.source!r}, record {record}"
 
 
 def _advice(given: object) -> str:
-    """Which source is meant by what is not one."""
+    """Returns advice on the source to use for an object that is not one."""
     if isinstance(given, str | os.PathLike):
         return (
             "give ArrayRecordSource(path, parse=…) for ArrayRecord files, HuggingFaceSource.from_files(path, column) "

@@ -20,20 +20,20 @@ class Stage(Protocol):
 
     @property
     def name(self) -> str:
-        """What descriptions and errors call this kind of stage."""
+        """The name of this kind of stage in descriptions and errors."""
         ...
 
     @property
     def component(self) -> str:
-        """The path of its component or mix, if it is not part of a larger mix."""
+        """The path of its component or mix, unless it is part of a larger mix."""
         ...
 
     def settings(self) -> Settings:
-        """The settings that decide the data."""
+        """Returns the settings that decide the data."""
         ...
 
     def below(self, path: str) -> Mapping[str, Stage]:
-        """The stages that it takes its elements from, by component path.
+        """Returns the stages that it takes its elements from, by component path.
 
         Args:
             path: The component path of this stage.
@@ -56,11 +56,11 @@ class DocumentStage(Stage, Protocol):
 
     @property
     def shuffle_seed(self) -> int | None:
-        """Seed of the shuffle above, or None where the order is the source's."""
+        """Seed of the shuffle above, or None for the order of the source."""
         ...
 
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> DocumentPlanner[Cursor]:
-        """The planner of this stage as the component at ``path``."""
+        """Returns the planner of this stage as the component at ``path``."""
         ...
 
 
@@ -88,7 +88,7 @@ class RowStage(Stage, Protocol):
         ...
 
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> RowPlanner[Cursor]:
-        """The planner of this stage as the component at ``path``."""
+        """Returns the planner of this stage as the component at ``path``."""
         ...
 
 

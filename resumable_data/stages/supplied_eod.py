@@ -1,4 +1,4 @@
-"""The end-of-document token that documents bring with them, so that rows need not be told it again."""
+"""Finds the end-of-document token of documents, so that users need not pass it to rows again."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from resumable_data.stages.stage import DocumentStage
 
 
 def supplied_eod(documents: DocumentStage, method: str) -> int:
-    """The end-of-document token of the tokenizer, or of ``append_eod`` where that comes later.
+    """Returns the end-of-document token of the tokenizer, or of an ``append_eod`` after it.
 
     Args:
         documents: A component, or a mix of them.
-        method: Whose ``eod_id`` was left out.
+        method: The method that was called without ``eod_id``.
 
     Raises:
         PipelineError: There is none, or the components of a mix have different ones.
@@ -36,24 +36,24 @@ def supplied_eod(documents: DocumentStage, method: str) -> int:
 
 
 def warn_of_two_tokens(documents: Component) -> None:
-    """Warns where documents are closed already that ``append_eod`` is to close."""
+    """Warns if documents are closed before ``append_eod`` closes them."""
     closing = documents.closed_by
     if closing is None:
         return
     advice = "" if closing.name == "append_eod" else f", or pass add_eod=False to {closing.name}"
     warnings.warn(
-        f"append_eod: {closing.name} puts the token {closing.appended} after every document already, which then has "
+        f"append_eod: {closing.name} puts the token {closing.appended} after every document already; each then has "
         f"two. Leave append_eod out{advice}",
         stacklevel=3,
     )
 
 
 def warn_of_padding(documents: DocumentStage, method: str, pad_id: int) -> None:
-    """Warns where the token that closes documents is also what rows are filled up with."""
+    """Warns if the token that closes documents is also the padding of rows."""
     closing = [component.closed_by for component in components_of(documents).values()]
     if any(stage is not None and stage.appended == pad_id for stage in closing):
         warnings.warn(
-            f"{method}: pad_id={pad_id} is the end-of-document token too. A trainer that masks by targets != "
+            f"{method}: pad_id={pad_id} is also the end-of-document token. A trainer that masks by targets != "
             f"{pad_id} never learns where a document ends: pass another pad_id=…, or mask by batch.weights",
             stacklevel=4,
         )

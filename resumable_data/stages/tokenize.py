@@ -1,4 +1,4 @@
-"""The tokenize stage: documents of text into tokens, when they are read."""
+"""The tokenize stage: text into tokens, when it is read."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Tokenize(Step):
 
     Attributes:
         tokenizer: The tokenizer.
-        column: Where the text is in records that are mappings; None where records are the text.
+        column: The key of the text in records that are mappings; None if records are the text.
         bos_id: The token before every document, or None.
         eos_id: The token after every document, cut or not, or None.
-        eod_id: The end-of-document token, or None where it is not known.
-        add_eod: Whether it closes the documents that it does not make longer than ``max_length``.
-        max_length: Most tokens of a document, or None to cut none.
+        eod_id: The end-of-document token, or None if it is not known.
+        add_eod: Whether to append it to documents that stay within ``max_length``.
+        max_length: At most so many tokens a document, or None for no limit.
         side: Where a longer document is cut: ``"left"`` drops its first tokens, ``"right"`` its last.
     """
 
@@ -71,7 +71,7 @@ class Tokenize(Step):
         bos_id: int | None = None,
         eos_id: int | None = None,
     ) -> Tokenize:
-        """The stage of a tokenizer, with the tokenizer's own tokens for what is to be added and not given.
+        """Returns the stage of a tokenizer. Special tokens that are not given come from the tokenizer.
 
         Raises:
             PipelineError: The tokenizer cannot be used, or lacks a token that is asked for.
@@ -89,7 +89,7 @@ class Tokenize(Step):
             if asked and token is None:
                 raise PipelineError(
                     f"tokenize: the tokenizer names no {what} token: pass {instead}. A tokenizers.Tokenizer or a "
-                    "tokenizer.json names none at all; transformers.PreTrainedTokenizerFast(tokenizer_object=…, "
+                    "tokenizer.json never names one; transformers.PreTrainedTokenizerFast(tokenizer_object=…, "
                     "bos_token=…, eos_token=…) does"
                 )
         bos_id, eos_id = bos_id if add_bos else None, eos_id if add_eos else None
@@ -102,7 +102,7 @@ class Tokenize(Step):
 
     @property
     def appended(self) -> int | None:
-        """The token that closes the documents which are not cut, or None."""
+        """The token appended to documents that are not cut, or None."""
         return self.eod_id if self.add_eod else None
 
     @property
@@ -112,7 +112,7 @@ class Tokenize(Step):
 
     @override
     def settings(self) -> Settings:
-        """Fingerprint of the tokenizer, the column, and what is added and cut."""
+        """Returns the fingerprint of the tokenizer, the column, and what is added and cut."""
         return {
             "tokenizer": self.tokenizer.fingerprint,
             "column": self.column,
@@ -130,19 +130,19 @@ class Tokenize(Step):
 
     @property
     def vocab_size(self) -> int:
-        """How many ids there are, from 0 on, those included that are added here."""
+        """Number of ids from 0 on, including the tokens added here."""
         added = (self.bos_id, self.eos_id, self.eod_id)
         return max(self.tokenizer.vocab_size, *(token + 1 for token in added if token is not None), 1)
 
     @property
     @override
     def lengths_stay_known(self) -> bool:
-        """False: they show when the text is tokenized."""
+        """False: only tokenizing shows them."""
         return False
 
     @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
-        """The documents' tokens, tokenized in one call.
+        """Tokenizes the documents in one call.
 
         Raises:
             RecordError: A record has no text, or text that is not Unicode.
@@ -158,7 +158,7 @@ class Tokenize(Step):
         return replace(documents, content=Ragged(values, offsets_of(lengths)[:-1], lengths))
 
     def _tokenized(self, texts: list[str], name: NameOf) -> tuple[Int64Array, Int64Array, Any]:
-        """How long the texts are and the documents made of them, and these one after the other."""
+        """Returns the lengths of the texts, the lengths of their documents, and the tokens, concatenated."""
         whole, lengths, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
         try:
             for part in self.tokenizer.encode(texts):
@@ -177,15 +177,15 @@ class Tokenize(Step):
 
     @property
     def _room(self) -> int | None:
-        """Most tokens of a document's text."""
+        """Limit on the tokens of a document's text."""
         if self.max_length is None:
             return None
-        # A document that is cut on the left has its end, so that it is closed.
+        # A document that is cut on the left keeps its end, and so it is closed.
         closes = self.add_eod and self.side == LEFT and self.eos_id != self.eod_id
         return self.max_length - (self.bos_id is not None) - (self.eos_id is not None) - closes
 
     def _closed(self, ids: list[int]) -> list[int]:
-        """A document of the tokens of its text, which may be changed."""
+        """Makes a document of the tokens of its text. May change the list."""
         room = self._room
         if room is not None and len(ids) > room:
             del ids[slice(room, None) if self.side == RIGHT else slice(len(ids) - room)]
@@ -217,7 +217,7 @@ class Tokenize(Step):
         except UnicodeDecodeError as error:
             raise RecordError(
                 f"tokenize: {name(place)} is not UTF-8 text: {error.reason} {error.object[error.start]:#04x} "
-                f"at byte {error.start} of {len(error.object)}. Repair it, or decode it as you see fit in a map below"
+                f"at byte {error.start} of {len(error.object)}. Repair it, or decode it in a map before tokenize"
             ) from error
 
     def _column(self, document: Document, place: int, name: NameOf) -> Document:

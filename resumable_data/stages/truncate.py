@@ -1,4 +1,4 @@
-"""The step before rows that cuts documents which are longer than a row."""
+"""The step before rows that truncates documents longer than a row."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ LEFT, RIGHT = "left", "right"
 
 @dataclass(frozen=True)
 class Truncate(Step):
-    """Cuts tokens off documents, and the fields with them.
+    """Truncates documents and their fields.
 
     Attributes:
-        length: Most tokens of a document.
-        side: Where it is cut: ``"left"`` drops its first tokens, ``"right"`` its last.
+        length: At most so many tokens a document.
+        side: Where a longer document is cut: ``"left"`` drops its first tokens, ``"right"`` its last.
     """
 
     length: int
@@ -62,23 +62,23 @@ class Truncate(Step):
         if not cut.any():
             return documents
         starts = tokens.starts + cut if self.side == LEFT else tokens.starts
-        # What was cut stands after the document, where there is no room for another token any more.
+        # The cut tokens still follow the document in the array, so there is no room for another token.
         shorter = replace(tokens, starts=starts, lengths=tokens.lengths - cut, spare=0)
         return replace(documents.truncate(cut), content=shorter)
 
 
 def as_side(what: str, value: object) -> str | None:
-    """A setting that says where documents are cut.
+    """Checks a setting that says where documents are cut.
 
     Args:
         what: What an error calls the setting.
         value: ``"left"``, ``"right"``, True for ``"right"``, or False.
 
     Returns:
-        The side, or None where documents are not cut.
+        The side, or None if documents are not cut.
 
     Raises:
-        PipelineError: It is another value.
+        PipelineError: The value is none of these.
 
     >>> as_side("pack: truncate", True), as_side("pack: truncate", False), as_side("pack: truncate", "left")
     ('right', None, 'left')
@@ -86,5 +86,5 @@ def as_side(what: str, value: object) -> str | None:
     if isinstance(value, str):
         if value in (LEFT, RIGHT):
             return value
-        raise PipelineError(f"{what}={value!r}; there are 'left', 'right', True (which is 'right') and False")
+        raise PipelineError(f"{what}={value!r} must be 'left', 'right', True (the same as 'right') or False")
     return RIGHT if as_bool(what, value) else None

@@ -1,4 +1,4 @@
-"""The unbatch stage: the rows of a process's batches one by one, in the order of the batches."""
+"""The unbatch stage: the rows of a process's batches, one by one and in order."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Unbatch(Stage):
 
     def __post_init__(self) -> None:
         if len(self.parent.schedule.sizes) > 1:
-            raise PipelineError(f"unbatch: batches have to be of one size, not of {self.parent.schedule.sizes}")
+            raise PipelineError(f"unbatch: all batches must have one size, not {self.parent.schedule.sizes}")
         if self.parent.functions:
             raise PipelineError(
-                "unbatch: map_batches makes of a batch what may have no rows; unbatch comes before it"
+                "unbatch: the result of map_batches may have no rows; call unbatch before map_batches"
             )
         if isinstance(self.parent.view, PlacedRows):
             raise PipelineError("unbatch: placed batches are arrays on devices; use shard, or neither")

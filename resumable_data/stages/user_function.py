@@ -1,4 +1,4 @@
-"""What stages accept to apply to documents: functions, or transformations of Grain, each with a name that lasts."""
+"""Functions and transformations of Grain that stages apply to documents, each with a stable name."""
 
 from __future__ import annotations
 
@@ -37,27 +37,27 @@ _KINDS = (MAP, FILTER, RANDOM_MAP)
 
 
 def is_transform(kind: Kind, given: object) -> bool:
-    """Whether it is the transformation of Grain of this kind."""
-    # Whoever holds a transformation of Grain has imported it; nobody else should have to.
+    """Returns whether an object is a Grain transformation of this kind."""
+    # Whoever has a transformation of Grain has imported Grain. Others need not import it.
     grain: Module = sys.modules.get("grain")
     return grain is not None and isinstance(given, getattr(grain.transforms, kind.transform))
 
 
 def user_function(kind: Kind, given: object, name: str | None, version: str | None) -> tuple[Callable[..., Any], str]:
-    """The function that a stage applies to a document, and what it counts by in the fingerprint.
+    """Returns the function that a stage applies to a document, and its name in the fingerprint.
 
-    A function counts by its qualified name. A transformation of Grain counts by that of its class and by its
-    settings: the fields of a dataclass, else the public attributes, each as JSON or, where it is long or no
-    JSON value, by a digest of its content.
+    A function counts by its qualified name. A transformation of Grain counts by the name of its class and by its
+    settings: the fields of a dataclass, else the public attributes. Each setting counts as JSON, or by a digest of
+    its content if it is long or not a JSON value.
 
     Args:
         kind: What the stage applies.
         given: A function, or the transformation of Grain that does the same.
-        name: What it counts by instead.
+        name: A name to count by instead.
         version: Added to the name.
 
     Raises:
-        PipelineError: It is neither, another of Grain's transformations, or has no lasting name.
+        PipelineError: It is neither of these, it is another transformation of Grain, or it has no stable name.
     """
     grain: Module = sys.modules.get("grain")
     name = optional(as_text, f"{kind.stage}: name", name)
@@ -92,7 +92,7 @@ def _refusal(kind: Kind, given: object) -> str:
 
 
 def _settings_text(kind: Kind, transform: object, versioned: bool) -> str:
-    """The settings of a transformation as JSON, or nothing where it has none."""
+    """Returns the settings of a transformation as JSON; an empty text if it has none."""
     if is_dataclass(transform):
         found = {field.name: getattr(transform, field.name) for field in fields(transform)}
     else:
@@ -102,7 +102,7 @@ def _settings_text(kind: Kind, transform: object, versioned: bool) -> str:
 
 
 def _setting(kind: Kind, transform: object, name: str, value: object, versioned: bool) -> Json:
-    """A setting as it counts: itself, or a digest; one that cannot be seen into counts by the version."""
+    """Returns a setting, or a digest of it. An opaque setting counts by the version alone."""
 
     def unseen(inner: object) -> str:
         if versioned:

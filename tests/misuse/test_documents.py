@@ -59,7 +59,7 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     "shuffle twice": (lambda: DOCUMENTS.shuffle(1).shuffle(2), "shuffled already", "shuffle"),
     "shuffle after repeat": (lambda: DOCUMENTS.repeat().shuffle(1), "shuffle goes before repeat", "every epoch anew"),
     "repeat no times": (lambda: DOCUMENTS.repeat(0), "repeat: 0 epochs", "at least 1, or nothing"),
-    "repeat less": (lambda: DOCUMENTS.repeat(-1), "repeat: -1 epochs", "nothing to repeat for ever"),
+    "repeat less": (lambda: DOCUMENTS.repeat(-1), "repeat: -1 epochs", "nothing to repeat forever"),
     "repeat True": (lambda: DOCUMENTS.repeat(True), "repeat: epochs=True", "must be an integer, not a bool"),
     "repeat a text": (lambda: DOCUMENTS.repeat("forever"), "repeat: epochs='forever'", "must be an integer"),
     "repeat twice": (lambda: DOCUMENTS.repeat().repeat(2), "repeat already", "repeat"),
@@ -264,15 +264,15 @@ WARNED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "the end is the padding": (
         lambda: DOCUMENTS.append_eod(0).pack(8),
-        r"pack: pad_id=0 is the end-of-document token too.*another pad_id=",
+        r"pack: pad_id=0 is also the end-of-document token.*another pad_id=",
     ),
     "the end of a text is the padding": (
         lambda: TEXT.tokenize(WORDS, eod_id=2).pad(8, pad_id=2),
-        r"pad: pad_id=2 is the end-of-document token too.*batch\.weights",
+        r"pad: pad_id=2 is also the end-of-document token.*batch\.weights",
     ),
     "the end of a component is the padding": (
         lambda: rd.mix({"a": DOCUMENTS.append_eod(0), "b": DOCUMENTS.append_eod(1)}).pack(8, eod_id=1),
-        r"pack: pad_id=0 is the end-of-document token too",
+        r"pack: pad_id=0 is also the end-of-document token",
     ),
 }
 

@@ -105,8 +105,8 @@ def test_it_decides_no_order_and_may_change() -> None:
     [
         ({"vocab_size": 0}, "vocab_size=0 must be from 1"),
         ({"vocab_size": 2**31 + 1}, "must be from 1 to 2"),
-        ({"vocab_size": 10, "eod_id": 10}, "eod_id=10 is none of the ids 0 to 9"),
-        ({"vocab_size": 10, "pad_id": 11}, "pad_id=11 is none of the ids 0 to 9"),
+        ({"vocab_size": 10, "eod_id": 10}, "eod_id=10 is not one of the ids 0 to 9"),
+        ({"vocab_size": 10, "pad_id": 11}, "pad_id=11 is not one of the ids 0 to 9"),
     ],
 )
 @pytest.mark.parametrize("method", ["pack", "pad"])

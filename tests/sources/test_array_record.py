@@ -110,7 +110,7 @@ def test_a_truncated_file_is_refused_with_its_size(folder: Path, kept: int) -> N
 
 def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.arecord").write_text("no ArrayRecord\n" * 10_000)
-    with pytest.raises(SourceError, match=r"text\.arecord .*no ArrayRecord file"):
+    with pytest.raises(SourceError, match=r"text\.arecord .*not an ArrayRecord file"):
         open_tokens(tmp_path / "text.arecord")
 
 

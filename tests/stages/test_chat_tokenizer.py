@@ -144,8 +144,8 @@ def test_a_template_without_generation_is_refused_with_what_to_do() -> None:
     [
         ("chat_template.jinja", r"is not a Jinja template.*read_text\(\)"),
         ("", "is not a Jinja template"),
-        ("{% for message in messages %}", r"is not sound Jinja: line 1: .*endfor"),
-        ("{{ messages | no_such_filter }}", r"is not sound Jinja: line 1: No filter named"),
+        ("{% for message in messages %}", r"is not valid Jinja: line 1: .*endfor"),
+        ("{{ messages | no_such_filter }}", r"is not valid Jinja: line 1: No filter named"),
     ],
 )
 def test_what_is_not_a_template_is_refused(template: str, message: str) -> None:

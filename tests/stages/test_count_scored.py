@@ -110,7 +110,7 @@ def test_counts_survive_a_restore_and_removed_components_stay_counted() -> None:
     [
         ("pack", {"fields": ()}, "drop_unscored=True needs a field that says what is scored"),
         ("pad", {"truncate": False}, "drop_unscored=True needs truncate='left' or 'right'"),
-        ("pack", {"strategy": "concat_split"}, "drop_unscored=True goes with best_fit and first_fit"),
+        ("pack", {"strategy": "concat_split"}, "drop_unscored=True needs best_fit or first_fit"),
         ("pack", {"drop_unscored": "yes"}, "drop_unscored='yes' must be True or False"),
     ],
 )

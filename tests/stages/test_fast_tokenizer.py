@@ -147,11 +147,11 @@ def test_what_cannot_be_copied_or_is_no_tokenizer_is_refused() -> None:
     custom.pre_tokenizer = pre_tokenizers.PreTokenizer.custom(Backwards())
     random.model.dropout = 0.5
 
-    with pytest.raises(rd.PipelineError, match=r"cannot be copied: Custom PreTokenizer.*called in a map"):
+    with pytest.raises(rd.PipelineError, match=r"cannot be copied: Custom PreTokenizer.*call it in a map"):
         FastTokenizer.of(custom)
-    with pytest.raises(rd.PipelineError, match=r"dropout=0\.5, which draws other tokens every time"):
+    with pytest.raises(rd.PipelineError, match=r"dropout=0\.5, which gives other tokens at each call"):
         FastTokenizer.of(random)
-    with pytest.raises(rd.PipelineError, match="the path of one, or what encodes text, not a function"):
+    with pytest.raises(rd.PipelineError, match="the path of one, or a text encoder, not a function"):
         FastTokenizer.of(alone)
 
 

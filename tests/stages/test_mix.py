@@ -127,8 +127,8 @@ def test_renormalising_raises_nothing_where_only_later_a_component_has_a_weight(
     [
         ({}, {}, "mix: "),
         ({"": documents(1)}, {}, "must be a name that is not empty"),
-        ({"a/b": documents(1)}, {}, "a component is called 'a/b'"),
-        ({"*": documents(1)}, {}, r"a component is called '\*'"),
+        ({"a/b": documents(1)}, {}, "a component is named 'a/b'"),
+        ({"*": documents(1)}, {}, r"a component is named '\*'"),
         ({"a": documents(1), "b": rows(5)}, {}, "components must be all documents or all rows"),
         ({"a": rows(1).batch(2)}, {}, "components must be all documents or all rows"),
         ({"a": documents(1)}, {"stop": "never"}, "stop='never'; there are 'first_exhausted'"),

@@ -30,7 +30,7 @@ def test_a_batch_may_span_epochs() -> None:
 
 @pytest.mark.parametrize("epochs", [0, -1])
 def test_no_epochs_are_refused(epochs: int) -> None:
-    with pytest.raises(rd.PipelineError, match=f"repeat: {epochs} epochs; give at least 1"):
+    with pytest.raises(rd.PipelineError, match=f"repeat: {epochs} epochs; pass at least 1"):
         three_documents().repeat(epochs)
 
 

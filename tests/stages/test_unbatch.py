@@ -17,7 +17,7 @@ def test_a_state_of_another_number_of_processes_is_refused_with_the_difference()
 
 def test_what_cannot_be_unbatched_is_refused() -> None:
     documents = rd.Dataset.from_source(rd.SyntheticSource(40, [3])).pad(4, eod_id=0)
-    with pytest.raises(rd.PipelineError, match="of one size"):
+    with pytest.raises(rd.PipelineError, match="must have one size"):
         documents.batch(rd.BatchSchedule(4, factors={2: 2})).unbatch()
     with pytest.raises(rd.PipelineError, match="comes after batch"):
         documents.unbatch()

@@ -67,4 +67,4 @@ def test_a_network_that_is_not_there_is_not_waited_for(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", code], env={**os.environ, **settings}, capture_output=True, text=True)
 
     assert "tokenizer_path='own/tok' cannot be loaded: tokenize: there is no such file or folder" in run.stderr
-    assert "on which it could be a name, cannot be reached" in run.stderr
+    assert "where it could be a name, cannot be reached" in run.stderr
