@@ -1,4 +1,4 @@
-"""Numbers of occurrences: a record in an epoch, where what becomes of a record differs from epoch to epoch."""
+"""Numbers of occurrences. An occurrence is a record in one epoch, for steps whose result differs by epoch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _EPOCH_BITS = 27
 _RECORDS = np.int64(2**_RECORD_BITS - 1)
 
 MOST_RECORDS = 2**_RECORD_BITS
-"""How many records an epoch may have."""
+"""Most records of an epoch."""
 
 
 def occurrences(epoch: int, records: Int64Array) -> Int64Array:
-    """The numbers of records in an epoch; in epoch 0 those of the records themselves.
+    """Numbers the occurrences of records in an epoch. In epoch 0 they are the records' own numbers.
 
     Args:
         epoch: The epoch.
@@ -26,21 +26,21 @@ def occurrences(epoch: int, records: Int64Array) -> Int64Array:
         int64[n].
 
     Raises:
-        PipelineError: There is no number left for this epoch.
+        PipelineError: There are no numbers left for this epoch.
 
     >>> epochs_of(occurrences(3, np.array([5]))).tolist(), records_of(occurrences(3, np.array([5]))).tolist()
     ([3], [5])
     """
     if epoch >= 2**_EPOCH_BITS:
-        raise PipelineError(f"epoch {epoch}: random_map can tell {2**_EPOCH_BITS} epochs apart, and no more")
+        raise PipelineError(f"epoch {epoch}: random_map can tell at most {2**_EPOCH_BITS} epochs apart")
     return records + (epoch << _RECORD_BITS)
 
 
 def epochs_of(numbers: Int64Array) -> Int64Array:
-    """The epochs of int64[n] occurrences."""
+    """Returns the epochs of int64[n] occurrences."""
     return numbers >> _RECORD_BITS
 
 
 def records_of(numbers: Int64Array) -> Int64Array:
-    """The records of int64[n] occurrences."""
+    """Returns the records of int64[n] occurrences."""
     return numbers & _RECORDS

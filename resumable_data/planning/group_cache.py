@@ -1,4 +1,4 @@
-"""The groups that were planned of late, and the one that is planned in the background."""
+"""Keeps the groups that were planned last, and the one that is planned in the background."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KEPT = 3
 
 
 class GroupCache(Generic[KeyT, GroupT]):
-    """Groups by where they begin. They are kept for speed alone: they follow from the place.
+    """Groups by the place where they begin. They are kept only for speed: they follow from the place.
 
     Args:
         plan: Plans the group at a place.
@@ -34,7 +34,7 @@ class GroupCache(Generic[KeyT, GroupT]):
         self._changed = Condition()  # guards both; tells those who wait that a group is no longer being planned
 
     def get(self, key: KeyT) -> GroupT:
-        """The group at a place. Of two threads that ask for one group, one plans it, and the other waits."""
+        """Returns the group at a place. If two threads ask for it, one plans it, and the other waits."""
         with self._changed:
             if key in self._planning:
                 with Doing(_waiting, Work.NOTHING):
@@ -55,16 +55,16 @@ class GroupCache(Generic[KeyT, GroupT]):
                 self._changed.notify_all()
 
     def prepare(self, key: KeyT, run: RunAhead) -> None:
-        """Plans the group at a place in the background, unless that is done already.
+        """Plans the group at a place in the background, unless it is planned already.
 
-        If it fails, nothing is said: whoever asks for the group plans it again, and is told.
+        A failure is not reported here: a later call of ``get`` plans the group again, and raises.
         """
         with self._changed:
             if key in self._groups or key in self._planning:
                 return
 
         def task() -> None:
-            with suppress(Exception):  # Also what a thread meets when the program ends.
+            with suppress(Exception):  # Also errors of a thread when the program ends.
                 self.get(key)
 
         run(task)
