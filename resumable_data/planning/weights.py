@@ -105,7 +105,7 @@ def _segments(schedule: WeightSchedule, names: tuple[str, ...], gone: tuple[str,
     for _, weights in schedule.points:
         of_left = {name: weight for name, weight in weights if name in left}
         if gone and not any(of_left.values()):
-            # If a point gives nothing to the remaining components, they have equal shares.
+            # A point that gives nothing to those that are left cannot stop them: they share alike.
             of_left = dict.fromkeys(left, 1)
         points.append(dict.fromkeys(names, 0) | of_left)
     exact = exact_weights(points, names)

@@ -1,4 +1,4 @@
-"""What carries facts from process to process."""
+"""The protocol of carriers, which carry facts from process to process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Carrier(Protocol):
-    """Where processes publish facts and find those of others.
+    """A carrier, through which processes publish facts and find those of others.
 
     A fact is bytes with a key. Facts that are wanted together have a group, so that one read finds all of them. All
     methods may be called from several threads, and raise an error of this library where the carrier fails.
@@ -20,17 +20,17 @@ class Carrier(Protocol):
         ...
 
     def publish(self, group: str, facts: Mapping[str, bytes]) -> None:
-        """Publishes facts by key, in the place of those that are there."""
+        """Publishes facts by key, and replaces those that are there."""
         ...
 
     def find(self, group: str, keys: Sequence[str]) -> dict[str, bytes]:
-        """Those of the wanted facts that are there now."""
+        """Returns the wanted facts that are there now."""
         ...
 
     def wait(self, group: str, key: str, seconds: float, closing: Event) -> bytes | None:
-        """A fact as soon as it is there; None when the time is up, or soon after ``closing`` is set."""
+        """Waits for a fact; returns None when the time is up, or soon after ``closing`` is set."""
         ...
 
     def forget(self, group: str, keys: Sequence[str]) -> None:
-        """Deletes facts, where facts do not last; those that are not there do not matter."""
+        """Deletes facts, if facts do not last. Missing facts do not matter."""
         ...

@@ -25,10 +25,10 @@ _SEAL_BYTES = 8
 class DirectoryCarrier:
     """Carries facts from run to run: a file has one fact, and is never deleted.
 
-    A file begins with a digest of its key and its fact. One that is damaged counts as missing, and is written again.
+    A file begins with a digest of its key and its fact. A damaged file counts as missing, and is written again.
 
     Args:
-        directory: A path that all processes share; made where it is missing. Anything that ``etils.epath`` takes.
+        directory: A path that all processes share; made if it is missing. Anything that ``etils.epath`` takes.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as directory:
@@ -49,7 +49,7 @@ class DirectoryCarrier:
         """Publishes facts by key, in the place of those that are there.
 
         Args:
-            group: Counts for nothing here.
+            group: Not used.
             facts: The facts.
 
         Raises:
@@ -62,7 +62,7 @@ class DirectoryCarrier:
         """Those of the wanted facts that are there now.
 
         Args:
-            group: Counts for nothing here.
+            group: Not used.
             keys: The keys of the facts.
 
         Raises:
@@ -92,7 +92,7 @@ class DirectoryCarrier:
 
     def _write(self, key: str, fact: bytes) -> None:
         path = self._at(key)
-        # Nobody sees a file that is not complete: it gets its name at the end.
+        # A file gets its name at the end, so nobody sees an incomplete one.
         written = path.parent / f".{path.name}.{uuid.uuid4().hex}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ class DirectoryCarrier:
         return fact if seal == _seal(key, fact) else None
 
     def _at(self, key: str) -> epath.Path:
-        """The file of a key, in one of 256 folders."""
+        """Returns the file of a key, in one of 256 folders."""
         name = digest(key, size=_NAME_BYTES)
         return self._directory / name[:2] / name[2:]
 

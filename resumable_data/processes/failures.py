@@ -25,13 +25,13 @@ class Failure:
 
 
 def encode_failure(process: int, error: BaseException) -> bytes:
-    """The fact that says why; no two are the same, so that who heard of one knows the next."""
+    """Encodes a failure. No two are the same, so that a process that has read one recognizes the next."""
     reason = f"{type(error).__name__}: {error}".rstrip(": ")[:_MOST_CHARACTERS]
     return _MARK + json.dumps({"process": process, "reason": reason, "number": uuid.uuid4().hex}).encode()
 
 
 def failure_in(fact: bytes) -> Failure | None:
-    """The failure that a fact tells of, or None where it tells of none.
+    """Returns the failure in a fact; None if it holds none.
 
     >>> failure_in(encode_failure(3, OSError("the disk is full")))
     Failure(process=3, reason='OSError: the disk is full')
