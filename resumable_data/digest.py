@@ -19,7 +19,7 @@ Json = JsonScalar | Sequence["Json"] | Mapping[str, "Json"]
 
 
 def canonical_json(value: Json) -> str:
-    """The one JSON text of a value: sorted keys, no spaces, ASCII.
+    """Returns the one JSON text of a value: sorted keys, no spaces, ASCII.
 
     >>> canonical_json({"b": 1, "a": [None, "x"]})
     '{"a":[null,"x"],"b":1}'
@@ -28,7 +28,7 @@ def canonical_json(value: Json) -> str:
 
 
 def digest(*parts: bytes | str, size: int = 8) -> str:
-    """BLAKE2b of the parts, each with its length, as ``2 * size`` hexadecimal digits.
+    """Digests the parts, each with its length, with BLAKE2b: ``2 * size`` hexadecimal digits.
 
     >>> digest("ab", "c") == digest("a", "bc")
     False
@@ -42,12 +42,12 @@ def digest(*parts: bytes | str, size: int = 8) -> str:
 
 
 def type_digest(record: object) -> str:
-    """Digest of the name of an object's type."""
+    """Digests the name of an object's type."""
     return digest("object", module_name(type(record).__module__), type(record).__qualname__)
 
 
 def module_name(module: str) -> str:
-    """The name by which a module counts, which is the same however the module was started.
+    """Returns the name by which a module counts. It does not depend on how the module was started.
 
     The module of a script counts as it would if it were imported: ``train`` for ``python train.py``, ``jobs.train``
     for ``python -m jobs.train`` and for a script in the package ``jobs``. What is defined in a notebook or at a
@@ -80,14 +80,14 @@ def file_module(path: Path) -> tuple[str, Path]:
 
 
 def content_digest(record: object, other: Callable[[object], str] = type_digest) -> str:
-    """Digest of a record's content, the same in every process.
+    """Digests a record's content, in the same way in every process.
 
     Arrays of any library count by dtype, shape and bytes; text, bytes, numbers and nests of lists, sets,
     mappings and dataclasses by their content.
 
     Args:
         record: Anything.
-        other: Gives the digest of whatever is none of these, or raises; by default the name of its type counts.
+        other: Digests any other object, or raises; by default the name of its type counts.
 
     >>> content_digest([1, 2]) == content_digest([1, 3])
     False
@@ -122,10 +122,10 @@ def content_digest(record: object, other: Callable[[object], str] = type_digest)
 
 
 def callable_name(function: object, name: str | None, version: str | None) -> str:
-    """How a callable counts in a fingerprint: by its qualified name, or ``name``, and a version.
+    """Returns how a callable counts in a fingerprint: its qualified name, or ``name``, and a version.
 
     The module is that of ``module_name``.
-    What a closure or an object holds cannot be seen; give a ``version``, and change it with them.
+    The content of a closure or an object cannot be seen: give a ``version``, and change it with the content.
 
     Raises:
         ValueError: The callable has no name that lasts (a lambda, a partial), and none was given.

@@ -1,4 +1,4 @@
-"""Locks that a forked process finds open, whoever held them in the process that forked."""
+"""Locks that are open in a forked process, even if a thread of its parent held them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _all: weakref.WeakSet[ForkLock] = weakref.WeakSet()
 class ForkLock:
     """A reentrant lock that is open again in a forked child, where the thread that held it does not exist.
 
-    What it guards has to be sound at any moment, or be made anew in the child.
+    The guarded data must be sound at any moment, or be made again in the child.
 
     >>> with ForkLock():
     ...     pass
@@ -32,7 +32,7 @@ class ForkLock:
         self._lock.release()
 
     def reopen(self) -> None:
-        """Makes the lock anew."""
+        """Makes a new lock."""
         self._lock = threading.RLock()
 
 

@@ -12,7 +12,7 @@ from resumable_data.opaque import JsonDict, JsonObject
 
 
 def seal(format_: str, version: int, content: Mapping[str, Json]) -> JsonDict:
-    """The content with the name of its format, the version and a checksum.
+    """Adds the name of the format, the version and a checksum to the content.
 
     >>> sorted(seal("toy", 1, {"step": 3}))
     ['checksum', 'format', 'step', 'version']
@@ -22,13 +22,13 @@ def seal(format_: str, version: int, content: Mapping[str, Json]) -> JsonDict:
 
 
 def unseal(format_: str, version: int, keys: Collection[str], state: object) -> JsonDict:
-    """The content of a sealed state, also after a round trip through JSON.
+    """Returns the content of a sealed state, also after a round trip through JSON.
 
     Args:
-        format_: The format that it has to have.
-        version: The version that is read.
-        keys: What the content holds.
-        state: What ``seal`` gave.
+        format_: The expected format.
+        version: The expected version.
+        keys: The keys of the content.
+        state: The result of ``seal``.
 
     Raises:
         StateError: It has another format or version, or is damaged.

@@ -1,4 +1,4 @@
-"""Errors of the operating system in words: which one it is, and whether trying again can help."""
+"""Explains errors of the operating system: their name, and whether another attempt can help."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NAMED_IN_TEXTS = {os.strerror(code): code for code in sorted({*_ADVICE, *_ADVIC
 
 
 def explain(error: OSError) -> str:
-    """The error by its name, and what to do about it.
+    """Names the error, and says what to do about it.
 
     >>> explain(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     'No space left on device (ENOSPC). Trying again does not help: make room on the disk, or choose another folder'
@@ -50,7 +50,7 @@ def explain(error: OSError) -> str:
 
 
 def can_pass(error: BaseException | None) -> bool:
-    """Whether what failed with an error may succeed when it is tried again, nothing else having changed.
+    """Tells whether another attempt may succeed if nothing else changes.
 
     >>> can_pass(OSError(errno.EIO, "")), can_pass(FileNotFoundError(errno.ENOENT, "")), can_pass(ValueError())
     (True, False, False)
@@ -59,7 +59,7 @@ def can_pass(error: BaseException | None) -> bool:
 
 
 def is_of_system(error: BaseException) -> TypeGuard[OSError]:
-    """Whether the system failed for now, so that what was being read may be sound.
+    """Tells whether the system failed, so that the data may be sound.
 
     >>> is_of_system(OSError(errno.EMFILE, "")), is_of_system(OSError("not an image"))
     (True, False)
@@ -68,7 +68,7 @@ def is_of_system(error: BaseException) -> TypeGuard[OSError]:
 
 
 def system_error_in(text: str) -> OSError | None:
-    """The error of the system that a text of another library names, if there is one.
+    """Returns the error of the system that another library's text names, if there is one.
 
     >>> system_error_in("open() failed: Too many open files; opening a.arecord").errno == errno.EMFILE
     True

@@ -54,7 +54,7 @@ def _weights(batch: LLMBatch, shift: str) -> AnyArray:
 def _labels(batch: LLMBatch, shift: str) -> AnyArray:
     scored = np.asarray(batch.targets_segmentation != 0)
     if shift == "none":
-        # Whoever shifts the labels would have the first token of a document predicted from the document before it.
+        # A model that shifts the labels would predict a document's first token from the document before it.
         scored = scored & np.asarray(batch.targets_position != 0)
     return np.where(scored, np.asarray(batch.targets), np.int32(NOT_LEARNT)).astype(np.int32)
 
@@ -107,7 +107,7 @@ class DictForm:
         }
 
     def struct(self, batch: LLMBatch) -> JsonDict:
-        """Returns shapes and dtypes of the dictionary, from those of the batch."""
+        """Returns the shapes and dtypes of the dictionary, from those of the batch."""
         shape = cast(Any, batch.inputs).shape
         return {
             key: jax.ShapeDtypeStruct(shape, _DERIVED[name][1]) if name in _DERIVED else _field(batch, name)

@@ -1,4 +1,4 @@
-"""Rows of spans written into batch arrays, in one pass over the cells."""
+"""Writes rows of spans into batch arrays, in one pass over the cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Fields = dict[str, Int32Array]
 
 
 def assemble(plan: RowPlan, values: Int32Array, starts: Int64Array, row_format: RowFormat) -> Fields:
-    """The fields of an ``LLMBatch``.
+    """Writes the fields of an ``LLMBatch``.
 
     Args:
         plan: The rows.

@@ -1,4 +1,4 @@
-"""Fields beside the tokens, written into batch arrays, in one pass over the cells."""
+"""Writes fields beside the tokens into batch arrays, in one pass over the cells."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def assemble_fields(
 
 
 def assemble_numbers(plan: RowPlan, number: Int32Array, length: int) -> Int32Array:
-    """A number of each span, int32[n_spans], on all its cells: int32[n_rows, length]; 0 on padding."""
+    """Writes a number of each span, int32[n_spans], to all its cells: int32[n_rows, length]; 0 on padding."""
     segments = Segments.of(plan, length)
     number_of_segment = np.zeros(len(segments.length), np.int32)
     number_of_segment[segments.of_span] = number

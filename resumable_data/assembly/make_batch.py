@@ -1,4 +1,4 @@
-"""Makes batches of the requested type from planned and read rows."""
+"""Makes a batch of the requested type from rows that were planned and read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WITH_FIELDS: dict[type[LLMBatch], type[LLMFieldsBatch]] = {
 
 
 def type_with_fields(batch_type: type[LLMBatch]) -> type[LLMFieldsBatch]:
-    """The batch type that has room for fields.
+    """Returns the batch type that has room for fields.
 
     Raises:
         PipelineError: There is none.

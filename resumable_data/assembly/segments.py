@@ -26,7 +26,7 @@ class Segments:
 
     @classmethod
     def of(cls, plan: RowPlan, row_length: int) -> Segments:
-        """The segments of a plan's rows."""
+        """Finds the segments of a plan's rows."""
         counts = np.diff(plan.rows)
         filled = np.diff(offsets_of(plan.length)[plan.rows])
         padded = filled < row_length
@@ -42,7 +42,7 @@ class Segments:
         return cls(length, number, of_span)
 
     def laid_out(self, values: AnyArray, starts: Int64Array, padding: int) -> AnyArray:
-        """All cells, in an array of their own: those of every span copied from where it begins.
+        """Copies the cells of every span into one array, with padding between them.
 
         Copying span by span keeps the cache, and is several times as fast as gathering cell by cell. Spans that reach
         beyond the values are those that nobody needs, and hold padding too.

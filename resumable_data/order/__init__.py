@@ -1,1 +1,1 @@
-"""Index algebra: keys, permutations and windows. Integers only; no I/O, no JAX."""
+"""Index algebra: keys, permutations and windows. Integers only, without I/O and JAX."""

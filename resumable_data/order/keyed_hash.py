@@ -1,4 +1,4 @@
-"""Keys and hashes that every order is derived from: integers only, the same on every machine."""
+"""Keys and hashes, from which every order is derived: integers only, the same on every machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from resumable_data.arrays import UInt64Array
 
 
 def derive_key(purpose: str, *parts: int | str, words: int = 1) -> tuple[int, ...]:
-    """Independent 64-bit key words from what identifies an order.
+    """Derives independent 64-bit key words from what identifies an order.
 
     SHAKE-256 over an unambiguous encoding: two different argument lists never share an input, so that
     ``seed + 1, epoch`` and ``seed, epoch + 1`` have nothing in common.
@@ -32,9 +32,9 @@ def derive_key(purpose: str, *parts: int | str, words: int = 1) -> tuple[int, ..
 
 
 def mix64(values: UInt64Array) -> UInt64Array:
-    """A bijection of 64-bit words in which every output bit depends on every input bit.
+    """Maps 64-bit words one to one, so that every output bit depends on every input bit.
 
-    The finaliser of SplitMix64 (Steele, Lea and Flood, 2014) with Stafford's constants.
+    The finalizer of SplitMix64 (Steele, Lea and Flood, 2014) with Stafford's constants.
 
     Args:
         values: uint64[...].

@@ -1,10 +1,10 @@
-"""Which component each sample of a mix comes from: exact, and never off target by a whole sample.
+"""Draws the component of each sample of a mix: exact, and never off target by a whole sample.
 
-Component ``i`` with the cumulative target ``T_i(t)`` over the first ``t`` samples is to have delivered
-``T_i(t)`` of them. Its sample number ``j`` may come once ``T_i`` exceeds ``j``, its *release*, and has to
-come before ``T_i`` reaches ``j + 1``, its *deadline*. Taking the released sample with the earliest deadline
-meets every deadline (Tijdeman, 1980; Liu and Layland, 1973), so that each count is off its target by less
-than one sample in every prefix. Weights are integers of one sum, the *unit*; everything is integer arithmetic.
+Component ``i`` has a cumulative target ``T_i(t)``: the samples that it should deliver among the first ``t``. Its
+sample number ``j`` may come after ``T_i`` exceeds ``j``, its *release*. It must come before ``T_i`` reaches
+``j + 1``, its *deadline*. The released sample with the earliest deadline is always next. This meets every deadline
+(Tijdeman, 1980; Liu and Layland, 1973), so each count is off its target by less than one sample in every prefix.
+Weights are integers of one sum, the *unit*, and all arithmetic is on integers.
 """
 
 from __future__ import annotations
@@ -31,16 +31,15 @@ MOST_UNITS = 2**40
 def exact_weights(
     points: Sequence[Mapping[str, float]], names: Sequence[str], most_units: int = MOST_UNITS
 ) -> tuple[tuple[int, ...], ...]:
-    """Weights as integers of one sum: what users wrote, over the common denominator of all points.
+    """Converts weights to integers of one sum: the users' weights over the common denominator of all points.
 
-    A float is the decimal that it is printed as: 0.1 is a tenth. Where the sum would exceed 2**40 it is 2**40, and
-    the weights are rounded to it by largest remainder, ties by name; each is then off by less than 2**-40 of the
-    whole.
+    A float is the decimal that it is printed as: 0.1 is a tenth. If the sum would exceed 2**40, it is 2**40, and the
+    weights are rounded to it by largest remainder, ties by name. Each is then off by less than 2**-40 of the whole.
 
     Args:
         points: For each point of a schedule, non-negative numbers by component name.
         names: The components, sorted; those without a weight are an error.
-        most_units: Another bound on the sum than 2**40.
+        most_units: Another bound on the sum, instead of 2**40.
 
     Returns:
         The weights of each point, in the order of the names. They sum to the same for every point.
@@ -86,7 +85,7 @@ def _fraction(name: str, weight: float) -> Fraction:
 
 
 def _rounded(shares: Sequence[Fraction], unit: int, names: Sequence[str]) -> tuple[int, ...]:
-    """Shares as integers that sum to the unit; nothing is rounded where it is a multiple of all denominators."""
+    """Rounds shares to integers that sum to the unit; exact if it is a multiple of all denominators."""
     exact = [share * unit for share in shares]
     units = [int(weight) for weight in exact]
     by_remainder = sorted(range(len(names)), key=lambda i: (units[i] - exact[i], names[i]))
@@ -105,7 +104,7 @@ class Segment:
     Attributes:
         start: Its first sample.
         weights: Weights at ``start``.
-        slope_to: Weights at the start of the next segment, towards which these change; equal where constant.
+        slope_to: Weights at the start of the next segment, towards which these change; equal if constant.
     """
 
     start: int
@@ -126,21 +125,21 @@ class Targets:
     origin: int = 0
 
     def release(self, component: int, sample: int) -> int | None:
-        """The first place at which a component's sample may stand, or None if it never may."""
+        """Returns the first place at which a component's sample may stand; None if it never may."""
         return self._components[component].last_at_most(sample)
 
     def deadline(self, component: int, sample: int) -> int:
-        """The place before which a component's sample has to stand; 2**62 if there is no such place."""
+        """Returns the place before which a component's sample must stand; 2**62 if there is no deadline."""
         return self._components[component].first_at_least(sample + 1)
 
     def target(self, component: int, place: int) -> Fraction:
-        """Samples that a component is to have delivered from the origin up to a place."""
+        """Returns the number of samples that a component should deliver from the origin up to a place."""
         curve = self._components[component]
         return (curve.doubled(place) - curve.doubled(self.origin)) / (2 * self.unit)
 
     @cached_property
     def unit(self) -> int:
-        """What the weights of every segment sum to."""
+        """The sum of the weights of each segment."""
         return sum(self.segments[0].weights)
 
     @cached_property
@@ -158,7 +157,7 @@ class Targets:
 
 
 class _Curve:
-    """One component's cumulative target, doubled and in parts of a sample, ``unit`` a sample, so that it is exact.
+    """One component's cumulative target, doubled, and counted in parts of a sample, ``unit`` a sample: exact.
 
     Within segment k, at x samples after its start, it is
     ``before[k] + 2 * weight[k] * x + (slope_to[k] - weight[k]) * x**2 / span[k]``.
@@ -177,14 +176,14 @@ class _Curve:
         self._unit = unit
 
     def doubled(self, place: int) -> Fraction:
-        """The doubled cumulative target at a place."""
+        """Returns the doubled cumulative target at a place."""
         k = bisect_right(self._starts, place) - 1
         x = place - self._starts[k]
         bend = Fraction((self._slope_to[k] - self._weights[k]) * x * x, self._spans[k])
         return self._before[k] + 2 * self._weights[k] * x + bend
 
     def last_at_most(self, samples: int) -> int | None:
-        """The last place at which the target is at most ``samples``; None if it always is."""
+        """Finds the last place at which the target is at most ``samples``; None if it never exceeds them."""
         if self._constant:
             weight = self._weights[0]
             return self._origin + samples * self._unit // weight if weight else None
@@ -195,7 +194,7 @@ class _Curve:
         return None if x is None else self._starts[k] + x
 
     def first_at_least(self, samples: int) -> int:
-        """The first place at which the target is at least ``samples``; 2**62 if it never is."""
+        """Finds the first place at which the target is at least ``samples``; 2**62 if there is none."""
         if self._constant:
             weight = self._weights[0]
             return self._origin - (-samples * self._unit // weight) if weight else 2**62
@@ -205,7 +204,7 @@ class _Curve:
         return 2**62 if x is None else self._starts[k] + x + 1
 
     def _segment_of(self, level: int, *, inclusive: bool) -> int:
-        """The last segment that begins at or below a level (below it, unless inclusive)."""
+        """Finds the last segment that begins at or below a level (below it, unless inclusive)."""
         k = len(self._starts) - 1
         while k and (
             self._before[k] * self._scale > level or (not inclusive and self._before[k] * self._scale == level)
@@ -214,7 +213,7 @@ class _Curve:
         return k
 
     def _solve(self, k: int, level: int, *, below: bool = False) -> int | None:
-        """The largest integer x with the target in segment k, at x, at most ``level / scale``, or ``below`` it."""
+        """Finds the largest x at which the target in segment k is at most ``level / scale``, or ``below`` it."""
         span, scale = self._spans[k], self._scale
         # In parts of 1 / (scale * span), in which every target is an integer.
         room = (level - self._before[k] * scale) * span - below
@@ -234,13 +233,13 @@ class _Curve:
 
 
 def draw(targets: Targets, counts: Sequence[int], place: int, size: int) -> Int64Array:
-    """Components of the next samples.
+    """Draws the components of the next samples.
 
     Args:
         targets: Cumulative targets.
         counts: Samples that each component has delivered since the targets' origin.
         place: The place of the next sample; ``targets.origin + sum(counts)``.
-        size: How many samples to draw.
+        size: Number of samples to draw.
 
     Returns:
         int64[size], the component of each.

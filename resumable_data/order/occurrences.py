@@ -1,4 +1,4 @@
-"""Numbers occurrences, a record in an epoch, for pipelines in which a record becomes another document each epoch."""
+"""Numbers of occurrences. An occurrence is a record in one epoch, for steps whose result differs by epoch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _EPOCH_BITS = 27
 _RECORDS = np.int64(2**_RECORD_BITS - 1)
 
 MOST_RECORDS = 2**_RECORD_BITS
-"""The largest number of records of an epoch."""
+"""Most records of an epoch."""
 
 
 def occurrences(epoch: int, records: Int64Array) -> Int64Array:
-    """Returns the numbers of records in an epoch; in epoch 0 they are the record numbers.
+    """Numbers the occurrences of records in an epoch. In epoch 0 they are the records' own numbers.
 
     Args:
         epoch: The epoch.
@@ -26,13 +26,13 @@ def occurrences(epoch: int, records: Int64Array) -> Int64Array:
         int64[n].
 
     Raises:
-        PipelineError: The epoch is too large.
+        PipelineError: There are no numbers left for this epoch.
 
     >>> epochs_of(occurrences(3, np.array([5]))).tolist(), records_of(occurrences(3, np.array([5]))).tolist()
     ([3], [5])
     """
     if epoch >= 2**_EPOCH_BITS:
-        raise PipelineError(f"epoch {epoch}: random_map supports at most {2**_EPOCH_BITS} epochs")
+        raise PipelineError(f"epoch {epoch}: random_map can tell at most {2**_EPOCH_BITS} epochs apart")
     return records + (epoch << _RECORD_BITS)
 
 

@@ -13,14 +13,14 @@ from resumable_data.order.keyed_hash import derive_key, mix64
 
 VERSION = 1
 MAX_SIZE = 2**62
-# Few bits mix slowly: below four of them eight rounds leave some orders of a handful more likely than others.
+# Few bits mix slowly. With fewer than four bits, some orders would be more likely than others after eight rounds.
 _ROUNDS, _ROUNDS_OF_FEW_BITS, _FEW = 8, 24, 8
 _OTHER_KEYS = 3
 
 
 @dataclass(frozen=True)
 class Permutation:
-    """A pseudo-random permutation of [0, size), evaluated wherever it is asked.
+    """A pseudo-random permutation of [0, size), which can be evaluated at any position.
 
     A Feistel network (Luby and Rackoff, 1988) over the smallest power of two that holds ``size``, walked
     along its cycles until the value lies below ``size`` (Black and Rogaway, 2002). Its round function is a
@@ -43,12 +43,12 @@ class Permutation:
     keys: tuple[int, ...]
 
     def __call__(self, positions: Int64Array) -> Int64Array:
-        """Values at the given positions: int64[n] in [0, size), for int64[n] in [0, size)."""
+        """Returns the values at int64[n] positions in [0, size): int64[n] in [0, size)."""
         values = self._rotate(positions.astype(np.uint64), self._rotation)
         return self._swap(self._walk(values, range(self._rounds)))
 
     def inverse(self, values: Int64Array) -> Int64Array:
-        """Positions at which the given values stand: int64[n] for int64[n]."""
+        """Returns the positions of int64[n] values: int64[n]."""
         found = self._walk(self._swap(values).astype(np.uint64), range(self._rounds - 1, -1, -1))
         return self._rotate(found.astype(np.uint64), -self._rotation % self.size).astype(np.int64)
 
@@ -61,7 +61,7 @@ class Permutation:
         return len(self.keys) - _OTHER_KEYS
 
     def _rotate(self, values: UInt64Array, by: int) -> UInt64Array:
-        # Both terms are below 2**62, so that their sum does not overflow.
+        # Both terms are below 2**62, so their sum does not overflow.
         return (values + np.uint64(by)) % np.uint64(self.size)
 
     def _swap(self, values: Int64Array) -> Int64Array:
@@ -95,7 +95,7 @@ class Permutation:
 
 @lru_cache(maxsize=256)
 def permutation(size: int, purpose: str, *parts: int | str) -> Permutation:
-    """The permutation of [0, size) that belongs to a key.
+    """Returns the permutation of [0, size) that belongs to a key.
 
     Args:
         size: Number of elements, 1 to 2**62.
@@ -115,10 +115,10 @@ def permutation(size: int, purpose: str, *parts: int | str) -> Permutation:
 
 
 def permute_blocks(block: int, size: int, positions: Int64Array, *parts: int | str) -> Int64Array:
-    """A permutation that keeps ``block`` neighbours together: blocks in random order, each shuffled inside.
+    """Permutes positions and keeps ``block`` neighbours together: blocks in random order, each shuffled inside.
 
-    Reads stay local, which is what remote storage and row groups want; what is close in the source stays
-    within one block's length.
+    Reads stay local, as remote storage and row groups need it. Neighbours in the source stay within one block's
+    length.
 
     Args:
         block: Records a block; the last block of the source may be shorter.

@@ -1,4 +1,4 @@
-"""Batch sizes that change over a run: step to row range and back by arithmetic."""
+"""Batch sizes that change over a run: from a step to its rows and back, by arithmetic."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Stretch:
     """Steps of one batch size.
 
     Attributes:
-        step: The first of them.
+        step: The first step.
         row: The first row of that step.
         size: Rows a global batch.
     """
@@ -38,7 +38,7 @@ class BatchSchedule:
     factors do not multiply up. Every new size is compiled once by JAX.
 
     Args:
-        size: Rows a global batch where no factor applies.
+        size: Rows a global batch, if no factor applies.
         factors: From boundary to factor; ``int(size * factor)`` rows, the factor taken as the decimal it is
             written as.
         by: What boundaries count: ``"steps"``, ``"rows"`` or ``"tokens"``. Tokens are rows times ``length``,
@@ -80,7 +80,7 @@ class BatchSchedule:
 
     @classmethod
     def linear(cls, start: int, stop: int, steps: int, multiple_of: int = 1) -> BatchSchedule:
-        """A ramp from ``start`` to ``stop`` rows over ``steps`` steps, in multiples of ``multiple_of``.
+        """Makes a ramp from ``start`` to ``stop`` rows over ``steps`` steps, in multiples of ``multiple_of``.
 
         >>> BatchSchedule.linear(8, 24, steps=100, multiple_of=8).stretches
         (Stretch(step=0, row=0, size=8), Stretch(step=50, row=400, size=16), Stretch(step=100, row=1200, size=24))
@@ -108,7 +108,7 @@ class BatchSchedule:
 
     @classmethod
     def from_sizes(cls, sizes: Iterable[tuple[int, int]]) -> BatchSchedule:
-        """Returns the schedule of these (step, size) pairs, the first of step 0.
+        """Makes the schedule of (step, size) pairs. The first step is 0.
 
         >>> BatchSchedule.from_sizes([(0, 8), (5, 16)]).first_row(6)
         56
@@ -120,7 +120,7 @@ class BatchSchedule:
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
-        """All batch sizes, ascending."""
+        """Returns every batch size that occurs, ascending."""
         return tuple(sorted({stretch.size for stretch in self.stretches}))
 
     def size(self, step: int) -> int:
@@ -128,7 +128,7 @@ class BatchSchedule:
         return self._at_step(step).size
 
     def first_row(self, step: int) -> int:
-        """Returns the first row of a step: the number of rows in all steps before it."""
+        """Returns the first row of a step, which is the number of rows in all steps before it."""
         stretch = self._at_step(step)
         return stretch.row + (step - stretch.step) * stretch.size
 
@@ -138,7 +138,7 @@ class BatchSchedule:
         return stretch.step + (row - stretch.row) // stretch.size
 
     def __str__(self) -> str:
-        """Sizes by the step from which they apply, as ``8@0 16@50``."""
+        """Lists sizes and the steps from which they apply, as in ``8@0 16@50``."""
         return " ".join(f"{stretch.size}@{stretch.step}" for stretch in self.stretches)
 
     def _at_step(self, step: int) -> Stretch:
@@ -179,13 +179,13 @@ def _scaled(size: int, boundary: int, factor: object) -> int:
 
 
 def _stretches(size: int, sizes: Mapping[int, int], *, in_rows: bool) -> tuple[Stretch, ...]:
-    """Stretches of the sizes that apply from each boundary on, a boundary in steps or in rows."""
+    """Returns the stretches of the sizes that apply from each boundary on, a boundary in steps or in rows."""
     stretches = [Stretch(0, 0, size)]
     for boundary, new_size in sorted(sizes.items()):
         last = stretches[-1]
         if last.size < 1:
             break
-        # A boundary within the step at which the one before it took effect takes effect there too.
+        # Two boundaries may take effect at the same step; then the later one applies.
         steps = max(0, -(-(boundary - last.row) // last.size)) if in_rows else boundary - last.step
         if steps == 0:
             stretches.pop()

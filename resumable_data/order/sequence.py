@@ -1,8 +1,8 @@
-"""The one order of the rows of several logical shards, and the places of a batch that they are put in.
+"""The one order of the rows of several logical shards, and their slots in a batch.
 
-Each logical shard has a list of rows. The rows of a group are dealt in rounds, one of every list a round. What a list
-has too much goes to the nearest list that lacks some, nearest in the binary tree over the shards. The same rule puts
-the rows of a batch into slots: each shard has an equal part of them.
+Each logical shard has a list of rows. The rows of a group are dealt in rounds, one row of every list a round. Extra
+rows of a list go to the nearest list that lacks some, in the binary tree over the shards. The same rule puts the rows
+of a batch into slots: each shard has an equal part of them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 from resumable_data.arrays import Int64Array, offsets_of, ranges
 
 NO_SHARD = -1
-"""The owner of rows whose lengths were known: no shard measured them."""
+"""The owner of rows whose lengths were known. No shard measured them."""
 
 
 def deal_rows(counts: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """The order of a group's rows: any stretch of it is spread evenly over the shards.
+    """Orders a group's rows, so that any stretch of them is spread evenly over the shards.
 
     Args:
         counts: int64[n_shards], rows of each shard's list.
@@ -41,15 +41,15 @@ def deal_rows(counts: Int64Array) -> tuple[Int64Array, Int64Array]:
 
 
 def fill_slots(owner: Int64Array, shards: int) -> Int64Array:
-    """The row of each slot of a full batch.
+    """Returns the row of each slot of a full batch.
 
     Shard ``s`` of S has slots ``[s * G // S, (s + 1) * G // S)`` of G. Rows go to the slots of the shard that
-    measured them, as far as it has so many. The others go to the nearest shard with free slots. Rows without an
-    owner fill what is left. In the slots of a shard its own rows stand first.
+    measured them, while it has free ones. The others go to the nearest shard with free slots. Rows without an owner
+    fill the rest. In the slots of a shard its own rows stand first.
 
     Args:
         owner: int64[n_rows], the shard that measured each row, or ``NO_SHARD``.
-        shards: How many shards there are.
+        shards: Number of shards.
 
     Returns:
         int64[n_rows], the row that stands in each slot.
@@ -73,7 +73,7 @@ def fill_slots(owner: Int64Array, shards: int) -> Int64Array:
 
 @dataclass(frozen=True, eq=False)
 class _Dealt:
-    """Where things go: thing ``number`` of ``shard`` goes to shard ``place``, as its thing ``turn``."""
+    """The moves of things: thing ``number`` of ``shard`` goes to shard ``place``, as its thing ``turn``."""
 
     shard: Int64Array
     number: Int64Array
@@ -82,7 +82,7 @@ class _Dealt:
 
 
 def _deal(have: Int64Array, need: Int64Array) -> _Dealt:
-    """Gives every shard what it needs: its own things first, then those of the nearest shards that have too many."""
+    """Gives every shard as many things as it needs: its own first, then those of the nearest shards with too many."""
     kept = np.minimum(have, need)
     shard = np.repeat(np.arange(len(have)), kept)
     number = ranges(np.zeros(len(have), np.int64), kept)
@@ -100,13 +100,13 @@ def _deal(have: Int64Array, need: Int64Array) -> _Dealt:
 
 
 def _share_surplus(have: Int64Array, need: Int64Array) -> tuple[Int64Array, Int64Array, Int64Array]:
-    """What shards have too much, and the shards that get it: siblings first, then cousins, up the binary tree.
+    """Gives the extra things of shards to shards that need some: siblings first, then cousins, up the binary tree.
 
     Returns:
         shard, number and place, int64[n_given] each.
     """
     surplus = np.maximum(have - need, 0)
-    # Of each node of the tree: things as (shard, number), and places as shards. An odd node moves up alone.
+    # Each node of the tree has things, as (shard, number), and places, as shards. An odd node moves up alone.
     things: list[list[tuple[int, int]]] = [
         [(shard, number) for number in range(first, first + count)]
         for shard, (first, count) in enumerate(zip(need.tolist(), surplus.tolist(), strict=True))
@@ -132,7 +132,7 @@ def _share_surplus(have: Int64Array, need: Int64Array) -> tuple[Int64Array, Int6
 
 @lru_cache(maxsize=64)
 def _round_order(shards: int) -> Int64Array:
-    """The shards in the order of their turns: numbers with their bits reversed, those beyond the last left out.
+    """Returns the shards in the order of their turns: numbers with reversed bits, without those after the last.
 
     >>> _round_order(6).tolist()
     [0, 4, 2, 1, 5, 3]

@@ -1,4 +1,4 @@
-"""How many logical shards a pipeline has."""
+"""The number of logical shards of a pipeline."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ MOST_SHARDS = 64
 
 
 def default_shards(largest_batch: int) -> int:
-    """Returns the default number of logical shards for the rows of the largest batch.
+    """Returns the number of logical shards of a pipeline, given the rows of its largest batch.
 
-    It is the largest number from 33 to 64 that divides the batch. Where none does, it is 64, or the batch itself if
+    It is the largest number from 33 to 64 that divides the batch. If there is none, it is 64, or the batch itself if
     that is smaller.
 
     >>> default_shards(64), default_shards(96), default_shards(512), default_shards(67), default_shards(8)

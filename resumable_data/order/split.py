@@ -1,4 +1,4 @@
-"""Deals records out to the parts of a split: at random, block by block, in constant memory."""
+"""Deals records to the parts of a split at random, block by block, in constant memory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MOST_BLOCK = 2**16
 
 
 def split_weights(shares: Mapping[str, float]) -> tuple[int, ...]:
-    """Returns the records of each part in a block, for positive shares, sorted by name.
+    """Returns the records of each part in a block, for positive shares in the order of their names.
 
-    If the shares need a block of more than 65,536 records, they are rounded to a block of that size.
+    If the shares need a block of more than 65,536 records, they are rounded to a block of 65,536.
 
     >>> split_weights({"train": 0.99, "eval": 0.01})
     (1, 99)
@@ -33,14 +33,14 @@ def split_weights(shares: Mapping[str, float]) -> tuple[int, ...]:
 class Part:
     """One part of a split.
 
-    The records are dealt out in blocks of ``sum(weights)`` neighbours. Each part has exactly its number of every
-    whole block: which of them is a fixed random choice, rotated by a hash of the block. So where a record belongs
-    depends on nothing but its index, and what is added to the end of a corpus moves no record to another part.
+    The records are dealt in blocks of ``sum(weights)`` neighbours. Each part has exactly its number of every whole
+    block. A fixed random choice, rotated by a hash of the block, says which. So the part of a record depends only on
+    its index, and records that are added to the end of a corpus move no other record to another part.
 
     Attributes:
         weights: Records of each part in a block.
         number: Which part this is.
-        seed: Decides how records are dealt out.
+        seed: Each seed deals the records in another way.
 
     >>> train, held_out = (Part((4, 1), number, seed=0) for number in range(2))
     >>> train.records(np.arange(8)).tolist(), held_out.records(np.arange(2)).tolist()
@@ -54,13 +54,13 @@ class Part:
     seed: int
 
     def count(self, records: int) -> int:
-        """Returns how many of ``records`` records belong to this part."""
+        """Returns how many of the first ``records`` records belong to this part."""
         whole, rest = divmod(records, self._block)
         cells = (self._cells + int(self._rotations(np.array([whole]))[0])) % self._block
         return whole * len(cells) + int((cells < rest).sum())
 
     def records(self, places: Int64Array) -> Int64Array:
-        """Returns int64[n], ascending: the records at int64[n] places of this part."""
+        """Returns the records at int64[n] places of this part: int64[n]. Records ascend with places."""
         blocks, ranks = np.divmod(places, len(self._cells))
         rotations = self._rotations(blocks)
         # The rotation moves the last cells of a block to its beginning.
@@ -85,7 +85,7 @@ class Part:
 
 @lru_cache(maxsize=64)
 def _cells_of(weights: tuple[int, ...], number: int, seed: int) -> Int64Array:
-    """Returns int64[weights[number]], ascending: the cells of a block that belong to a part, before rotation."""
+    """Returns the cells of a block that belong to a part, before rotation: int64[weights[number]], ascending."""
     first = sum(weights[:number])
     order = permutation(sum(weights), "split", seed)
     return np.sort(order(np.arange(first, first + weights[number])))

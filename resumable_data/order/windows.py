@@ -1,4 +1,4 @@
-"""Cuts epochs into packing windows, and groups windows that are measured together."""
+"""The bounds of the packing windows of an epoch, and which windows are measured together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Take:
     """Consecutive windows that are measured together, at most one a logical shard.
 
     Attributes:
-        bounds: Documents before each window, and before the end of the last: one number more than windows.
+        bounds: Number of documents before each window, and before the end of the last one: int[n_windows + 1].
         shards: The logical shard of each window.
     """
 
@@ -26,8 +26,8 @@ class Take:
 class EpochWindows:
     """Cuts every epoch of a component into packing windows; no window holds documents of two epochs.
 
-    The sizes of the windows differ by at most one. Where there are enough of them, their number is a multiple of the
-    number of logical shards, so that every shard has as many.
+    The sizes of the windows differ by at most one. If there are enough of them, their number is a multiple of the
+    number of logical shards, so that every shard has the same number.
 
     Attributes:
         epoch_size: Documents an epoch (n).
@@ -47,27 +47,27 @@ class EpochWindows:
 
     @property
     def count(self) -> int:
-        """Number of windows an epoch."""
+        """The number of windows of an epoch."""
         windows = -(-self.epoch_size // self.size)
         return windows if 2 * windows < self.shards else -(-windows // self.shards) * self.shards
 
     def begin(self, window: int) -> int:
-        """The position in the epoch at which a window begins; of the window after the last, the end."""
+        """Returns the position in the epoch at which a window begins; the end, for the window after the last."""
         return window * self.epoch_size // self.count
 
     def take(self, first: int) -> Take:
-        """The windows from ``first`` on that are measured together: one a shard, where the epoch has so many."""
+        """Returns the windows from ``first`` on that are measured together: one a shard, if the epoch has so many."""
         stop = min(first + self.shards, self.count)
         bounds = tuple(self.begin(window) for window in range(first, stop + 1))
         return Take(bounds, shards_of(stop - first, self.shards))
 
 
 def cut_evenly(documents: int, size: int, shards: int) -> Take:
-    """The windows of documents that have no epochs, such as those of a mix, with bounds counted from the first.
+    """Cuts documents without epochs, such as those of a mix, into windows, with bounds counted from the first.
 
     Args:
-        documents: How many there are, at most ``size`` for each shard.
-        size: At most so many documents a window.
+        documents: Number of documents, at most ``size`` for each shard.
+        size: Documents a window at most.
         shards: Logical shards.
 
     >>> cut_evenly(10, 4, 4)
@@ -78,7 +78,7 @@ def cut_evenly(documents: int, size: int, shards: int) -> Take:
 
 
 def shards_of(windows: int, shards: int) -> Sequence[int]:
-    """The logical shard of each of so many windows, which are shared out evenly.
+    """Returns the logical shard of each window, with the windows spread evenly.
 
     >>> list(shards_of(2, 8))
     [0, 4]

@@ -14,21 +14,21 @@ from resumable_data.packing.pieces import Pieces, cut
 def best_fit(
     lengths: Int64Array, row_length: int, same: Int64Array | None = None, max_documents: int | None = None
 ) -> Pieces:
-    """Packs by decreasing length, each piece into the row with the least room that suffices (Johnson, 1973).
+    """Packs by decreasing length, each piece into the row with the least sufficient room (Johnson, 1973).
 
-    Equal lengths keep their order; among equally full rows the one filled last is taken. A document longer
+    Equal lengths keep their order. Among equally full rows, the one filled last is taken. A document longer
     than a row is cut into full rows and a rest, which is packed like any other.
 
-    Documents with more copies come before all others, since they need the most rows, and copies follow the first.
-    Each goes to the best row with room that does not hold the document, else to a new row; where all different
-    documents fit one row, to the best row with room before it goes to a new one. At most one row is at most half
-    full, or as many as the document with the most copies has of them.
+    Documents with more copies come first, since they need the most rows, and copies follow the first copy. A copy
+    goes to the best row with room that does not hold the document, else to a new row. If all different documents fit
+    one row, it goes to any best row with room before it opens a new one. At most one row is at most half full; with
+    copies, at most as many rows as some document has copies.
 
     Args:
         lengths: int64[n], tokens of each document of a window.
         row_length: Tokens a row.
-        same: int64[n], the first copy of each document, all copies being equally long; None where all differ.
-        max_documents: At most so many documents a row. None for no limit.
+        same: int64[n], the first copy of each document; copies are equally long. None if all differ.
+        max_documents: Most documents of a row; a row that holds so many takes no more. None for no bound.
 
     Returns:
         The pieces and their rows, numbered as they were opened.
@@ -64,7 +64,7 @@ def best_fit(
 def _fill(
     lengths: list[int], repeated: list[bool], row_length: int, max_documents: int, *, together: bool
 ) -> Int64Array:
-    """Rows of pieces below a full row, which are packed in the order that is given.
+    """Finds the rows of pieces that are shorter than a row, packed in the given order.
 
     Args:
         lengths: Tokens of each piece.
@@ -79,7 +79,7 @@ def _fill(
     rows_with: dict[int, list[int]] = {}  # tokens free -> rows on offer that have just so much room
     rooms: list[int] = []  # the keys of `rows_with` whose list is not empty, ascending
     held: list[tuple[int, int]] = []  # tokens free and number of the rows that are kept from the next copy
-    apart = True  # whether rows are kept from it
+    apart = True  # whether rows are kept from the next copy
     chosen: list[int] = []
     pieces: list[int] = []  # of each row that was opened
 

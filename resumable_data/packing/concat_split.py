@@ -1,4 +1,4 @@
-"""Concatenate and split: the documents of a window one after the other, cut at every row's end."""
+"""Concatenate and split: the documents of a window, one after the other, are cut at the end of every row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def concat_split(
 ) -> Pieces:
     """Lays the documents end to end and cuts the text every ``row_length`` tokens.
 
-    Fills every row of a window but the last, at the price of documents cut in two.
+    It fills every row of a window except the last, but cuts documents in two.
 
     A copy that would lie in a row with another copy of its document waits for the next row, unless all different
     documents fit one row: see ``lay_apart``, which also says when a row before the last is not filled. A row that
@@ -24,8 +24,8 @@ def concat_split(
     Args:
         lengths: int64[n], tokens of each document of a window.
         row_length: Tokens a row.
-        same: int64[n], the first copy of each document; None where all differ.
-        max_documents: At most so many documents a row, including those that began before it. None for no limit.
+        same: int64[n], the first copy of each document; None if all differ.
+        max_documents: Most documents of a row, those that began before it included; None for no bound.
 
     Returns:
         The pieces and their rows, as they lie.

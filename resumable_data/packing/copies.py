@@ -1,7 +1,7 @@
 """Documents that a window holds more than once: which they are, and whether two copies may share a row.
 
-No row holds one document twice where another can take it. Only where all different documents of a window fit one
-row may copies meet, so that a tiny set does not get one row a copy.
+No row holds one document twice if another row can take it. Copies may share a row only if all different documents of
+a window fit one row, so that a tiny set does not get one row a copy.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from resumable_data.arrays import Int64Array
 
 
 def first_copies(reader: Int64Array, record: Int64Array) -> Int64Array | None:
-    """The first copy of every document in its window.
+    """Finds the first copy of every document in its window.
 
     Args:
         reader: int64[n], the reader of each document.
         record: int64[n], its record there.
 
     Returns:
-        int64[n], the number of the first document that has the same reader and record; None where all differ.
+        int64[n], the number of the first document that has the same reader and record; None if all differ.
 
     >>> first_copies(np.array([0, 1, 1, 1]), np.array([5, 5, 7, 5])).tolist()
     [0, 1, 2, 1]
@@ -36,7 +36,7 @@ def first_copies(reader: Int64Array, record: Int64Array) -> Int64Array | None:
 
 
 def may_meet(lengths: Int64Array, same: Int64Array, row_length: int) -> bool:
-    """Whether the different documents of a window fit one row, so that copies of one may share it.
+    """Tells whether the different documents of a window fit one row, so that copies of one may share it.
 
     Args:
         lengths: int64[n], tokens of each document.

@@ -16,15 +16,15 @@ def first_fit(
 
     A document longer than a row is cut into full rows and a rest, which is packed like any other.
 
-    A copy of a document goes to the first row with room that does not hold the document, else to a new row; where
-    all different documents fit one row, to the first row with room before it goes to a new one. At most one row is
-    at most half full, or as many as the document with the most copies has of them.
+    A copy goes to the first row with room that does not hold the document, else to a new row. If all different
+    documents fit one row, it goes to the first row with room before it opens a new one. At most one row is at most
+    half full; with copies, at most as many rows as some document has copies.
 
     Args:
         lengths: int64[n], tokens of each document of a window.
         row_length: Tokens a row.
-        same: int64[n], the first copy of each document, all copies being equally long; None where all differ.
-        max_documents: At most so many documents a row. None for no limit.
+        same: int64[n], the first copy of each document; copies are equally long. None if all differ.
+        max_documents: Most documents of a row; a row that holds so many takes no more. None for no bound.
 
     Returns:
         The pieces and their rows, numbered as they were opened.

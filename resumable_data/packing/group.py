@@ -16,19 +16,19 @@ LEAST_ROWS = 8
 """A group takes more windows while it fills fewer rows than this for each logical shard."""
 
 MOST_TAKES = 65
-"""At most so many times a group takes windows."""
+"""Most times that a group takes windows."""
 
 
 def deal_windows(windows: Sequence[PackedWindow], owners: Sequence[int], shards: int) -> PackedWindow:
-    """The rows of one group, in the order in which they are delivered.
+    """Deals the rows of one group into the order in which they are delivered.
 
     Args:
         windows: Each shard's rows; at least one window.
         owners: The shard of each window, ascending.
-        shards: How many logical shards there are.
+        shards: Number of logical shards.
 
     Returns:
-        All rows, each with its owner where there are several shards.
+        All rows, each with its owner if there are several shards.
     """
     if shards == 1:
         return windows[0]
@@ -50,7 +50,7 @@ def deal_windows(windows: Sequence[PackedWindow], owners: Sequence[int], shards:
 
 
 def count_filled(lengths: DocumentLengths, row_length: int, strategy: str) -> int:
-    """How many cells of rows documents fill: their tokens; with ``one_a_row`` whole rows.
+    """Counts the cells of rows that documents fill: their tokens or, with ``one_a_row``, whole rows.
 
     >>> lengths = DocumentLengths(np.array([3, -1, 6]))
     >>> count_filled(lengths, 4, "best_fit"), count_filled(lengths, 4, "one_a_row")

@@ -1,4 +1,4 @@
-"""Documents laid end to end so that no row holds one document twice, or too many."""
+"""Lays documents end to end, so that no row holds one document twice, or too many documents."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _TRIES = 3
 def lay_apart(
     lengths: Int64Array, row_length: int, same: Int64Array, max_documents: int | None = None
 ) -> tuple[Int64Array, Int64Array]:
-    """Lays documents end to end, in their own order, except for copies that would meet in a row.
+    """Lays documents end to end in their own order, except copies that would meet in a row.
 
-    Such a copy waits, and comes first once the present row does not hold its document. Where all that is left waits
-    at the end, the row is closed before it is full. To avoid this, what waited then is laid once more from the first
-    row on, before all others, where this may take fewer rows.
+    Such a copy waits. It comes first as soon as the present row does not hold its document. If only waiting copies
+    are left, the row is closed before it is full. To avoid this, those copies are laid again, before all others, from
+    the first row on, if this may take fewer rows.
 
     All rows are full but the last and those that are closed, and each of these holds a copy of what is laid last. So
     fewer rows are closed than some document has copies. A row that holds the most documents is closed too.

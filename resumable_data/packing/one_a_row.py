@@ -11,7 +11,7 @@ from resumable_data.packing.pieces import Pieces, cut
 def one_a_row(
     lengths: Int64Array, row_length: int, same: Int64Array | None = None, max_documents: int | None = None
 ) -> Pieces:
-    """Gives every document a row, and a longer one as many as it needs.
+    """Gives every document its own row, or several if it is longer than a row.
 
     Args:
         lengths: int64[n], tokens of each document of a window.

@@ -1,4 +1,4 @@
-"""Documents cut into pieces that fit a row, and the rows that the pieces go to."""
+"""Pieces of documents that fit a row, and the rows of the pieces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from resumable_data.arrays import Int64Array, offsets_of
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """Pieces of a window's documents, in the order in which they are to stand in their rows.
+    """Pieces of a window's documents, in the order in which they stand in their rows.
 
     Attributes:
         document: int64[n], number of the document in the window.

@@ -12,7 +12,7 @@ from resumable_data.digest import digest
 from resumable_data.order.sequence import NO_SHARD
 
 NO_EPOCH = -1
-"""The epoch of a document without epochs, such as one of a stream."""
+"""Stands for the epoch of a document without epochs, such as one of a sequential source."""
 
 _SPAN_COLUMNS = ("reader", "record", "offset", "length", "document_length")
 
@@ -24,7 +24,7 @@ class DocumentPlan:
     Attributes:
         reader: int64[n], which of the pipeline's readers holds each document.
         record: int64[n], its index in that reader's source, or its occurrence: see ``order.occurrences``.
-        epoch: int64[n], the epoch that it is of, or ``NO_EPOCH``; None unless that was asked for.
+        epoch: int64[n], its epoch, or ``NO_EPOCH``; None unless epochs were asked for.
     """
 
     reader: Int64Array
@@ -35,18 +35,18 @@ class DocumentPlan:
         return len(self.record)
 
     def slice(self, start: int, stop: int) -> DocumentPlan:
-        """Returns documents ``start`` to ``stop``, without copying."""
+        """Returns documents ``start`` to ``stop`` without copying."""
         epoch = None if self.epoch is None else self.epoch[start:stop]
         return DocumentPlan(self.reader[start:stop], self.record[start:stop], epoch)
 
     def take(self, indices: Int64Array) -> DocumentPlan:
-        """Returns the documents at int64[m] places, in any order, repeats allowed."""
+        """Returns documents in any order: int64[m] places, repeats allowed."""
         epoch = None if self.epoch is None else self.epoch[indices]
         return DocumentPlan(self.reader[indices], self.record[indices], epoch)
 
 
 def concatenate_documents(plans: Sequence[DocumentPlan]) -> DocumentPlan:
-    """The documents of all plans, one after the other."""
+    """Joins the documents of all plans, one after the other."""
     if not plans:
         nothing = np.zeros(0, np.int64)
         return DocumentPlan(nothing, nothing)
@@ -61,11 +61,11 @@ def concatenate_documents(plans: Sequence[DocumentPlan]) -> DocumentPlan:
 
 @dataclass(frozen=True, eq=False)
 class DocumentLengths:
-    """How long documents are.
+    """The lengths of documents.
 
     Attributes:
-        tokens: int64[n], the tokens of each; -1 for one that is dropped, which keeps its place but fills no row.
-        counts: int64[n, n_counted], what is counted of each, in the order of ``COUNTED``; None where nothing is.
+        tokens: int64[n], the tokens of each; -1 for a dropped document, which keeps its place but fills no row.
+        counts: int64[n, n_counted], what is counted of each, in the order of ``COUNTED``; None if nothing is counted.
     """
 
     tokens: Int64Array
@@ -75,16 +75,16 @@ class DocumentLengths:
         return len(self.tokens)
 
     def slice(self, start: int, stop: int) -> DocumentLengths:
-        """Returns documents ``start`` to ``stop``, without copying."""
+        """Returns documents ``start`` to ``stop`` without copying."""
         return DocumentLengths(self.tokens[start:stop], None if self.counts is None else self.counts[start:stop])
 
     def take(self, indices: Int64Array) -> DocumentLengths:
-        """Returns the documents at int64[m] places, in any order, repeats allowed."""
+        """Returns documents in any order: int64[m] places, repeats allowed."""
         return DocumentLengths(self.tokens[indices], None if self.counts is None else self.counts[indices])
 
 
 def concatenate_lengths(parts: Sequence[DocumentLengths]) -> DocumentLengths:
-    """The lengths of all parts, one after the other; of at least one part."""
+    """Joins the lengths of all parts, one after the other. There must be at least one part."""
     if len(parts) == 1:
         return parts[0]
     return DocumentLengths(
@@ -104,10 +104,9 @@ class RowPlan:
         offset: int64[n_spans], first token of the span within its document.
         length: int64[n_spans], tokens of the span; at least one.
         document_length: int64[n_spans], tokens of the whole document, to be checked when it is read.
-        owner: int64[n_rows], the logical shard that measured each row's documents, or ``NO_SHARD``; None where no row
+        owner: int64[n_rows], the logical shard that measured each row's documents, or ``NO_SHARD``; None if no row
             has an owner.
-        epoch: int64[n_spans], the epoch that the span's document is of, or ``NO_EPOCH``; None unless that was asked
-            for.
+        epoch: int64[n_spans], the epoch of the span's document, or ``NO_EPOCH``; None unless epochs were asked for.
     """
 
     rows: Int64Array
@@ -121,7 +120,7 @@ class RowPlan:
 
     @classmethod
     def empty(cls, n_rows: int) -> RowPlan:
-        """Returns a plan of ``n_rows`` rows without tokens."""
+        """Makes a plan of ``n_rows`` rows without tokens."""
         nothing = np.zeros(0, np.int64)
         return cls(np.zeros(n_rows + 1, np.int64), nothing, nothing, nothing, nothing, nothing)
 
@@ -129,7 +128,7 @@ class RowPlan:
         return len(self.rows) - 1
 
     def slice(self, start: int, stop: int) -> RowPlan:
-        """Returns rows ``start`` to ``stop``, without copying a span."""
+        """Returns rows ``start`` to ``stop`` without copying a span."""
         first, last = int(self.rows[start]), int(self.rows[stop])
         return RowPlan(
             self.rows[start : stop + 1] - first,
@@ -143,7 +142,7 @@ class RowPlan:
         )
 
     def take(self, indices: Int64Array) -> RowPlan:
-        """Returns rows by int64[m] row numbers, in any order, repeats allowed."""
+        """Returns rows in any order: int64[m] row numbers, repeats allowed."""
         spans = self.spans_of(indices)
         return RowPlan(
             offsets_of(np.diff(self.rows)[indices]),
@@ -157,22 +156,22 @@ class RowPlan:
         )
 
     def digest(self) -> str:
-        """Digest of which tokens stand in which row, whatever process plans it, and whether epochs are known."""
+        """Digests which tokens stand in which row. It does not depend on the process, nor on known epochs."""
         columns = [self.rows, *(getattr(self, name) for name in _SPAN_COLUMNS)]
         columns += [] if self.owner is None else [self.owner]
         return digest(*(np.ascontiguousarray(column, "<i8").tobytes() for column in columns))
 
     def spans_of(self, indices: Int64Array) -> Int64Array:
-        """The spans of int64[m] rows, one row after the other."""
+        """Returns the spans of int64[m] rows, one row after the other."""
         return ranges(self.rows[:-1][indices], np.diff(self.rows)[indices])
 
     def padded(self, n_rows: int) -> RowPlan:
-        """Returns the same rows, followed by empty ones up to ``n_rows``."""
+        """Adds empty rows, up to ``n_rows``."""
         return concatenate([self, RowPlan.empty(n_rows - len(self))]) if len(self) < n_rows else self
 
 
 def concatenate(plans: Sequence[RowPlan]) -> RowPlan:
-    """The rows of all plans, one after the other.
+    """Joins the rows of all plans, one after the other.
 
     >>> len(concatenate([RowPlan.empty(2), RowPlan.empty(3)]))
     5

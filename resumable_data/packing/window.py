@@ -1,4 +1,4 @@
-"""A window's documents made into rows: the one place where a strategy is applied."""
+"""Packs a window's documents into rows: the one place that applies a strategy."""
 
 from __future__ import annotations
 
@@ -35,14 +35,13 @@ VERSIONS: Mapping[str, int] = MappingProxyType(dict.fromkeys(STRATEGIES, 1))
 
 @dataclass(frozen=True, eq=False)
 class PackedWindow:
-    """The rows of one window, and what can be counted of them without reading a token.
+    """The rows of one window, and counts that need no reading of tokens.
 
     Attributes:
         plan: Its rows.
         size: Number of documents.
-        split: Those that lie in more than one row.
-        counts: int64[n_spans, n_counted], what is counted of the document that begins with each span; 0 where none
-            does.
+        split: Number of documents that lie in more than one row.
+        counts: int64[n_spans, n_counted], the counts of the document that begins with each span; 0 if none begins.
         dropped: int64[n_dropped], the readers of the documents that are dropped.
     """
 
@@ -53,17 +52,17 @@ class PackedWindow:
     dropped: Int64Array
 
     def delivered(self, row: int, reader: int) -> tuple[int, ...]:
-        """What the rows before ``row`` deliver, of one reader.
+        """Counts what the rows before ``row`` deliver, for one reader.
 
         Returns:
-            Documents that begin in them, their tokens, what is counted of them, and documents that are dropped.
-            These lie in no row, and count with the last of the window.
+            Documents that begin in them, their tokens, their counts, and dropped documents. These lie in no row, and
+            count with the last row of the window.
         """
         dropped = int(np.count_nonzero(self.dropped == reader)) if row == len(self.plan) else 0
         return (*self._before_rows(reader)[row].tolist(), dropped)
 
     def _before_rows(self, reader: int) -> Int64Array:
-        """Documents, tokens and what is counted of a reader before each row: int64[n_rows + 1, 2 + n_counted]."""
+        """Counts documents, tokens and ``COUNTED`` of a reader before each row: int64[n_rows + 1, 2 + n_counted]."""
         if reader not in self._counted:
             here = self.plan.reader == reader
             begins = here & (self.plan.offset == 0)
@@ -91,17 +90,17 @@ def pack_window(
     """Packs the documents of one window into rows.
 
     Rows stand in the order of their first documents, unless a key shuffles them. The spans of a row stand in the
-    order of the documents, or as ``concat_split`` laid them. No row holds one document twice, unless all different
+    order of the documents, or of ``concat_split``. No row holds one document twice, unless all different
     documents of the window fit one row. Occurrences of a record that ``random_map`` tells apart are different.
 
     Args:
         documents: The documents of the window, in the order of the stream.
-        lengths: How long each of them is.
+        lengths: Their lengths.
         row_length: Tokens a row.
         strategy: A key of ``STRATEGIES``.
-        shuffle_key: What identifies the order of the rows (seed, component path, window), or None to keep it.
-        max_documents: At most so many documents a row, or None for no limit.
-        distinct: Whether no document occurs twice, as in an epoch of one component; so it is not looked for.
+        shuffle_key: Identifies the order of the rows (seed, component path, window); None keeps their order.
+        max_documents: Most documents of a row, or None for no bound.
+        distinct: Whether no document occurs twice, as in an epoch of one component. Then copies are not searched.
 
     Returns:
         The rows with their counts.
@@ -133,7 +132,7 @@ def pack_window(
 
 
 def _arrange(row: Int64Array, shuffle_key: tuple[int | str, ...] | None) -> tuple[Int64Array, Int64Array]:
-    """Order of the pieces, int64[n], and the final row of each in that order, int64[n]."""
+    """Returns the order of the pieces, int64[n], and the final row of each in that order, int64[n]."""
     n_rows = int(row.max()) + 1 if len(row) else 0
     if n_rows == 0:
         return row, row

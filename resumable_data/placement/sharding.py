@@ -15,7 +15,7 @@ from resumable_data.errors import PipelineError
 
 
 def as_sharding(where: Mesh | NamedSharding) -> NamedSharding:
-    """The sharding itself, or the rows over all axes of a mesh.
+    """Returns the sharding itself; for a mesh, one that spreads the rows over all axes.
 
     Raises:
         PipelineError: It is neither.
@@ -31,7 +31,7 @@ def as_sharding(where: Mesh | NamedSharding) -> NamedSharding:
 
 
 def for_rank(sharding: NamedSharding, rank: int) -> NamedSharding:
-    """The sharding of a field with fewer axes than (batch, length)."""
+    """Returns the sharding of a field with fewer axes than (batch, length)."""
     return NamedSharding(sharding.mesh, PartitionSpec(*sharding.spec[:rank]))
 
 
@@ -56,7 +56,7 @@ class Cells(NamedTuple):
 
 
 def cells_needed(sharding: NamedSharding, shape: tuple[int, int], process: int | None = None) -> tuple[Cells, ...]:
-    """Returns the cells of a global array that the devices of a process hold, each rectangle once, in order.
+    """Finds the cells of a global array that a process's devices hold, each rectangle once, in order.
 
     Args:
         sharding: Where the array lies.
@@ -74,7 +74,7 @@ def cells_needed(sharding: NamedSharding, shape: tuple[int, int], process: int |
 
 
 def rows_of(cells: Collection[Cells], n_rows: int) -> Int64Array:
-    """Returns int64[m], ascending: the rows of the cells."""
+    """Finds the rows in which any of the cells lie: int64[m], ascending."""
     needed = np.zeros(n_rows, np.bool_)
     for rectangle in cells:
         needed[rectangle.top : rectangle.bottom] = True
@@ -82,7 +82,7 @@ def rows_of(cells: Collection[Cells], n_rows: int) -> Int64Array:
 
 
 def spans_in(cells: Collection[Cells], row: Int64Array, begin: Int64Array, end: Int64Array) -> BoolArray:
-    """Returns bool[n], which spans have a token in the cells.
+    """Tells which spans have a token in the cells: bool[n].
 
     Args:
         cells: Rectangles of cells.
@@ -102,7 +102,7 @@ def spans_in(cells: Collection[Cells], row: Int64Array, begin: Int64Array, end: 
 
 
 def to_global(rows: Int64Array, local: Any, sharding: NamedSharding, n_rows: int) -> jax.Array:
-    """Makes a global array from the rows of this process.
+    """Makes the global array, from the rows that this process needs.
 
     Args:
         rows: int64[m], the global number of each row, ascending.

@@ -1,4 +1,4 @@
-"""The planner of a component's documents: positions of an endless stream, epoch after epoch, in a given order."""
+"""Plans a component's documents: positions of an endless stream, epoch after epoch, in a given order."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from typing_extensions import override
 
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import StateError
@@ -15,12 +16,12 @@ from resumable_data.planning.planner import Counts, DocumentPlanner, Extent, Sav
 from resumable_data.state import At
 
 Order = Callable[[int, Int64Array], Int64Array]
-"""From an epoch and int64[n] positions in it to int64[n] records, or occurrences, that stand there."""
+"""From an epoch and int64[n] positions in it to int64[n] records, or occurrences."""
 
 
 @dataclass(frozen=True)
 class StreamCursor:
-    """A position in a component's stream: before document ``position`` of ``epoch``."""
+    """A place in a component's stream: before document ``position`` of ``epoch``."""
 
     epoch: int
     position: int
@@ -34,11 +35,11 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
         path: The component's path.
         reader: The component's number among the pipeline's readers.
         epoch_size: Documents an epoch.
-        epochs: Number of epochs, or None for an endless stream.
+        epochs: Number of epochs that were asked for; None if they are endless.
         drops: Whether documents may be dropped.
-        order: From an epoch and int64[n] positions in it to int64[n] records, or occurrences, that stand there.
-        endless: Whether it goes on after its last epoch, in a mix that waits for other components.
-        with_epochs: Whether plans say the epoch of each document.
+        order: From an epoch and int64[n] positions in it to int64[n] records, or occurrences.
+        endless: Whether the stream goes on after its last epoch, in a mix that waits for other components.
+        with_epochs: Whether plans hold the epoch of each document.
 
     >>> stream = DocumentStream("web", 0, epoch_size=3, epochs=2, order=lambda epoch, positions: 2 - positions)
     >>> plan, after = stream.take(stream.start(), 4)
@@ -56,43 +57,43 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
     with_epochs: bool = False
 
     @property
+    @override
     def components(self) -> Mapping[int, str]:
-        """The path of the component, by its reader."""
         return {self.reader: self.path}
 
     @property
+    @override
     def dropping(self) -> Collection[int]:
-        """The reader of the component, if it may drop documents."""
         return [self.reader] if self.drops else []
 
     @property
+    @override
     def most_dropped(self) -> int:
-        """A whole epoch, wherever it begins; all documents, where they end."""
         return 2 * self.epoch_size if self.asked is None else self.asked
 
+    @override
     def epoch(self, cursor: StreamCursor) -> int | None:
-        """The cursor's."""
         return cursor.epoch
 
     @property
     def asked(self) -> int | None:
-        """Number of documents in all epochs, or None if they are endless."""
+        """The number of documents of all epochs that were asked for; None if they are endless."""
         return None if self.epochs is None else self.epochs * self.epoch_size
 
+    @override
     def start(self) -> StreamCursor:
-        """Returns the cursor before the first document."""
         return self._cursor(0)
 
+    @override
     def renewed(self, cursor: StreamCursor) -> StreamCursor:
-        """The same cursor: nothing waits."""
         return cursor
 
+    @override
     def position(self, cursor: StreamCursor) -> int:
-        """Documents before the cursor."""
         return cursor.epoch * self.epoch_size + cursor.position
 
+    @override
     def take(self, cursor: StreamCursor, count: int) -> tuple[DocumentPlan, StreamCursor]:
-        """Returns the next ``count`` documents, or the remaining ones, and the cursor after them."""
         start = self.position(cursor)
         stop = start + count
         if self.asked is not None and not self.endless:
@@ -104,42 +105,42 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
         return concatenate_documents(plans), self._cursor(stop)
 
     def plan(self, epoch: int, positions: Int64Array) -> DocumentPlan:
-        """Returns the documents at int64[n] positions of an epoch."""
+        """Plans the documents at int64[n] positions of an epoch."""
         epochs = np.full(len(positions), epoch) if self.with_epochs else None
         return DocumentPlan(np.full(len(positions), self.reader), self.order(epoch, positions), epochs)
 
     def ends_before(self, epoch: int) -> bool:
-        """Returns whether the documents end before an epoch, counted from 0."""
+        """Tells whether the documents end before an epoch, counted from 0."""
         return self.epochs is not None and not self.endless and epoch >= self.epochs
 
     def _cursor(self, position: int) -> StreamCursor:
         """Returns the cursor before the document at a position of the stream."""
         return StreamCursor(*divmod(position, self.epoch_size))
 
+    @override
     def finished(self, cursor: StreamCursor) -> bool:
-        """Returns whether all epochs are delivered."""
         return self.asked is not None and self.position(cursor) >= self.asked
 
+    @override
     def extent(self, cursor: StreamCursor) -> Extent | None:
-        """Documents before the cursor, and of all epochs that were asked for."""
         return None if self.asked is None else Extent(self.position(cursor), self.asked)
 
+    @override
     def encode(self, cursor: StreamCursor) -> dict[str, At]:
-        """Epoch and position."""
         return {self.path: (cursor.epoch, cursor.position)}
 
+    @override
     def continues(self, after: StreamCursor, saved: Saved) -> bool:
-        """Returns whether the end of the saved pipeline lies after a cursor."""
         before = saved.epochs_before.get(self.path)
         return before is None or self.position(after) < before * self.epoch_size
 
+    @override
     def counts(self, cursor: StreamCursor) -> dict[str, Counts]:
-        """Returns documents and epochs before the cursor."""
         documents = self.position(cursor)
         return {self.path: Counts(documents=documents, epochs=documents / self.epoch_size)}
 
+    @override
     def decode(self, saved: Saved) -> StreamCursor:
-        """Returns the cursor of epoch and position; raises StateError if the stream has no such place."""
         cursor = StreamCursor(*named_integers(saved.at, self.path, EPOCH_POSITION))
         beyond = self.asked is not None and not self.endless and self.position(cursor) > self.asked
         if cursor.position >= self.epoch_size or beyond:
@@ -151,7 +152,7 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
 
 
 def _epochs_between(start: int, stop: int, epoch_size: int) -> Iterator[tuple[int, int, int]]:
-    """Epoch, first position and end in it, for each epoch that has one of the positions from start to stop."""
+    """Yields epoch, first position and end in it, for each epoch with positions from start to stop."""
     while start < stop:
         epoch, first = divmod(start, epoch_size)
         last = min(epoch_size, first + stop - start)

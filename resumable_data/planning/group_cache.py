@@ -1,4 +1,4 @@
-"""Caches recent groups, and plans one in the background."""
+"""Keeps the groups that were planned last, and the one that is planned in the background."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class GroupCache(Generic[KeyT, GroupT]):
         self._changed = Condition()  # guards both; tells those who wait that a group is no longer being planned
 
     def get(self, key: KeyT) -> GroupT:
-        """Returns the group at a place. If two threads ask for one group, one plans it, and the other waits."""
+        """Returns the group at a place. If two threads ask for it, one plans it, and the other waits."""
         with self._changed:
             if key in self._planning:
                 with Doing(_waiting, Work.NOTHING):
@@ -57,14 +57,14 @@ class GroupCache(Generic[KeyT, GroupT]):
     def prepare(self, key: KeyT, run: RunAhead) -> None:
         """Plans the group at a place in the background, unless it is planned already.
 
-        An error is dropped: whoever asks for the group plans it again, and gets the error.
+        A failure is not reported here: a later call of ``get`` plans the group again, and raises.
         """
         with self._changed:
             if key in self._groups or key in self._planning:
                 return
 
         def task() -> None:
-            with suppress(Exception):  # Also what a thread meets when the program ends.
+            with suppress(Exception):  # Also errors of a thread when the program ends.
                 self.get(key)
 
         run(task)

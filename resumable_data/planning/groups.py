@@ -1,4 +1,4 @@
-"""Where groups of packing windows begin and end: in the epochs of a component, or in documents without epochs."""
+"""The bounds of groups of packing windows: in the epochs of a component, or in documents without epochs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DocumentTake(Generic[AtT]):
     Attributes:
         windows: Their documents.
         shards: The logical shard of each window.
-        after: What follows.
+        after: The place after them.
     """
 
     windows: Sequence[DocumentPlan]
@@ -36,21 +36,21 @@ class DocumentTake(Generic[AtT]):
 
 
 class DocumentGroups(Protocol[AtT]):
-    """Documents as groups of windows. ``at`` is where a group begins: a value; nothing is kept between calls."""
+    """Documents as groups of windows. ``at`` is the place where a group begins. Nothing is kept between calls."""
 
     @property
     def shards(self) -> int:
-        """Logical shards that measure the windows of a group."""
+        """The number of logical shards that measure the windows of a group."""
         ...
 
     @property
     def components(self) -> Mapping[int, str]:
-        """The path of the component of each reader that documents come from."""
+        """From the number of each reader of the documents to the path of its component."""
         ...
 
     @property
     def dropping(self) -> Collection[int]:
-        """Those of these readers that may drop documents."""
+        """The readers that may drop documents."""
         ...
 
     @property
@@ -59,56 +59,56 @@ class DocumentGroups(Protocol[AtT]):
         ...
 
     def with_shards(self, shards: int) -> DocumentGroups[AtT]:
-        """The same documents in groups of so many logical shards."""
+        """Returns the same documents in groups of ``shards`` logical shards."""
         ...
 
     def start(self) -> AtT:
-        """Where the first group begins."""
+        """Returns the place where the first group begins."""
         ...
 
     def takes(self, at: AtT, size: int = 0) -> Iterator[DocumentTake[AtT]]:
-        """What a group that begins here may take, one take after the other; none at the end.
+        """Yields the takes of a group that begins here, one after the other; none at the end.
 
         Args:
-            at: Where it begins.
-            size: Documents of the group, if it is known: then it takes just so many. 0 otherwise.
+            at: The place where it begins.
+            size: Number of documents of the group, if known: the group then takes exactly these. Else 0.
         """
         ...
 
     def row_key(self, at: AtT, window: int) -> tuple[int | str, ...]:
-        """What distinguishes the order of the rows of a group's window, counted from 0, from that of all others."""
+        """Returns the key for the order of the rows of a group's window, counted from 0; no other window has it."""
         ...
 
     def nothing_between(self, at: AtT, after: AtT) -> bool:
-        """Whether so much lies between two places that it is an error if there was no row in it."""
+        """Tells whether two places are so far apart that it is an error if there is no row between them."""
         ...
 
     def renewed(self, at: AtT) -> AtT:
-        """The same place with every change in force that waited for the next group."""
+        """Returns the same place, with all changes in force that waited for the next group."""
         ...
 
     def continues(self, after: AtT, saved: Saved) -> bool:
-        """Whether a group that ends at ``after`` is the same with the epochs of the saved pipeline."""
+        """Tells whether a group that ends at ``after`` is the same with the epochs of the saved pipeline."""
         ...
 
     def finished(self, at: AtT) -> bool:
-        """Whether every document of all epochs that were asked for lies before."""
+        """Tells whether all documents of all epochs that were asked for lie before."""
         ...
 
     def extent(self, at: AtT) -> Extent | None:
-        """How much of the documents lies before; None where they are endless."""
+        """Returns how much of the documents lies before; None if they are endless."""
         ...
 
     def counts(self, at: AtT) -> dict[str, Counts]:
-        """Documents and epochs of each component that lie before."""
+        """Counts the documents and epochs of each component that lie before."""
         ...
 
     def epoch(self, at: AtT) -> int | None:
-        """The epoch in which the group lies, or None where there are no epochs."""
+        """Returns the epoch in which the group lies; None if there are no epochs."""
         ...
 
     def encode(self, at: AtT) -> dict[str, At]:
-        """The place as integers, by component path."""
+        """Returns the place as integers, by component path."""
         ...
 
     def decode(self, saved: Saved) -> AtT:
@@ -118,14 +118,14 @@ class DocumentGroups(Protocol[AtT]):
 
 @dataclass(frozen=True)
 class EpochAt:
-    """Before window ``window`` of epoch ``epoch``."""
+    """The place before window ``window`` of epoch ``epoch``."""
 
     epoch: int
     window: int
 
 
 class EpochGroups(DocumentGroups[EpochAt]):
-    """The groups of one component: no group, and no window, holds documents of two epochs.
+    """The groups of one component. No group, and no window, holds documents of two epochs.
 
     Args:
         stream: The component's documents.
@@ -241,7 +241,7 @@ class EpochGroups(DocumentGroups[EpochAt]):
 
 
 class EndlessGroups(DocumentGroups[AtT]):
-    """The groups of documents that have no epochs: those of a mix, or of a source without random access.
+    """The groups of documents without epochs: those of a mix, or of a source without random access.
 
     Args:
         documents: Plans the documents.
@@ -272,7 +272,7 @@ class EndlessGroups(DocumentGroups[AtT]):
     @property
     @override
     def distinct(self) -> bool:
-        """A small component of a mix comes more than once in a group, even where it is the only one."""
+        """False: a small component of a mix may come more than once in a group, even if it is the only one."""
         return False
 
     @override

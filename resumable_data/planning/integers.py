@@ -1,7 +1,7 @@
-"""The names of the integers of a state: one table, which planners encode and decode by.
+"""The names of the integers of a state: one table, by which planners encode and decode.
 
 A component's position is a short list of integers. Each layer of the pipeline appends its own: first the documents,
-then the rows, then what was counted.
+then the rows, then the counts.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ LAYOUTS: Sequence[Names] = (
 
 
 def name_component(at: At) -> Mapping[str, int | str]:
-    """The integers of a component by name; of a mix, nothing.
+    """Names the integers of a component; nothing for a mix.
 
     >>> name_component((0, 64, 2, 20, 20, 160, 0, 0, 0))["window"]
     64
@@ -66,7 +66,7 @@ def name_component(at: At) -> Mapping[str, int | str]:
 
 
 def delivered_of(at: At) -> Delivered:
-    """What a component of a state has delivered.
+    """Returns what a component of a state has delivered.
 
     Raises:
         StateError: A text stands in the place of a number.
@@ -82,10 +82,10 @@ def delivered_of(at: At) -> Delivered:
 
 
 def named_integers(at: Mapping[str, At], path: str, names: Names) -> tuple[int, ...]:
-    """The integers that a state has for a component, as many as there are names.
+    """Returns the integers that a state has for a component, one for each name.
 
     Raises:
-        StateError: There are others, or they are not natural numbers.
+        StateError: Their number is wrong, or they are not natural numbers.
     """
     found = at.get(path)
     integers = tuple(value for value in found or () if type(value) is int and value >= 0)
@@ -96,10 +96,10 @@ def named_integers(at: Mapping[str, At], path: str, names: Names) -> tuple[int, 
 
 
 def take_last(at: dict[str, At], path: str, names: Names) -> tuple[int, ...]:
-    """Takes the integers of the outermost layer away from ``at``, and returns them.
+    """Removes the integers of the outermost layer from ``at``, and returns them.
 
     Raises:
-        StateError: There are not so many, or they are not natural numbers.
+        StateError: There are too few, or they are not natural numbers.
     """
     given = at.get(path, ())
     at[path] = given[: len(given) - len(names)]
@@ -107,5 +107,5 @@ def take_last(at: dict[str, At], path: str, names: Names) -> tuple[int, ...]:
 
 
 def is_mix(path: str) -> bool:
-    """Whether a path is that of a mix: the outermost, ``"*"``, or one within it, ``"name/*"``."""
+    """Tells whether a path is that of a mix: the outermost, ``"*"``, or one within it, ``"name/*"``."""
     return path == "*" or path.endswith("/*")

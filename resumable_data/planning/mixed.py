@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Generic
 
+from typing_extensions import override
+
 from resumable_data.arrays import Int64Array
 from resumable_data.opaque import Cursor
 from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate, concatenate_documents
@@ -22,20 +24,20 @@ _KEPT_BLOCKS = 2
 
 @dataclass(frozen=True)
 class BlockCursor:
-    """A position in a mix: a number of samples after the cursor of a block of samples drawn together."""
+    """A place in a mix: some samples after ``anchor``, where a block begins. A block is drawn at once."""
 
     anchor: MixCursor
     samples: int
 
 
 class Blocks(Generic[PlanT]):
-    """A mix drawn in blocks, so that each component is asked for many samples at a time.
+    """A mix that is drawn in blocks, so that each component plans many samples at a time.
 
-    Blocks are kept only for speed: they follow from the cursor.
+    Blocks are kept only for speed; they follow from the cursor.
 
     Args:
-        mixer: What draws the samples.
-        size: Number of samples a block.
+        mixer: Draws the samples.
+        size: Samples a block.
     """
 
     def __init__(self, mixer: Mixer[PlanT], size: int) -> None:
@@ -66,7 +68,7 @@ class Blocks(Generic[PlanT]):
         return self.mixer.encode(self.exact(cursor))
 
     def slices(self, cursor: BlockCursor, count: int) -> tuple[list[tuple[PlanT, int, int]], BlockCursor]:
-        """The next ``count`` samples as stretches of blocks, and the cursor after them."""
+        """Returns the next ``count`` samples as stretches of blocks, and the cursor after them."""
         stretches: list[tuple[PlanT, int, int]] = []
         while count:
             block = self._block(cursor.anchor)
@@ -81,12 +83,12 @@ class Blocks(Generic[PlanT]):
         return stretches, cursor
 
     def exact(self, cursor: BlockCursor) -> MixCursor:
-        """The mix's own cursor, with the components after just the samples delivered."""
+        """Returns the mix's own cursor, with the components exactly after the delivered samples."""
         if not cursor.samples:
             return cursor.anchor
         block = self._block(cursor.anchor)
         start, samples = block.start, 0
-        # Most often the cursor asked for lies just after the one asked for before.
+        # Usually this cursor comes directly after that of the last call.
         if self._latest is not None and self._latest[0] is block and self._latest[1] <= cursor.samples:
             _, samples, start = self._latest
         exact = self.mixer.after(start, block.components[samples : cursor.samples])
@@ -113,38 +115,38 @@ class MixedDocuments(Blocks[DocumentPlan], DocumentPlanner[BlockCursor]):
         super().__init__(mixer, _DOCUMENTS_AT_ONCE)
 
     @property
+    @override
     def components(self) -> Mapping[int, str]:
-        """The components of all children."""
         children: Sequence[DocumentPlanner[Cursor]] = self.mixer.children
         return {reader: path for child in children for reader, path in child.components.items()}
 
     @property
+    @override
     def most_dropped(self) -> int:
-        """Ten million."""
         return MOST_DROPPED
 
+    @override
     def epoch(self, cursor: BlockCursor) -> int | None:
-        """None."""
         return None
 
     @property
+    @override
     def dropping(self) -> Collection[int]:
-        """Those of all children."""
         children: Sequence[DocumentPlanner[Cursor]] = self.mixer.children
         return [reader for child in children for reader in child.dropping]
 
+    @override
     def take(self, cursor: BlockCursor, count: int) -> tuple[DocumentPlan, BlockCursor]:
-        """The next ``count`` documents, or what is left, and the cursor after them."""
         stretches, after = self.slices(cursor, count)
         plans = [plan.slice(start, stop) for plan, start, stop in stretches]
         return concatenate_documents(plans), after
 
+    @override
     def counts(self, cursor: BlockCursor) -> dict[str, Counts]:
-        """Returns what each component has delivered."""
         return self.mixer.counts(self.exact(cursor), lambda child, at: child.counts(at))
 
+    @override
     def renewed(self, cursor: BlockCursor) -> BlockCursor:
-        """The cursor with changed weights in force, in mixes within this one too."""
         children = tuple(
             child.renewed(at) for child, at in zip(self.mixer.children, cursor.anchor.children, strict=True)
         )
@@ -155,13 +157,13 @@ class MixedDocuments(Blocks[DocumentPlan], DocumentPlanner[BlockCursor]):
         children = tuple(child.renewed(at) for child, at in zip(self.mixer.children, exact.children, strict=True))
         return BlockCursor(replace(exact, children=children), 0)
 
+    @override
     def continues(self, after: BlockCursor, saved: Saved) -> bool:
-        """Whether no component whose epochs changed ended before the cursor."""
         cursors = self.exact(after).children
         return all(child.continues(at, saved) for child, at in zip(self.mixer.children, cursors, strict=True))
 
+    @override
     def decode(self, saved: Saved) -> BlockCursor:
-        """The cursor of these integers; changed weights wait for the next group."""
         return BlockCursor(self.mixer.decode(saved), 0)
 
 
@@ -171,26 +173,26 @@ class MixedRows(Blocks[RowPlan], RowPlanner[BlockCursor]):
     def __init__(self, mixer: Mixer[RowPlan]) -> None:
         super().__init__(mixer, _ROWS_AT_ONCE)
 
+    @override
     def take(self, cursor: BlockCursor, count: int) -> tuple[RowPlan, BlockCursor]:
-        """The next ``count`` rows, or what is left, and the cursor after them."""
         stretches, after = self.slices(cursor, count)
         plans = [plan.slice(start, stop) for plan, start, stop in stretches]
         return (concatenate(plans) if plans else RowPlan.empty(0)), after
 
+    @override
     def counts(self, cursor: BlockCursor, *, ended: bool) -> dict[str, Counts]:
-        """Returns what each component has delivered."""
         return self.mixer.counts(self.exact(cursor), lambda child, at: child.counts(at, ended=ended))
 
+    @override
     def epoch(self, cursor: BlockCursor) -> int | None:
-        """Returns None: the epochs of components end at different places."""
         return None
 
+    @override
     def epoch_begun(self, cursor: BlockCursor) -> int | None:
-        """Returns None, for the same reason."""
         return None
 
+    @override
     def decode(self, saved: Saved) -> BlockCursor:
-        """The cursor of these integers, with changed weights in force at once."""
         return BlockCursor(self.mixer.renewed(self.mixer.decode(saved)), 0)
 
 

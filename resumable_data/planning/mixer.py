@@ -1,4 +1,4 @@
-"""Drawing samples of several components in proportion, whatever the samples are."""
+"""Draws samples of several components in proportion, whether they are documents or rows."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ PlanT = TypeVar("PlanT", DocumentPlan, RowPlan)
 
 @dataclass(frozen=True, eq=False)
 class MixCursor:
-    """A position in a mix.
+    """A place in a mix.
 
     Attributes:
         children: Each component's own cursor.
         weights: The weights in force, by sample.
-        following: Those that are to be in force from the next group of windows on; usually the same.
+        following: The weights from the next group of windows on; usually the same.
         pending: How many changes of the weights wait for that group.
         origin: Samples delivered before the present regime.
         counts: Samples that each component has delivered in it.
@@ -54,7 +54,7 @@ class Drawn(Generic[PlanT]):
     """Samples that were drawn together.
 
     Attributes:
-        plan: What they are.
+        plan: Their plan.
         components: int64[n], the component of each.
         start: The cursor before them, of their regime.
         after: The cursor after them.
@@ -77,8 +77,8 @@ class Mixer(Generic[PlanT]):
         weights: Their weights, as users gave them.
         to_samples: From a boundary of the weights to the sample at which it is, in a run without edits.
         stop: What happens when a component is exhausted.
-        endless: Whether components never are.
-        join: Makes one plan of several, its elements in a given order.
+        endless: Whether no component is ever exhausted.
+        join: Joins several plans into one, with its elements in a given order.
     """
 
     def __init__(
@@ -105,16 +105,16 @@ class Mixer(Generic[PlanT]):
         self._join = join
 
     def start(self) -> MixCursor:
-        """The cursor before the first sample."""
+        """Returns the cursor before the first sample."""
         children = tuple(child.start() for child in self.children)
         weights, count = self._weights.moved(self._to_samples), len(self._names)
         return MixCursor(children, weights, weights, 0, 0, (0,) * count, (False,) * count)
 
     def draw(self, cursor: MixCursor, size: int) -> Drawn[PlanT]:
-        """Up to ``size`` samples of one regime; none only at the end of the mix.
+        """Draws up to ``size`` samples of one regime; none only at the end of the mix.
 
-        That a component is exhausted shows with the first sample that it cannot deliver, and enters the cursor
-        with the sample that is delivered instead, so that one position has one cursor.
+        A component counts as exhausted from the first sample that it cannot deliver. The cursor records this with the
+        sample that is delivered instead, so that one position has one cursor.
         """
         at = cursor
         while not self._ended(at):
@@ -135,24 +135,24 @@ class Mixer(Generic[PlanT]):
         return self._taken(cursor, components)[0].after
 
     def waits(self, cursor: MixCursor) -> bool:
-        """Returns whether a change of the weights waits for the next group of windows."""
+        """Tells whether a change of the weights waits for the next group of windows."""
         return cursor.weights != cursor.following
 
     def renewed(self, cursor: MixCursor) -> MixCursor:
-        """The cursor with the weights in force that waited: a new regime, if they are others."""
+        """Puts waiting weights in force: a new regime begins if they differ."""
         if cursor.weights == cursor.following:
             return cursor
         counts = (0,) * len(self._names)
         return replace(cursor, weights=cursor.following, pending=0, origin=cursor.place, counts=counts)
 
     def finished(self, cursor: MixCursor) -> bool:
-        """Whether the stop policy would have ended the mix, if its components were not endless."""
+        """Tells whether the stop policy would have ended the mix, if its components were not endless."""
         weights = dict(cursor.weights.points[-1][1])
         done = [child.finished(at) for name, child, at in self._components(cursor) if weights.get(name)]
         return any(done) if self._stop == "first_exhausted" else all(done)
 
     def extent(self, cursor: MixCursor) -> Extent | None:
-        """How far the mix is from the end that its stop policy sets; an estimate, as are its components'."""
+        """Estimates how far the mix is from the end that its stop policy sets."""
         weights = dict(cursor.weights.points[-1][1])
         drawn = [(child, at) for name, child, at in self._components(cursor) if weights.get(name)]
         extents = [child.extent(at) for child, at in drawn]
@@ -167,7 +167,7 @@ class Mixer(Generic[PlanT]):
         return Extent(share * total, total)
 
     def encode(self, cursor: MixCursor) -> dict[str, At]:
-        """The components' integers; and pending changes, origin, exhausted (as bits) and counts for the mix."""
+        """Returns the components' integers; for the mix, pending changes, origin, exhausted (as bits) and counts."""
         at: dict[str, At] = {}
         for child, child_cursor in zip(self.children, cursor.children, strict=True):
             at |= child.encode(child_cursor)
@@ -175,11 +175,11 @@ class Mixer(Generic[PlanT]):
         return at | {self._path: (cursor.pending, cursor.origin, exhausted, *cursor.counts)}
 
     def decode(self, saved: Saved) -> MixCursor:
-        """The cursor of a state, whose weights may have changed since.
+        """Returns the cursor of a state. The weights may have changed since it was saved.
 
         Raises:
             StateError: There is no such cursor.
-            PipelineMismatchError: A component was removed whose documents the present group of windows still holds.
+            PipelineMismatchError: A component was removed, but the present group still holds its documents.
         """
         following = self._weights.moved(saved.rows_now if self._by_step else int)
         if self._path not in saved.at:
@@ -214,13 +214,13 @@ class Mixer(Generic[PlanT]):
         if drawn:
             raise PipelineMismatchError(
                 f"components {drawn} cannot be removed here: the group of windows that is being delivered may "
-                "hold documents of theirs. Set their weights to 0 now, and remove them at a later restore",
+                "hold their documents. Set their weights to 0 now, and remove them at a later restore",
                 tuple(f"component {name!r} is gone" for name in drawn),
             )
         return self._with_more_epochs(cursor)
 
     def _with_more_epochs(self, cursor: MixCursor) -> MixCursor:
-        """The cursor in which no component is exhausted that an edit gave more epochs."""
+        """Returns the cursor without the exhaustion of components that an edit gave more epochs."""
         exhausted = tuple(
             g and child.finished(at)
             for g, (_, child, at) in zip(cursor.exhausted, self._components(cursor), strict=True)
@@ -230,10 +230,10 @@ class Mixer(Generic[PlanT]):
         return replace(cursor, exhausted=exhausted, origin=cursor.place, counts=(0,) * len(exhausted))
 
     def _joined(self, saved: Saved, weights: WeightSchedule) -> MixCursor:
-        """The cursor where a component that ran alone is joined by others.
+        """Returns the cursor of a component that ran alone and is now mixed with others.
 
         Raises:
-            PipelineMismatchError: It is not among them. What it delivered would be counted nowhere.
+            PipelineMismatchError: It is not in the mix, so its delivered documents would not be counted.
         """
         if len(saved.at) == 1 and not saved.at.keys() & set(self._names):
             (alone,) = saved.at
@@ -250,7 +250,7 @@ class Mixer(Generic[PlanT]):
         return MixCursor(children, weights, weights, 0, saved.rows, (0,) * count, (False,) * count)
 
     def counts(self, cursor: MixCursor, counts_of: Callable[[Any, Any], dict[str, Counts]]) -> dict[str, Counts]:
-        """What each component has delivered, by its planner and cursor, with its share in the mix and its target."""
+        """Counts what each component has delivered, and adds its share in the mix and its target."""
         segments = cursor.weights.segments(self._names, self._exhausted(cursor))
         targets, drawn = Targets(segments, cursor.origin), sum(cursor.counts)
         merged: dict[str, Counts] = {}
@@ -266,7 +266,7 @@ class Mixer(Generic[PlanT]):
         return self._to_samples is not int
 
     def _schedules(self, saved: Saved) -> list[WeightSchedule]:
-        """Every weights that the mix had, oldest first, the last those of the saved pipeline."""
+        """Returns all weights that the mix has had, oldest first; the last are those of the saved pipeline."""
         given: list[Plan] = [
             edit.before for edit in saved.edits if edit.stage == self._stage and edit.setting == "weights"
         ]
@@ -278,14 +278,14 @@ class Mixer(Generic[PlanT]):
         try:
             return [WeightSchedule.from_json(weights).moved(to_samples) for weights in given]
         except (ValueError, ZeroDivisionError) as error:
-            raise StateError(f"mix {self._path!r}: the state holds weights that cannot be: {error}") from error
+            raise StateError(f"mix {self._path!r}: the state holds impossible weights: {error}") from error
 
     def _exhausted(self, cursor: MixCursor) -> tuple[str, ...]:
-        """Components that are exhausted, whose shares the others take."""
+        """Names the exhausted components. The others take their shares."""
         return tuple(name for name, exhausted in zip(self._names, cursor.exhausted, strict=True) if exhausted)
 
     def _taken(self, cursor: MixCursor, components: Int64Array) -> tuple[Drawn[PlanT], dict[int, int]]:
-        """Samples of the given components, and where each component that has too few first falls short."""
+        """Plans samples of the given components, and finds where a component with too few first lacks one."""
         order = np.argsort(components, kind="stable")
         counts = np.bincount(components, minlength=len(self._names))
         firsts = np.cumsum(counts) - counts
@@ -309,7 +309,7 @@ class Mixer(Generic[PlanT]):
         return Drawn(plan, components, cursor, after), short
 
     def _ended(self, cursor: MixCursor) -> bool:
-        """Returns whether nothing is left to draw, as far as that is known without drawing."""
+        """Tells whether nothing is left to draw, as far as the cursor shows it."""
         if self._endless:
             return False
         if self._stop == "renormalise":
@@ -318,7 +318,7 @@ class Mixer(Generic[PlanT]):
         return self._stop == "all_exhausted" and self._all_finished(cursor)
 
     def _until_finished(self, cursor: MixCursor, drawn: Drawn[PlanT]) -> Drawn[PlanT]:
-        """With ``all_exhausted``, the samples up to that with which the last component has been exhausted."""
+        """With ``all_exhausted``, cuts the samples after the one that exhausts the last component."""
         if self._stop != "all_exhausted" or self._endless or not self._all_finished(drawn.after):
             return drawn
         low, high = 0, len(drawn.components)  # finished at `high`, not at `low`
@@ -331,16 +331,16 @@ class Mixer(Generic[PlanT]):
         return self._taken(cursor, drawn.components[:high])[0]
 
     def _all_finished(self, cursor: MixCursor) -> bool:
-        """Whether every component with a weight has delivered all that was asked of it."""
+        """Tells whether every component with a weight has delivered all its epochs."""
         weights = dict(cursor.weights.points[-1][1])
         return all(child.finished(at) or not weights.get(name) for name, child, at in self._components(cursor))
 
     def _components(self, cursor: MixCursor) -> Iterator[tuple[str, Any, Any]]:
-        """Yields name, planner and cursor of each component."""
+        """Yields the name, the planner and the cursor of each component."""
         return zip(self._names, self.children, cursor.children, strict=True)
 
 
 def _without(cursor: MixCursor, component: int) -> MixCursor:
-    """Returns the cursor of the regime in which a component is exhausted."""
+    """Returns the cursor of the regime that begins when a component is exhausted."""
     exhausted = tuple(was_exhausted or i == component for i, was_exhausted in enumerate(cursor.exhausted))
     return replace(cursor, exhausted=exhausted, origin=cursor.place, counts=(0,) * len(exhausted))

@@ -1,7 +1,7 @@
 """One group of packed rows: its documents are taken, measured, packed shard by shard, and dealt into one order.
 
-How far a group reaches depends on what its documents fill. Where lengths are known and nothing is dropped, it is one
-take of windows. Else it takes more, until it fills some rows for every shard.
+If lengths are known and nothing is dropped, a group is one take of windows. If not, it takes more windows until its
+documents fill some rows for every shard.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from resumable_data.planning.groups import DocumentGroups
 
 
 class LengthSource(Protocol):
-    """Says how long documents are: it knows, or it measures them."""
+    """Tells the lengths of documents: it knows them, or it measures them."""
 
     @property
     def known(self) -> bool:
-        """Whether nothing has to be read for it."""
+        """Whether lengths are known without reading."""
         ...
 
     @property
@@ -39,11 +39,11 @@ class LengthSource(Protocol):
         ...
 
     def measure(self, windows: Sequence[DocumentPlan], shards: Sequence[int]) -> Sequence[DocumentLengths]:
-        """The lengths of the documents of each window, which its logical shard measures."""
+        """Returns the lengths of the documents of each window, which its logical shard measures."""
         ...
 
     def expect(self, rows: RowPlan) -> None:
-        """Hears that what was measured since the last time makes a group of these rows: others come after it."""
+        """Ends a group of these rows: all that was measured since the last call belongs to it."""
         ...
 
 
@@ -55,7 +55,7 @@ class Packing:
         length: Tokens a row.
         strategy: A key of ``packing.window.STRATEGIES``.
         max_documents: Most documents of a row, or None for no bound.
-        shuffle_seed: Seed of the order of a window's rows, or None to keep it.
+        shuffle_seed: Seed of the order of a window's rows; None keeps their order.
         masked: Whether some tokens may not be scored.
     """
 
@@ -72,9 +72,9 @@ class PackedGroup:
 
     Attributes:
         packed: Its rows.
-        windows: How many windows it has.
-        end: Where its documents end.
-        after: Where the next begins: the same, with weights in force that waited for it.
+        windows: Number of its windows.
+        end: The place where its documents end.
+        after: The place where the next group begins: the same, with waiting weights in force.
         readers: The components' readers.
     """
 
@@ -86,22 +86,22 @@ class PackedGroup:
 
     @property
     def rows(self) -> int:
-        """How many rows it has."""
+        """The number of its rows."""
         return len(self.packed.plan)
 
     def delivered(self, row: int) -> Sequence[Delivered]:
-        """What the first so many rows deliver, of each component."""
+        """Counts what the first ``row`` rows deliver, for each component."""
         return [Delivered(0, *self.packed.delivered(row, reader)) for reader in self.readers]
 
 
 class GroupPacker:
-    """Plans groups; it keeps nothing between them.
+    """Plans groups. It keeps nothing between them.
 
     Args:
         groups: The documents.
         path: The component's path, or that of the mix whose documents are packed.
-        packing: How they become rows.
-        lengths: How long they are.
+        packing: How documents become rows.
+        lengths: Tells their lengths.
     """
 
     def __init__(self, groups: DocumentGroups[Cursor], path: str, packing: Packing, lengths: LengthSource) -> None:
@@ -109,15 +109,15 @@ class GroupPacker:
         self._path = path
         self._packing = packing
         self._lengths = lengths
-        # Where much is dropped, or documents are short, one take may fill but a few rows.
+        # If much is dropped, or documents are short, one take may fill only a few rows.
         self._most_takes = MOST_TAKES if groups.dropping or not lengths.known else 1
 
     def plan(self, at: Cursor, size: int = 0) -> PackedGroup | None:
-        """The group that begins at a place; None at the end.
+        """Plans the group that begins at a place; returns None at the end.
 
         Args:
-            at: Where it begins.
-            size: Its documents, where they are known; else 0, and it takes as many as it needs.
+            at: The place where it begins.
+            size: Number of its documents, if known. Else 0: the group takes as many as it needs.
         """
         shards: dict[int, _ShardDocuments] = {}  # ascending: every shard that comes later came in the first take
         windows = filled = 0
@@ -139,7 +139,7 @@ class GroupPacker:
         return PackedGroup(dealt, windows, after, self._documents.renewed(after), tuple(self._documents.components))
 
     def _pack(self, at: Cursor, shard: _ShardDocuments) -> PackedWindow:
-        """The rows of one shard."""
+        """Packs the documents of one shard."""
         seed = self._packing.shuffle_seed
         return pack_window(
             concatenate_documents(shard.documents),
@@ -154,7 +154,7 @@ class GroupPacker:
 
 @dataclass(frozen=True, eq=False)
 class _ShardDocuments:
-    """The documents of one shard, of all takes: they are packed as one window.
+    """The documents of one shard from all takes. They are packed as one window.
 
     Attributes:
         first: The place in the group of the first of its windows.
@@ -167,6 +167,6 @@ class _ShardDocuments:
     lengths: list[DocumentLengths] = field(default_factory=list[DocumentLengths])
 
     def add(self, documents: DocumentPlan, lengths: DocumentLengths) -> None:
-        """One window more."""
+        """Adds a window."""
         self.documents.append(documents)
         self.lengths.append(lengths)

@@ -29,13 +29,13 @@ class PackingReport:
     Attributes:
         windows: Windows that were packed.
         rows: Their rows.
-        documents: Their documents, without those dropped.
+        documents: Their documents without dropped ones.
         dropped: Documents that a filter or a bad record leaves out.
         split: Documents that lie in more than one row.
         tokens: Tokens in the rows.
         truncated: Tokens that were cut off the documents in these rows, here or by ``tokenize``.
-        scored: Tokens of them that are learnt: all, or those that a loss mask lets count.
-        most_documents: Largest number of documents in a row.
+        scored: The learnt ones of these tokens: all, or those that a loss mask lets count.
+        most_documents: Most documents in one row.
         padding: Share of the cells that hold padding, 0 to 1.
     """
 
@@ -53,16 +53,15 @@ class PackingReport:
 
 @dataclass(frozen=True)
 class RowCursor:
-    """A position in a component's rows.
+    """A place in a component's rows.
 
     Attributes:
-        at: Where the group begins.
-        row: Rows of the group that are delivered. Once there is one, what is changed about the pipeline begins with
-            the next group.
+        at: The place where the group begins.
+        row: Delivered rows of the group. If there is one, a change of the pipeline takes effect with the next group.
         rows_before: Rows delivered before the group.
-        before: What was delivered before the group, of each component.
-        kept: The logical shards and the documents of a group that a state says, which an edit may have changed for
-            later groups; (0, 0) for a group that has what the pipeline says.
+        before: What each component delivered before the group.
+        kept: The logical shards and the documents of the group, as a state says, if an edit may have changed them
+            for later groups; (0, 0) for a group as the pipeline says.
     """
 
     at: Cursor
@@ -78,8 +77,8 @@ class PackedRows(RowPlanner[RowCursor]):
     Args:
         groups: The documents.
         path: The component's path, or that of the mix whose documents are packed.
-        packing: How they become rows.
-        lengths: How long they are.
+        packing: How documents become rows.
+        lengths: Tells their lengths.
     """
 
     def __init__(self, groups: DocumentGroups[Cursor], path: str, packing: Packing, lengths: LengthSource) -> None:
@@ -116,7 +115,7 @@ class PackedRows(RowPlanner[RowCursor]):
         return (concatenate(plans) if plans else RowPlan.empty(0)), cursor
 
     def report(self, windows: int) -> PackingReport:
-        """What the groups of the first so many windows look like, without reading a token where lengths are known."""
+        """Reports on the groups of the first ``windows`` windows. Known lengths need no reading."""
         packed: list[PackedWindow] = []
         at, found = self._documents.start(), 0
         while found < windows:
@@ -158,7 +157,7 @@ class PackedRows(RowPlanner[RowCursor]):
     @override
     def decode(self, saved: Saved) -> RowCursor:
         at = dict(saved.at)
-        # A component that was added since has delivered nothing.
+        # A component that was added later has delivered nothing.
         delivered = [
             Delivered(0, *take_last(at, path, DELIVERED)) if path in at else Delivered()
             for path in self._documents.components.values()
@@ -189,7 +188,7 @@ class PackedRows(RowPlanner[RowCursor]):
     @override
     def epoch(self, cursor: RowCursor) -> int | None:
         if self._documents.epoch(cursor.at) is not None:
-            with suppress(ResumableDataError):  # The next call of take raises the error.
+            with suppress(ResumableDataError):  # The call for the next row raises it.
                 cursor = self._after_empty(cursor)
         return self._documents.epoch(cursor.at)
 
@@ -235,7 +234,7 @@ class PackedRows(RowPlanner[RowCursor]):
         return GroupPacker(documents, self._path, self._packing, self._lengths).plan(at, size)
 
     def _check_row(self, cursor: RowCursor, saved: Saved) -> Sequence[Delivered]:
-        """What the rows of the group before the cursor deliver; raises unless there are more rows than these."""
+        """Counts what the rows of the group before the cursor deliver; raises if there are no rows after them."""
         shards, size = cursor.kept
         of_run = saved.settings.get("batch", {}).get("shards", 1)
         if shards not in (0, 1, of_run) or (is_mix(self._path) and not (shards and size)):
@@ -255,16 +254,16 @@ class PackedRows(RowPlanner[RowCursor]):
         return group.delivered(cursor.row)
 
     def _current(self, cursor: RowCursor) -> PackedGroup | None:
-        """The group of which rows were delivered, but not all; None between groups."""
+        """Returns the group that is delivered in part; None between groups."""
         return self._group(cursor) if cursor.row else None
 
     def _after(self, cursor: RowCursor, group: PackedGroup) -> RowCursor:
-        """The cursor after a group, whose last row is that before ``cursor``: one position has one cursor."""
+        """Returns the cursor after a group that ends before ``cursor``: one position has one cursor."""
         delivered = tuple(
             before.plus(own) for before, own in zip(cursor.before, group.delivered(cursor.row), strict=True)
         )
         if not all(own.documents for own in delivered):
-            # Of a mix of many components, to count what was drawn is half the cost of a group.
+            # In a mix of many components, this count is half the cost of a group.
             drawn = self._documents.counts(group.after)
             for path, own in zip(self._documents.components.values(), delivered, strict=True):
                 if not own.documents and drawn[path].epochs >= 1:
@@ -272,12 +271,12 @@ class PackedRows(RowPlanner[RowCursor]):
         return RowCursor(group.after, 0, self.position(cursor), delivered)
 
     def _after_empty(self, cursor: RowCursor) -> RowCursor:
-        """The cursor after the groups without rows that end the data, which no row will tell of."""
+        """Returns the cursor after the groups without rows at the end of the data."""
         searched_from = cursor.at
         while not cursor.row and (group := self._group(cursor)) and not group.rows:
             cursor = self._after(cursor, group)
             if self._documents.nothing_between(searched_from, cursor.at):
-                break  # The next call of take raises the error.
+                break  # The call for the next row raises it.
         return cursor
 
     def _delivered(self, cursor: RowCursor) -> tuple[Delivered, ...]:
@@ -288,7 +287,7 @@ class PackedRows(RowPlanner[RowCursor]):
         return tuple(before.plus(own) for before, own in zip(cursor.before, group.delivered(cursor.row), strict=True))
 
     def _scored(self, delivered: Delivered) -> int | None:
-        """Tokens that are learnt; None where some may not be, and nothing was read that says so."""
+        """Returns the number of learnt tokens; None if it depends on a mask that was not read."""
         if not self._packing.masked:
             return delivered.tokens
         return None if self._lengths.known else delivered.scored
@@ -300,7 +299,7 @@ class PackedRows(RowPlanner[RowCursor]):
 
 
 def name_no_document(path: str, documents: int, dropped: int) -> str:
-    """What an error says of a component of which a whole epoch gives nothing to deliver."""
+    """Words the error about a component of which a whole epoch delivers nothing."""
     text = f"component {path!r}: {documents} documents have no token, as many as an epoch has, or more"
     if dropped:
         text += (
@@ -311,6 +310,6 @@ def name_no_document(path: str, documents: int, dropped: int) -> str:
 
 
 def _sum_counts(packed: Sequence[PackedWindow]) -> dict[str, int]:
-    """Returns the counts of all documents, by name."""
+    """Sums the counts of all documents, by name."""
     sums = [sum(column) for column in zip(*(window.counts.sum(axis=0).tolist() for window in packed), strict=True)]
     return dict(zip(COUNTED, sums or [0] * len(COUNTED), strict=True))

@@ -1,4 +1,4 @@
-"""The planners of documents and rows, what a state tells them, and what they report of a position."""
+"""The protocols of planners, what a state tells them, and what they tell about a position."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ CursorT = TypeVar("CursorT")
 
 
 MOST_DROPPED = 10_000_000
-"""So many documents may be dropped, one after the other, where epochs have no meaning."""
+"""Most documents that may be dropped, one after the other, if epochs have no meaning."""
 
 
 class DocumentPlanner(Protocol[CursorT]):
-    """Plans documents: pure, integers only. The cursor is a value; nothing is kept between calls."""
+    """Plans documents: pure, integers only. The cursor is a value, and nothing is kept between calls."""
 
     @property
     def components(self) -> Mapping[int, str]:
-        """The path of the component of each reader that its documents come from."""
+        """From the number of each reader of its documents to the path of the component."""
         ...
 
     @property
     def most_dropped(self) -> int:
-        """So many documents may be dropped, one after the other, before that is an error."""
+        """Most documents that may be dropped, one after the other; more are an error."""
         ...
 
     def epoch(self, cursor: CursorT) -> int | None:
-        """The epoch of the next document, of a single component; None where epochs have no meaning."""
+        """Returns the epoch of a single component's next document; None if epochs have no meaning."""
         ...
 
     @property
@@ -44,11 +44,11 @@ class DocumentPlanner(Protocol[CursorT]):
         ...
 
     def renewed(self, cursor: CursorT) -> CursorT:
-        """Returns the cursor with all pending changes in force."""
+        """Returns the cursor with all changes in force that waited for the next group."""
         ...
 
     def take(self, cursor: CursorT, count: int) -> tuple[DocumentPlan, CursorT]:
-        """Returns the next ``count`` documents, or the remaining ones, and the cursor after them."""
+        """Plans the next ``count`` documents, or the rest, and returns the cursor after them too."""
         ...
 
     def position(self, cursor: CursorT) -> int:
@@ -56,19 +56,19 @@ class DocumentPlanner(Protocol[CursorT]):
         ...
 
     def finished(self, cursor: CursorT) -> bool:
-        """Whether every document is before the cursor, of all epochs that were asked for."""
+        """Tells whether all documents of all epochs that were asked for are before the cursor."""
         ...
 
     def extent(self, cursor: CursorT) -> Extent | None:
-        """Returns how many of the documents lie before the cursor; None if they are endless."""
+        """Returns how much of the documents lies before the cursor; None if they are endless."""
         ...
 
     def continues(self, after: CursorT, saved: Saved) -> bool:
-        """Whether a group that ends at a cursor is the same with the epochs of the saved pipeline."""
+        """Tells whether a group that ends at a cursor is the same with the epochs of the saved pipeline."""
         ...
 
     def counts(self, cursor: CursorT) -> dict[str, Counts]:
-        """Returns documents and epochs of each component before the cursor."""
+        """Counts the documents and epochs of each component before the cursor."""
         ...
 
     def encode(self, cursor: CursorT) -> dict[str, At]:
@@ -92,7 +92,7 @@ class RowPlanner(Protocol[CursorT]):
         ...
 
     def take(self, cursor: CursorT, count: int) -> tuple[RowPlan, CursorT]:
-        """Returns the next ``count`` rows, or the remaining ones, and the cursor after them."""
+        """Plans the next ``count`` rows, or the rest, and returns the cursor after them too."""
         ...
 
     def encode(self, cursor: CursorT) -> dict[str, At]:
@@ -104,23 +104,23 @@ class RowPlanner(Protocol[CursorT]):
         ...
 
     def finished(self, cursor: CursorT) -> bool:
-        """Whether every row is before the cursor, of all epochs that were asked for."""
+        """Tells whether all rows of all epochs that were asked for are before the cursor."""
         ...
 
     def extent(self, cursor: CursorT) -> Extent | None:
-        """Returns how many of the documents lie before the cursor; None if they are endless."""
+        """Returns how much of the documents lies before the cursor; None if they are endless."""
         ...
 
     def counts(self, cursor: CursorT, *, ended: bool) -> dict[str, Counts]:
-        """What each component has delivered up to the cursor; what ends the data without a row too, if it ended."""
+        """Counts what each component has delivered; if the data ended, also documents after the last row."""
         ...
 
     def epoch(self, cursor: CursorT) -> int | None:
-        """The epoch of the next row, of a single component; None where epochs have no meaning."""
+        """Returns the epoch of a single component's next row; None if epochs have no meaning."""
         ...
 
     def epoch_begun(self, cursor: CursorT) -> int | None:
-        """The same as far as the cursor says it: no row is planned to see whether the epoch has one left."""
+        """Returns the epoch that the cursor shows. No row is planned to see if the epoch has one left."""
         ...
 
 
@@ -132,13 +132,13 @@ class Counts:
         documents: Documents that began in the rows delivered.
         tokens: Tokens in them, padding excluded.
         truncated: Tokens that ``pack``, ``pad`` or ``tokenize`` cut off these documents.
-        scored: Tokens that are learnt: all, or those that a loss mask selects. None if lengths are known without
-            reading, because the mask is then not read before it is delivered.
-        dropped: Documents left out by a filter, as bad records or as unscored. They count once all rows of their
-            group are delivered or, without rows, once all documents before them are.
-        rows: Rows; 0 for a component of a mix of documents, which share their rows.
+        scored: The learnt ones of these tokens: all, or those that a loss mask lets count. None if lengths are known
+            without reading: the mask is then not read before it is delivered.
+        dropped: Documents that were left out by a filter, as bad records or as unscored. They count after all rows
+            of their group are delivered; without rows, after all documents before them.
+        rows: Rows; 0 for a component of a mix of documents, whose components share rows.
         epochs: Epochs of the source that were delivered, as a fraction.
-        share: Its share of what its mix has drawn since the weights last changed; 1 outside a mix.
+        share: Its share of the samples of its mix since the weights last changed; 1 outside a mix.
         target: The share that its weights ask for.
     """
 
@@ -158,8 +158,8 @@ class Extent:
     """How far a finite pipeline is, in documents.
 
     Attributes:
-        done: Documents planned.
-        total: Documents to plan until its end.
+        done: Planned documents.
+        total: All documents until its end.
     """
 
     done: float
@@ -176,8 +176,8 @@ class Saved:
         settings: Settings of the saved pipeline's shared stages, by name.
         edits: What was changed before it was saved, oldest first.
         rows_before: From a step to its first row, in the pipeline that was saved.
-        rows_now: The same in the pipeline at hand.
-        epochs_before: By component path the number of epochs that this restore changes.
+        rows_now: The same in the present pipeline.
+        epochs_before: By component path, the number of epochs before this restore changed it.
         in_group: Whether a group of windows is delivered in part.
     """
 

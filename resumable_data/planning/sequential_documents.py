@@ -1,4 +1,4 @@
-"""The planner of a source that can be read only in its own order."""
+"""Plans the documents of a source that can be read only in its own order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from typing_extensions import override
 
 from resumable_data.digest import canonical_json
 from resumable_data.errors import StateError
@@ -18,7 +19,7 @@ from resumable_data.state import At
 
 @dataclass(frozen=True)
 class SequentialCursor:
-    """A position in a stream: records read, and the source's own state there, as canonical JSON."""
+    """A place in a sequential source: after ``position`` records, with the source's own state as canonical JSON."""
 
     position: int
     state: str
@@ -41,30 +42,30 @@ class SequentialDocuments(DocumentPlanner[SequentialCursor]):
     drops: bool
 
     @property
+    @override
     def components(self) -> Mapping[int, str]:
-        """The path of the component, by its reader."""
         return {self.reader: self.path}
 
     @property
+    @override
     def most_dropped(self) -> int:
-        """Ten million."""
         return MOST_DROPPED
 
+    @override
     def epoch(self, cursor: SequentialCursor) -> int | None:
-        """None."""
         return None
 
     @property
+    @override
     def dropping(self) -> Collection[int]:
-        """Its own reader, if documents may be dropped."""
         return [self.reader] if self.drops else []
 
+    @override
     def start(self) -> SequentialCursor:
-        """The cursor before the first document."""
         return SequentialCursor(0, BEGINNING)
 
+    @override
     def renewed(self, cursor: SequentialCursor) -> SequentialCursor:
-        """The same cursor: nothing waits."""
         return cursor
 
     def take(self, cursor: SequentialCursor, count: int) -> tuple[DocumentPlan, SequentialCursor]:
@@ -73,32 +74,32 @@ class SequentialDocuments(DocumentPlanner[SequentialCursor]):
         record = np.arange(cursor.position, cursor.position + found)
         return DocumentPlan(np.full(found, self.reader), record), SequentialCursor(cursor.position + found, state)
 
+    @override
     def position(self, cursor: SequentialCursor) -> int:
-        """Documents before the cursor."""
         return cursor.position
 
     def finished(self, cursor: SequentialCursor) -> bool:
         """Whether nothing is left, which is found by trying."""
         return self.buffer.advance(cursor.position, cursor.state, 1)[0] == 0
 
+    @override
     def extent(self, cursor: SequentialCursor) -> Extent | None:
-        """None: nobody knows."""
         return None
 
+    @override
     def continues(self, after: SequentialCursor, saved: Saved) -> bool:
-        """True: it has no epochs that could change."""
         return True
 
+    @override
     def counts(self, cursor: SequentialCursor) -> dict[str, Counts]:
-        """Documents before the cursor."""
         return {self.path: Counts(documents=cursor.position)}
 
+    @override
     def encode(self, cursor: SequentialCursor) -> dict[str, At]:
-        """Position, and the source's own state."""
         return {self.path: (cursor.position, cursor.state)}
 
+    @override
     def decode(self, saved: Saved) -> SequentialCursor:
-        """The cursor of position and state; a StateError where the state has no such thing."""
         found = saved.at.get(self.path, ())
         if len(found) != 2 or type(found[0]) is not int or found[0] < 0 or not isinstance(found[1], str):
             raise StateError(f"component {self.path!r}: {found} is not a position of a stream")
@@ -108,7 +109,7 @@ class SequentialDocuments(DocumentPlanner[SequentialCursor]):
 
 
 def _is_state(position: int, state: str) -> bool:
-    """Whether a text can be the state of a source after so many records."""
+    """Tells whether a text can be the state of a source after ``position`` records."""
     try:
         return state == canonical_json(json.loads(state)) and (position == 0 or state != BEGINNING)
     except (RecursionError, ValueError):

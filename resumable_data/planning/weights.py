@@ -1,4 +1,4 @@
-"""The weights of a mix: what users write, and what of it holds from which sample on."""
+"""The weights of a mix: as users write them, and by sample."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Weights = Mapping[str, float]
 class WeightSchedule:
     """Weights of a mix that change over a run.
 
-    A float is the decimal that it is printed as: 0.1 is a tenth. The shares of the components are exact where those
-    of all points have a common denominator of at most 2**40; else they are rounded to multiples of 2**-40.
+    A float is the decimal that it is printed as: 0.1 is a tenth. The shares of the components are exact if all points
+    have a common denominator of at most 2**40. If not, they are rounded to multiples of 2**-40.
 
     Args:
-        points: From a boundary to the weights that hold from there on. Boundaries are batch steps in a mix of
+        points: From a boundary to the weights from there on. Boundaries are batch steps in a mix of
             rows, and positions, which are documents drawn from the mix, in a mix of documents. The first is 0.
         between: ``"constant"`` keeps the weights of a point up to the next; ``"linear"`` lets them change
             evenly, sample by sample, from each point to the next.
@@ -67,7 +67,7 @@ class WeightSchedule:
         return tuple(name for name, _ in self.points[0][1])
 
     def moved(self, boundary: Callable[[int], int]) -> WeightSchedule:
-        """The same weights at other boundaries, such as the first rows of steps."""
+        """Returns the same weights at other boundaries, such as the first rows of steps."""
         if len(self.points) == 1:
             return self
         moved = object.__new__(WeightSchedule)
@@ -90,7 +90,7 @@ class WeightSchedule:
 
     @classmethod
     def from_json(cls, given: JsonObject) -> WeightSchedule:
-        """The schedule that ``to_json`` gave."""
+        """Makes the schedule that ``to_json`` returned."""
         points = {
             point: {name: Fraction(w) if isinstance(w, str) else w for name, w in weights.items()}
             for point, weights in given["points"]
@@ -111,7 +111,7 @@ def _segments(schedule: WeightSchedule, names: tuple[str, ...], exhausted: tuple
     exact = exact_weights(points, names)
     towards = exact[1:] + exact[-1:] if schedule.between == "linear" else exact
     starts = [start for start, _ in schedule.points]
-    # Points in steps may meet at one row, where the last of them holds.
+    # Points in steps may meet at one row. The last one holds there.
     return tuple(
         Segment(start, weights, slope)
         for i, (start, weights, slope) in enumerate(zip(starts, exact, towards, strict=True))
@@ -120,7 +120,7 @@ def _segments(schedule: WeightSchedule, names: tuple[str, ...], exhausted: tuple
 
 
 def _sorted(weights: object) -> tuple[tuple[str, float], ...]:
-    """Weights by name, ascending; those of NumPy as Python's, so that a state is the same with either."""
+    """Sorts weights by name, and turns NumPy's numbers into Python's, so that a state is the same with both."""
     if not isinstance(weights, Mapping):
         raise PipelineError(
             f"mix: weights are numbers by the name of a component, as {{'web': 3, 'code': 1}}, not {kind_of(weights)}"
@@ -138,7 +138,7 @@ def _as_weight(name: str, weight: object) -> Any:
             f"mix: the weight of {name!r} is {shown(weight)}: it must be a number, not {kind_of(weight)}"
         )
     if isinstance(weight, np.floating):
-        return float(str(weight))  # the decimal that it is printed as, like one of Python
+        return float(str(weight))  # the decimal that it is printed as, as for a float of Python
     return int(weight) if isinstance(weight, np.integer) else weight
 
 

@@ -1,4 +1,4 @@
-"""The interface of carriers, which take facts from process to process."""
+"""The protocol of carriers, which carry facts from process to process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Carrier(Protocol):
-    """A place where processes publish facts and find those of others.
+    """A carrier, through which processes publish facts and find those of others.
 
     A fact is bytes with a key. Facts that are wanted together have a group, so that one read finds all of them. All
     methods may be called from several threads, and raise an error of this library where the carrier fails.
@@ -24,13 +24,13 @@ class Carrier(Protocol):
         ...
 
     def find(self, group: str, keys: Sequence[str]) -> dict[str, bytes]:
-        """Returns those of the wanted facts that are there now."""
+        """Returns the wanted facts that are there now."""
         ...
 
     def wait(self, group: str, key: str, seconds: float, closing: Event) -> bytes | None:
-        """Waits for a fact and returns it; None when the time is up, or soon after ``closing`` is set."""
+        """Waits for a fact; returns None when the time is up, or soon after ``closing`` is set."""
         ...
 
     def forget(self, group: str, keys: Sequence[str]) -> None:
-        """Deletes facts, if facts do not last. Missing ones are ignored."""
+        """Deletes facts, if facts do not last. Missing facts do not matter."""
         ...

@@ -25,10 +25,10 @@ _SEAL_BYTES = 8
 class DirectoryCarrier:
     """Carries facts from run to run. Each file holds one fact, and is never deleted.
 
-    A file begins with a digest of its key and its fact. One that is damaged counts as missing, and is written again.
+    A file begins with a digest of its key and its fact. A damaged file counts as missing, and is written again.
 
     Args:
-        directory: A path that all processes share, of any kind that ``etils.epath`` takes. Made if it is missing.
+        directory: A path that all processes share; made if it is missing. Anything that ``etils.epath`` takes.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as directory:
@@ -49,7 +49,7 @@ class DirectoryCarrier:
         """Publishes facts by key, and replaces those that are there.
 
         Args:
-            group: Not used here.
+            group: Not used.
             facts: The facts.
 
         Raises:
@@ -62,7 +62,7 @@ class DirectoryCarrier:
         """Returns those of the wanted facts that are there now.
 
         Args:
-            group: Not used here.
+            group: Not used.
             keys: The keys of the facts.
 
         Raises:
@@ -92,7 +92,7 @@ class DirectoryCarrier:
 
     def _write(self, key: str, fact: bytes) -> None:
         path = self._at(key)
-        # The file gets its name at the end, so nobody sees an incomplete one.
+        # A file gets its name at the end, so nobody sees an incomplete one.
         written = path.parent / f".{path.name}.{uuid.uuid4().hex}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -25,13 +25,13 @@ class Failure:
 
 
 def encode_failure(process: int, error: BaseException) -> bytes:
-    """Encodes a failure as a fact. All facts differ, so a process tells a new failure from an old one."""
+    """Encodes a failure. No two are the same, so that a process that has read one recognizes the next."""
     reason = f"{type(error).__name__}: {error}".rstrip(": ")[:_MOST_CHARACTERS]
     return _MARK + json.dumps({"process": process, "reason": reason, "number": uuid.uuid4().hex}).encode()
 
 
 def failure_in(fact: bytes) -> Failure | None:
-    """Decodes the failure of a fact; None if the fact is not a failure.
+    """Returns the failure in a fact; None if it holds none.
 
     >>> failure_in(encode_failure(3, OSError("the disk is full")))
     Failure(process=3, reason='OSError: the disk is full')

@@ -1,4 +1,4 @@
-"""Where among the steps of a component documents become flat tokens, for rows."""
+"""The step of a component that turns documents into flat tokens for rows."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from resumable_data.reading.token_ids import ANY_TOKEN, TokenIds
 
 @dataclass(frozen=True)
 class AsTokens(Step):
-    """Documents as flat tokens, with the fields that rows take.
+    """Turns documents into flat tokens, with the fields that rows take.
 
     Attributes:
-        fields: What to take of documents that are mappings; None where documents are tokens.
-        guard: What leaves out a document that cannot be had so; None where that is an error.
+        fields: What to take from documents that are mappings; None if documents are tokens.
+        guard: Leaves out a document that cannot be turned into tokens; None if that is an error.
         ids: Which ids tokens can have.
     """
 
@@ -49,7 +49,7 @@ class AsTokens(Step):
         return Documents.concatenate(parts)
 
     def nothing(self) -> Documents:
-        """The tokens of one document that is dropped."""
+        """Returns the tokens of one dropped document."""
         return Documents.nothing(1).as_tokens(self.fields, "{}".format)
 
     def _checked(self, documents: Documents, name: NameOf) -> Documents:
@@ -69,16 +69,16 @@ class AsTokens(Step):
 
 
 def with_tokens(steps: Sequence[Step], fields: TokenFields | None, ids: TokenIds = ANY_TOKEN) -> tuple[Step, ...]:
-    """The steps of a component with the one among them that makes tokens of documents.
+    """Adds the step that turns documents into tokens to the steps of a component.
 
-    It stands as early as the steps after it can work on tokens: a source that has columns then makes no records, and
-    ``append_eod`` writes into the array that the source filled. What cannot be made tokens is left out by the next
-    ``skip_bad_records`` after it, or by one before it, if only steps stand between them that keep fields with their
-    tokens: what is wrong with the fields was wrong before.
+    It stands as early as possible: all steps after it must work on tokens. Then a source with columns makes no
+    records, and ``append_eod`` writes into the array that the source filled. The next ``skip_bad_records`` leaves out
+    a document that cannot be turned into tokens. One before this step does so too, if all steps between them keep
+    fields with their tokens: the fields were wrong before.
 
     Args:
         steps: The steps, in their order.
-        fields: What rows take of documents that are mappings; None where documents are tokens.
+        fields: What rows take from documents that are mappings; None if documents are tokens.
         ids: Which ids tokens can have.
     """
     place = len(steps)

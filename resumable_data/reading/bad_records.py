@@ -18,7 +18,7 @@ class LeftOut(NamedTuple):
     Attributes:
         component: The path of its component.
         record: Its number in the source.
-        reason: What is wrong with it, with its source and, where there are some, its file and line.
+        reason: What is wrong with it, with its source and, if known, its file and line.
     """
 
     component: str
@@ -26,19 +26,19 @@ class LeftOut(NamedTuple):
     reason: str
 
     def to_json(self) -> dict[str, Json]:
-        """What ``bad_records.json`` says of it."""
+        """Returns its entry of ``bad_records.json``."""
         return self._asdict()
 
 
 class BadRecords:
-    """The bad records that this process has met below one ``skip_bad_records``, by their number."""
+    """The bad records that this process has met at one ``skip_bad_records``, by their number."""
 
     def __init__(self) -> None:
         self._reasons: dict[int, str] = {}
         self._lock = ForkLock()
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Another process counts what it meets itself.
+        # Each process counts the bad records that it meets.
         return BadRecords, ()
 
     def add(self, record: int, at_most: int, error: RecordError) -> None:
@@ -55,7 +55,7 @@ class BadRecords:
                 listed = ", ".join(map(str, others[:10])) + (", …" if len(others) > 10 else "")
                 raise RecordError(
                     f"{error}. skip_bad_records(at_most={at_most}) skips no more: records {listed} were bad before. "
-                    "Mend the data, or raise at_most, which changes nothing about the order"
+                    "Mend the data, or raise at_most, which does not change the order"
                 ) from error
             self._reasons[record] = str(error)
         _LOG.warning(
@@ -63,6 +63,6 @@ class BadRecords:
         )
 
     def of(self, component: str) -> list[LeftOut]:
-        """All of them by their number, as those of a component."""
+        """Lists all of them by their number, under the path of a component."""
         with self._lock:
             return [LeftOut(component, record, self._reasons[record]) for record in sorted(self._reasons)]

@@ -1,13 +1,13 @@
-"""Documents that were read to be measured, kept until they are delivered, so that each is read once.
+"""Keeps measured documents until they are delivered, so that each is read once.
 
-What is kept is bounded in bytes, over all components of a pipeline. A document that did not fit is read again, which
-changes nothing but the time that it takes.
+A bound in bytes holds for all components of a pipeline together. A document that does not fit is read again, which
+only takes time.
 
 Groups of a component are numbered as they are planned. A part holds what was read for one group. Where a later group
 has the same document, it is not read again: it stays in its part, which notes that the later group needs it too. So
 no document is kept twice, however many epochs are planned.
 
-What another process measured is kept once it was read, if it lies in several rows: more of them may come.
+A document that another process measured is kept after it was read, if it lies in several rows: more may come.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Part:
         group: The group that they were read for.
         needed: int64[n], the last group that was planned with each.
         records: int64[n], ascending.
-        documents: Them, as tokens.
+        documents: The documents, as tokens.
     """
 
     group: int
@@ -53,23 +53,23 @@ class _Part:
 
     @cached_property
     def sizes(self) -> Int64Array:
-        """int64[n], the bytes of memory that each takes."""
+        """int64[n], the memory of each document in bytes."""
         tokens = self.documents.tokens
         arrays = [tokens.values, *(tokens.fields or {}).values()]
         return _BYTES_A_DOCUMENT + tokens.lengths * sum(values.itemsize for values in arrays)
 
     @cached_property
     def bytes(self) -> int:
-        """The memory that they take together."""
+        """The memory of all documents in bytes."""
         return int(self.sizes.sum())
 
     def take(self, places: Int64Array) -> _Part:
-        """Some of them: int64[m], ascending."""
+        """Returns the documents at int64[m] ascending places."""
         documents = self.documents.take(places).compact()
         return _Part(self.group, self.needed[places], self.records[places], documents)
 
     def find(self, records: Int64Array) -> tuple[BoolArray, Int64Array]:
-        """Which of int64[m] records are here, bool[m], and the places of those, int64[found]."""
+        """Finds which of int64[m] records are here, bool[m], and the places of these, int64[found]."""
         places = np.searchsorted(self.records, records)
         here = places < len(self.records)
         here[here] = self.records[places[here]] == records[here]
@@ -81,9 +81,9 @@ class _Found:
     """Kept documents that were asked for.
 
     Attributes:
-        part: Where they are kept.
-        at: int64[n], their places there.
-        places: int64[n], their places among what was asked for.
+        part: The part that keeps them.
+        at: int64[n], their places in the part.
+        places: int64[n], their places in the request.
     """
 
     part: _Part
@@ -92,40 +92,40 @@ class _Found:
 
 
 class DocumentCache:
-    """What the readers of one pipeline keep.
+    """The documents that the readers of one pipeline keep.
 
     Args:
-        most_bytes: Bound on the memory of all of it.
+        most_bytes: Bound on the memory of all documents.
     """
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
-        # Held where what is kept changes: one thread measures while another delivers. The garbage collector may close
-        # an iterator anywhere, also in here.
+        # One thread measures while another delivers. The lock is reentrant: the garbage collector may close an
+        # iterator anywhere, also here.
         self.lock = RLock()
         self.closed = False
         self._readers: list[CachedReader] = []
 
     def add(self, reader: Reader, path: str) -> CachedReader:
-        """The reader of the component at ``path``, which keeps what it measures here."""
+        """Returns the reader of the component at ``path``. It keeps here what it measures."""
         cached = CachedReader(reader, path, self)
         self._readers.append(cached)
         return cached
 
     @property
     def bytes(self) -> int:
-        """The memory of all that is kept."""
+        """The memory of all that is kept, in bytes."""
         return sum(part.bytes for reader in self._readers for part in (*reader.parts, *reader.again))
 
     def close(self) -> None:
-        """Drops everything. Who is measuring hears of it before the next read."""
+        """Drops everything. A thread that measures notices this before its next read."""
         with self.lock:
             self.closed = True
             for reader in self._readers:
                 reader.parts, reader.again = [], ()
 
     def make_room(self) -> None:
-        """Throws out what is delivered last, until the rest has room. The lock is held."""
+        """Drops what is delivered last, until the rest has room. The caller holds the lock."""
         for reader in self._readers if self.bytes > self.most_bytes else ():
             reader.again = ()
         while (surplus := self.bytes - self.most_bytes) > 0:
@@ -142,9 +142,9 @@ class CachedReader:
     """Reads the documents of one component, and keeps those that it measured.
 
     Args:
-        reader: What reads them.
+        reader: Reads the documents.
         path: The component's path, for a warning.
-        cache: What bounds all that is kept.
+        cache: Bounds the memory.
     """
 
     def __init__(self, reader: Reader, path: str, cache: DocumentCache) -> None:
@@ -164,7 +164,7 @@ class CachedReader:
         return self._reader.reads_together
 
     def measure(self, indices: Int64Array) -> DocumentLengths:
-        """How long the documents at int64[n] indices are, which are read for it; -1 for one that is dropped."""
+        """Reads the documents at int64[n] indices and returns how long they are; -1 for a dropped one."""
         wanted, places = np.unique(indices, return_inverse=True)
         with self._cache.lock:
             found, missing = self._find(wanted)
@@ -180,7 +180,7 @@ class CachedReader:
         return documents.lengths.take(places)
 
     def expect(self, split: Int64Array = _NO_RECORDS) -> None:
-        """Hears that what was measured so far makes a group: what is measured next is delivered after it.
+        """Ends a group: documents that are measured next are delivered after those measured so far.
 
         Args:
             split: int64[n], the records of the group that lie in several rows.
@@ -189,11 +189,11 @@ class CachedReader:
         self._split.append(split)
 
     def read(self, indices: Int64Array) -> Documents:
-        """The documents themselves."""
+        """Returns the documents at int64[n] indices, from memory or by reading."""
         return self._reader.read(indices)
 
     def read_tokens(self, indices: Int64Array) -> Documents:
-        """The documents' tokens, with the fields aligned. What was to be delivered before them is dropped."""
+        """Returns the documents' tokens, with aligned fields. Documents to be delivered before them are dropped."""
         with self._cache.lock:
             found, missing = self._find(indices)
             self._drop_before(max((kept.part.group for kept in found), default=0))
@@ -202,11 +202,11 @@ class CachedReader:
         return documents
 
     def name_of(self, index: int) -> str:
-        """What an error calls the document at an index."""
+        """Names the document at an index, for errors."""
         return self._reader.name_of(index)
 
     def warn(self, part: _Part) -> None:
-        """Says once that documents have to be read again."""
+        """Warns once that documents have to be read again."""
         if self._warned:
             return
         self._warned = True
@@ -222,11 +222,11 @@ class CachedReader:
 
     @property
     def ahead(self) -> int:
-        """How many groups the latest that is kept lies ahead of the one that is delivered; -1 where none is kept."""
+        """The number of groups from the delivered one to the latest one that is kept; -1 if none is kept."""
         return max((part.group - self._delivered for part in self.parts), default=-1)
 
     def _drop_before(self, group: int) -> None:
-        """Drops what no group from this one on needs."""
+        """Drops documents that neither this group nor a later one needs."""
         if group <= self._delivered:
             return
         self._delivered = group
@@ -236,7 +236,7 @@ class CachedReader:
         ]
 
     def _keep_split(self, records: Int64Array, documents: Documents, places: Int64Array) -> None:
-        """Keeps those of int64[n] records, documents at int64[n] places, that lie in several rows."""
+        """Keeps documents that lie in several rows: int64[n] records, at int64[n] places of ``documents``."""
         split = np.concatenate(list(self._split))
         new = np.isin(records, split)
         if not new.any():
@@ -248,7 +248,7 @@ class CachedReader:
         together = Documents.concatenate(
             [*(part.documents for part in parts), documents.take(places[new]).compact()]
         ).take(order)
-        # No group needs them for certain, so that they make no group the one that is delivered.
+        # No group is sure to need them, so they do not decide which group is delivered.
         again = _Part(0, np.zeros(len(found), np.int64), found[order], together.compact())
         with self._cache.lock:
             self.again = ()
@@ -256,7 +256,7 @@ class CachedReader:
                 self.again = (again,)
 
     def _find(self, records: Int64Array) -> tuple[Sequence[_Found], Int64Array]:
-        """What is kept of int64[n] records, and the places of those that are not."""
+        """Finds which of int64[n] records are kept, and the places of those that are not."""
         missing = np.arange(len(records))
         found: list[_Found] = []
         for part in (*self.parts, *self.again):
@@ -267,12 +267,12 @@ class CachedReader:
         return found, missing
 
     def _collect(self, records: Int64Array, found: Sequence[_Found], missing: Int64Array) -> Documents:
-        """The documents of int64[n] records: those that were found, and the others, which are read."""
+        """Collects the documents of int64[n] records: the found ones, and the others, which it reads."""
         parts = [kept.part.documents.take(kept.at) for kept in found]
         places = [kept.places for kept in found]
         for begin in range(0, len(missing), _READ_AT_ONCE):
             if self._cache.closed:
-                raise ClosedError(f"component {self._path!r} reads no documents: its iterator is closed")
+                raise ClosedError(f"component {self._path!r} cannot read documents: its iterator is closed")
             some = missing[begin : begin + _READ_AT_ONCE]
             parts.append(self._reader.read_tokens(records[some]))
             places.append(some)
@@ -280,7 +280,7 @@ class CachedReader:
 
 
 def _in_order(parts: Sequence[Documents], places: Sequence[Int64Array]) -> Documents:
-    """Documents of several parts, each at its place among all."""
+    """Joins the documents of several parts, each at its place."""
     if len(parts) == 1:
         return parts[0]
     if not parts:

@@ -1,4 +1,4 @@
-"""``Documents``: what the steps of a component hand on, from the source to rows."""
+"""``Documents``: what one step of a component gives to the next, from the source to rows."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ from resumable_data.packing.plan import DocumentLengths
 from resumable_data.reading.fields import TokenFields
 
 NameOf = Callable[[int], str]
-"""What an error calls the document at a place."""
+"""Names the document at a place, for errors."""
 
 
 @dataclass(frozen=True, eq=False)
 class Documents(Sequence[Document]):
-    """Documents of any kind, with what became of each of them.
+    """Documents of any kind, with what the steps did to each of them.
 
-    A sequence of their contents, in which something stands at the place of a dropped document too.
+    They are a sequence of contents. A dropped document keeps its place in it.
 
     Attributes:
         content: Any n records, or the flat tokens of n documents, with their fields. A dropped document has no
             tokens; among other records anything may stand for it.
-        dropped: bool[n], the documents that a step left out, so that no other document moves; None where there
-            are none.
-        truncated: int64[n], tokens that each document lost before; None where no step truncates.
-        scored: int64[n], tokens of each document that are learnt; None where no step counts them.
+        dropped: bool[n], the documents that a step left out; they keep their places. None if there are none.
+        truncated: int64[n], tokens that each document lost before; None if no step truncates.
+        scored: int64[n], tokens of each document that are learnt; None if no step counts them.
 
     >>> documents = Documents([[1, 2], [3], [4]], truncated=np.array([0, 7, 0])).keep(np.array([True, True, False]))
     >>> tokens = documents.map(lambda record, place: [*record, 9]).as_tokens(None, "document {}".format)
@@ -45,12 +44,12 @@ class Documents(Sequence[Document]):
 
     @classmethod
     def nothing(cls, count: int) -> Documents:
-        """So many documents that are all dropped."""
+        """Makes ``count`` documents that are all dropped."""
         return cls([None] * count, np.ones(count, np.bool_))
 
     @classmethod
     def concatenate(cls, parts: Sequence[Documents]) -> Documents:
-        """The documents of all parts, one after the other.
+        """Joins the documents of all parts, one after the other.
 
         Args:
             parts: At least one; if they have fields, all of them have the same.
@@ -82,12 +81,12 @@ class Documents(Sequence[Document]):
 
     @property
     def tokens(self) -> Ragged:
-        """The content of what ``as_tokens`` gave."""
+        """The content of documents that ``as_tokens`` returned."""
         return cast(Ragged, self.content)
 
     @property
     def lengths(self) -> DocumentLengths:
-        """How long these documents are, which are flat tokens; what is counted of a dropped one counts nowhere."""
+        """Returns the lengths of these documents, which are flat tokens. Counts of a dropped one do not matter."""
         counted: list[Int64Array | None] = [getattr(self, name) for name in COUNTED]
         counts: Int64Array | None = None
         if any(column is not None for column in counted):
@@ -96,17 +95,17 @@ class Documents(Sequence[Document]):
         return DocumentLengths(np.where(self.kept, self.tokens.lengths, -1), counts)
 
     def map(self, function: Callable[[Document, int], Document]) -> Documents:
-        """What a function makes of each document that is not dropped.
+        """Applies a function to each document that is not dropped.
 
         Args:
-            function: From a record and its place to a record.
+            function: Takes a record and its place, and returns a record.
         """
         records = zip(self.content, self.kept.tolist(), strict=True)
         made = [function(record, place) if kept else None for place, (record, kept) in enumerate(records)]
         return replace(self, content=made)
 
     def keep(self, mask: BoolArray) -> Documents:
-        """The same documents, less those where bool[n] ``mask`` is false."""
+        """Drops the documents for which bool[n] ``mask`` is false."""
         if mask.all():
             return self
         dropped = ~(mask & self.kept)
@@ -116,15 +115,15 @@ class Documents(Sequence[Document]):
         return replace(self, content=content, dropped=dropped)
 
     def truncate(self, cut: Int64Array) -> Documents:
-        """The same documents, of which int64[n] ``cut`` tokens more were cut off."""
+        """Counts int64[n] ``cut`` more tokens as truncated."""
         return replace(self, truncated=cut if self.truncated is None else self.truncated + cut)
 
     def compact(self) -> Documents:
-        """The same token documents, without memory that is not theirs."""
+        """Copies token documents into memory that holds nothing else."""
         return replace(self, content=self.tokens.compact())
 
     def take(self, indices: Int64Array) -> Documents:
-        """The documents at int64[m] places, in this order; repeats are allowed."""
+        """Returns the documents at int64[m] places, in this order; repeats are allowed."""
         content = self.content
         columns: JsonDict = {name: getattr(self, name) for name in ("dropped", *COUNTED)}
         return Documents(
@@ -133,11 +132,11 @@ class Documents(Sequence[Document]):
         )
 
     def as_tokens(self, fields: TokenFields | None, name: NameOf) -> Documents:
-        """The same documents as flat tokens; these very documents where they are such already.
+        """Turns documents into flat tokens; returns the same object if they are flat tokens already.
 
         Args:
-            fields: What to take of documents that are mappings; None where documents are tokens.
-            name: What an error calls the document at a place.
+            fields: What to take from documents that are mappings; None if documents are tokens.
+            name: Names the document at a place, for errors.
 
         Raises:
             RecordError: A document lacks what is to be taken, or it is not an array of tokens.

@@ -1,4 +1,4 @@
-"""Fields that are aligned with a document's tokens, such as a loss mask: what rows are told to take of documents."""
+"""Fields that are aligned with a document's tokens, such as a loss mask, and taken into rows."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from resumable_data.opaque import Document, JsonObject
 from resumable_data.sources.source import Column
 
 TOKENS = "tokens"
-"""The key of a document's tokens, where none is given."""
+"""The default key of a document's tokens."""
 
 LOSS_MASK = "loss_mask"
-"""The field that takes targets out of the loss where it is 0."""
+"""The field whose zeros take targets out of the loss."""
 
 SOURCE = "source"
-"""What a batch calls the numbers of the components that its tokens come from."""
+"""The field of a batch for the numbers of the components that its tokens come from."""
 
 Fields = Sequence[str] | Mapping[str, npt.DTypeLike]
 """Fields as users name them."""
@@ -30,18 +30,18 @@ Fields = Sequence[str] | Mapping[str, npt.DTypeLike]
 FieldDtypes = tuple[tuple[str, str], ...]
 """Names of fields, sorted, and of their dtypes."""
 
-# What JAX holds as it is, without 64 bits enabled.
+# The dtypes that JAX keeps if 64 bits are not enabled.
 _DTYPES = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "float16", "float32")
 
 
 @dataclass(frozen=True)
 class TokenFields:
-    """What is taken of documents that are mappings.
+    """What rows take from documents that are mappings.
 
     Attributes:
         tokens: The key of the tokens.
         dtypes: The keys of the fields, each with the dtype it has in a batch.
-        present: Keys that hold an array each, which is not taken.
+        present: Keys that each hold an array, which is not taken.
     """
 
     tokens: str
@@ -49,11 +49,11 @@ class TokenFields:
     present: tuple[str, ...] = ()
 
     def aligned(self, documents: Sequence[Document], name: Callable[[int], str]) -> Ragged:
-        """The tokens of documents, with the fields aligned.
+        """Returns the tokens of documents, with the fields aligned.
 
         Args:
             documents: Mappings.
-            name: What an error calls the document at a place.
+            name: Names the document at a place, for errors.
 
         Raises:
             RecordError: A document is not a mapping or lacks a key, a field is not as long as the tokens, or a value
@@ -82,17 +82,17 @@ class TokenFields:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Everything that documents need to have, the tokens first."""
+        """The keys that documents must have, the tokens first."""
         return (self.tokens, *(key for key, _ in self.dtypes), *self.present)
 
     def of_columns(self, columns: Mapping[str, Column]) -> Ragged | None:
-        """The tokens of documents, with the fields aligned and a free cell after each document, all taken at once.
+        """Returns the tokens of documents, with the fields aligned and a free cell after each document.
 
         Args:
-            columns: What the documents hold under each of ``keys``.
+            columns: The values of all documents, for each of ``keys``.
 
         Returns:
-            What ``aligned`` gives, or None where a document is bad: ``aligned`` says which, and why.
+            The same as ``aligned``; None if a document is bad. Then ``aligned`` says which one, and why.
 
         >>> two = np.array([2])
         >>> columns = {"tokens": Column(np.array([5, 6, 0]), two), "weight": Column(np.array([0.5, 1, 0]), two)}
@@ -114,7 +114,7 @@ class TokenFields:
 
 
 def value_of(document: Document, key: str, name: str) -> Document:
-    """The value that a document has under a key.
+    """Returns the value of a document under a key.
 
     Raises:
         RecordError: It is not a mapping, or does not have the key; the error calls it ``name``.
@@ -131,10 +131,10 @@ def value_of(document: Document, key: str, name: str) -> Document:
 
 
 def as_array(given: Document, name: str) -> AnyArray:
-    """What a document holds as an array.
+    """Returns a value of a document as an array.
 
     Raises:
-        RecordError: It is none; the error calls it ``name``.
+        RecordError: It is not one; the error calls it ``name``.
     """
     try:
         return np.asarray(given)
@@ -143,10 +143,10 @@ def as_array(given: Document, name: str) -> AnyArray:
 
 
 def as_flat(given: Document, name: str) -> AnyArray:
-    """What a document holds as an array of one dimension.
+    """Returns a value of a document as an array of one dimension.
 
     Raises:
-        RecordError: It is none; the error calls it ``name``.
+        RecordError: It is not one; the error calls it ``name``.
     """
     array = as_array(given, name)
     if array.ndim != 1:
@@ -155,13 +155,13 @@ def as_flat(given: Document, name: str) -> AnyArray:
 
 
 def as_field(given: Document, dtype: np.dtype[np.generic], length: int, name: str) -> AnyArray:
-    """A field of a document as its dtype, without changing a value but to round it.
+    """Casts a field of a document to its dtype. Rounding is allowed, no other change of a value.
 
     Args:
         given: Its values.
-        dtype: The dtype it has in a batch.
-        length: Tokens of the document.
-        name: What an error calls it.
+        dtype: Its dtype in a batch.
+        length: Number of tokens of the document.
+        name: Its name in errors.
 
     Raises:
         RecordError: It is not an array of that length, or a value does not fit the dtype.
@@ -188,10 +188,10 @@ def as_field(given: Document, dtype: np.dtype[np.generic], length: int, name: st
 
 
 def field_dtypes(stage: str, fields: Fields) -> FieldDtypes:
-    """Fields as users name them, checked.
+    """Checks fields as users name them.
 
     Args:
-        stage: What an error calls the stage.
+        stage: The name of the stage in errors.
         fields: Names, which are int32, or dtypes by name.
 
     Raises:
@@ -216,7 +216,7 @@ def field_dtypes(stage: str, fields: Fields) -> FieldDtypes:
 
 
 def token_fields(stage: str, tokens: str | None, dtypes: FieldDtypes) -> TokenFields | None:
-    """What a stage takes of documents; None where these are tokens, not mappings.
+    """Returns what a stage takes from documents; None if these are tokens, not mappings.
 
     Raises:
         PipelineError: A field is the tokens themselves.

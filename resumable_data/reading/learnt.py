@@ -1,4 +1,4 @@
-"""Which tokens are learnt: what a field beside them says of that."""
+"""Which tokens are learnt, as a field beside them says."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from resumable_data.errors import PipelineError
 from resumable_data.reading.fields import LOSS_MASK, FieldDtypes
 
 NOT_LEARNT = -100
-"""What labels of Hugging Face hold where a token is not learnt."""
+"""The label of Hugging Face for a token that is not learnt."""
 
 _WELL_KNOWN = ("assistant_masks", "attention_mask", "completion_mask", "labels", "special_tokens_mask")
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """What says which tokens are learnt.
+    """The field that says which tokens are learnt.
 
     Attributes:
         field: The field, aligned with the tokens.
-        but: Its value where a token is not.
+        but: Its value for a token that is not learnt.
     """
 
     field: str
     but: int
 
     def mask(self, values: AnyArray) -> BoolArray:
-        """Which tokens are learnt, by the values of the field, of any shape.
+        """Tells which tokens are learnt, from the values of the field, of any shape.
 
         >>> import numpy as np
         >>> Learnt("labels", NOT_LEARNT).mask(np.array([-100, 5, 0])).tolist()
@@ -38,13 +38,13 @@ class Learnt:
 
 
 def learnt_from(stage: str, dtypes: FieldDtypes, loss_mask: str | None, labels: str | None) -> Learnt | None:
-    """What says which tokens are learnt; None where all are.
+    """Returns the field that says which tokens are learnt; None if all are.
 
     Args:
-        stage: What an error calls the stage.
+        stage: The name of the stage in errors.
         dtypes: The fields that rows take.
-        loss_mask: The field that is 0 where a token is not learnt.
-        labels: The field that is -100 there.
+        loss_mask: The field that is 0 for a token that is not learnt.
+        labels: The field that is -100 for such a token.
 
     Raises:
         PipelineError: Both are given.
@@ -68,7 +68,7 @@ def learnt_from(stage: str, dtypes: FieldDtypes, loss_mask: str | None, labels: 
 
 
 def with_field(dtypes: FieldDtypes, name: str) -> FieldDtypes:
-    """The fields with one of a name among them, which is int32 if it is added.
+    """Adds a field as int32 if it is not among the fields.
 
     >>> with_field((("weight", "float32"),), "loss_mask")
     (('loss_mask', 'int32'), ('weight', 'float32'))

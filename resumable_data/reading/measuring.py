@@ -1,4 +1,4 @@
-"""How long documents are, for plans: known, or measured by reading, alone or by shares."""
+"""The lengths of documents for plans: known, or measured by reading, alone or in shares."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from resumable_data.timing import Work, counted_here
 from resumable_data.waits import Doing
 
 KEPT_BYTES = 2**30
-"""Memory of the documents that are kept, where nothing else is asked for."""
+"""Default bound on the memory of the documents that are kept."""
 
 
 class KnownLengths:
@@ -27,7 +27,7 @@ class KnownLengths:
 
     Args:
         readers: The pipeline's readers, to which plans refer.
-        reads_counts: Whether documents are read all the same, for what is counted of them.
+        reads_counts: Whether documents are read nevertheless, to count what must be counted in them.
     """
 
     known = True
@@ -37,20 +37,20 @@ class KnownLengths:
         self._reads_counts = reads_counts
 
     def measure(self, windows: Sequence[DocumentPlan], shards: Sequence[int]) -> Sequence[DocumentLengths]:
-        """The lengths of each window's documents."""
+        """Returns the lengths of each window's documents."""
         return _lengths_of_windows(self._readers, windows, reads=self._reads_counts)
 
     def expect(self, rows: RowPlan) -> None:
-        """Nothing is kept that could be thrown out."""
+        """Does nothing: no documents are kept."""
 
     def run_ahead(self, task: Callable[[], None]) -> None:
-        """Nothing is worth a thread."""
+        """Does nothing: a thread would save no time."""
 
 
 def _lengths_of_windows(
     readers: Sequence[Reader], windows: Sequence[DocumentPlan], *, reads: bool = False
 ) -> Sequence[DocumentLengths]:
-    """The lengths of all windows, asked for in one call a reader."""
+    """Returns the lengths of all windows, with one call a reader."""
     if len(windows) == 1:
         return [_lengths_of(readers, windows[0], reads=reads)]
     together = _lengths_of(readers, concatenate_documents(windows), reads=reads)
@@ -72,7 +72,7 @@ def _lengths_of(readers: Sequence[Reader], documents: DocumentPlan, *, reads: bo
 
 
 class Measuring:
-    """What measures the documents of one pipeline, and keeps them until they are delivered.
+    """Measures the documents of one pipeline, and keeps them until they are delivered.
 
     Args:
         exchange: Exchanges lengths with other processes, each of which measures its share; None to measure all here.
@@ -83,24 +83,24 @@ class Measuring:
         self.exchange = exchange
         self.cache = DocumentCache(kept_bytes)
         self._threads: list[Thread] = []
-        self._lock = RLock()  # The garbage collector may close an iterator anywhere, also in here.
+        self._lock = RLock()  # The garbage collector may close an iterator anywhere, also here.
         self._closed = False
 
     @classmethod
     def alone(cls) -> Measuring:
-        """What measures everything in this process."""
+        """Makes one that measures everything in this process."""
         return cls(None, KEPT_BYTES)
 
     def keep(self, reader: Reader, path: str) -> CachedReader:
-        """The reader of the component at ``path``, which keeps what it measures."""
+        """Returns the reader of the component at ``path``. It keeps what it measures."""
         return self.cache.add(reader, path)
 
     def lengths(self, readers: Sequence[Reader], keys: Mapping[int, str], path: str) -> MeasuredLengths:
-        """The lengths of documents that some of these readers have to read.
+        """Returns the lengths of documents that some of these readers have to read.
 
         Args:
             readers: The pipeline's readers, by number.
-            keys: By the number of each reader a digest of what decides the lengths of its documents.
+            keys: From the number of a reader to a digest of all that decides the lengths of its documents.
             path: The path of the component, or of the mix of documents, for errors.
         """
         return MeasuredLengths(self, readers, keys, path)
@@ -123,17 +123,17 @@ class Measuring:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether the present thread runs such a task."""
+        """Tells whether the present thread runs such a task."""
         return current_thread() in self._threads
 
     def close(self) -> None:
-        """Ends waits for other processes and what runs in the background, and drops what is kept."""
+        """Ends waits for other processes and background tasks, and drops the kept documents."""
         with self._lock:
             self._closed = True
         if self.exchange is not None:
             self.exchange.close()
         self.cache.close()
-        # The garbage collector may call this in one of our own threads, which others may be waiting for.
+        # The garbage collector may call this in one of our threads, for which others may be waiting.
         if not current_thread().daemon:
             join_all(self._threads)
 
@@ -143,12 +143,12 @@ def _planning_ahead() -> str:
 
 
 class MeasuredLengths:
-    """Lengths that show when documents are read.
+    """Lengths that are known only after documents are read.
 
     Args:
-        measuring: What measures them.
+        measuring: Measures the documents.
         readers: The pipeline's readers, by number.
-        keys: By the number of each reader a digest of what decides the lengths of its documents.
+        keys: From the number of a reader to a digest of all that decides the lengths of its documents.
         path: The path of the component, or of the mix of documents, for errors.
     """
 
@@ -161,7 +161,7 @@ class MeasuredLengths:
         self._path = path
 
     def measure(self, windows: Sequence[DocumentPlan], shards: Sequence[int]) -> Sequence[DocumentLengths]:
-        """The lengths of each window's documents: measured here, or by the process of its logical shard."""
+        """Returns the lengths of each window's documents, measured here or by the process of its logical shard."""
         exchange = self._measuring.exchange
         if exchange is None:
             return _lengths_of_windows(self._readers, windows)
@@ -176,7 +176,7 @@ class MeasuredLengths:
         return [DocumentLengths(*lengths) for lengths in found]
 
     def expect(self, rows: RowPlan) -> None:
-        """Hears that what was measured since the last time makes a group of these rows: others come after it."""
+        """Ends a group of these rows: all that was measured since the last call belongs to it."""
         for number in self._keys:
             reader = self._readers[number]
             if isinstance(reader, CachedReader):
@@ -188,7 +188,7 @@ class MeasuredLengths:
         self._measuring.run_ahead(task)
 
     def _key(self, window: DocumentPlan) -> str:
-        """A digest of the documents of a window, the same on all processes and in all runs."""
+        """Digests the documents of a window, in the same way on all processes and in all runs."""
         found = hashlib.blake2b(digest_size=16)
         for number, places in by_reader(window.reader, np.arange(len(window))):
             found.update(self._keys[number].encode())

@@ -1,4 +1,4 @@
-"""Reading what plans name: many steps at a time, one call a source, every document once."""
+"""Reads the documents of plans: many steps at a time, one call a source, every document once."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from resumable_data.reading.reader import Reader
 
 
 class Spans(NamedTuple):
-    """What was read for a plan's spans.
+    """The tokens and fields of a plan's spans.
 
     Attributes:
         values: int32[m], the tokens.
-        starts: int64[n_spans], where in them each span begins; 0 for those that were not needed.
-        fields: By name [m] what is aligned with the tokens.
+        starts: int64[n_spans], where each span begins in the values; 0 for a span that is not needed.
+        fields: By name [m], aligned with the tokens.
     """
 
     values: Int32Array
@@ -36,7 +36,7 @@ def read_spans(
     needed: BoolArray | None = None,
     fields: FieldDtypes = (),
 ) -> Spans:
-    """Tokens of the documents that a plan's spans come from.
+    """Reads the tokens of the documents that a plan's spans come from.
 
     Args:
         readers: The pipeline's readers, to which the plan refers.
@@ -55,7 +55,7 @@ def read_spans(
         records, documents_of_spans = np.unique(plan.record[spans], return_inverse=True)
         documents = readers[number].read_tokens(records).tokens
         if len(spans) < len(places) and 2 * int(documents.lengths.sum()) < len(documents.values):
-            documents = documents.compact()  # It is joined with what other readers give.
+            documents = documents.compact()  # It is joined with the documents of other readers.
         lengths = documents.lengths[documents_of_spans]
         wrong = np.flatnonzero(lengths != plan.document_length[spans])
         if wrong.size:
@@ -79,12 +79,12 @@ def read_spans(
 
 
 def _joined(values: Sequence[AnyArray], dtype: str) -> AnyArray:
-    """Flat arrays in one, with a cell at least, for spans that are not needed to point to."""
+    """Joins flat arrays. The result has at least one cell, to which spans that are not needed point."""
     return values[0] if len(values) == 1 else np.concatenate([*values, np.zeros(1, dtype)])
 
 
 def read_documents(readers: Sequence[Reader], plan: DocumentPlan) -> Documents:
-    """The documents of a plan, in its order, whatever they are."""
+    """Reads the documents of a plan, of any kind, in its order."""
     documents: list[Document] = [None] * len(plan)
     kept = np.ones(len(plan), np.bool_)
     for number, places in by_reader(plan.reader, np.arange(len(plan))):
@@ -96,7 +96,7 @@ def read_documents(readers: Sequence[Reader], plan: DocumentPlan) -> Documents:
 
 
 def by_reader(reader: Int64Array, places: Int64Array) -> Iterator[tuple[int, Int64Array]]:
-    """Each reader that is in use at int64[n] places, and those where it is."""
+    """Yields each reader that is in use at int64[n] places, and its places."""
     if not len(places):
         return
     reader = reader[places]

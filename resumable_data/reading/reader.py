@@ -1,4 +1,4 @@
-"""What reads the documents of a component: its source, and the steps that follow."""
+"""Reads the documents of a component: its source, and the steps after it."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class Reader(Protocol):
         ...
 
     def read(self, indices: Int64Array) -> Documents:
-        """The documents at int64[n] indices, whatever they are."""
+        """Reads the documents at int64[n] indices, of any kind."""
         ...
 
     def read_tokens(self, indices: Int64Array) -> Documents:
-        """The same as flat tokens, with the fields that rows take."""
+        """Reads them as flat tokens, with the fields that rows take."""
         ...
 
     def measure(self, indices: Int64Array) -> DocumentLengths:
-        """How long the documents at int64[n] indices are."""
+        """Returns how long the documents at int64[n] indices are."""
         ...
 
     def name_of(self, index: int) -> str:
-        """What an error calls the document at an index."""
+        """Names the document at an index, for errors."""
         ...
 
 
@@ -57,33 +57,33 @@ class RecordReader(Protocol):
         ...
 
     def read(self, records: Int64Array) -> Documents:
-        """Its records at int64[n] places."""
+        """Reads its records at int64[n] places."""
         ...
 
     def read_columns(self, records: Int64Array, fields: TokenFields) -> Documents | None:
-        """The same as tokens with fields, without making records; None where that cannot be done."""
+        """Reads them as tokens with fields, without making records; returns None if it cannot."""
         ...
 
     def lengths(self, records: Int64Array) -> Int64Array:
-        """Their tokens, int64[n], where these are known without reading; -1 for a record that is dropped."""
+        """Returns their numbers of tokens, int64[n], if known without reading; -1 for a dropped record."""
         ...
 
     def name_of(self, record: int) -> str:
-        """What an error calls a record."""
+        """Names a record, for errors."""
         ...
 
 
 class DocumentReader:
     """Reads the records of a source and applies the steps to them, one after the other.
 
-    Indices are those that plans name: records, or occurrences of records where a step is ``epoch_dependent``. The
-    source and the steps before the first such step are asked for records.
+    Indices are those of plans: records, or occurrences of records if a step is ``epoch_dependent``. The source and
+    the steps before the first such step get records.
 
     Args:
         source: The records.
-        steps: What is done to them, in this order.
-        fields: What rows take of documents that are mappings; None where documents are tokens.
-        ids: Which ids tokens can have, which is checked where documents are read as tokens.
+        steps: The steps, in their order.
+        fields: What rows take from documents that are mappings; None if documents are tokens.
+        ids: The ids that tokens can have; checked when documents are read as tokens.
     """
 
     def __init__(
@@ -104,31 +104,31 @@ class DocumentReader:
         return self._source.reads_together or any(step.works_together for step in self._steps)
 
     def read(self, indices: Int64Array) -> Documents:
-        """The documents, whatever they are.
+        """Reads the documents, of any kind.
 
         Args:
             indices: int64[n].
 
         Raises:
-            RecordError: A document is bad, or more of them are than may be left out.
-            SourceError: Storage fails however often it is asked.
+            RecordError: A document is bad, or there are more bad ones than may be left out.
+            SourceError: Storage fails at every attempt.
         """
         return self._after(self._steps, indices)
 
     def read_tokens(self, indices: Int64Array) -> Documents:
-        """The documents as flat tokens, with the fields that rows take.
+        """Reads the documents as flat tokens, with the fields that rows take.
 
         Args:
             indices: int64[n].
 
         Raises:
-            RecordError: A document is bad, has not what rows take, or more are bad than may be left out.
-            SourceError: Storage fails however often it is asked.
+            RecordError: A document is bad or lacks a field, or there are more bad ones than may be left out.
+            SourceError: Storage fails at every attempt.
         """
         return self._after(self._steps_to_tokens, indices)
 
     def lengths(self, indices: Int64Array) -> Int64Array:
-        """Tokens of documents, where they are known without reading.
+        """Returns the numbers of tokens of documents, if known without reading.
 
         Args:
             indices: int64[n].
@@ -139,7 +139,7 @@ class DocumentReader:
         return self.measure(indices).tokens
 
     def measure(self, indices: Int64Array) -> DocumentLengths:
-        """The same for plans, with what is counted of documents, as far as that is known without reading."""
+        """Returns the lengths for plans, with the counts of documents that are known without reading."""
         lengths = np.asarray(self._source.lengths(self._records(indices)), np.int64)
         counts: Int64Array | None = None
         for step in self._steps:
@@ -150,13 +150,13 @@ class DocumentReader:
         return DocumentLengths(lengths, counts)
 
     def name_of(self, index: int) -> str:
-        """What an error calls the document at an index: the source, the record, and the epoch if that decides."""
+        """Names the document at an index, for errors: the source, the record, and the epoch if that decides."""
         return self._name(index, self._occurring)
 
     def _after(self, steps: tuple[Step, ...], indices: Int64Array) -> Documents:
-        """The documents after the first steps, all at once.
+        """Applies the first steps to all documents at once.
 
-        What a guard among these has before it is run on ever fewer documents where it fails.
+        If the steps before a guard fail, they run again on fewer and fewer documents.
         """
         last = max((place for place, step in enumerate(steps) if isinstance(step, Guard)), default=-1)
         guard = steps[last] if last >= 0 else None
@@ -173,7 +173,7 @@ class DocumentReader:
         return documents
 
     def _guarded(self, guard: Guard, steps: tuple[Step, ...], indices: Int64Array) -> Documents:
-        """The documents after the steps before a guard, which leaves out those that are bad."""
+        """Applies the steps before a guard, which leaves out the bad documents."""
         try:
             return self._after(steps, indices)
         except RecordError as error:
@@ -181,12 +181,12 @@ class DocumentReader:
                 guard.leave_out(int(indices[0]), error)
                 tokens = [step for step in steps if isinstance(step, AsTokens)]
                 return tokens[0].nothing() if tokens else Documents.nothing(1)
-        # In halves: where few are bad, the others are still read many at a time.
+        # In halves, so that most sound documents are still read many at a time.
         halves = np.array_split(indices, 2)
         return Documents.concatenate([self._guarded(guard, steps, half) for half in halves])
 
     def _source_documents(self, steps: tuple[Step, ...], records: Int64Array) -> Documents:
-        """The source's records, from columns if nothing but tokens is asked for."""
+        """Reads the source's records, from columns if only tokens are needed."""
         first = steps[0] if steps else None
         if isinstance(first, AsTokens) and first.fields is not None:
             found = self._source.read_columns(records, first.fields)

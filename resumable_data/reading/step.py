@@ -1,4 +1,4 @@
-"""``Step``: what is done to the documents of a component when they are read."""
+"""``Step``: a function that a component applies to its documents when they are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from resumable_data.timing import Work
 
 @dataclass(frozen=True)
 class Step(ABC):
-    """A pure function from documents to as many documents, and what it declares about them.
+    """A pure function from n documents to n documents, and what it declares about them.
 
     A step knows nothing of those before it and after it: ``DocumentReader`` runs them.
     """
@@ -25,17 +25,16 @@ class Step(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """What descriptions and errors call this kind of step."""
+        """The name of this kind of step in descriptions and errors."""
 
     @abstractmethod
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
-        """What becomes of documents.
+        """Applies the step to documents.
 
         Args:
-            documents: n of them, some of which may be dropped, and stay so.
-            indices: int64[n], the records that they are made of, or the occurrences of these from the first step on
-                that is ``epoch_dependent``.
-            name: What an error calls the document at a place.
+            documents: n documents. Dropped ones stay dropped.
+            indices: int64[n], their records; from the first ``epoch_dependent`` step on, the occurrences of these.
+            name: Names the document at a place, for errors.
 
         Raises:
             RecordError: A document is bad.
@@ -50,12 +49,12 @@ class Step(ABC):
         return {}
 
     def lengths(self, lengths: Int64Array) -> Int64Array:
-        """From int64[n] tokens of documents before this step to those after it; -1 for one that is dropped."""
+        """Returns the lengths after this step for int64[n] lengths before it; -1 for a dropped document."""
         return lengths
 
     @property
     def lengths_stay_known(self) -> bool:
-        """Whether ``lengths`` says what ``apply`` does, so that nothing has to be read."""
+        """Whether ``lengths`` agrees with ``apply``, so that nothing has to be read."""
         return True
 
     @property
@@ -65,46 +64,46 @@ class Step(ABC):
 
     @property
     def truncates(self) -> bool:
-        """Whether tokens by which it makes documents shorter count as truncated."""
+        """Whether the tokens that it removes count as truncated."""
         return False
 
     @property
     def epoch_dependent(self) -> bool:
-        """Whether what becomes of a record differs by epoch: plans then name occurrences instead of records."""
+        """Whether its result differs by epoch. Plans then name occurrences instead of records."""
         return False
 
     @property
     def works_together(self) -> bool:
-        """Whether it works faster on many documents in one call than on one after the other."""
+        """Whether it is faster on many documents in one call than one by one."""
         return False
 
     @property
     def work(self) -> Work:
-        """What the time that it takes counts as."""
+        """The kind of work that its time counts as."""
         return Work.READING
 
     def takes_tokens(self, fields: TokenFields | None) -> bool:
-        """Whether documents may be flat tokens with these fields before it, and are such after it."""
+        """Tells whether documents may be flat tokens with these fields before it, and stay such after it."""
         return False
 
     def keeps_fields(self, fields: TokenFields | None) -> bool:
-        """Whether tokens and fields go together after it just where they do before it."""
+        """Tells whether tokens and fields are aligned after it if, and only if, they are aligned before it."""
         return False
 
     def present(self, fields: TokenFields) -> tuple[str, ...]:
-        """Keys that documents need to have though rows do not take them, where they are flat tokens before it."""
+        """Returns keys that documents must have before it, if they are flat tokens, though rows do not take them."""
         return ()
 
 
 class Guard(Step):
-    """A step that leaves out the records with which the steps before it fail."""
+    """A step that leaves out the records on which the steps before it fail."""
 
     @abstractmethod
     def leave_out(self, index: int, error: RecordError) -> None:
         """Notes that a record, or an occurrence of it, is bad.
 
         Raises:
-            RecordError: It is not to be left out.
+            RecordError: It must not be left out.
         """
 
     @property

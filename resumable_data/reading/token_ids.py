@@ -1,4 +1,4 @@
-"""Which ids tokens can have: none is negative, and none lies beyond the vocabulary, where its size is known."""
+"""The ids that tokens can have: not negative and, if the size of the vocabulary is known, below it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class TokenIds:
     """The ids that tokens can have.
 
     Attributes:
-        size: How many there are, from 0 on; None where only negative ones are known to be wrong.
-        whose: Where the size is known from.
+        size: The number of ids, from 0 on; None if only negative ids are known to be wrong.
+        whose: What told the size.
     """
 
     size: int | None = None
@@ -32,10 +32,10 @@ class TokenIds:
             raise PipelineError(f"vocab_size={self.size} must be from 1 to 2^31, the number of the model's tokens")
 
     def check(self, tokens: Ragged, name: NameOf) -> None:
-        """Looks at every token.
+        """Checks every token.
 
         Raises:
-            RecordError: One of them can be none; the error calls its document ``name(place)``.
+            RecordError: An id is not possible; the error calls its document ``name(place)``.
 
         >>> TokenIds(100).check(Ragged.from_records([[7, 99], [5, 100]]), "document {}".format)
         Traceback (most recent call last):
@@ -64,9 +64,9 @@ class TokenIds:
 
 
 def _warn_of_large_ids() -> None:
-    # One text for all documents, so that it is shown once.
+    # Python shows the same text only once.
     warnings.warn(
-        f"documents have ids of {_LARGE} and more, and no vocabulary is known that has so many tokens. If these are "
+        f"documents have ids of {_LARGE} and more, and no known vocabulary has so many tokens. If these are "
         "tokens of another size, pass the parse= they were written for, as parse_uint16_tokens. To have ids checked, "
         "or if there are so many, say how many: vocab_size=… of pack or pad",
         stacklevel=2,

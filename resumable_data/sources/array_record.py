@@ -41,18 +41,18 @@ _READ_AT_ONCE = 4096
 class ArrayRecordSource:
     """Documents in ArrayRecord shards.
 
-    A manifest, which ``resumable-data index`` or ``build_index`` writes, says how many records the shards hold, what
-    their fingerprints are, and how long the documents are. With it, opening reads that one file and looks at the
-    first shard; another is opened and checked when a record of it is needed, and only a few are open at any time.
-    Without it, or where the first shard has changed, every shard is read a little when the source is made, and one
-    process counts the lengths when they are first asked for.
+    A manifest says how many records the shards hold, what their fingerprints are, and how long the documents are.
+    ``resumable-data index`` or ``build_index`` writes it. With a manifest, opening reads that one file and looks at
+    the first shard. Another shard is opened and checked when one of its records is needed, and only a few are open at
+    any time. Without a manifest, or if the first shard has changed, opening reads a little of every shard, and one
+    process counts the lengths at their first use.
 
     Args:
-        paths: A glob pattern, a file, or several of either in their order, such as a list. The shards of a pattern
+        paths: A glob pattern, a file, or a list of these in their order. The shards of a pattern
             come in natural order (``shard_10`` after ``shard_2``); a list keeps its own.
-        parse: From a record's bytes to a document. ``parse_int32_tokens`` for raw int32 tokens; any callable
+        parse: Turns a record's bytes into a document. ``parse_int32_tokens`` for raw int32 tokens; any callable
             otherwise, which counts in the fingerprint by its qualified name.
-        version: Change it whenever ``parse`` comes to mean something else.
+        version: Change it whenever the meaning of ``parse`` changes.
         index_dir: Where the manifest lies; in the folder of the shards by default. Many corpora may share one.
         progress: Whether building an index shows a progress bar.
 
@@ -89,15 +89,15 @@ class ArrayRecordSource:
         return f"ArrayRecord source {paths[0].name}{' …' if len(paths) > 1 else ''} ({len(self)} records)"
 
     def __getitem__(self, index: int) -> Record:
-        """The document at an index, as a data source of Grain gives it. Hundreds are read faster with ``read``."""
+        """Returns the document at an index, as Grain's data sources do. ``read`` reads hundreds faster."""
         return self.read(np.array([index]))[0]
 
     def __getstate__(self) -> JsonDict:
-        # Another process maps the lengths itself, instead of being sent them.
+        # Another process maps the lengths itself; they are not sent.
         return {name: value for name, value in self.__dict__.items() if name != "_lengths"}
 
     def read(self, indices: Int64Array) -> Ragged | list[Record]:
-        """Documents at int64[n] indices: a ``Ragged`` where ``parse`` reads batches, else a list.
+        """Reads the documents at int64[n] indices: a ``Ragged`` if ``parse`` reads batches, else a list.
 
         Raises:
             RecordError: A record cannot be parsed.
@@ -115,7 +115,7 @@ class ArrayRecordSource:
         return self._parsed(records, indices)
 
     def lengths(self, indices: Int64Array) -> Int64Array:
-        """Tokens of each document, int64[n], from the lengths index, which the first call builds if need be.
+        """Returns the number of tokens of each document, int64[n]. The first call builds the lengths index if needed.
 
         Raises:
             SourceError: The index is damaged, cannot be written, or is missing in a multi-process run.
@@ -126,20 +126,20 @@ class ArrayRecordSource:
         return self._lengths.lengths.at(indices + self._lengths.shifts[files])
 
     def file_of(self, index: int) -> str:
-        """The path of the shard that a record stands in."""
+        """Returns the path of the shard that holds a record."""
         return os.fspath(self._index.paths[self._shard_of(index)])
 
     def fingerprint(self) -> str:
-        """Digest of each shard's name, size, record count and sampled bytes, and of the parser."""
+        """Digests each shard's name, size, record count and sampled bytes, and of the parser."""
         return digest("array-record", self._parser_name, *(known.fingerprint for known in self._facts))
 
     def build_index(self, *, lengths: bool = True) -> None:
-        """Writes the manifest: measures every shard, and counts lengths where shards are new or have changed.
+        """Writes the manifest: measures every shard, and counts the lengths of shards that are new or have changed.
 
-        Many processes that run together build nothing; for them this is a no-op where all lengths are there.
+        Many processes that run together build nothing: the call passes if all lengths are there, and raises if not.
 
         Args:
-            lengths: Whether lengths are counted; without, the manifest says what is known of the shards alone.
+            lengths: Whether lengths are counted. If not, the manifest holds only facts of the shards.
 
         Raises:
             SourceError: A shard cannot be read, the manifest cannot be written, or many processes run.
@@ -156,11 +156,11 @@ class ArrayRecordSource:
 
     @property
     def parse(self) -> Callable[[bytes], Record]:
-        """From a record's bytes to a document."""
+        """Turns a record's bytes into a document."""
         return self._parse
 
     def parsed_by(self, parse: Callable[[bytes], Record]) -> ArrayRecordSource:
-        """The same open files, with records parsed by something else.
+        """Returns a source of the same open files whose records another function parses.
 
         Raises:
             PipelineError: ``parse`` has no name that lasts.
@@ -192,9 +192,7 @@ class ArrayRecordSource:
         self.__dict__.pop("_lengths", None)
         self._facts = facts
         self._first_record = offsets_of(np.array([known.records for known in facts], np.int64))  # int64[n_files + 1]
-        self._files = OpenShards(
-            self._index.paths, facts, f"If it was written anew, count it again. {self._advice()}"
-        )
+        self._files = OpenShards(self._index.paths, facts, f"If it was rewritten, count it again. {self._advice()}")
 
     @cached_property
     def _lengths(self) -> PlacedLengths:
@@ -230,7 +228,7 @@ class ArrayRecordSource:
         return to_lengths(np.concatenate(found), self._index.paths[number])
 
     def _advice(self) -> str:
-        """How the index of this source is built."""
+        """Says how to build the index of this source."""
         parse, module = self._parse, module_name(getattr(self._parse, "__module__", "__main__"))
         options: list[str] = []
         if parse is not parse_int32_tokens:
@@ -272,7 +270,7 @@ class ArrayRecordSource:
                     warn_of_wider_tokens(found, str(self._index.paths[self._shard_of(int(indices[0]))]))
                 return found
         except RecordError:
-            pass  # One of them is bad: parse one by one, to be able to say which.
+            pass  # One of them is bad. Parsing one by one tells which.
         documents: list[Document] = []
         for record, index in zip(records, indices.tolist(), strict=True):
             try:

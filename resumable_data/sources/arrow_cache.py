@@ -1,4 +1,4 @@
-"""Files converted to Arrow, once a host, in the cache of ``datasets``."""
+"""Converts files to Arrow, once a machine, in the cache of ``datasets``."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _PLACES_FILE = "places.json"
 
 
 def convert_column(files: ColumnFiles, cache_dir: epath.PathLike | None) -> tuple[Arrow, FilePlaces]:
-    """Maps a ``datasets.Dataset`` of one column from the cache, and first adds it if it is missing.
+    """Maps a ``datasets.Dataset`` of one column from the cache. If it is not there, it is converted first.
 
     Returns:
-        The dataset, and where its records stand in the files.
+        The dataset, and the places of its records in the files.
 
     Raises:
         SourceError: A file cannot be read, or the cache cannot be written.
@@ -44,7 +44,7 @@ def convert_column(files: ColumnFiles, cache_dir: epath.PathLike | None) -> tupl
 
 
 def convert_whole(files: Sequence[epath.Path], kind: str, cache_dir: epath.PathLike | None) -> Arrow:
-    """A ``datasets.Dataset`` of all columns, as ``datasets`` converts them.
+    """Maps a ``datasets.Dataset`` of all columns, as ``datasets`` converts them.
 
     Raises:
         SourceError: A file cannot be read, or the cache cannot be written.
@@ -52,7 +52,7 @@ def convert_whole(files: Sequence[epath.Path], kind: str, cache_dir: epath.PathL
     folder = cache_folder(files, cache_dir, "", kind)
     read = getattr(import_module("datasets").Dataset, f"from_{kind}")
     settings = {"encoding": "utf-8-sig"} if kind == "text" else {}  # without a byte order mark
-    # Brackets in the name of a folder are not a pattern.
+    # Brackets in a folder's name must not be read as a pattern.
     escaped = [glob.escape(os.fspath(file)) for file in files]
     try:
         return read(escaped, cache_dir=os.fspath(folder), **settings)
@@ -66,10 +66,10 @@ def convert_whole(files: Sequence[epath.Path], kind: str, cache_dir: epath.PathL
 
 
 def cache_folder(files: Sequence[epath.Path], cache_dir: epath.PathLike | None, *settings: str) -> epath.Path:
-    """The folder for these files as they are now.
+    """Makes the cache folder for these files as they are now.
 
-    ``datasets`` takes a file for the same as long as its path, size and time are, and what it has unpacked even when
-    these have changed; so each content gets a folder of its own.
+    ``datasets`` compares files by path, size and time only, and does not compare unpacked files at all. So each
+    content gets its own folder.
 
     Raises:
         SourceError: A file cannot be read, or the folder cannot be made.
@@ -86,7 +86,7 @@ def cache_folder(files: Sequence[epath.Path], cache_dir: epath.PathLike | None, 
 
 
 def _locked(folder: epath.Path) -> Arrow:
-    """Keeps other processes of this host from converting the same files meanwhile."""
+    """Locks the folder, so that no other process of this machine converts the same files meanwhile."""
     return import_module("filelock").FileLock(os.fspath(folder / "lock"))
 
 

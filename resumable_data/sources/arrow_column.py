@@ -1,7 +1,7 @@
 """An Arrow column as the memory it lies in, so that records of any chunk are found with one gather.
 
-A dataset of millions of records has thousands of chunks, and a shuffled read hits most of them; one Arrow call a
-chunk would cost more than the records. Arrow's own ``take`` joins all chunks first, which copies the whole column.
+A dataset of millions of records has thousands of chunks, and a shuffled read hits most of them. One Arrow call a
+chunk would cost more than the records. Arrow's own ``take`` first joins all chunks, which copies the whole column.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Layout:
     """How the values of a column's records lie in memory.
 
     Attributes:
-        offset_width: Bytes of an offset, or 0 where every record has the same number of values.
+        offset_width: Bytes of an offset, or 0 if every record has the same number of values.
         fixed_length: That number of values.
         item_bits: Bits of a value.
-        nested: Whether the values are an Arrow array of their own, which may have nulls.
+        nested: Whether the values are a separate Arrow array, which may have nulls.
     """
 
     offset_width: int
@@ -40,7 +40,7 @@ class Layout:
 
 
 def layout_of(arrow_type: Arrow) -> Layout | None:
-    """The layout of an Arrow type whose records are integers, text, bytes, or lists of integers; None for others."""
+    """Returns the layout of a type whose records are integers, text, bytes or lists of integers; None for others."""
     types: Any = import_module("pyarrow").types
     if types.is_string(arrow_type) or types.is_binary(arrow_type):
         return Layout(4, 0, 8, nested=False)
@@ -53,7 +53,7 @@ def layout_of(arrow_type: Arrow) -> Layout | None:
 
 
 def list_layout_of(arrow_type: Arrow) -> Layout | None:
-    """The layout of an Arrow type whose records are lists of integers, floats or bools; None for others."""
+    """Returns the layout of a type whose records are lists of integers, floats or bools; None for others."""
     types: Any = import_module("pyarrow").types
     width = 4 if types.is_list(arrow_type) else 8 if types.is_large_list(arrow_type) else 0
     fixed = bool(types.is_fixed_size_list(arrow_type))
@@ -66,7 +66,7 @@ def list_layout_of(arrow_type: Arrow) -> Layout | None:
 
 
 def plain_type(arrow_type: Arrow) -> Arrow:
-    """The type that says the same with one array of values in memory: strings for views and dictionaries of them.
+    """Returns the type that stores the same in one array of values: strings for views and dictionaries of strings.
 
     >>> import pyarrow
     >>> plain_type(pyarrow.string_view()), plain_type(pyarrow.list_view(pyarrow.int32()))
@@ -92,7 +92,7 @@ def plain_type(arrow_type: Arrow) -> Arrow:
 
 
 def to_plain(column: Arrow) -> Arrow:
-    """An Arrow array, or a column in chunks, in the plain type of its own; the same one where it is that already."""
+    """Casts an Arrow array, or a column in chunks, to its plain type; returns it as it is if it has that type."""
     pa: Any = import_module("pyarrow")
     plain = plain_type(column.type)
     if plain == column.type:
@@ -130,8 +130,8 @@ class _Chunk(NamedTuple):
         values: Bit of value 0.
         capacity: Number of values from there on.
         size: Number of values that belong to records.
-        valid: Bit that says whether the first record is valid, or ``_NOWHERE`` where all are.
-        value_valid: The same of value 0.
+        valid: Bit that says whether the first record is valid, or ``_NOWHERE`` if all are.
+        value_valid: The same for value 0.
     """
 
     rows: int
@@ -149,7 +149,7 @@ class ArrowColumn:
     Args:
         column: The ``pyarrow.ChunkedArray``.
         layout: Its layout, from ``layout_of``.
-        name: What errors call it.
+        name: Its name in errors.
 
     >>> import pyarrow
     >>> column = pyarrow.chunked_array([pyarrow.array(["a", "bcd"]), pyarrow.array(["", "é"])])
@@ -166,7 +166,7 @@ class ArrowColumn:
         buffers = [buffer for chunk in chunks for buffer in chunk.buffers() if buffer is not None and buffer.size]
         low = min((buffer.address for buffer in buffers), default=_PAGE) // _PAGE * _PAGE
         high = max((buffer.address + buffer.size for buffer in buffers), default=low)
-        # One array from the first buffer to the last, whatever lies between them: only places in buffers are read.
+        # One array from the first buffer to the last. Only places in buffers are read, never what lies between.
         span: Any = import_module("pyarrow").foreign_buffer(low, high - low, base=buffers)
         self._view = memoryview(span)
         self._bytes: npt.NDArray[np.uint8] = np.frombuffer(span, np.uint8)
@@ -182,7 +182,7 @@ class ArrowColumn:
         return int(self._first_row[-1])
 
     def extents(self, rows: Int64Array) -> Extents:
-        """Where the records at int64[n] rows lie.
+        """Finds where the records at int64[n] rows lie.
 
         Raises:
             SourceError: An offset points outside its chunk.
@@ -192,7 +192,7 @@ class ArrowColumn:
         return Extents(starts >> 3, (starts + lengths * bits) >> 3, lengths)
 
     def _located(self, rows: Int64Array) -> tuple[Int64Array, Int64Array]:
-        """The bit at which each record begins, and its number of values."""
+        """Finds the bit at which each record begins, and its number of values."""
         chunk, within = self._find(rows)
         firsts, lengths = self._firsts(chunk, within)
         if not self._layout.fixed_length:
@@ -205,7 +205,7 @@ class ArrowColumn:
         return self._values[chunk] + firsts * self._layout.item_bits, lengths
 
     def invalid(self, rows: Int64Array) -> BoolArray:
-        """Which of the records at int64[n] rows are null, or have a null among their values."""
+        """Tells which records at int64[n] rows are null, or have a null among their values: bool[n]."""
         invalid = np.zeros(len(rows), np.bool_)
         if not self._has_nulls:
             return invalid
@@ -220,19 +220,19 @@ class ArrowColumn:
         return invalid
 
     def pieces(self, extents: Extents) -> Iterator[memoryview]:
-        """The bytes of each record, not copied."""
+        """Yields the bytes of each record without copying them."""
         self._fault_in(extents)
         view = self._view
         for start, stop in zip(extents.starts.tolist(), extents.stops.tolist(), strict=True):
             yield view[start:stop]
 
     def spaced(self, extents: Extents, dtype: str) -> AnyArray:
-        """The values of records, for which ``dtype`` is NumPy's name, with a 0 after each record's."""
+        """Returns the values of records as NumPy's ``dtype``, with a 0 after each record."""
         gap = bytes(np.dtype(dtype).itemsize)
         return np.frombuffer(bytearray(gap).join([*self.pieces(extents), b""]), dtype)
 
     def spaced_bools(self, rows: Int64Array) -> tuple[BoolArray, Int64Array]:
-        """The values of a column of lists of bools at int64[n] rows, False after each record's; and their lengths.
+        """Returns a column's lists of bools at int64[n] rows, False after each record; and their lengths.
 
         Raises:
             SourceError: An offset points outside its chunk.
@@ -243,7 +243,7 @@ class ArrowColumn:
         return values, lengths
 
     def integers(self, rows: Int64Array, dtype: str) -> AnyArray:
-        """The values of a column of integers at int64[n] rows, for which ``dtype`` is NumPy's name."""
+        """Returns the values of a column of integers at int64[n] rows as NumPy's ``dtype``."""
         return self._at(self.extents(rows).starts, dtype)
 
     def _find(self, rows: Int64Array) -> tuple[Int64Array, Int64Array]:
@@ -251,7 +251,7 @@ class ArrowColumn:
         return chunk, rows - self._first_row[chunk]
 
     def _firsts(self, chunk: Int64Array, within: Int64Array) -> tuple[Int64Array, Int64Array]:
-        """First value of each record, counted in its chunk, and the number of values."""
+        """Returns the first value of each record, counted in its chunk, and the number of values."""
         width = self._layout.offset_width
         if not width:
             length = self._layout.fixed_length
@@ -262,7 +262,7 @@ class ArrowColumn:
         return firsts, self._at(at + width, dtype) - firsts
 
     def _at(self, places: Int64Array, dtype: str) -> AnyArray:
-        """Numbers at int64[n] bytes of the memory, aligned or not."""
+        """Returns the numbers at int64[n] bytes of the memory, aligned or not."""
         if not len(places):
             return np.zeros(0, dtype)
         size = len(self._bytes) - np.dtype(dtype).itemsize + 1
@@ -274,8 +274,7 @@ class ArrowColumn:
     def _fault_in(self, extents: Extents) -> None:
         """Touches every page that is about to be read.
 
-        Pages that are not in memory yet are read from the disk here, where NumPy has let go of the interpreter's
-        lock, so that other threads go on meanwhile.
+        NumPy releases the interpreter's lock here. So other threads go on while the disk is read.
         """
         firsts = extents.starts // _PAGE
         counts = np.where(extents.lengths > 0, (extents.stops - 1) // _PAGE - firsts + 1, 0)

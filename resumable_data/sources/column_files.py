@@ -44,7 +44,7 @@ class _Chunk(NamedTuple):
 
     Attributes:
         lines: The lines.
-        made: Whether they are made of the items of a list.
+        made: Whether they were made from the items of a list.
     """
 
     lines: bytes
@@ -66,15 +66,15 @@ class ColumnFiles:
     kind: str
 
     def type(self) -> Arrow:
-        """The Arrow type that the column gets, which suits all files.
+        """Finds the Arrow type of the column that suits all files.
 
         Raises:
-            SourceError: A file cannot be read, or has no such column or one of another type.
+            SourceError: A file cannot be read, does not have the column, or has it with another type.
         """
         return {"parquet": self._parquet_type, "json": self._json_type, "text": self._text_type}[self.kind]()
 
     def pieces(self, target: Arrow) -> Iterator[tuple[int, Piece]]:
-        """The column in pieces, each with the number of its file.
+        """Yields the column in pieces, each with the number of its file.
 
         Args:
             target: The Arrow type that it gets.
@@ -111,7 +111,7 @@ class ColumnFiles:
         return together.types[0]
 
     def _json_type(self) -> Arrow:
-        """The type of the first value that is text, or a list of integers."""
+        """Returns the type of the first value that is text or a list of integers."""
         pa: Any = import_module("pyarrow")
         for file in self.files:
             chunks = _json_chunks(file)
@@ -120,7 +120,7 @@ class ColumnFiles:
                     return pa.list_(pa.int64()) if found == "tokens" else pa.string()
         keys = self._reading(self.files[0], lambda: _json_keys(self.files[0]))
         if self.column in keys:
-            # What they hold instead is an error that names a file.
+            # If they hold something else, reading fails with an error that names the file.
             for _ in self.pieces(pa.string()):
                 pass
             raise SourceError(f"{self.files[0].name}: column {self.column!r} is null in every record of every file")
@@ -162,7 +162,7 @@ def _json_array(lines: bytes, column: str, target: Arrow) -> Arrow:
     pa, reader = import_module("pyarrow"), import_module("pyarrow.json")
     return reader.read_json(
         io.BytesIO(lines),
-        # Of one block: a record cannot lie on the border of two.
+        # One block, because a record cannot cross the border of two.
         read_options=reader.ReadOptions(use_threads=False, block_size=len(lines) + 1),
         parse_options=reader.ParseOptions(
             explicit_schema=pa.schema({column: target}), unexpected_field_behavior="ignore"
@@ -171,7 +171,7 @@ def _json_array(lines: bytes, column: str, target: Arrow) -> Arrow:
 
 
 def _json_chunks(file: epath.Path) -> Iterator[_Chunk]:
-    """Whole lines of a file."""
+    """Yields whole lines of a file."""
     with open_file(file) as opened:
         chunk = opened.read(_CHUNK_BYTES)
         if chunk.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
@@ -184,7 +184,7 @@ def _json_chunks(file: epath.Path) -> Iterator[_Chunk]:
 
 
 def _json_keys(file: epath.Path) -> list[str]:
-    """The keys of the first record."""
+    """Returns the keys of the first record."""
     lines = next((chunk.lines for chunk in _json_chunks(file)), b"{}")
     return list(json.loads(lines.decode("utf-8-sig").lstrip().splitlines()[0]))
 

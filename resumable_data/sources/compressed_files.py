@@ -15,7 +15,7 @@ _GZIP, _BZIP2, _XZ, _ZSTANDARD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb
 
 
 def open_file(path: epath.Path) -> BinaryIO:
-    """Opens a file, decompressed if its first bytes are those of gzip, bzip2, xz or zstandard.
+    """Opens a file, and decompresses it if its first bytes are those of gzip, bzip2, xz or zstandard.
 
     Raises:
         OSError: It cannot be opened.

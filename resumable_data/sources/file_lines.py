@@ -1,4 +1,4 @@
-"""Lines of files of text or JSON, the last of which may be lost."""
+"""Lines of text or JSON files. A file that is cut short gives the lines before the cut."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _CUT = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 
 
 def lines_of(file: epath.Path, json_lines: bool) -> Iterator[tuple[list[bytes], str | None]]:
-    """Lines of a file with their ends, many at a time; at a cut the whole lines before it, and what is wrong.
+    """Yields lines with their ends, many at a time; at a cut, the whole lines before it and what is wrong.
 
     Args:
         file: The file, compressed or not.
-        json_lines: Whether they are JSON, and so end with a line feed alone, or of text, with any end of a line.
+        json_lines: Whether they are JSON, which ends lines with a line feed only; text may have any line end.
 
     Raises:
         OSError: It cannot be read.
@@ -35,7 +35,7 @@ def lines_of(file: epath.Path, json_lines: bool) -> Iterator[tuple[list[bytes], 
         return
     rest, first = b"", True
     with open_file(file) as source:
-        # Gives what there is before a cut; ``read`` would lose it.
+        # ``read`` would lose what stands before a cut.
         read = getattr(source, "read1", source.read)
         while True:
             try:
@@ -49,7 +49,7 @@ def lines_of(file: epath.Path, json_lines: bool) -> Iterator[tuple[list[bytes], 
                 block = block.removeprefix(b"\xef\xbb\xbf")
             first = False
             block = rest + block
-            # The second half of a line's end may come with the next block.
+            # The next block may hold the second half of a line end.
             held = b"\r" if block.endswith(b"\r") and not json_lines else b""
             block = block.removesuffix(held)
             if not json_lines:
@@ -62,7 +62,7 @@ def lines_of(file: epath.Path, json_lines: bool) -> Iterator[tuple[list[bytes], 
 
 
 def items_of(file: epath.Path) -> list[bytes] | None:
-    """The items of a JSON file that holds one list, each as a line; None for other files.
+    """Reads the items of a JSON file that holds one list, each as a line; returns None for other files.
 
     Raises:
         OSError: It cannot be read.
@@ -79,7 +79,7 @@ def items_of(file: epath.Path) -> list[bytes] | None:
 
 
 def json_lines(file: epath.Path) -> Iterator[list[bytes]]:
-    """Lines of a JSON file, or the items of its list, many at a time, up to a cut.
+    """Yields the lines of a JSON file, or the items of its list, many at a time, up to a cut.
 
     Raises:
         OSError: It cannot be read.
@@ -92,7 +92,7 @@ def json_lines(file: epath.Path) -> Iterator[list[bytes]]:
 
 
 def first_type(lines: Iterable[bytes], column: str) -> Literal["text", "tokens"] | None:
-    """What the first value among lines of JSON is that is text or a list of integers, whatever the others are.
+    """Returns the type of the first value in JSON lines that is text or a list of integers; others do not count.
 
     >>> first_type([b'{"text": 5}', b"oops", b'{"text": "one"}', b'{"text": [1]}'], "text")
     'text'

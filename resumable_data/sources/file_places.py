@@ -1,4 +1,4 @@
-"""The places of records in files."""
+"""The places of records in their files."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from resumable_data.sources.file_lines import lines_of
 
 @dataclass(frozen=True)
 class FilePlaces:
-    """The place of each record of files.
+    """The place of each record in its file.
 
     Attributes:
         files: The files, in the order of their records.
-        records: Number of records of each.
+        records: How many records each has.
         blanks: Whether each has blank lines, which are not records; None if records are not lines.
     """
 
@@ -31,7 +31,7 @@ class FilePlaces:
     blanks: Sequence[bool | None]
 
     def name(self, record: int) -> str:
-        """The file of a record, and its line, or where it has none its number in the file, from 0.
+        """Names the file of a record, and its line. A record without a line has its number in the file, from 0.
 
         >>> places = FilePlaces([epath.Path("a.txt"), epath.Path("b.parquet")], [2, 5], [False, None])
         >>> places.name(1), places.name(4)
@@ -42,7 +42,7 @@ class FilePlaces:
         return f"{self.files[number]}, {f'record {within}' if line is None else f'line {line}'}"
 
     def file(self, record: int) -> str:
-        """The file of a record.
+        """Returns the file of a record.
 
         >>> FilePlaces([epath.Path("a.txt"), epath.Path("b.parquet")], [2, 5], [False, None]).file(4)
         'b.parquet'
@@ -59,13 +59,13 @@ class FilePlaces:
         return self._line(*self._place(record))
 
     def _place(self, record: int) -> tuple[int, int]:
-        """The number of a record's file, and of the record in it, both from 0."""
+        """Finds the number of a record's file, and of the record in it, both from 0."""
         number = bisect_right(self._ends, record)
         return number, record - self._ends[number] + self.records[number]
 
     @cached_property
     def _ends(self) -> list[int]:
-        """Number of records up to the end of each file."""
+        """The number of records up to the end of each file."""
         return list(accumulate(self.records))
 
     def _line(self, number: int, within: int) -> int | None:
@@ -82,6 +82,6 @@ class FilePlaces:
 
 @lru_cache(maxsize=8)
 def _numbers_of_lines(file: epath.Path) -> npt.NDArray[np.uint32]:
-    """The numbers, from 1, of the lines of JSON that are not blank."""
+    """Returns the numbers, from 1, of the JSON lines that are not blank."""
     filled = [bool(line.strip()) for lines, _ in lines_of(file, json_lines=True) for line in lines]
     return (np.flatnonzero(filled) + 1).astype(np.uint32)

@@ -16,7 +16,7 @@ from resumable_data.sources.retries import is_of_storage
 from resumable_data.sources.source import RandomAccess, check_indices, digests_or_bad, evenly_spaced
 
 _SAMPLED_RECORDS = 1024
-# Grain gives what repeats for ever a length of about 2**63; stages after the repeat divide it.
+# An endless repeat of Grain has a length of about 2**63, and later stages divide it.
 _ENDLESS = 2**48
 _BATCHED_READS = ("__getitems__", "_getitems")
 
@@ -24,19 +24,19 @@ _BATCHED_READS = ("__getitems__", "_getitems")
 class GrainSource:
     """A ``grain.MapDataset``, or any object with ``len`` and ``[index]``, such as Grain's data sources.
 
-    What the dataset does to its records belongs to the source: its length is the epoch, and its own shuffle is
-    the order of the records. Where ``__getitems__`` is offered, hundreds of records are read in one call, so
-    pass a data source itself rather than ``MapDataset.source`` of it, which reads one by one.
+    The dataset's own stages belong to the source: its length is the epoch, and its shuffle is the order of the
+    records. An object with ``__getitems__`` reads hundreds of records in one call. So pass a data source itself,
+    not ``MapDataset.source`` of it, which reads one by one.
 
     Args:
         source: The records, of any kind.
-        lengths: Tokens of each record, int[n], where they are known; documents need them to be packed.
-        fingerprint: What the content counts by instead of sampled records. Change it whenever they change.
-        name: What error messages call this source.
+        lengths: Number of tokens of each record, int[n], if it is known. With it, packing plans without reading.
+        fingerprint: Stands for the content instead of sampled records. Change it whenever the records change.
+        name: The name of this source in error messages.
 
     Raises:
-        PipelineError: ``source`` has no random access, or ``lengths`` are not one natural number a record.
-        SourceError: There are no records, or endlessly many.
+        PipelineError: ``source`` has no random access, or ``lengths`` is not one natural number a record.
+        SourceError: There are no records, or they never end.
 
     >>> import numpy as np
     >>> source = GrainSource(range(10, 20), lengths=[1] * 10)
@@ -85,14 +85,14 @@ class GrainSource:
 
     @property
     def reads_together(self) -> bool:
-        """Whether the source reads many records in one call; Grain's own datasets have one that reads one by one."""
+        """Whether the source reads many records in one call. The call of Grain's own datasets reads one by one."""
         return hasattr(self._source, "__getitems__")
 
     def read(self, indices: Int64Array) -> list[Record]:
-        """Records at int64[n] indices.
+        """Reads the records at int64[n] indices.
 
         Raises:
-            RecordError: A record is bad, or None, which is how Grain leaves one out.
+            RecordError: A record is bad. So is None, which Grain gives for a record that a filter drops.
             SourceError: The storage fails.
         """
         check_indices(indices, len(self), repr(self))
@@ -103,13 +103,13 @@ class GrainSource:
         for index, record in zip(wanted, records, strict=True):
             if record is None:
                 raise RecordError(
-                    f"{self!r}, record {index} is None, which is how Grain's filter leaves a record out. Take the "
-                    "filter out of the Grain dataset, or let its source have the wanted records alone"
+                    f"{self!r}, record {index} is None, because a filter of Grain dropped it. Take the "
+                    "filter out of the Grain dataset, or let its source hold only the wanted records"
                 )
         return records
 
     def fingerprint(self) -> str:
-        """Digest of the record count, of up to 1,024 records, spread evenly, and of the lengths given.
+        """Digests the record count, up to 1,024 records spread evenly, and the given lengths.
 
         A bad record counts as one.
 
@@ -127,13 +127,13 @@ class GrainSource:
         return digest("grain", str(len(self)), lengths, *contents)
 
     def lengths(self, indices: Int64Array) -> Int64Array:
-        """The lengths that were given of int64[n] records: int64[n]."""
+        """Returns the given lengths of int64[n] records: int64[n]."""
         check_indices(indices, len(self), repr(self))
         assert self._known_lengths is not None
         return self._known_lengths[indices]
 
     def _read_together(self, indices: list[int]) -> list[Record] | None:
-        """All records in one call; None where the source has none for this, or where it fails."""
+        """Reads all records in one call; returns None if the source has no such call, or if the call fails."""
         read_many = next(
             (getattr(self._source, name) for name in _BATCHED_READS if hasattr(self._source, name)), None
         )
@@ -142,7 +142,7 @@ class GrainSource:
         try:
             records = list(cast(Callable[[list[int]], Sequence[Record]], read_many)(indices))
         except Exception:
-            return None  # Read one by one, to be able to say which.
+            return None  # Reading one by one tells which is bad.
         if len(records) != len(indices):
             raise SourceError(f"{self!r} gave {len(records)} records where {len(indices)} were asked for")
         return records

@@ -39,16 +39,16 @@ class HuggingFaceSource:
     UTF-8, gives strings. Without ``column`` a record is a dictionary of Python values, as ``dataset[index]`` is; rows
     that take ``fields`` of it read the columns of tokens and fields alone, from Arrow's memory, if no stage before
     them needs the dictionaries. The dataset may be sharded, concatenated, selected from, sorted or shuffled: records
-    come in its order.
+    come in the dataset's order.
 
-    The content counts by the records themselves: their number, their size, and a sample. The dataset's own
-    fingerprint has no part in it, because it changes with the folder and the time of the files, and stays where a
-    saved dataset's files are replaced.
+    The fingerprint covers the records themselves: their number, their size, and a sample. The dataset's own
+    fingerprint is not used: it changes with the folder and the time of the files, and does not change if the files
+    of a saved dataset are replaced.
 
     Args:
         dataset: One split, with random access and without a transform of its own.
         column: The column that holds the documents; None for whole records.
-        name: What error messages call this source.
+        name: The name of this source in error messages.
 
     Raises:
         PipelineError: It is not such a dataset, or the package ``datasets`` is not installed.
@@ -87,18 +87,18 @@ class HuggingFaceSource:
         """Opens Parquet, JSON Lines or text files, compressed or not.
 
         A text file has one column, ``text``, and a record a line. The files are converted to Arrow in the cache of
-        ``datasets``, once a host, and mapped into memory. Of other columns than the named one nothing is read.
+        ``datasets``, once a machine, and mapped into memory. Columns other than the named one are not read.
 
         Args:
-            paths: A glob pattern, a file, or a list of either, all of one kind. The files of a pattern come in
+            paths: A glob pattern, a file, or a list of these, all of one kind. The files of a pattern come in
                 natural order (``part_10`` after ``part_2``); a list keeps its own.
             column: As in the class.
             cache_dir: Where the Arrow files lie; in the cache of ``datasets`` by default.
 
-        A line that does not parse, or has no text or list of integers in the column, is a bad record, and so is what
-        is lost where a compressed file is cut short, or a file is empty among others: a warning counts them, and each
-        is an error when it is read, unless ``skip_bad_records`` leaves it out. So is a null. The first text or list
-        in the column decides which of them all have to be.
+        A line is a bad record if it does not parse, or if the column holds neither text nor a list of integers. The
+        lost end of a compressed file that is cut short counts as one bad record, and so does an empty file among
+        others. A warning counts the bad records. Reading one is an error, unless ``skip_bad_records`` leaves it out.
+        A null is a bad record too. The first text or list in the column decides which of the two all have to be.
 
         Raises:
             SourceError: A file is missing, damaged, or of another kind, none has a record, or the cache cannot be
@@ -153,12 +153,12 @@ class HuggingFaceSource:
         return f"{self._name}{column} ({len(self)} records)"
 
     def __reduce__(self) -> tuple[object, ...]:
-        # What is known of the memory holds in this process alone.
+        # Facts about the memory hold only in this process.
         records = FileRecords(self._dataset, self._bad, self._places)
         return HuggingFaceSource._of_files, (records, self._column, self._name)
 
     def read(self, indices: Int64Array) -> Sequence[Record]:
-        """Records at int64[n] indices: a ``Ragged`` of tokens, or a list of texts or dictionaries.
+        """Reads the records at int64[n] indices: a ``Ragged`` of tokens, or a list of texts or dictionaries.
 
         Raises:
             RecordError: A record is null, is not UTF-8 text, or holds a token that int32 cannot.
@@ -176,10 +176,9 @@ class HuggingFaceSource:
         return None if self._places is None else self._places.line(index)
 
     def fingerprint(self) -> str:
-        """Digest of the record count, of the total length, and of up to 1,024 records, spread evenly.
+        """Digests the record count, the total length, and up to 1,024 records spread evenly.
 
-        The same records have the same fingerprint, whatever files, chunks and integer types they lie in. A bad record
-        counts as one.
+        Files, chunks and integer types do not change the fingerprint of the same records. A bad record counts as bad.
         """
         digests = digests_or_bad(evenly_spaced(len(self), _SAMPLED_RECORDS), self._digests)
         return digest("hugging-face", str(len(self)), str(self._total_length()), *digests)
@@ -194,7 +193,7 @@ class HuggingFaceSource:
         return isinstance(self._records, TokenRecords)
 
     def lengths(self, indices: Int64Array) -> Int64Array:
-        """Tokens of each record, int64[n], from the Arrow offsets.
+        """Returns the number of tokens of each record, int64[n], from the Arrow offsets.
 
         Raises:
             RecordError: A record is null.
@@ -204,7 +203,7 @@ class HuggingFaceSource:
         return records.lengths(self._rows_at(indices), lambda place: self._name_of(int(indices[place])))
 
     def read_columns(self, indices: Int64Array, names: Sequence[str]) -> Mapping[str, Column] | None:
-        """Columns of lists of numbers from Arrow's memory.
+        """Reads columns of lists of numbers from Arrow's memory.
 
         Returns:
             None if records are not mappings that are stored as they are read, or if a column holds something else or
@@ -221,7 +220,7 @@ class HuggingFaceSource:
         return indices if self._rows is None else self._rows.integers(indices, "u8").astype(np.int64)
 
     def _refuse_bad(self, indices: Int64Array) -> None:
-        """Raises RecordError where one of the records stands for a line that is bad."""
+        """Raises RecordError if one of the records stands for a bad line."""
         for index in indices.tolist() if self._bad else ():
             if index in self._bad:
                 raise RecordError(f"{self!r}, record {index} is bad: {self._bad[index]}")
@@ -231,7 +230,7 @@ class HuggingFaceSource:
         return f"{self!r}, record {index}{place}"
 
     def _total_length(self) -> int:
-        """Tokens or bytes of all records; 0 for whole records."""
+        """Returns the number of tokens or bytes of all records; 0 for whole records."""
         column = self._records.column
         if column is None:
             return 0
@@ -245,7 +244,7 @@ class HuggingFaceSource:
 
 
 def _row_mapping(dataset: HuggingFace, name: str) -> ArrowColumn | None:
-    """Rows of the table at the dataset's indices, where they differ, as ``select`` and ``shuffle`` leave them."""
+    """Returns the table's row for each index, if ``select`` or ``shuffle`` made them differ."""
     mapping = row_mapping_of(dataset)
     if mapping is None:
         return None

@@ -18,15 +18,15 @@ class _Numbers:
     """A column of lists of numbers.
 
     Attributes:
-        memory: Where they lie.
-        dtype: NumPy's name of them.
+        memory: Their place in memory.
+        dtype: NumPy's name of their type.
     """
 
     memory: ArrowColumn
     dtype: str
 
     def read(self, rows: Int64Array) -> Column:
-        """The lists at int64[n] rows, of which none is null."""
+        """Reads the lists at int64[n] rows. None of them may be null."""
         if self.dtype == "bool":  # Arrow packs eight to a byte.
             return Column(*self.memory.spaced_bools(rows))
         extents = self.memory.extents(rows)
@@ -38,7 +38,7 @@ class NumberColumns:
 
     Args:
         table: The ``datasets.table.Table``.
-        name: What errors call it.
+        name: Its name in errors.
     """
 
     def __init__(self, table: Arrow, name: str) -> None:
@@ -47,7 +47,7 @@ class NumberColumns:
         self._columns: dict[str, _Numbers | None] = {}
 
     def read(self, rows: Int64Array, names: Sequence[str]) -> Mapping[str, Column] | None:
-        """The lists at int64[n] rows, by column; None where there is another thing than lists of numbers.
+        """Reads the lists at int64[n] rows, by column; returns None if a column does not hold lists of numbers.
 
         Raises:
             SourceError: The Arrow data is damaged.

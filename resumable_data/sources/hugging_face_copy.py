@@ -1,4 +1,4 @@
-"""Copies of streamed Hugging Face datasets: each reader has a position of its own, and all else is shared."""
+"""Copies of streamed Hugging Face datasets: each reader has its own position and shares everything else."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from resumable_data.opaque import HuggingFace
 
 
 def own_copy(dataset: HuggingFace, name: str) -> HuggingFace:
-    """A dataset with a position of its own, which shares functions, files and whatever else users put into it.
+    """Copies a dataset, so that it has its own position and shares functions, files and all else of the user.
 
     An object that does not keep its position in a graph of nodes is copied whole.
 
     Args:
         dataset: A ``datasets.IterableDataset``, or another object with ``state_dict`` and ``load_state_dict``.
-        name: What an error calls it.
+        name: Its name in errors.
 
     Raises:
-        PipelineError: An object without a graph cannot be copied.
+        PipelineError: The dataset has no graph of nodes and cannot be copied.
     """
     if not has_graph(dataset):
         try:

@@ -1,4 +1,4 @@
-"""Files as a Hugging Face dataset: what is wrong with their records, and where these stand."""
+"""Opens files as a Hugging Face dataset, with the bad records and the places of all records."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class FileRecords:
 
     Attributes:
         dataset: A ``datasets.Dataset`` of them.
-        bad: What is wrong with those that are bad, and where they stand, by their number.
-        places: Where the records stand; None where that is not known.
+        bad: From the number of a bad record to what is wrong with it, and where.
+        places: The places of the records; None if they are not known.
     """
 
     dataset: HuggingFace
@@ -39,7 +39,7 @@ class FileRecords:
 
 
 def open_files(files: Sequence[epath.Path], column: str | None, cache_dir: epath.PathLike | None) -> FileRecords:
-    """The records of files of one kind, which are converted where they are not in the cache.
+    """Opens the records of files of one kind. Files that are not in the cache are converted.
 
     Args:
         files: The files, in the order of their records.
@@ -77,7 +77,7 @@ def open_files(files: Sequence[epath.Path], column: str | None, cache_dir: epath
 
 
 def _line_kind(files: Sequence[epath.Path], kind: str, column: str | None) -> LineKind | None:
-    """What is to be found in lines some of which are bad; None where no line holds it.
+    """Finds what lines should hold, in files that have bad ones; returns None if no line holds it.
 
     Raises:
         SourceError: A file cannot be read at all.
@@ -95,20 +95,20 @@ def _line_kind(files: Sequence[epath.Path], kind: str, column: str | None) -> Li
 
 
 def _kind_of(files: Sequence[epath.Path]) -> str:
-    """What all the files are: ``parquet``, ``json`` or ``text``."""
+    """Returns the one kind of all files: ``parquet``, ``json`` or ``text``."""
     suffixes = {_suffix_of(file) for file in files}
     kinds = {_KINDS.get(suffix) for suffix in suffixes}
     if len(kinds) > 1 or None in kinds:
         found = ", ".join(sorted(suffix or "without a suffix" for suffix in suffixes))
-        raise SourceError(f"files of one kind are read, out of {', '.join(_KINDS)}; these are {found}")
+        raise SourceError(f"files must be of one kind, out of {', '.join(_KINDS)}; these are {found}")
     return cast(str, kinds.pop())
 
 
 def _empty_among(files: Sequence[epath.Path], kind: str) -> list[epath.Path]:
-    """Files of lines that have no bytes.
+    """Returns the files of lines that have no bytes.
 
     Raises:
-        SourceError: A file cannot be found, or it is empty and there is no other, or of a kind that is never empty.
+        SourceError: A file cannot be found. Or it is empty, and it is the only one or of a kind that is never empty.
     """
     empty: list[epath.Path] = []
     for file in files:
@@ -124,7 +124,7 @@ def _empty_among(files: Sequence[epath.Path], kind: str) -> list[epath.Path]:
 
 
 def _suffix_of(file: epath.Path) -> str:
-    """What says the kind of a file, under that of a compression."""
+    """Returns the suffix that tells the kind of a file, without the suffix of a compression."""
     name = file.name.lower()
     for compressed in _COMPRESSED:
         name = name.removesuffix(compressed)

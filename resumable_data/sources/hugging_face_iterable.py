@@ -23,13 +23,13 @@ class HuggingFaceIterableSource:
     record occurs once an epoch is up to the dataset. It cannot be shuffled, repeated or mixed here: use the dataset's
     own methods, but for a shuffle with a buffer, whose content its state does not hold.
 
-    A record that is null is bad, and so is one on which a function of the dataset fails. ``skip_bad_records`` leaves
-    it out, unless the dataset cannot go past it, as where a function works on batches.
+    A null record is bad, and so is one on which a function of the dataset fails. ``skip_bad_records`` leaves it out,
+    unless the dataset cannot go past it: a function that works on batches loses all that follows.
 
     Args:
         dataset: A streamed split whose ``state_dict`` is complete.
         column: The column that holds the documents; None for whole records.
-        name: What error messages call this source.
+        name: The name of this source in error messages.
 
     Raises:
         PipelineError: It is not such a dataset, or is shuffled with a buffer.
@@ -68,7 +68,7 @@ class HuggingFaceIterableSource:
         )
 
     def open_at(self, state: Json) -> HuggingFaceReader:
-        """A reader at a state, or at the beginning if it is None.
+        """Opens a reader at a state, or at the beginning if it is None.
 
         Raises:
             StateError: The dataset cannot be set to this state.
@@ -77,7 +77,7 @@ class HuggingFaceIterableSource:
         return HuggingFaceReader(self._opened, state, self._column)
 
     def _opened(self, state: Json) -> HuggingFace:
-        """The dataset at a state, for one reader alone: a dataset's state is that of its latest iterator."""
+        """Opens the dataset at a state for one reader: a dataset has only the state of its latest iterator."""
         dataset = own_copy(self._dataset, self._name)
         if state is not None:
             try:
@@ -87,7 +87,7 @@ class HuggingFaceIterableSource:
         return dataset
 
     def fingerprint(self) -> str:
-        """The names and types of the columns, as far as the dataset knows them, and the column that is read."""
+        """Digests the names and types of the columns, if the dataset knows them, and the column that is read."""
         known = cast(JsonDict, self._dataset.features or {})
         features = {name: str(kind) for name, kind in known.items()}
         return digest("hugging face stream", repr(sorted(features.items())), self._column or "")
@@ -128,7 +128,7 @@ class HuggingFaceReader:
             yield record
 
     def state(self) -> Json:
-        """The dataset's own ``state_dict`` after the record read last."""
+        """Returns the dataset's own ``state_dict`` after the last record that was read."""
         return self._state
 
     def _value(self, record: Record) -> Record:
@@ -151,8 +151,8 @@ class HuggingFaceReader:
         after = self._dataset.state_dict()
         if after == self._state:
             raise RecordError(
-                f"the dataset fails: {error!r}. It does not move on after this, as it does where a map works on one "
-                "record at a time; where it is batched, or where the files cannot be parsed, all that follows is lost"
+                f"the dataset fails: {error!r}. It does not move on after this. It does if a map works on one "
+                "record at a time; if a map is batched, or the files cannot be parsed, all that follows is lost"
             ) from error
         self._dataset, self._state = self._open_at(after), after
         return BadRecord(f"is bad, the dataset fails: {error!r}")
@@ -161,7 +161,7 @@ class HuggingFaceReader:
 def _buffered_shuffle(examples: Arrow) -> int | None:
     """The buffer of a shuffle anywhere in a stream, if it holds more than one record.
 
-    ``datasets`` shows this in the classes of its iterables alone.
+    ``datasets`` shows this only in the classes of its iterables.
     """
     if examples is None:
         return None

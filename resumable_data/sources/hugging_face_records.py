@@ -1,4 +1,4 @@
-"""What becomes of a Hugging Face dataset's rows: tokens, text, or whole records."""
+"""Reads the rows of a Hugging Face dataset as tokens, text, or whole records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from resumable_data.system_errors import explain, is_of_system
 
 _INT32 = np.iinfo(np.int32)
 
-NameOf = Callable[[int], str]  # What an error calls the row at a place of the request.
+NameOf = Callable[[int], str]  # From a place of the request to the row's name in errors.
 
 
 class Records(Protocol):
@@ -30,11 +30,11 @@ class Records(Protocol):
         ...
 
     def read(self, rows: Int64Array, name: NameOf) -> Sequence[Record]:
-        """The records at int64[n] rows."""
+        """Reads the records at int64[n] rows."""
         ...
 
     def digests(self, rows: Int64Array, name: NameOf) -> list[str]:
-        """A digest of each record's content."""
+        """Digests the content of each record."""
         ...
 
 
@@ -51,18 +51,18 @@ class TokenRecords:
     dtype: str
 
     def read(self, rows: Int64Array, name: NameOf) -> Ragged:
-        """Tokens of the records, with a free cell after each."""
+        """Reads the tokens of the records, with a free cell after each."""
         extents = _valid_extents(self.column, rows, name)
         values = self.column.spaced(extents, self.dtype)
         starts = offsets_of(extents.lengths + 1)[:-1]
         return Ragged(self._as_int32(values, starts, name), starts, extents.lengths, spare=1)
 
     def lengths(self, rows: Int64Array, name: NameOf) -> Int64Array:
-        """Tokens of each record, from the Arrow offsets."""
+        """Returns the number of tokens of each record, from the Arrow offsets."""
         return _valid_extents(self.column, rows, name).lengths
 
     def digests(self, rows: Int64Array, name: NameOf) -> list[str]:
-        """Of each record's int32 tokens."""
+        """Digests each record's int32 tokens."""
         return [content_digest(tokens.astype("<i4")) for tokens in self.read(rows, name)]
 
     def _as_int32(self, values: AnyArray, starts: Int64Array, name: NameOf) -> Int32Array:
@@ -84,7 +84,7 @@ class TextRecords:
     column: ArrowColumn
 
     def read(self, rows: Int64Array, name: NameOf) -> list[str]:
-        """The texts."""
+        """Reads the texts as Python strings."""
         extents = _valid_extents(self.column, rows, name)
         try:
             return [str(piece, "utf-8") for piece in self.column.pieces(extents)]
@@ -100,7 +100,7 @@ class TextRecords:
             raise
 
     def digests(self, rows: Int64Array, name: NameOf) -> list[str]:
-        """Of each text."""
+        """Digests each text."""
         return list(map(content_digest, self.read(rows, name)))
 
 
@@ -123,16 +123,16 @@ class WholeRecords:
 
     @property
     def decodes(self) -> bool:
-        """Whether any column is stored otherwise than it is read."""
+        """Whether a column is stored encoded, and so is not read as it is stored."""
         require_decoding = import_module("datasets.features.features").require_decoding
         return any(require_decoding(feature) for feature in self.features.values())
 
     def read(self, rows: Int64Array, name: NameOf) -> list[JsonDict]:
-        """The records, decoded."""
+        """Reads the records and decodes them."""
         try:
             return self._decoded(rows)
         except Exception:
-            for place in range(len(rows)):  # One of them is bad: read one by one, to be able to say which.
+            for place in range(len(rows)):  # One of them is bad. Reading one by one tells which.
                 try:
                     self._decoded(rows[place : place + 1])
                 except Exception as error:
@@ -142,7 +142,7 @@ class WholeRecords:
             raise
 
     def digests(self, rows: Int64Array, name: NameOf) -> list[str]:
-        """Of each record as it is stored."""
+        """Digests each record as it is stored."""
         return [content_digest(repr(record)) for record in _as_dictionaries(self._columns(rows))]
 
     def _decoded(self, rows: Int64Array) -> list[JsonDict]:
@@ -153,7 +153,7 @@ class WholeRecords:
 
 
 def records_of(dataset: HuggingFace, column: str | None, name: str) -> Records:
-    """The records of a ``datasets.Dataset``: of a column, or whole ones.
+    """Chooses how to read a ``datasets.Dataset``: one column, or whole records.
 
     Raises:
         SourceError: The column is missing, or holds neither tokens nor text.

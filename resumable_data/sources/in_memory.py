@@ -21,13 +21,13 @@ class InMemorySource:
     """A list of records, or anything with ``len`` and ``[index]`` that is cheap to index.
 
     Args:
-        records: The records; token documents are one-dimensional integer sequences. Of mappings it is not known
-            what their tokens are, nor how many.
-        name: What error messages call this source.
+        records: The records; token documents are one-dimensional integer sequences. The lengths of mappings are not
+            known.
+        name: The name of this source in error messages.
 
     Raises:
         SourceError: There are no records.
-        PipelineError: They are not a list, or anything like one.
+        PipelineError: They are not a list, nor like one.
 
     >>> source = InMemorySource([[1, 2, 3], [4, 5]])
     >>> source.read(np.array([1, 0])), source.lengths(np.array([1, 0])).tolist()
@@ -55,17 +55,17 @@ class InMemorySource:
         return f"{self._name} ({len(self)} records)"
 
     def read(self, indices: Int64Array) -> list[Record]:
-        """Reads the records at int64[n] indices."""
+        """Returns the records at int64[n] indices."""
         check_indices(indices, len(self), self._name)
         return [self._records[index] for index in indices.tolist()]
 
     @property
     def lengths_known(self) -> bool:
-        """Whether records are sequences of tokens. Of mappings it is not known what their tokens are."""
+        """Whether records are sequences of tokens; the lengths of mappings are not known."""
         return not isinstance(self._records[0], Mapping)
 
     def lengths(self, indices: Int64Array) -> Int64Array:
-        """Returns int64[n], the tokens of each record.
+        """Returns the number of tokens of each record: int64[n].
 
         Raises:
             RecordError: A record has no length.
@@ -80,6 +80,6 @@ class InMemorySource:
             raise RecordError(f"{self._name}, record {bad}: {error}; a document is a sequence of tokens") from error
 
     def fingerprint(self) -> str:
-        """Digest of the record count and of up to 1,024 records, spread evenly."""
+        """Digests the record count and up to 1,024 records, spread evenly."""
         sampled = self.read(evenly_spaced(len(self), _SAMPLED_RECORDS))
         return digest("in-memory", str(len(self)), *map(content_digest, sampled))

@@ -1,4 +1,4 @@
-"""What is known of the shards of a corpus: looked up in its manifest, and added to that."""
+"""Facts about the shards of a corpus, looked up in its manifest and added to it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from resumable_data.sources.shards import MANIFEST_SUFFIX, Listed, home_of, name
 
 _MEASURED_AT_ONCE = 8
 _LONGEST = 2**32 - 1
-# What was counted is kept every minute, or more seldom where that takes long.
+# Counts are saved every minute, or less often if saving takes long.
 _SECONDS_BETWEEN_WRITES, _WRITES_SHARE = 60.0, 20
 
 
@@ -33,8 +33,8 @@ class PlacedLengths:
     """Lengths of the documents of a source.
 
     Attributes:
-        lengths: What the manifest holds.
-        shifts: int64[n_shards], what to add to a document's number to find its place there.
+        lengths: The lengths in the manifest.
+        shifts: int64[n_shards]; a document's number plus the shift of its shard is its place there.
     """
 
     lengths: Lengths
@@ -42,7 +42,7 @@ class PlacedLengths:
 
 
 class LengthsIndex:
-    """The manifest of a corpus, and what a source asks of it.
+    """The manifest of a corpus, as a source uses it.
 
     Args:
         listed: The shards.
@@ -58,18 +58,18 @@ class LengthsIndex:
         self.path = _manifest_path(home, index_dir)
         known = self._manifest.facts
         names = {path: name_in(home, path) for path in candidates}
-        # A look at one shard finds data that was made anew; others are checked when they are first read.
+        # A look at one shard finds a corpus that was made again; other shards are checked at their first read.
         self._trusted = _holds(candidates[0], known.get(names[candidates[0]]))
         files = {path for path, name in names.items() if self._trusted and name in known}
         self.paths = [path for one in listed for path in one.files(files)]
         self.names = [names[path] for path in self.paths]
 
     def __getstate__(self) -> JsonDict:
-        # Another process maps the manifest itself, instead of being sent it.
+        # Another process maps the manifest itself; it is not sent.
         return {name: value for name, value in self.__dict__.items() if name != "_manifest"}
 
     def facts(self) -> list[ShardFacts]:
-        """What is known of each shard; those that the manifest does not know are measured.
+        """Returns the facts of each shard. A shard that the manifest does not know is measured.
 
         Raises:
             SourceError: A shard cannot be read, or holds no records.
@@ -89,7 +89,7 @@ class LengthsIndex:
             return list(bar)
 
     def lengths(self, parser: str, facts: Sequence[ShardFacts]) -> PlacedLengths | None:
-        """The lengths that a parser found; None if it has not counted all shards as they are now."""
+        """Returns the lengths that a parser found; None if it has not counted all shards as they are now."""
         if self.missing(parser, facts):
             return None
         lengths = self._manifest.lengths[parser]
@@ -98,29 +98,29 @@ class LengthsIndex:
         return PlacedLengths(lengths, starts - (np.cumsum(counts) - counts))
 
     def missing(self, parser: str, facts: Sequence[ShardFacts]) -> list[int]:
-        """The shards that a parser has not counted as they are now."""
+        """Returns the shards that a parser has not counted as they are now."""
         missing = self._missing(parser, facts)
         if missing:
-            self.__dict__.pop("_manifest", None)  # Another process may have counted them since it was read.
+            self.__dict__.pop("_manifest", None)  # Another process may have counted them meanwhile.
             missing = self._missing(parser, facts)
         return missing
 
     def build(
         self, parser: str, facts: Sequence[ShardFacts], missing: Sequence[int], count: Callable[[int], LengthArray]
     ) -> None:
-        """Counts shards and adds them to the manifest. What was counted before an error is kept.
+        """Counts shards and adds them to the manifest. An error keeps what was counted before it.
 
         Args:
             parser: The parser's name and version.
             facts: Of each shard.
             missing: The shards to count.
-            count: Gives uint32[records] for a shard.
+            count: Counts a shard: uint32[records].
 
         Raises:
             SourceError: The manifest cannot be written.
         """
         counted: dict[str, LengthArray] = {}
-        # The first shard is written at once: that the folder cannot be written shows before hours of counting.
+        # The first shard is written at once, so that a read-only folder shows before hours of counting.
         due = -np.inf
         try:
             for shard in missing:
@@ -136,7 +136,7 @@ class LengthsIndex:
                 self.add(parser, facts, counted)
 
     def add(self, parser: str, facts: Sequence[ShardFacts], counted: Mapping[str, LengthArray]) -> None:
-        """Adds what is known of the shards to the manifest, and keeps what it knows of others and by other parsers.
+        """Adds facts and lengths to the manifest. It keeps those of other shards and other parsers.
 
         Raises:
             SourceError: The manifest cannot be written.
@@ -164,7 +164,7 @@ class LengthsIndex:
     def _missing(self, parser: str, facts: Sequence[ShardFacts]) -> list[int]:
         manifest = self._manifest
         lengths = manifest.lengths.get(parser)
-        first = {name: shard for shard, name in reversed(list(enumerate(self.names)))}  # one of each name
+        first = {name: shard for shard, name in reversed(list(enumerate(self.names)))}  # one shard for each name
         return sorted(
             shard
             for name, shard in first.items()
@@ -182,33 +182,33 @@ class ProgressBar(tqdm):  # pyright: ignore[reportMissingTypeArgument]
 
 
 def to_lengths(counts: Int64Array, shard: epath.Path) -> LengthArray:
-    """Lengths as they are kept, uint32[n] for int64[n].
+    """Converts int64[n] lengths to uint32[n], as they are kept.
 
     Raises:
         SourceError: A document is longer than uint32 can say.
     """
     if counts.max(initial=0) > _LONGEST:
-        raise SourceError(f"{shard}: a document of {int(counts.max())} tokens is beyond {_LONGEST}")
+        raise SourceError(f"{shard}: a document of {int(counts.max())} tokens is longer than {_LONGEST}")
     return counts.astype(np.uint32)
 
 
 def many_processes() -> bool:
-    """Whether this is one of many processes, all of which would build an index at once."""
+    """Tells whether this is one of many processes, which would all build an index at once."""
     return jax.distributed.is_initialized() and jax.process_count() > 1
 
 
 def require_single_process(command: str) -> None:
-    """Refuses to build an index where many processes run.
+    """Refuses to build an index if many processes run.
 
     Raises:
-        SourceError: More than one process runs; the message has the command to run beforehand.
+        SourceError: More than one process runs; the message has the command to run before.
     """
     if many_processes():
-        raise SourceError(f"the lengths index is missing, and is not built by many processes at once. {command}")
+        raise SourceError(f"the lengths index is missing, and many processes do not build it at once. {command}")
 
 
 def _holds(path: epath.Path, facts: ShardFacts | None) -> bool:
-    """Whether what is known of a shard still holds; of one that is not known, nothing does not hold."""
+    """Tells whether the facts of a shard still hold. A shard without facts passes."""
     try:
         return facts is None or Retries().read(lambda: is_unchanged(path, facts), str(path))
     except SourceError as error:
@@ -227,7 +227,7 @@ def _measured_with_retries(path: epath.Path) -> ShardFacts:
 
 
 def _manifest_path(home: epath.Path, index_dir: epath.Path | None) -> epath.Path:
-    """Beside the shards; elsewhere under a name that says which folder it is about."""
+    """Returns a path beside the shards; in another folder, the name tells which shards it is about."""
     if index_dir is None:
         return home / MANIFEST_SUFFIX
     text = home.as_posix()

@@ -1,10 +1,10 @@
-"""One file that says what is known of all shards of a corpus: their facts, and the lengths of their documents.
+"""One file about all shards of a corpus: their facts, and the lengths of their documents.
 
-It begins with a line that holds the size and the digest of the head. The head is JSON: the facts of each shard, and
-for each parser the shards whose lengths are there. Then come the lengths, uint32, and a checksum for every 1,024 of
-them. Lengths are mapped into memory where the file system allows, and checked when they are first used, block by
-block, so that opening costs the same for any number of documents. The file is written under a temporary name and
-renamed, so that it is never seen half-written.
+The first line holds the size and the digest of the head. The head is JSON: the facts of each shard, and for each
+parser the shards whose lengths are there. The lengths follow as uint32, with a checksum for every 1,024 of them.
+Lengths are mapped into memory if the file system allows it, and checked block by block at their first use. So opening
+costs the same for any number of documents. The file is written under a temporary name and renamed, so that nobody
+sees it half-written.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ALIGNMENT = 64
 
 
 class Lengths:
-    """Lengths that one parser found, those of each shard together.
+    """Lengths that one parser found, shard after shard.
 
     Args:
         values: uint32[n].
@@ -58,7 +58,7 @@ class Lengths:
         self._checked = np.zeros(len(checksums), np.bool_)
 
     def at(self, places: Int64Array) -> Int64Array:
-        """The lengths at int64[n] places.
+        """Returns the lengths at int64[n] places.
 
         Raises:
             SourceError: The file was damaged since it was written.
@@ -67,14 +67,14 @@ class Lengths:
         unchecked = np.unique(blocks[~self._checked[blocks]])
         for block in unchecked.tolist():
             if zlib.crc32(self._values[block * _BLOCK : (block + 1) * _BLOCK].data) != self._checksums[block]:
-                raise _damage(self._path, f"the checksum of lengths {block * _BLOCK} and following is wrong")
+                raise _damage(self._path, f"the checksum of lengths from {block * _BLOCK} on is wrong")
         self._checked[unchecked] = True
         return self._values[places].astype(np.int64)
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is known of shards.
+    """Facts and lengths of shards.
 
     Attributes:
         facts: Of each shard, by its name in the folder of the corpus.
@@ -85,7 +85,7 @@ class Manifest:
     lengths: Mapping[str, Lengths] = field(default_factory=dict[str, Lengths])
 
     def counted(self, parser: str) -> dict[str, LengthArray]:
-        """What a parser found in each shard, uint32[records].
+        """Returns the lengths that a parser found in each shard, uint32[records].
 
         Raises:
             SourceError: The file was damaged since it was written.
@@ -100,7 +100,7 @@ class Manifest:
 
     @classmethod
     def load(cls, path: epath.Path) -> Manifest:
-        """What a file says; nothing where there is none.
+        """Loads a manifest; an empty one if there is no file.
 
         Raises:
             SourceError: The file is damaged, or cannot be read.
@@ -183,7 +183,7 @@ def write_manifest(
 
 
 def _sealed(head: bytes, data_bytes: int) -> tuple[bytes, bytes]:
-    """The head, with spaces that align what follows, and the line before it."""
+    """Returns the head, with spaces that align what follows, and the line before it."""
     head = head.ljust(_aligned(_LINE_BYTES + len(head)) - _LINE_BYTES)
     begin = f"{_FORMAT} {len(head)} {digest(head)} "
     total = str(_LINE_BYTES + len(head) + data_bytes).zfill(_LINE_BYTES - 1 - len(begin))
@@ -191,7 +191,7 @@ def _sealed(head: bytes, data_bytes: int) -> tuple[bytes, bytes]:
 
 
 def _part(counted: Sequence[LengthArray]) -> bytes:
-    """The lengths of one parser, and their checksums."""
+    """Returns the bytes of one parser's lengths and their checksums."""
     values = np.concatenate(counted, dtype="<u4") if counted else np.zeros(0, "<u4")
     blocks = [values[start : start + _BLOCK] for start in range(0, len(values), _BLOCK)]
     checksums = np.array([zlib.crc32(block.data) for block in blocks], "<u4")
@@ -204,7 +204,7 @@ def _aligned(size: int) -> int:
 
 
 def _mapped(file: BinaryIO) -> mmap.mmap | bytes:
-    """The content of a file, in memory only as far as it is used, where the file system can do that."""
+    """Maps the content of a file; reads it if the file system cannot map."""
     try:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (AttributeError, ValueError, OSError, io.UnsupportedOperation):

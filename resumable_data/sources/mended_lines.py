@@ -1,4 +1,4 @@
-"""Files of lines some of which are bad: copies without them, that can be read like sound ones, and what was bad."""
+"""Copies files of lines without their bad lines, and notes what was bad."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Mended:
     """Files whose bad lines are replaced.
 
     Attributes:
-        files: Copies with one line for each record: an empty one, or an empty object, in the place of a bad one.
-        bad: What is wrong with the bad records, by their number over all files.
-        places: Where the records stand in the files themselves.
+        files: Copies with one line for each record. An empty line, or an empty object, replaces a bad one.
+        bad: From the number of a bad record, over all files, to what is wrong with it.
+        places: The places of the records in the original files.
     """
 
     files: Sequence[epath.Path]
@@ -40,12 +40,12 @@ class Mended:
 
 @dataclass(frozen=True)
 class LineKind:
-    """What a file of lines holds.
+    """What the lines of a file should hold.
 
     Attributes:
-        json: Whether each line is a JSON object, and empty ones are not; otherwise each is a text.
-        column: The key of the objects that is read, so that the types of others do not count; None for all.
-        tokens: Whether what it holds are lists of integers; otherwise it is text.
+        json: Whether each line is a JSON object, and empty lines are not records; otherwise each line is a text.
+        column: The key that is read, so that the types of other keys do not count; None for all.
+        tokens: Whether the column holds lists of integers; otherwise it holds text.
     """
 
     json: bool
@@ -54,11 +54,11 @@ class LineKind:
 
     @property
     def instead(self) -> bytes:
-        """What stands in the place of a bad line."""
+        """The line that replaces a bad one."""
         return b"{}\n" if self.json else b"\n"
 
     def check(self, lines: Sequence[bytes]) -> list[str | None]:
-        """What is wrong with each line; None where it is sound."""
+        """Says what is wrong with each line; None for a sound one."""
         reasons = list(map(self._reason, lines))
         sound = [place for place, reason in enumerate(reasons) if reason is None]
         for place in self._refused([lines[place] for place in sound]) if self.json else ():
@@ -89,7 +89,7 @@ class LineKind:
         return f"{self.column!r} holds {_shown(wrong[0])}, and is not {wanted}" if wrong else None
 
     def _refused(self, lines: Sequence[bytes], first: int = 0) -> list[int]:
-        """Places of JSON objects that what reads the copy cannot read, such as those with half of a character."""
+        """Finds JSON objects that the reader of the copy refuses, such as those with half of a character."""
         if not lines:
             return []
         text = b"".join(lines)
@@ -116,18 +116,18 @@ def _shown(value: Any) -> str:
 
 
 def mended(files: Sequence[epath.Path], kind: LineKind, cache_dir: epath.PathLike | None) -> Mended:
-    """Copies of files that can be read as a whole, and the bad records.
+    """Copies files, so that they can be read as a whole, and lists the bad records.
 
-    A file that is cut short, as a compressed one shows, has the records before the cut; what is lost counts as one
-    bad record after them. So does a file of no bytes. A copy is made once, and anew where the file has changed.
+    A compressed file that is cut short has the records before the cut, and its lost end counts as one bad record
+    after them. An empty file counts as one bad record. A copy is made once, and again if the file has changed.
 
     Args:
         files: Files of lines, compressed or not.
         kind: What they hold.
-        cache_dir: Where the copies lie; in the cache of ``datasets`` if it is None.
+        cache_dir: The folder of the copies; in the cache of ``datasets`` if it is None.
 
     Raises:
-        SourceError: A file cannot be read at all, or its copy not be written.
+        SourceError: A file cannot be read at all, or its copy cannot be written.
     """
     copies: list[epath.Path] = []
     bad: dict[int, str] = {}
@@ -152,8 +152,8 @@ class _Part(NamedTuple):
 
     Attributes:
         lines: Each as a line with its end.
-        reasons: What is wrong with each; None where it is sound.
-        blanks: Whether blank lines stand among them; None where they are the items of a list.
+        reasons: What is wrong with each; None for a sound one.
+        blanks: Whether there are blank lines among them; None if they are the items of a list.
     """
 
     lines: list[bytes]
@@ -162,11 +162,11 @@ class _Part(NamedTuple):
 
 
 def _copy(file: epath.Path, kind: LineKind, folder: epath.Path) -> tuple[epath.Path, JsonDict]:
-    """The copy of a file, and how many records and which bad ones it has."""
+    """Copies a file; returns the copy, its number of records, and its bad ones."""
     # Errors of the copy name the file.
     copy, notes = folder / f"lines_of_{file.name}", folder / _BAD_FILE
     if not notes.exists():
-        # Several processes may do this at once; each renames a whole file, and all write the same.
+        # Several processes may do this at once: each renames a whole file, and all files are the same.
         own = folder / f"{os.getpid()}.tmp"
         bad: dict[str, str] = {}
         records, blanks = 0, None
@@ -188,7 +188,7 @@ def _copy(file: epath.Path, kind: LineKind, folder: epath.Path) -> tuple[epath.P
 
 
 def _checked(file: epath.Path, kind: LineKind) -> Iterator[_Part]:
-    """The records of a file, many at a time, and what is wrong with each."""
+    """Yields the records of a file, many at a time, and what is wrong with each."""
     if kind.json and (items := items_of(file)) is not None:
         places = (f"{file}, record {number}" for number in range(len(items)))
         yield _Part(items, _placed(kind.check(items), places), blanks=None)

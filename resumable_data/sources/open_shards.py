@@ -1,4 +1,4 @@
-"""Shards that are open: a few of all sources of a process, the least recently used closed first."""
+"""The open shards of all sources of a process: only a few, and the least recently used is closed first."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from resumable_data.sources.shard_facts import Reader, ShardFacts, is_unchanged,
 from resumable_data.system_errors import explain, system_error_in
 
 _MOST_OPEN = 128
-_SHARE_OF_LIMIT = 4  # The rest of the files that a process may have open is for others.
+_SHARE_OF_LIMIT = 4  # The process needs the other files that it may open elsewhere.
 _READ_AT_ONCE = 8
 
 _Key = tuple[int, int]  # a source's number, and a shard's
 
 
 class OpenShards:
-    """Readers of the shards of a source, each opened when it is first needed.
+    """Readers of the shards of a source. Each opens at its first use.
 
-    A shard that is opened for the first time has to be what it was when it was measured.
+    At its first opening, a shard must be as it was when it was measured.
 
     Args:
         paths: The shards.
-        facts: What is known of each.
-        advice: What the error of a changed shard says one can do.
+        facts: The facts of each.
+        advice: What to do, for the error about a changed shard.
     """
 
     def __init__(self, paths: Sequence[epath.Path], facts: Sequence[ShardFacts], advice: str) -> None:
@@ -45,21 +45,21 @@ class OpenShards:
         weakref.finalize(self, _pool.close, self._number)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Open files stay with their process; a copy opens its own.
+        # Open files stay in their process; a copy opens its own.
         return OpenShards, (self._paths, self._facts, self._advice)
 
     def read(self, requests: Sequence[tuple[int, list[int]]]) -> list[list[bytes]]:
-        """Records of several shards, these read side by side.
+        """Reads records of several shards in parallel.
 
         Args:
-            requests: For each shard its number, and the numbers of the records in it.
+            requests: The number of each shard, and the numbers of its records.
 
         Raises:
             SourceError: A shard cannot be read, or was changed.
         """
         if len(requests) < 2:
             return [self._read(*request) for request in requests]
-        # Kept threads would outlive the iterators that read; starting some costs little beside a read.
+        # Threads that are kept would outlive the iterators. Starting some costs little compared with a read.
         with ThreadPoolExecutor(min(_READ_AT_ONCE, os.cpu_count() or 1, len(requests)), "array-record") as threads:
             return list(threads.map(self._read, *zip(*requests, strict=True)))
 
@@ -71,7 +71,7 @@ class OpenShards:
         try:
             return self._reader(shard).read(records)
         except RuntimeError as error:
-            # A reader that failed fails for ever; the next attempt opens the shard again.
+            # After one failure a reader always fails, so the next attempt opens the shard again.
             _pool.forget((self._number, shard))
             cause = system_error_in(str(error))
             if cause is None:
@@ -89,7 +89,7 @@ class OpenShards:
                 reader = self._opened(shard)
             except SourceError as error:
                 if isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.EMFILE, errno.ENFILE):
-                    _pool.close_all()  # so that the next attempt has room
+                    _pool.close_all()  # The next attempt needs free file handles.
                 raise
             _pool.put(key, reader)
         return reader
@@ -106,7 +106,7 @@ class OpenShards:
 
 
 class _Pool:
-    """The open readers of this process. Python may delete a source anywhere, also in here: the lock is reentrant."""
+    """The open readers of this process. The lock is reentrant: Python may delete a source anywhere, also here."""
 
     def __init__(self) -> None:
         self._readers: OrderedDict[_Key, Reader] = OrderedDict()
@@ -119,7 +119,7 @@ class _Pool:
             return self._readers.get(key)
 
     def put(self, key: _Key, reader: Reader) -> None:
-        """Keeps a reader. One that is pushed out is closed when nobody reads from it any more."""
+        """Keeps a reader. A reader that it pushes out is closed when nobody reads from it any more."""
         with self._lock:
             self._readers[key] = reader
             while len(self._readers) > _most_open():
@@ -134,11 +134,11 @@ class _Pool:
         with self._lock:
             closed = [self._readers.pop(key) for key in list(self._readers) if key[0] == source]
         for reader in closed:
-            with suppress(RuntimeError):  # of a read that failed before, and was reported then
+            with suppress(RuntimeError):  # of an earlier read, which was reported then
                 reader.close()
 
     def close_all(self) -> None:
-        """Lets go of every reader; those that are being read from are closed after that."""
+        """Drops every reader. A reader in use is closed after its read."""
         with self._lock:
             self._readers.clear()
 

@@ -1,4 +1,4 @@
-"""Parses the bytes of records."""
+"""Parsers: from the bytes of a record to a document."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class BatchParser(Protocol):
         ...
 
     def lengths(self, records: Sequence[bytes]) -> Int64Array:
-        """Returns int64[n], the tokens of each document."""
+        """Returns the number of tokens of each document: int64[n]."""
         ...
 
 
 def raw_bytes(record: bytes) -> bytes:
-    """The record itself.
+    """Returns the record itself.
 
     >>> raw_bytes(b"text")
     b'text'
@@ -41,12 +41,12 @@ def raw_bytes(record: bytes) -> bytes:
 
 
 class TokenParser:
-    """Records that are raw little-endian tokens, all of one dtype. Its classes stand for the dtypes."""
+    """Parses records that are raw little-endian tokens of one dtype. Each subclass has one dtype."""
 
     dtype = np.dtype("<i4")
 
     def __call__(self, record: bytes) -> Int32Array:
-        """Tokens of one record: int32[len(record) // itemsize].
+        """Returns the tokens of one record: int32[len(record) // itemsize].
 
         Raises:
             RecordError: The number of bytes is not a multiple of a token's, or int32 cannot hold a token.
@@ -54,16 +54,16 @@ class TokenParser:
         return self.batch([record])[0]
 
     def batch(self, records: Sequence[bytes]) -> Ragged:
-        """Tokens of many records, joined by one free cell each."""
+        """Returns the tokens of many records, with one free cell after each."""
         lengths = self.lengths(records)
-        # A byte array, so that the tokens can be written to; a free cell after each document, so that an
-        # end-of-document token can be put there without copying the tokens again.
+        # A byte array can be written to. The free cell after each document takes an end-of-document token, so
+        # that the tokens need no second copy.
         values = np.frombuffer(bytearray(bytes(self.dtype.itemsize)).join([*records, b""]), self.dtype)
         starts = np.cumsum(lengths + 1) - (lengths + 1)
         return Ragged(self._as_int32(values), starts, lengths, spare=1)
 
     def lengths(self, records: Sequence[bytes]) -> Int64Array:
-        """Tokens of each record, from its size."""
+        """Returns the number of tokens of each record, from its size."""
         itemsize = self.dtype.itemsize
         sizes = np.fromiter(map(len, records), np.int64, len(records))
         odd = np.flatnonzero(sizes % itemsize)
@@ -89,7 +89,7 @@ class TokenParser:
 
 
 class Int32TokenParser(TokenParser):
-    """Records that are raw little-endian int32 tokens.
+    """Parses records that are raw little-endian int32 tokens.
 
     >>> parse_int32_tokens(bytes([1, 0, 0, 0, 2, 0, 0, 0])).tolist()
     [1, 2]
@@ -97,7 +97,7 @@ class Int32TokenParser(TokenParser):
 
 
 class UInt16TokenParser(TokenParser):
-    """Records that are raw little-endian uint16 tokens, as vocabularies of up to 65,536 tokens allow.
+    """Parses raw little-endian uint16 tokens, as vocabularies of up to 65,536 tokens allow.
 
     >>> parse_uint16_tokens(bytes([1, 0, 255, 255])).tolist()
     [1, 65535]
@@ -107,7 +107,7 @@ class UInt16TokenParser(TokenParser):
 
 
 class Int64TokenParser(TokenParser):
-    """Records that are raw little-endian int64 tokens, all of which int32 can hold.
+    """Parses records that are raw little-endian int64 tokens. Int32 must be able to hold each.
 
     >>> parse_int64_tokens(bytes([1, 0, 0, 0, 0, 0, 0, 0])).tolist()
     [1]

@@ -12,9 +12,9 @@ _FEW = 16
 
 
 def memory_of(record: object) -> int:
-    """Estimates the bytes of memory of a record, to bound a cache. Exact for arrays, bytes and ASCII texts.
+    """Estimates the bytes of memory of a record, for bounds: exact for arrays, bytes and ASCII texts.
 
-    Of a long list the first elements stand for all.
+    The first elements of a long list stand for all.
 
     >>> import numpy as np
     >>> memory_of(b"x" * 1000) // 100, memory_of({"image": np.zeros(50_000, np.int64)}) // 10_000
@@ -25,7 +25,7 @@ def memory_of(record: object) -> int:
         return size
     if isinstance(record, Mapping):
         return size + sum(map(memory_of, cast(Mapping[Any, Any], record).values()))
-    # An array that views the memory of another does not count it as its own.
+    # A view does not count the memory of its base array.
     held: Any = getattr(record, "nbytes", None)
     if held is None and isinstance(record, Sequence):
         elements = cast(Sequence[Record], record)

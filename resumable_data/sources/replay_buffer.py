@@ -26,7 +26,7 @@ _FEWEST_STRETCHES = 64
 
 
 class _Head(NamedTuple):
-    """The reader that reads forward, with the records it has read and its state as canonical JSON."""
+    """The reader that reads forward, the number of records before it, and its state as canonical JSON."""
 
     position: int
     state: str
@@ -35,7 +35,7 @@ class _Head(NamedTuple):
 
 
 class _Stretch(NamedTuple):
-    """Records that were read together: their number, and the states before and after them."""
+    """Records that were read together, their number, and the states before and after them."""
 
     found: int
     before: str
@@ -54,7 +54,7 @@ class ReplayBuffer:
 
     Args:
         source: The records.
-        retries: How often a stretch is read again, from the state before it, where storage fails.
+        retries: How often a stretch is read again, from the state before it, if storage fails.
         kept_bytes: Bound on the memory of the records that were asked for.
     """
 
@@ -72,18 +72,18 @@ class ReplayBuffer:
         self._again: dict[int, Record] = {}  # the rest of the stretch that was read once more
 
     def advance(self, start: int, state: str, count: int) -> tuple[int, str]:
-        """Reads ``count`` records from number ``start`` on, or what is left.
+        """Reads ``count`` records from number ``start`` on, or the rest.
 
         Args:
-            start: Records before the first one.
+            start: Number of records before the first one.
             state: Canonical JSON of the source's state there.
             count: Number of records to read.
 
         Returns:
-            How many there were, and the state after them.
+            The number of records that were read, and the state after them.
 
         Raises:
-            SourceError: Storage fails however often it is asked.
+            SourceError: Storage fails at every attempt.
             RecordError: A record is bad, and the source cannot go past it.
         """
         with self._lock:
@@ -95,7 +95,7 @@ class ReplayBuffer:
             return known.found, known.after
 
     def record(self, number: int) -> Record:
-        """A record that was read, or the ``BadRecord`` in its place: from memory, or by reading its stretch again.
+        """Returns a record, or the ``BadRecord`` in its place, from memory or by reading its stretch again.
 
         Raises:
             SourceError: It was read too long ago.
@@ -111,8 +111,8 @@ class ReplayBuffer:
             return record
 
     def close(self) -> None:
-        """Drops everything. Later reads start again from the source."""
-        # Without the lock: a thread that storage does not answer may hold it for ever.
+        """Drops everything. A later request reads again."""
+        # Without the lock: a thread may hold it for ever if storage does not answer.
         self._head = None
         self._stretches, self._planned, self._asked, self._again = OrderedDict(), {}, OrderedDict(), {}
         self._stretches_bytes = self._asked_bytes = 0
@@ -123,8 +123,8 @@ class ReplayBuffer:
         if head is None or (head.position, head.state) != (start, state):
             reader = self._opened(state)
             head = _Head(start, state, reader, iter(reader))
-            self._planned.clear()  # another place was left
-        self._head = None  # an error in the middle leaves no reader at a place that nobody knows
+            self._planned.clear()  # The old place is no longer of use.
+        self._head = None  # After an error in the middle, nobody knows the reader's place.
         records = self._next(head.records, start, count)
         after = canonical_json(head.reader.state()) if records else state
         self._planned.update(records)
@@ -132,7 +132,7 @@ class ReplayBuffer:
         return _Stretch(len(records), state, after)
 
     def _opened(self, state: str) -> SequentialReader:
-        """Opens a reader at a state of the source, given as text."""
+        """Opens a reader at a state of the source, as text."""
         try:
             return self._source.open_at(json.loads(state))
         except ResumableDataError:
@@ -143,7 +143,7 @@ class ReplayBuffer:
             raise StateError(f"{self._source!r} cannot go to its saved state {state}: {error!r}") from error
 
     def _next(self, records: Iterator[Record], start: int, count: int) -> dict[int, Record]:
-        """Reads the next ``count`` records, or the remaining ones, by their number."""
+        """Reads the next ``count`` records, or the rest, by their number."""
         found: dict[int, Record] = {}
         try:
             while len(found) < count:
@@ -171,9 +171,7 @@ class ReplayBuffer:
         found = self._retries.read(read, repr(self._source))
         self._again = {place: record for place, record in found.items() if place >= number}
         if number not in self._again:
-            raise SourceError(
-                f"{self._source!r}: record {number} of the stream is missing: is it the same as before?"
-            )
+            raise SourceError(f"{self._source!r}: record {number} of the stream is missing. Has the source changed?")
 
     def _keep(self, number: int, record: Record) -> None:
         """Keeps a record that was asked for, while there is room."""

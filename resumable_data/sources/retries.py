@@ -1,4 +1,4 @@
-"""Retries reads when storage fails."""
+"""Repeats reads if storage fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from resumable_data.system_errors import can_pass, explain
 _LOG = logging.getLogger(__name__)
 _FIRST_WAIT = 0.2
 
-# Errors of these packages are those of storage, though not all of them are an OSError.
+# The errors of these packages come from storage, but not all of them are an OSError.
 _STORAGE_PACKAGES = ("aiohttp", "botocore", "google", "httpcore", "httpx", "requests", "urllib3")
 # Some errors of what was read are an OSError: a file that is not a gzip, a picture that is none.
 _PARSING_MODULES = ("gzip", "PIL")
@@ -25,7 +25,7 @@ ReadT = TypeVar("ReadT")
 
 
 def is_of_storage(error: BaseException) -> bool:
-    """Returns whether storage failed; otherwise the data is bad.
+    """Tells whether storage failed; if not, the data is bad.
 
     >>> is_of_storage(ConnectionResetError()), is_of_storage(ValueError("no number")), is_of_storage(EOFError())
     (True, False, False)
@@ -38,15 +38,15 @@ def is_of_storage(error: BaseException) -> bool:
 class Retries:
     """Attempts at a read while storage fails. Waits between them double and vary at random.
 
-    No wait touches the order. What fails for another reason, such as a bad record, is not tried again; nor is what
-    fails in the same way every time, such as a missing file or permission, or what a source says of its data.
+    Waits do not change the order. A read is not repeated if it fails for another reason, such as a bad record, or if
+    it would fail again in the same way: a missing file or permission, or data that a source refuses.
 
     Args:
-        attempts: Number of attempts, including the first.
-        longest_wait: Most seconds between two attempts. The first wait is at most 0.2 seconds.
+        attempts: The most attempts, with the first one.
+        longest_wait: The most seconds between two attempts. The first wait is at most 0.2 seconds.
 
     Raises:
-        PipelineError: There is no attempt, or a wait is negative.
+        PipelineError: ``attempts`` is below 1, or a wait is negative.
 
     >>> Retries(attempts=3).read(lambda: [1, 2], "two numbers")
     [1, 2]
@@ -59,14 +59,14 @@ class Retries:
         as_integer("Retries: attempts", self.attempts)
         as_number("Retries: longest_wait", self.longest_wait)
         if self.attempts < 1 or self.longest_wait < 0:
-            raise PipelineError(f"{self}: there is at least one attempt, and no wait is negative")
+            raise PipelineError(f"{self}: there must be at least one attempt, and a wait must not be negative")
 
     def read(self, read: Callable[[], ReadT], what: str) -> ReadT:
-        """Returns the result of ``read``.
+        """Calls ``read`` until it succeeds, and returns its result.
 
         Args:
             read: Reads something.
-            what: The name of it in errors and warnings.
+            what: Its name in errors and warnings.
 
         Raises:
             SourceError: Storage failed at every attempt, or in a way that another attempt cannot change.
@@ -100,7 +100,7 @@ class Retries:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Returns whether another attempt can help. The cause of the error decides; without a cause the data is bad."""
+    """Tells whether another attempt can help. The cause of a source's error decides; without one, the data is bad."""
     cause = error
     while isinstance(cause, SourceError) and cause.__cause__ is not None:
         cause = cause.__cause__
@@ -108,7 +108,7 @@ def _may_pass(error: BaseException) -> bool:
         return False
     if isinstance(cause, OSError):
         return is_of_storage(cause) and can_pass(cause)
-    return cause is not error or is_of_storage(cause)  # Libraries that sources read with have errors of their own.
+    return cause is not error or is_of_storage(cause)  # Libraries of sources have their own errors.
 
 
 def _in_words(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The interface of sources that give records one after the other, from a state of their own."""
+"""Sources without random access, which read forward from a state of their own."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from resumable_data.opaque import Record
 
 @dataclass(frozen=True)
 class BadRecord:
-    """Takes the place of a bad record, so that the record keeps its number.
+    """A bad record, as a reader gives it, so that the record keeps its number.
 
     Attributes:
-        reason: What is wrong with it, as the end of a sentence that begins with the record.
+        reason: What is wrong with it. It ends a sentence whose subject is the record.
     """
 
     reason: str
 
 
 class SequentialReader(Protocol):
-    """Reads forward."""
+    """A reader that reads forward."""
 
     def __iter__(self) -> Iterator[Record]:
-        """The records after the state that it was opened at, with a ``BadRecord`` in the place of each bad one.
+        """Yields the records after the state at which it was opened, with a ``BadRecord`` for each bad one.
 
         Raises:
-            OSError: Storage fails, and is asked again from a state before.
-            RecordError: A record is bad, and those after it cannot be had.
+            OSError: Storage fails. The caller reads again from an earlier state.
+            RecordError: A record is bad, and the records after it cannot be read.
         """
         ...
 
     def state(self) -> Json:
-        """Returns the state after the record read last, as JSON values."""
+        """Returns the state after the last record that was read, as JSON values."""
         ...
 
 
@@ -42,14 +42,14 @@ class SequentialReader(Protocol):
 class SequentialSource(Protocol):
     """Records without random access. Any object with these two methods is one.
 
-    Its order is its own: it cannot be shuffled, repeated or mixed here, every process reads all of it, and what an
-    epoch delivers is what it chooses to.
+    The source decides its order and what an epoch delivers. It cannot be shuffled, repeated or mixed here, and every
+    process reads all of it.
     """
 
     def open_at(self, state: Json) -> SequentialReader:
-        """Opens a reader at a state of another reader, or at the beginning if it is None."""
+        """Opens a reader at a state that another reader gave, or at the beginning if it is None."""
         ...
 
     def fingerprint(self) -> str:
-        """Returns a short digest of what identifies the records without reading them."""
+        """Returns a short digest of the data, as far as it is known without reading records."""
         ...

@@ -1,4 +1,4 @@
-"""The facts of an ArrayRecord shard that are known without parsing its records."""
+"""Facts about an ArrayRecord shard that do not need its records parsed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from resumable_data.sources.source import evenly_spaced
 from resumable_data.system_errors import explain, system_error_in
 
 _RANDOM_ACCESS = "readahead_buffer_size:0,max_parallelism:0"
-# The footer with the places of the chunks ends before a last block of 64 KiB.
+# The footer, with the places of the chunks, ends before the last block of 64 KiB.
 _SAMPLED_BLOCKS, _BLOCK_BYTES, _ENDING_BYTES = 16, 4096, 262_144
 
 ResultT = TypeVar("ResultT")
@@ -27,10 +27,10 @@ class ShardFacts:
     """A shard, as it was when it was measured.
 
     Attributes:
-        size: Its bytes.
-        records: Its records.
+        size: Its number of bytes.
+        records: Its number of records.
         fingerprint: Digest of its base name, size, record count, ending, and of 16 blocks spread over it.
-        ending: Digest of its last 256 KiB, which one read finds out again.
+        ending: Digest of its last 256 KiB, which one read can check.
     """
 
     size: int
@@ -40,14 +40,14 @@ class ShardFacts:
 
 
 class Reader(Protocol):
-    """What is used of array_record's own reader, which has no types."""
+    """The used part of array_record's reader, which has no types."""
 
     def num_records(self) -> int:
-        """Records of the shard; 0 also where it cannot be read."""
+        """Returns the number of records; 0 also if the shard cannot be read."""
         ...
 
     def read(self, indices: list[int]) -> list[bytes]:
-        """Records."""
+        """Reads records by their number."""
         ...
 
     def close(self) -> None:
@@ -56,13 +56,13 @@ class Reader(Protocol):
 
 
 def open_reader(path: epath.Path, size: int) -> Reader:
-    """A reader of a shard of so many bytes.
+    """Opens a reader of a shard of ``size`` bytes.
 
     Raises:
         SourceError: The shard cannot be opened, is damaged, or is not an ArrayRecord file.
     """
     reader = cast(Reader, array_record_module.ArrayRecordReader(os.fspath(path), _RANDOM_ACCESS))
-    if not reader.num_records():  # This is also what a reader says that could not open its file.
+    if not reader.num_records():  # A reader that could not open its file also says 0.
         try:
             reader.read([0])
         except RuntimeError as error:
@@ -75,7 +75,7 @@ def open_reader(path: epath.Path, size: int) -> Reader:
 
 
 def measure_shard(path: epath.Path) -> ShardFacts:
-    """Reads what there is to know of a shard: one read of a small file, 17 of a large one.
+    """Reads the facts of a shard: one read of a small file, 17 of a large one.
 
     Raises:
         SourceError: The shard cannot be read, or holds no records.
@@ -91,7 +91,7 @@ def measure_shard(path: epath.Path) -> ShardFacts:
 
 
 def sample_of(path: epath.Path) -> str:
-    """Digest of what a file is, without reading a large one: its size, time, last 256 KiB, and 16 blocks.
+    """Digests the size, the time, the last 256 KiB and 16 blocks of a file, so that a large one is not read whole.
 
     Raises:
         OSError: It cannot be read.
@@ -102,7 +102,7 @@ def sample_of(path: epath.Path) -> str:
 
 
 def is_unchanged(path: epath.Path, facts: ShardFacts) -> bool:
-    """Whether the size and the ending of a shard are what they were.
+    """Tells whether the size and the ending of a shard have not changed.
 
     Raises:
         SourceError: The shard cannot be read.
@@ -120,14 +120,14 @@ def _from_file(path: epath.Path, read: Callable[[BinaryIO], ResultT]) -> ResultT
 
 
 def _ending(file: BinaryIO) -> tuple[int, bytes]:
-    """The size of a file, and its last bytes."""
+    """Reads the size of a file, and its last bytes."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - _ENDING_BYTES, 0))
     return size, file.read(_ENDING_BYTES)
 
 
 def _blocks(file: BinaryIO) -> list[bytes]:
-    """Blocks spread over a file that is larger than its ending."""
+    """Reads blocks spread over a file that is larger than its ending."""
     size = file.seek(0, os.SEEK_END)
     blocks: list[bytes] = []
     if size > _ENDING_BYTES:

@@ -1,4 +1,4 @@
-"""Finds the files that a pattern, a path, or a list of them names."""
+"""Finds the files that a pattern, a path, or a list of these names."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _NOT_SHARDS = (MANIFEST_SUFFIX, ".tmp")
 
 @dataclass(frozen=True)
 class Listed:
-    """The files that one pattern or path names.
+    """The paths that one pattern or path names.
 
     Attributes:
         given: The pattern or path.
-        paths: What it matches, in natural order; some of these may be folders.
+        paths: The matching paths, in natural order; some may be folders.
         is_pattern: Whether it is a pattern.
     """
 
@@ -33,23 +33,23 @@ class Listed:
     is_pattern: bool
 
     def files(self, known: Container[epath.Path]) -> list[epath.Path]:
-        """The files among the paths; those that are known to be files are not asked for again.
+        """Returns the files among the paths. Storage is not asked again about paths in ``known``, which are files.
 
         Raises:
-            SourceError: There is none, or storage cannot say.
+            SourceError: There are no files, or storage fails.
         """
         found = [path for path in self.paths if path in known or _is_file(path)]
         if not found and self.is_pattern:
             raise SourceError(f"no file matches {self.given}")
         if not found and self.paths[0].is_dir():
-            raise SourceError(f"{self.given} is a folder: give a pattern of the files in it, as {self.given}/*")
+            raise SourceError(f"{self.given} is a folder: give a pattern of the files in it, such as {self.given}/*")
         if not found:
             raise SourceError(f"{self.given} does not exist or is not a file")
         return found
 
 
 def find_shards(paths: epath.PathLike | Sequence[epath.PathLike]) -> list[epath.Path]:
-    """Finds the files named by a pattern, a path, or a list of them.
+    """Finds the files that a pattern, a path, or a list of these names.
 
     Raises:
         SourceError: A pattern matches nothing, a file is missing, or the list is empty.
@@ -58,7 +58,7 @@ def find_shards(paths: epath.PathLike | Sequence[epath.PathLike]) -> list[epath.
 
 
 def list_shards(paths: epath.PathLike | Sequence[epath.PathLike]) -> list[Listed]:
-    """The same before any path is asked whether it is a file: one request for each pattern.
+    """Lists the paths without a check that they are files: one request for each pattern.
 
     Raises:
         SourceError: A pattern matches nothing or is recursive, or the list is empty.
@@ -95,7 +95,7 @@ def _listed(pattern: str) -> Listed:
 
 
 def _check_readable(folder: epath.Path) -> None:
-    """Raises what a pattern keeps to itself: that its folder cannot be listed."""
+    """Raises an error if the folder of a pattern cannot be listed: a pattern hides that."""
     try:
         next(iter(folder.iterdir()), None)
     except (FileNotFoundError, NotADirectoryError):
@@ -112,7 +112,7 @@ def _is_file(path: epath.Path) -> bool:
 
 
 def natural_order(name: str) -> list[tuple[int, str]]:
-    """A sort key in which numbers count by their value.
+    """Returns a sort key that compares numbers by their value.
 
     >>> sorted(["shard_10", "shard_2", "shard_000001"], key=natural_order)
     ['shard_000001', 'shard_2', 'shard_10']
@@ -122,7 +122,7 @@ def natural_order(name: str) -> list[tuple[int, str]]:
 
 
 def home_of(paths: Sequence[epath.Path]) -> epath.Path:
-    """The folder that shards lie in or below; that of the first one where this is the root of everything.
+    """Returns the folder that holds all shards. If it is the root, it returns the folder of the first shard.
 
     >>> home_of([epath.Path("/c/web/0"), epath.Path("/c/code/0")]).as_posix(), home_of([epath.Path("0")]).as_posix()
     ('/c', '.')
@@ -136,7 +136,7 @@ def home_of(paths: Sequence[epath.Path]) -> epath.Path:
 
 
 def name_in(home: epath.Path, path: epath.Path) -> str:
-    """What a shard is called in a folder, wherever the folder lies.
+    """Returns the name of a shard relative to a folder.
 
     >>> name_in(epath.Path("/c"), epath.Path("/c/web/0")), name_in(epath.Path("/c/web"), epath.Path("/d/0"))
     ('web/0', '../../d/0')

@@ -1,4 +1,4 @@
-"""What every source offers: records with random access, and a fingerprint."""
+"""The protocol of sources: records with random access, and a fingerprint."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _BAD_RECORD = digest("bad record")
 class Source(Protocol):
     """Records with random access. Any object with these three methods is a source.
 
-    One that gains nothing when many records are read in one call can say so with ``reads_together = False``: where
-    documents are delivered one by one, they are then read so, and none waits for one after it.
+    A source that is not faster with many records in one call can say so with ``reads_together = False``. If documents
+    are delivered one by one, they are then also read one by one, and none waits for a later one.
     """
 
     def __len__(self) -> int:
-        """Number of records."""
+        """Returns the number of records."""
         ...
 
     def read(self, indices: Int64Array) -> Sequence[Record]:
@@ -34,7 +34,7 @@ class Source(Protocol):
             indices: int64[n], each in [0, len(self)); any order, repeats allowed.
 
         Returns:
-            n records in the order of ``indices``: a ``Ragged`` where they are tokens, else any sequence.
+            n records in the order of ``indices``: a ``Ragged`` if they are tokens, else any sequence.
 
         Raises:
             RecordError: A record is bad; the message names the source and the index.
@@ -42,7 +42,7 @@ class Source(Protocol):
         ...
 
     def fingerprint(self) -> str:
-        """Returns a short digest of the records. It does not depend on where the data lies."""
+        """Returns a short digest of the data, which does not depend on where the data lies."""
         ...
 
 
@@ -50,17 +50,17 @@ class Source(Protocol):
 class SourceWithLengths(Source, Protocol):
     """A source that can know how long each document is without reading it.
 
-    One that knows it for some data and not for others says so with an attribute ``lengths_known``. Without the
-    attribute lengths are known.
+    A source that does not know lengths for all data has an attribute ``lengths_known``. Without the attribute,
+    lengths are known.
     """
 
     def lengths(self, indices: Int64Array) -> Int64Array:
-        """Returns int64[n], the tokens of each of int64[n] records. Called only if lengths are known."""
+        """Returns the number of tokens of each record: int64[n]. It is called only if lengths are known."""
         ...
 
 
 def knows_lengths(source: object) -> TypeGuard[SourceWithLengths]:
-    """Returns whether a source knows how long each document is without reading it.
+    """Tells whether a source knows how long each document is without reading it.
 
     >>> from resumable_data.sources.in_memory import InMemorySource
     >>> knows_lengths(InMemorySource([[1, 2]])), knows_lengths(InMemorySource([{"text": "one two"}]))
@@ -71,28 +71,19 @@ def knows_lengths(source: object) -> TypeGuard[SourceWithLengths]:
 
 @runtime_checkable
 class SourceWithFiles(Source, Protocol):
-    """A source whose records stand in files."""
+    """A source whose records lie in files."""
 
     def file_of(self, index: int) -> str | None:
-        """Returns the path of the file of a record; None if it is not known."""
-        ...
-
-
-@runtime_checkable
-class SourceWithLines(SourceWithFiles, Protocol):
-    """A source whose records are lines of files."""
-
-    def line_of(self, index: int) -> int | None:
-        """Returns the line of a record in its file, from 1; None if it is not known."""
+        """Returns the path of the file that holds a record; None if it is not known."""
         ...
 
 
 @runtime_checkable
 class RandomAccess(Protocol):
-    """What Grain calls a data source: a length and records by index."""
+    """A data source in the sense of Grain: a length and records by index."""
 
     def __len__(self) -> int:
-        """Number of records."""
+        """Returns the number of records."""
         ...
 
     def __getitem__(self, index: int, /) -> Record:
@@ -101,11 +92,11 @@ class RandomAccess(Protocol):
 
 
 class Column(NamedTuple):
-    """What several records have in a column that holds an array of numbers for each.
+    """The values of several records in a column that holds an array of numbers for each.
 
     Attributes:
         values: [sum(lengths) + n], the values of each record with a 0 after them.
-        lengths: int64[n], how many there are without it.
+        lengths: int64[n], the number of values of each record, without the 0.
     """
 
     values: AnyArray
@@ -114,20 +105,20 @@ class Column(NamedTuple):
 
 @runtime_checkable
 class SourceWithColumns(Source, Protocol):
-    """A source of mappings that can read their values under some keys without making the mappings."""
+    """A source of mappings that can read the values of some keys without making the mappings."""
 
     def read_columns(self, indices: Int64Array, names: Sequence[str]) -> Mapping[str, Column] | None:
-        """Returns by key what ``read`` would read at int64[n] indices.
+        """Reads the values that the mappings at int64[n] indices hold, by key.
 
         Returns:
-            A column for each of ``names``; None where a record does not hold an array of numbers under each of them,
-            so that ``read`` has to be asked.
+            A column for each of ``names``; None if a record does not hold an array of numbers under each of them.
+            The caller then calls ``read``.
         """
         ...
 
 
 def evenly_spaced(count: int, at_most: int) -> Int64Array:
-    """Up to ``at_most`` different places spread over [0, count), the first and the last among them.
+    """Returns up to ``at_most`` different places spread over [0, count), with the first and the last.
 
     >>> evenly_spaced(10, 4).tolist(), evenly_spaced(2, 4).tolist()
     ([0, 3, 6, 9], [0, 1])
@@ -138,13 +129,13 @@ def evenly_spaced(count: int, at_most: int) -> Int64Array:
 
 
 def digests_or_bad(sample: Int64Array, digests: Callable[[Int64Array], Sequence[str]]) -> list[str]:
-    """Digests of sampled records for a fingerprint, in which a bad record counts as bad, whatever is wrong with it.
+    """Digests sampled records for a fingerprint. All bad records have one digest, whatever is wrong with them.
 
-    Whether a bad record is an error is for ``skip_bad_records`` to say, when it is read.
+    ``skip_bad_records`` decides whether a bad record is an error, when it is read.
 
     Args:
         sample: int64[n], the records.
-        digests: Gives the digest of each record, or raises a ``RecordError`` if one of them is bad.
+        digests: Returns the digest of each record, or raises a ``RecordError`` if one of them is bad.
 
     >>> def checked(records):
     ...     if 3 in records:
@@ -164,7 +155,7 @@ def digests_or_bad(sample: Int64Array, digests: Callable[[Int64Array], Sequence[
 
 
 def check_indices(indices: Int64Array, count: int, source: str) -> None:
-    """Raises IndexError, naming the source, unless every index lies in [0, count)."""
+    """Raises an IndexError that names the source, unless every index lies in [0, count)."""
     outside = indices[(indices < 0) | (indices >= count)]
     if outside.size:
         raise IndexError(f"{source} has records 0 to {count - 1}; asked for {int(outside[0])}")

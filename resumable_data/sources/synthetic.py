@@ -1,4 +1,4 @@
-"""Documents that are computed, not stored: any number of them, of any length distribution."""
+"""Computed documents: any number of them, with any distribution of lengths."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _QUANTILES = 4096
 class SyntheticSource:
     """Pseudo-random token documents in constant memory, for tests and for sizing a run.
 
-    Every record is a function of (seed, index): its length is a quantile picked by a hash, its tokens are
-    hashes of their place.
+    Every record is a function of (seed, index). A hash picks its length from the quantiles. Its tokens are hashes of
+    their places.
 
     Args:
         size: Number of documents.
         lengths: int[q], the quantiles of the length distribution: document lengths are drawn from these,
             each with the same probability. ``log_normal_lengths`` makes such a table.
         vocabulary: Tokens are drawn from [1, vocabulary); 0 is left free for an end-of-document token.
-        seed: Another seed is another corpus.
+        seed: Each seed gives another corpus.
 
     Raises:
         SourceError: ``size`` is below 1.
-        PipelineError: A length is negative, there are none, or the vocabulary has less than two tokens.
+        PipelineError: A length is negative, there are no lengths, or the vocabulary has fewer than two tokens.
 
     >>> source = SyntheticSource(10**9, lengths=[2, 3], vocabulary=100)
     >>> source.lengths(np.array([0, 999_999_996])).tolist()
@@ -50,7 +50,7 @@ class SyntheticSource:
             raise SourceError(f"a synthetic source needs at least one document, got size={size}")
         self._quantiles = as_integers("SyntheticSource: lengths", lengths)
         if self._quantiles.ndim != 1 or not self._quantiles.size or self._quantiles.min() < 0:
-            raise PipelineError("lengths= is a non-empty list of document lengths, none of them negative")
+            raise PipelineError("lengths= must be a non-empty list of document lengths, none of them negative")
         if not 2 <= vocabulary <= 2**31:
             raise PipelineError(f"vocabulary={vocabulary}: tokens are drawn from [1, vocabulary), within int32")
         self._size = size
@@ -65,13 +65,13 @@ class SyntheticSource:
         return f"synthetic source ({self._size} records)"
 
     def lengths(self, indices: Int64Array) -> Int64Array:
-        """Tokens of each document: int64[n]."""
+        """Returns the number of tokens of each document: int64[n]."""
         check_indices(indices, self._size, "synthetic source")
         hashed = mix64(indices.astype(np.uint64) ^ self._length_key)
         return self._quantiles[(hashed % np.uint64(len(self._quantiles))).astype(np.int64)]
 
     def read(self, indices: Int64Array) -> Ragged:
-        """Documents at int64[n] indices, with one free cell after each."""
+        """Computes the documents at int64[n] indices, with one free cell after each."""
         lengths = self.lengths(indices)
         cells = lengths + 1
         places = ranges(np.zeros(len(indices), np.int64), cells).astype(np.uint64)
@@ -80,13 +80,13 @@ class SyntheticSource:
         return Ragged(tokens.astype(np.int32), offsets_of(cells)[:-1], lengths, spare=1)
 
     def fingerprint(self) -> str:
-        """Digest of everything that the documents are computed from."""
+        """Digests all settings of the source."""
         settings = f"{self._size} {self._vocabulary} {self._seed}"
         return digest("synthetic", settings, self._quantiles.astype("<i8").tobytes())
 
 
 def log_normal_lengths(mean: float, sigma: float = 1.0, longest: int = 20_000) -> list[int]:
-    """Quantiles of a log-normal length distribution, which is what web text looks like.
+    """Computes quantiles of a log-normal distribution of lengths, which web text resembles.
 
     Args:
         mean: Mean length in tokens, before clipping.
@@ -97,7 +97,7 @@ def log_normal_lengths(mean: float, sigma: float = 1.0, longest: int = 20_000) -
         4,096 lengths, ascending.
 
     Raises:
-        PipelineError: A number is not possible.
+        PipelineError: ``mean`` or ``sigma`` is not positive, or ``longest`` is below 1.
 
     >>> lengths = log_normal_lengths(540)
     >>> lengths[0], lengths[2048], lengths[-1]

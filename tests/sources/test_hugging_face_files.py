@@ -67,8 +67,8 @@ def test_a_file_written_anew_is_converted_anew(tmp_path: Path) -> None:
     [
         ([], "no files were given"),
         (["absent.parquet"], "absent.parquet does not exist"),
-        (["a.csv"], "files of one kind are read, out of .parquet, .jsonl, .ndjson, .json, .txt; these are .csv"),
-        (["a.jsonl", "b.txt"], "files of one kind are read, out of .+; these are .jsonl, .txt"),
+        (["a.csv"], "files must be of one kind, out of .parquet, .jsonl, .ndjson, .json, .txt; these are .csv"),
+        (["a.jsonl", "b.txt"], "files must be of one kind, out of .+; these are .jsonl, .txt"),
         (["empty.jsonl"], "empty.jsonl is empty (0 bytes, no records)"),
         (["damaged.parquet"], "damaged.parquet cannot be read: ArrowInvalid('Parquet file size is 4 bytes"),
         (["latin.txt"], "latin.txt cannot be read: UnicodeDecodeError('utf-8', b'"),

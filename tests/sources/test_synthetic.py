@@ -87,7 +87,7 @@ def test_a_source_without_documents_is_refused(size: int) -> None:
 
 @pytest.mark.parametrize("lengths", [[], [3, -1], [[1, 2]]])
 def test_an_impossible_table_of_lengths_is_refused(lengths: list) -> None:
-    with pytest.raises(PipelineError, match="lengths= is a non-empty list"):
+    with pytest.raises(PipelineError, match="lengths= must be a non-empty list"):
         source_of(lengths=lengths)
 
 
