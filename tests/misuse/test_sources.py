@@ -93,7 +93,7 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     "Hugging Face of a stream": (
         lambda: HF(TABLE.to_iterable_dataset()),
         "is not a datasets.Dataset",
-        "HuggingFaceStr",
+        "HuggingFaceIterableSource",
     ),
     "a column that is not there": (lambda: HF(TABLE, "txt"), "'txt'", "text"),
     "a column by its number": (lambda: HF(TABLE, 0), "HuggingFaceSource: column=0", "must be a name (str)"),
