@@ -79,6 +79,15 @@ class SourceWithFiles(Source, Protocol):
 
 
 @runtime_checkable
+class SourceWithLines(SourceWithFiles, Protocol):
+    """A source whose records are lines of files."""
+
+    def line_of(self, index: int) -> int | None:
+        """Returns the line of a record in its file, from 1; None if it is not known."""
+        ...
+
+
+@runtime_checkable
 class RandomAccess(Protocol):
     """A data source in the sense of Grain: a length and records by index."""
 
