@@ -175,7 +175,7 @@ def test_functions_are_applied_in_their_order_to_what_is_handed_over() -> None:
     assert (data.batch_struct().shape, data.batch_struct().dtype) == ((4, 16), np.int32)
     halves = [next(iter(data.shard(process, 2))) for process in range(2)]
     assert np.array_equal(np.concatenate(halves), expected[0])
-    with pytest.raises(rd.PipelineError, match="unbatch comes before"):
+    with pytest.raises(rd.PipelineError, match="call unbatch before map_batches"):
         data.unbatch()
     with pytest.raises(rd.PipelineError, match="map_batches comes before prefetch"):
         data.prefetch(2).map_batches(list)

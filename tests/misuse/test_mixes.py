@@ -42,8 +42,8 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     "lists of records": (lambda: MIX({"a": [[1]]}), "component 'a' is a list", "Dataset.from_source(source, name="),
     "numbers as names": (lambda: MIX({0: A, 1: B}), "the name of a component=0", "must be a name (str)"),
     "an empty name": (lambda: MIX({"": A}), "the name of a component=''", "not empty"),
-    "a name with a slash": (lambda: MIX({"web/en": A}), "'web/en'", "without / and *"),
-    "a name with a star": (lambda: MIX({"*": A}), "'*'", "without / and *"),
+    "a name with a slash": (lambda: MIX({"web/en": A}), "'web/en'", "must not contain / or *"),
+    "a name with a star": (lambda: MIX({"*": A}), "'*'", "must not contain / or *"),
     "documents and rows": (
         lambda: MIX({"a": A, "b": B.pack(8, eod_id=0)}),
         "all documents or all rows",
@@ -70,7 +70,7 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
         "weights of ['c']",
         "which are not components",
     ),
-    "a misspelt weight": (lambda: MIX(BOTH, {"a": 1, "B": 1}), "weights of ['B']", "there are ['a', 'b']"),
+    "a misspelt weight": (lambda: MIX(BOTH, {"a": 1, "B": 1}), "weights of ['B']", "the components are ['a', 'b']"),
     "a weight of text": (
         lambda: MIX(BOTH, {"a": "1", "b": 1}),
         "the weight of 'a' is '1'",
