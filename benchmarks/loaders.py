@@ -39,7 +39,7 @@ class Images:
 
     def __getitem__(self, index: Any) -> dict[str, Any]:
         image = self.pixels[index].astype(np.float32) / 255
-        return {"image": image[:, ::-1] if index % 2 else image, "label": np.int32(index % 10)}
+        return {"image": image[:, ::-1].copy() if index % 2 else image, "label": np.int32(index % 10)}
 
 
 def plain_loop(images: Images) -> Iterable[Any]:
