@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
+import numpy as np  # noqa: F401 - for the examples  # pyright: ignore[reportUnusedImport]
 from jax.sharding import Mesh, NamedSharding
 
 from resumable_data.arrays import AnyArray
