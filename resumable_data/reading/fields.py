@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -130,7 +130,7 @@ def value_of(document: Document, key: str, name: str) -> Document:
     return mapping[key]
 
 
-def as_array(given: Document, name: str) -> AnyArray:
+def as_array(given: Any, name: str) -> AnyArray:
     """Returns a value of a document as an array.
 
     Raises:
@@ -142,7 +142,7 @@ def as_array(given: Document, name: str) -> AnyArray:
         raise RecordError(f"{name} is not an array: {error}") from error
 
 
-def as_flat(given: Document, name: str) -> AnyArray:
+def as_flat(given: Any, name: str) -> AnyArray:
     """Returns a value of a document as an array of one dimension.
 
     Raises:
@@ -154,7 +154,7 @@ def as_flat(given: Document, name: str) -> AnyArray:
     return array
 
 
-def as_field(given: Document, dtype: np.dtype[np.generic], length: int, name: str) -> AnyArray:
+def as_field(given: Any, dtype: np.dtype[np.generic], length: int, name: str) -> AnyArray:
     """Casts a field of a document to its dtype. Rounding is allowed, no other change of a value.
 
     Args:

@@ -6,6 +6,7 @@ import glob
 import json
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from importlib import import_module
 from typing import Any, BinaryIO, cast
@@ -14,7 +15,7 @@ from etils import epath
 
 from resumable_data.digest import digest
 from resumable_data.errors import SourceError
-from resumable_data.opaque import Arrow
+from resumable_data.opaque import HuggingFace
 from resumable_data.sources.column_files import ColumnFiles
 from resumable_data.sources.file_places import FilePlaces
 from resumable_data.sources.retries import Retries
@@ -25,7 +26,7 @@ _VERSION = "2"
 _PLACES_FILE = "places.json"
 
 
-def convert_column(files: ColumnFiles, cache_dir: epath.PathLike | None) -> tuple[Arrow, FilePlaces]:
+def convert_column(files: ColumnFiles, cache_dir: epath.PathLike | None) -> tuple[HuggingFace, FilePlaces]:
     """Maps a ``datasets.Dataset`` of one column from the cache. If it is not there, it is converted first.
 
     Returns:
@@ -43,7 +44,7 @@ def convert_column(files: ColumnFiles, cache_dir: epath.PathLike | None) -> tupl
     return import_module("datasets").Dataset.from_file(os.fspath(path)), places
 
 
-def convert_whole(files: Sequence[epath.Path], kind: str, cache_dir: epath.PathLike | None) -> Arrow:
+def convert_whole(files: Sequence[epath.Path], kind: str, cache_dir: epath.PathLike | None) -> HuggingFace:
     """Maps a ``datasets.Dataset`` of all columns, as ``datasets`` converts them.
 
     Raises:
@@ -85,7 +86,7 @@ def cache_folder(files: Sequence[epath.Path], cache_dir: epath.PathLike | None, 
     return folder
 
 
-def _locked(folder: epath.Path) -> Arrow:
+def _locked(folder: epath.Path) -> AbstractContextManager[object]:
     """Locks the folder, so that no other process of this machine converts the same files meanwhile."""
     return import_module("filelock").FileLock(os.fspath(folder / "lock"))
 

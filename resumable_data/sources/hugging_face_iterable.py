@@ -9,7 +9,7 @@ from typing import Any, cast
 from resumable_data.arguments import as_text, kind_of, optional, shown
 from resumable_data.digest import Json, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError, StateError
-from resumable_data.opaque import Arrow, HuggingFace, JsonDict, Record
+from resumable_data.opaque import HuggingFace, JsonDict, Record
 from resumable_data.sources.hugging_face_copy import own_copy
 from resumable_data.sources.retries import is_of_storage
 from resumable_data.sources.sequential import BadRecord
@@ -158,7 +158,7 @@ class HuggingFaceReader:
         return BadRecord(f"is bad, the dataset fails: {error!r}")
 
 
-def _buffered_shuffle(examples: Arrow) -> int | None:
+def _buffered_shuffle(examples: HuggingFace) -> int | None:
     """The buffer of a shuffle anywhere in a stream, if it holds more than one record.
 
     ``datasets`` shows this only in the classes of its iterables.

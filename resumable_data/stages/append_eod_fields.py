@@ -106,7 +106,7 @@ def appended_values(fields: object) -> tuple[tuple[str, float], ...]:
     return tuple((name, given[name]) for name in names)
 
 
-def _appended(given: Document, value: float, name: str) -> AnyArray:
+def _appended(given: Any, value: float, name: str) -> AnyArray:
     array = as_flat(given, name)
     # NumPy gives an empty list a float dtype, which may not be the dtype of the value.
     return np.append(array, value) if array.size else np.array([value])

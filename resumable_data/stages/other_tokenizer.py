@@ -8,7 +8,7 @@ from typing import Any, cast
 from resumable_data.arguments import kind_of, shown
 from resumable_data.digest import content_digest, digest, module_name
 from resumable_data.errors import PipelineError
-from resumable_data.opaque import Document, JsonDict, Tokenizer
+from resumable_data.opaque import JsonDict, Tokenizer
 
 _ANY_ID = 2**31
 
@@ -49,7 +49,7 @@ class OtherTokenizer:
             PipelineError: The object returns something else.
         """
         if hasattr(self._tokenizer, "encode_batch"):
-            found: Tokenizer = self._tokenizer.encode_batch(list(texts))
+            found: Any = self._tokenizer.encode_batch(list(texts))
         elif _is_sentencepiece(self._tokenizer):
             found = self._tokenizer.encode(list(texts), out_type=int)
         else:
@@ -60,7 +60,7 @@ class OtherTokenizer:
             )
         yield list(map(self._ids, found))
 
-    def _ids(self, given: Document) -> list[int]:
+    def _ids(self, given: Any) -> list[int]:
         try:
             return [int(token) for token in getattr(given, "ids", given)]
         except (TypeError, ValueError) as error:

@@ -12,7 +12,7 @@ from etils import epath
 
 from resumable_data.errors import PipelineError, SourceError
 from resumable_data.interfaces.grain_data_processing.configs import HFHubDataConfig
-from resumable_data.opaque import PyTree
+from resumable_data.opaque import HuggingFace
 from resumable_data.sources.array_record import ArrayRecordSource
 from resumable_data.sources.parse import raw_bytes
 
@@ -59,7 +59,7 @@ def load_array_record_dataset(dataset_path: epath.PathLike, file_extension: str 
     return ArrayRecordSource([numbers[number] for number in sorted(numbers)], raw_bytes)
 
 
-def load_huggingface_dataset(config: HFHubDataConfig) -> PyTree:
+def load_huggingface_dataset(config: HFHubDataConfig) -> HuggingFace:
     """Loads a split of a Hugging Face dataset, with random access.
 
     Local files need no Hub. But ``load_dataset`` calls the Hub to count downloads, and waits some seconds if the

@@ -13,7 +13,7 @@ from resumable_data.errors import PipelineError, RecordError
 from resumable_data.interfaces.grain_data_processing.padded import PaddedDataset, as_source
 from resumable_data.interfaces.grain_data_processing.special_tokens import eod_token
 from resumable_data.interfaces.grain_data_processing.tokenizer import find_tokenizer
-from resumable_data.opaque import Document, Element, Indexable, JsonObject, Record, Tokenizer
+from resumable_data.opaque import Document, Indexable, JsonObject, Record, Tokenizer
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.order.shards import default_shards
 from resumable_data.sources.array_record import ArrayRecordSource
@@ -236,7 +236,7 @@ class Content:
         Raises:
             RecordError: It has no such column, or its bytes are not int32 tokens.
         """
-        found: Element = record
+        found: Record = record
         if isinstance(record, Mapping):
             columns = cast(JsonObject, record)
             if self.column not in columns:

@@ -8,13 +8,13 @@ from typing import Any
 from etils import epath
 
 from resumable_data.errors import PipelineError
-from resumable_data.opaque import PyTree
+from resumable_data.opaque import Tokenizer
 from resumable_data.stages import load_tokenizer as stage
 
 
 def find_tokenizer(
     path: epath.PathLike, token: str | None = None, cache_dir: epath.PathLike | None = None, **more: Any
-) -> PyTree:
+) -> Tokenizer:
     """Loads a tokenizer for ``DocumentDataset.tokenize``.
 
     Args:
@@ -40,7 +40,7 @@ def load_tokenizer(
     add_eos: bool = False,
     hf_access_token: str | None = None,
     cache_dir: epath.PathLike | None = None,
-) -> PyTree:
+) -> Tokenizer:
     """Loads a tokenizer for the user's own calls, such as showing what a model wrote.
 
     Pipelines load their tokenizer from the ``tokenizer_path`` of a config. They add the tokens that the config names,

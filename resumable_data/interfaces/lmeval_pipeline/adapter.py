@@ -129,7 +129,7 @@ class RequestScorer:
             return run_saved(evaluation, own, self.save_every)
 
 
-def as_harness_model(scorer: RequestScorer) -> PyTree:
+def as_harness_model(scorer: RequestScorer) -> Any:
     """Makes an ``lm_eval.api.model.LM`` for ``lm_eval.simple_evaluate(model=…)``.
 
     In a run of several processes all of them call ``simple_evaluate``, and all get the same results.

@@ -23,7 +23,7 @@ from resumable_data.interfaces.lmeval_pipeline.remap import MultihostSortedRemap
 from resumable_data.interfaces.lmeval_pipeline.rows import RequestRows
 from resumable_data.interfaces.lmeval_pipeline.sort import SortedDataset, token_length
 from resumable_data.iteration.background import BackgroundIterator
-from resumable_data.opaque import Element, Indexable, JsonDict, JsonObject
+from resumable_data.opaque import Indexable, JsonDict, JsonObject
 from resumable_data.state_form import is_natural
 
 _FIELDS = (*TOKEN_FIELDS, "document_idx", "sequence_idx")
@@ -99,8 +99,8 @@ class RequestBatches:
             "padding_multiple": padding_multiple,
         }
         self._ahead = ahead
-        longest_first: Element = SortedDataset(rows, token_length, reverse=True)
-        complete: Element = longest_first.map(CompleteLLMIndexedBatch())
+        longest_first: Indexable = SortedDataset(rows, token_length, reverse=True)
+        complete: Indexable = longest_first.map(CompleteLLMIndexedBatch())
         full = PadBatchDataset(complete, global_batch_size, 0, empty_llm_indexed_sample())
         even = PadLongestFirstDataset(full, global_batch_size, padding_multiple, rows.max_length)
         by_host = MultihostSortedRemapDataset(even, global_batch_size, host_count)
@@ -148,7 +148,7 @@ class RequestBatchIterator:
     """Always empty: an evaluation cannot be changed while it runs."""
 
     def __init__(self, dataset: grain.MapDataset[LLMIndexedBatch], ahead: int, description: JsonDict) -> None:
-        self._dataset: Element = dataset
+        self._dataset: Indexable = dataset
         self._ahead = ahead
         self._description = description
         self._closed = False

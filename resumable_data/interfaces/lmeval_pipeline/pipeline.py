@@ -17,7 +17,7 @@ from resumable_data.interfaces.lmeval_pipeline.rows import RequestRows
 from resumable_data.interfaces.lmeval_pipeline.tokens import RequestTokens, open_tokenizer
 from resumable_data.interfaces.multihost_dataloading import MultiHostDataLoadIterator
 from resumable_data.interfaces.multihost_dataloading.global_arrays import processes_of
-from resumable_data.opaque import Element, Indexable, JsonDict
+from resumable_data.opaque import Indexable, JsonDict
 from resumable_data.processes.agreement import PositionReport, agree, report_of_failure
 from resumable_data.stages.fast_tokenizer import FastTokenizer
 
@@ -124,8 +124,8 @@ def lmeval_preprocessing_pipeline(
 
 
 def _rows(dataset: Indexable, tokenizer: FastTokenizer, bos_id: int, max_length: int | None) -> RequestRows:
-    indexed: Element = as_map_dataset(dataset).map_with_index(lambda index, request: {"idx": index, "req": request})
-    parsed: Element = indexed.map(ParseLMEval())
+    indexed: Indexable = as_map_dataset(dataset).map_with_index(lambda index, request: {"idx": index, "req": request})
+    parsed: Indexable = indexed.map(ParseLMEval())
     tokens = RequestTokens.of([parsed[place] for place in range(len(parsed))], tokenizer, bos_id)
     rows = RequestRows(tokens, max_length)
     if rows.cut:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orbax.checkpoint as ocp
 from etils import epath
 
@@ -9,7 +11,6 @@ from resumable_data.checkpoint import DataRestore, DataSave
 from resumable_data.errors import PipelineError
 from resumable_data.interfaces.lmeval_pipeline.aggregate import Score
 from resumable_data.interfaces.lmeval_pipeline.evaluation import Evaluation
-from resumable_data.opaque import Element
 
 
 def run_saved(evaluation: Evaluation, directory: epath.PathLike, save_every: int = 100) -> list[Score]:
@@ -32,7 +33,7 @@ def run_saved(evaluation: Evaluation, directory: epath.PathLike, save_every: int
     if save_every < 1:
         raise PipelineError(f"save_every={save_every} must be at least 1 batch")
     options = ocp.CheckpointManagerOptions(max_to_keep=1)
-    manager: Element = ocp.CheckpointManager(epath.Path(directory), options=options)
+    manager: Any = ocp.CheckpointManager(epath.Path(directory), options=options)
     with manager:
         if (latest := manager.latest_step()) is not None:
             manager.restore(latest, args=ocp.args.Composite(evaluation=DataRestore(evaluation)))

@@ -15,7 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from resumable_data.arrays import AnyArray
 from resumable_data.batch import Array, LLMIndexedBatch
 from resumable_data.errors import PipelineError, StateError
-from resumable_data.opaque import Element, JsonDict, PyTree
+from resumable_data.opaque import JsonDict, PyTree
 from resumable_data.state_form import is_natural
 
 
@@ -92,7 +92,7 @@ class RowScores:
         return {**vars(self), "log_probs": list(map(repr, self.log_probs))}
 
     @classmethod
-    def from_json(cls, state: PyTree) -> RowScores:
+    def from_json(cls, state: Any) -> RowScores:
         """Reads the values that ``to_json`` returned.
 
         Raises:
@@ -130,7 +130,7 @@ class BatchScorer:
         self._score = score
         self._params = params
         self._needs_greedy = needs_greedy
-        self._compiled: Element = jax.jit(self._score_all, out_shardings=NamedSharding(mesh, PartitionSpec()))
+        self._compiled: Any = jax.jit(self._score_all, out_shardings=NamedSharding(mesh, PartitionSpec()))
 
     def __call__(self, batch: LLMIndexedBatch) -> RowScores:
         """Scores the rows of a batch of global arrays.
@@ -138,11 +138,11 @@ class BatchScorer:
         Raises:
             PipelineError: The result of the function has a wrong form.
         """
-        found: Element = self._compiled(self._params, batch)
+        found: Any = self._compiled(self._params, batch)
         return RowScores.of(*jax.tree.map(_to_numpy, found))
 
     def _score_all(self, params: PyTree, batch: LLMIndexedBatch) -> tuple[TokenScores, LLMIndexedBatch]:
-        found: Element = self._score(params, batch)
+        found: Any = self._score(params, batch)
         tokens = found if isinstance(found, TokenScores) else TokenScores(found)
         for array in tokens:
             if array is not None and array.shape != batch.targets.shape:

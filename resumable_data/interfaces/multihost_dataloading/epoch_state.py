@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from resumable_data.errors import PipelineMismatchError, StateError
-from resumable_data.opaque import Element, JsonDict, JsonObject, PyTree
+from resumable_data.opaque import JsonDict, JsonObject
 from resumable_data.state_form import is_natural
 
 LENGTH = "iterator_length"
@@ -28,7 +28,7 @@ class EpochState:
 
     step: int
     length: int | None
-    iterator: Element
+    iterator: Any
     ended: bool = False
     process: tuple[int, int] | None = None
 
@@ -92,7 +92,7 @@ class EpochState:
             )
 
 
-def _process(given: PyTree) -> tuple[int, int] | None:
+def _process(given: Any) -> tuple[int, int] | None:
     """Reads the index and the number of processes; None if the position belongs to the whole run."""
     if given is None:
         return None
@@ -106,7 +106,7 @@ def _describe(process: tuple[int, ...] | None) -> str:
     return "the only one" if process is None else f"{process[0]} of {process[-1]}"
 
 
-def _encode(state: PyTree) -> PyTree:
+def _encode(state: Any) -> Any:
     """Converts the state of any iterator to JSON values. The state of Grain's ``DataLoader`` is text in bytes."""
     if isinstance(state, bytes):
         return {"utf8": state.decode()}
@@ -119,7 +119,7 @@ def _encode(state: PyTree) -> PyTree:
     return state
 
 
-def _decode(state: PyTree) -> PyTree:
+def _decode(state: Any) -> Any:
     if isinstance(state, Mapping) and list(cast(JsonObject, state)) == ["utf8"]:
         try:
             return str(cast(JsonObject, state)["utf8"]).encode()

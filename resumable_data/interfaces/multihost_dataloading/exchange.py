@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from resumable_data.arrays import Int32Array
-from resumable_data.opaque import PyTree
 from resumable_data.placement.sharding import as_sharding
 
 
@@ -54,7 +54,7 @@ def read_exchange(mesh: Mesh, started: jax.Array) -> dict[int, Int32Array]:
 
 
 @cache
-def _replicate(mesh: Mesh) -> PyTree:
+def _replicate(mesh: Mesh) -> Any:
     def same(numbers: jax.Array) -> jax.Array:
         return numbers
 

@@ -17,7 +17,7 @@ from resumable_data.interfaces.multihost_dataloading.global_arrays import proces
 from resumable_data.interfaces.multihost_dataloading.lockstep import Lockstep
 from resumable_data.interfaces.multihost_dataloading.peekable import Peekable, as_peekable
 from resumable_data.iteration.iterator import DataIterator
-from resumable_data.opaque import Element, JsonDict, JsonObject, PyTree
+from resumable_data.opaque import Element, JsonDict, JsonObject
 
 LOGGER = logging.getLogger("resumable_data.multihost_dataloading")
 
@@ -274,7 +274,7 @@ class MultiHostDataLoadIterator:
     def _is_own_iterator(self) -> bool:
         return self._local.iterator is self.dataloader
 
-    def _take_beginning(self) -> PyTree:
+    def _take_beginning(self) -> Element:
         if not (self.reset_after_epoch and self._is_own_iterator):
             return None
         if not self._local.has_state:

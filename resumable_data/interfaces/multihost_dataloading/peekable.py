@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from resumable_data.errors import StateError
 from resumable_data.iteration.iterator import DataIterator
-from resumable_data.opaque import Element, PyTree
+from resumable_data.opaque import Element
 
 ElementT = TypeVar("ElementT")
 
@@ -26,7 +26,7 @@ class _Held(Generic[ElementT]):
     """
 
     element: ElementT
-    state: PyTree
+    state: Any
     step: int | None
 
 
@@ -49,7 +49,7 @@ class Peekable(Generic[ElementT]):
     """
 
     def __init__(self, iterator: Iterator[ElementT], peek: Callable[[], ElementT] | None = None) -> None:
-        self.iterator: Element = iterator
+        self.iterator: Any = iterator
         self._peek = peek
         self._held: _Held[ElementT] | None = None
         self._ended = False
@@ -89,7 +89,7 @@ class Peekable(Generic[ElementT]):
         """The iterator's step; None if it does not count steps."""
         return self._own_step if self._held is None else self._held.step
 
-    def get_state(self) -> PyTree:
+    def get_state(self) -> Any:
         """Returns the iterator's state.
 
         Raises:
@@ -98,7 +98,7 @@ class Peekable(Generic[ElementT]):
         self._check_has_state("get_state")
         return self._copy_state() if self._held is None else copy.deepcopy(self._held.state)
 
-    def check_state(self, state: PyTree, allow: Collection[str] = ()) -> Callable[[], None]:
+    def check_state(self, state: Any, allow: Collection[str] = ()) -> Callable[[], None]:
         """Checks a state if the iterator can do so without moving; returns a function that goes there.
 
         If the iterator has no ``check_state``, that function may still fail. Then the iterator does not move.
@@ -140,7 +140,7 @@ class Peekable(Generic[ElementT]):
             self.iterator.set_state(before)
             raise
 
-    def _copy_state(self) -> PyTree:
+    def _copy_state(self) -> Any:
         # Some iterators return the very object that they change later.
         return copy.deepcopy(self.iterator.get_state())
 
