@@ -14,6 +14,7 @@ from resumable_data.answers.checkpoints import SavedState, as_state
 from resumable_data.arguments import as_bool, as_names
 from resumable_data.batch import LLMBatch
 from resumable_data.differences import EDITS
+from resumable_data.edits import Edit
 from resumable_data.engines.batches import BatchPlan
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.opened import Opened
@@ -103,14 +104,13 @@ class Replay:
             raise PipelineError(
                 f"{self._what}: since is of step {begin.step}, after step {self.place.step} of the state"
             )
-        changes = [edit for edit in self.place.edits[len(begin.edits) :] if edit.kind != "skip"]
-        if changes:
+        if changes := self._changes_after(begin):
             raise PipelineError(
                 f"{self._what}: the run was changed at step {changes[-1].step} ({changes[-1]}). Before that it was "
                 f"another pipeline. Give as since the state of step {changes[-1].step}, with allow= for the change, "
                 "or a later one"
             )
-        return islice(_delivered(self._with_skips(begin, begin.step)), self.place.step - begin.step)
+        return islice(_delivered(self._with_skips(begin)), self.place.step - begin.step)
 
     def plan(self, step: int) -> RowPlan:
         """Plans the rows of the global batch of a step.
@@ -159,7 +159,7 @@ class Replay:
     @property
     def first_step(self) -> int:
         """The first step that can be planned: 0, or the state's step if the run was changed before it."""
-        return self.place.step if any(edit.kind != "skip" for edit in self.place.edits) else 0
+        return self.place.step if self._changes_after(self._first) else 0
 
     def plans(self, first: int | None = None) -> Iterator[tuple[int, RowPlan]]:
         """Yields steps with the rows of their global batches.
@@ -176,25 +176,23 @@ class Replay:
 
     def _before(self, step: int) -> Place[Element]:
         """Returns a place at or before a step."""
-        return self.place if step >= self.place.step else self._with_skips(self._first, step)
+        if step >= self.place.step:
+            return self.place
+        if changes := self._changes_after(self._first):
+            raise PipelineError(
+                f"{self._what}: step {step} is before step {self.place.step} of the state, and the run was "
+                f"changed at step {changes[0].step} ({changes[0]}). Before that step it was another pipeline. Give a "
+                f"state that was saved at step {step} or before"
+            )
+        return self._with_skips(self._first)
 
-    def _with_skips(self, place: Place[Element], step: int) -> Place[Element]:
-        """Returns a place before the state with the run's later skips applied.
+    def _changes_after(self, place: Place[Element]) -> list[Edit]:
+        """Returns the edits of the run after a place that make another pipeline of it: all but skips."""
+        return [edit for edit in self.place.edits[len(place.edits) :] if edit.kind != "skip"]
 
-        Args:
-            place: A place of the run before the state.
-            step: The step that was asked for, for errors.
-
-        Raises:
-            PipelineError: The run was changed after the place, other than by a skip.
-        """
+    def _with_skips(self, place: Place[Element]) -> Place[Element]:
+        """Returns a place before the state with the run's later edits applied, which are skips."""
         for edit in self.place.edits[len(place.edits) :]:
-            if edit.kind != "skip":
-                raise PipelineError(
-                    f"{self._what}: step {step} is before step {self.place.step} of the state, and the run was "
-                    f"changed at step {edit.step} ({edit}). Before that step it was another pipeline. Give a state "
-                    f"that was saved at step {step} or before"
-                )
             cursor = place.opened.engine.skipping(place.cursor, edit.step, cast(int, edit.after))
             place = replace(place, cursor=cursor)
         return place

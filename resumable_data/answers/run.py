@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
-from resumable_data.answers.checkpoints import SavedState, open_saved
+from resumable_data.answers.checkpoints import SavedState, as_state
 from resumable_data.arguments import kind_of
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.iterator import DataIterator
-from resumable_data.opaque import Element, JsonObject
+from resumable_data.opaque import Element
 from resumable_data.stages.batch import Batch
 from resumable_data.state import State
 
@@ -61,10 +61,8 @@ def side_of(what: str, given: object) -> Side:
             return Side(_batch(what, iterator.pipeline), iterator.get_state())
         case Pipeline():
             return Side(_batch(what, given.node), None)
-        case Mapping():
-            return Side(None, dict(cast(JsonObject, given)))
-        case str() | os.PathLike():
-            return Side(None, open_saved(cast(str, given)).state)
+        case Mapping() | str() | os.PathLike():
+            return Side(None, as_state(what, cast(SavedState, given)))
         case _:
             raise PipelineError(
                 f"{what} is {kind_of(given)}: give a pipeline of batches, an iterator, a state, the path of a "

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from resumable_data.answers.checkpoints import open_saved
 from resumable_data.answers.diff import diff
 from resumable_data.cli.output import as_json, print_answer, shows_progress
 from resumable_data.cli.pipelines import is_pipeline, load_pipeline, settings_option
@@ -51,7 +50,7 @@ def diff_command(
 def _run(which: str, name: str, state: str | None, settings: tuple[str, ...]) -> Any:
     if is_pipeline(name):
         data = load_pipeline(name, settings)
-        return data if state is None else (data, open_saved(state).state)
+        return data if state is None else (data, state)
     if state is not None:
         raise PipelineError(f"--state-{which} needs a pipeline, but {name} is a checkpoint")
-    return open_saved(name).state
+    return name

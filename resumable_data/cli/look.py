@@ -12,7 +12,7 @@ from resumable_data.answers.inspection import inspect
 from resumable_data.answers.when import Appearance
 from resumable_data.cli.output import as_json, print_answer, shows_progress
 from resumable_data.cli.pipelines import is_pipeline, load_batches, load_pipeline, settings_option
-from resumable_data.cli.states import allow_option, choosing, read_state, state_option
+from resumable_data.cli.states import allow_option, choosing, state_option
 from resumable_data.table import as_lines
 
 
@@ -59,8 +59,8 @@ def explain_command(
     pipeline: str, step: int, state: str | None, settings: tuple[str, ...], allow: tuple[str, ...], as_json: bool
 ) -> None:
     """Lists the documents of a step: component, epoch, record, tokens and file of each span of each row."""
-    data, saved = load_batches("explain", pipeline, settings), read_state(state)
-    why = data.explain(step, state=saved, allow=allow, progress=shows_progress())
+    data = load_batches("explain", pipeline, settings)
+    why = data.explain(step, state=state, allow=allow, progress=shows_progress())
     print_answer(why.table, why.to_json(), as_json)
 
 
@@ -85,8 +85,7 @@ def when_command(
 ) -> None:
     """Says in which steps and rows a record appears. Exit code 1 if it does not."""
     data = load_batches("when", pipeline, settings)
-    saved, bar = read_state(state), shows_progress()
-    found = data.when(component, record, until=until, state=saved, allow=allow, progress=bar)
+    found = data.when(component, record, until=until, state=state, allow=allow, progress=shows_progress())
     print_answer(lambda width: _appearances(found, width), [one._asdict() for one in found], as_json)
     sys.exit(0 if found else 1)
 

@@ -9,7 +9,7 @@ import click
 from resumable_data.answers.view import view
 from resumable_data.cli.output import as_json, print_answer
 from resumable_data.cli.pipelines import load_object, load_pipeline, settings_option
-from resumable_data.cli.states import allow_option, read_state, state_option
+from resumable_data.cli.states import allow_option, state_option
 from resumable_data.stages.load_tokenizer import load_tokenizer
 
 
@@ -40,8 +40,7 @@ def view_command(
     """
     data = load_pipeline(pipeline, settings)
     decoder: Any = None if tokenizer is None else _tokenizer(tokenizer)
-    saved = read_state(state)
-    made = view(data, step, state=saved, allow=allow, tokenizer=decoder, field=field, path=out)
+    made = view(data, step, state=state, allow=allow, tokenizer=decoder, field=field, path=out)
     print_answer(lambda width: f"{out}: {made.title}", {"file": out, "title": made.title}, as_json)
 
 

@@ -6,7 +6,7 @@ import click
 
 from resumable_data.cli.output import as_json, print_answer, shows_progress
 from resumable_data.cli.pipelines import load_batches, settings_option
-from resumable_data.cli.states import allow_option, read_state, state_option
+from resumable_data.cli.states import allow_option, state_option
 
 
 @click.command("simulate", short_help="Plan a run before it begins.")
@@ -28,7 +28,7 @@ def simulate_command(
 ) -> None:
     """Plans a run before it begins: epochs and tokens of each component, padding, processes, sizes."""
     data = load_batches("simulate", pipeline, settings)
-    found = data.simulate(steps, state=read_state(state), allow=allow, progress=shows_progress())
+    found = data.simulate(steps, state=state, allow=allow, progress=shows_progress())
     if html is not None:
         found.save_html(html)
     print_answer(found.text, found.to_json(), as_json)

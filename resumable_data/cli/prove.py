@@ -6,9 +6,10 @@ import sys
 
 import click
 
+from resumable_data.answers.checkpoints import open_saved
 from resumable_data.cli.output import as_json, print_answer, refusal, shows_progress
 from resumable_data.cli.pipelines import load_batches, settings_option
-from resumable_data.cli.states import allow_option, choosing, read_state
+from resumable_data.cli.states import allow_option, choosing
 from resumable_data.errors import PipelineMismatchError
 
 
@@ -36,9 +37,9 @@ def verify_command(
 
     The digest of all batches must be the digest in the state, and each record must come once an epoch, in full.
     """
-    data, state = load_batches("verify", pipeline, settings), read_state(checkpoint, step, item) or {}
+    data, state = load_batches("verify", pipeline, settings), open_saved(checkpoint, step, item).state
     try:
-        found = data.verify(state, since=read_state(since), allow=allow, content=content, progress=shows_progress())
+        found = data.verify(state, since=since, allow=allow, content=content, progress=shows_progress())
     except PipelineMismatchError as error:
         text = refusal(error)
         print_answer(lambda width: text, {"sound": False, "differences": list(error.differences)}, as_json)

@@ -7,9 +7,6 @@ from typing import TypeVar
 
 import click
 
-from resumable_data.answers.checkpoints import open_saved
-from resumable_data.state import State
-
 FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
 
 
@@ -24,8 +21,3 @@ state_option = click.option("--state", metavar="CHECKPOINT", help="A state of th
 allow_option = click.option(
     "--allow", multiple=True, help="What may differ from the saved pipeline: weights, sources, batch or epochs."
 )
-
-
-def read_state(path: str | None, step: int | None = None, item: str | None = None) -> State | None:
-    """Reads the state at a path; returns None if the path is None."""
-    return None if path is None else open_saved(path, step, item).state

@@ -28,7 +28,7 @@ from resumable_data.sources.lengths_index import (
 )
 from resumable_data.sources.manifest import LengthArray
 from resumable_data.sources.open_shards import OpenShards
-from resumable_data.sources.parse import BatchParser, parse_int32_tokens, warn_of_wider_tokens
+from resumable_data.sources.parse import BatchParser, TokenParser, parse_int32_tokens, warn_of_wider_tokens
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.shard_facts import ShardFacts
 from resumable_data.sources.shards import list_shards
@@ -265,9 +265,9 @@ class ArrayRecordSource:
         try:
             if self._batch_parser is not None:
                 found = self._batch_parser.batch(records)
-                if len(indices) and not self._looked_at:
+                if len(indices) and not self._looked_at and isinstance(self._parse, TokenParser):
                     self._looked_at = True
-                    warn_of_wider_tokens(found, str(self._index.paths[self._shard_of(int(indices[0]))]))
+                    warn_of_wider_tokens(self._parse, found, str(self._index.paths[self._shard_of(int(indices[0]))]))
                 return found
         except RecordError:
             pass  # One of them is bad. Parsing one by one tells which.

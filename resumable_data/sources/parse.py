@@ -119,24 +119,36 @@ class Int64TokenParser(TokenParser):
 _BYTES = {"uint16": 2, "int32": 4}
 
 
-def warn_of_wider_tokens(documents: Ragged, file: str) -> None:
-    """Warns if tokens look like int64 that was read as int32: every second one is 0, but not all.
+_WIDER = {"uint16": "int32", "int32": "int64"}
+
+
+def warn_of_wider_tokens(parser: TokenParser, documents: Ragged, file: str) -> None:
+    """Warns if tokens look like those of a type twice as wide: every second one is 0, but not all.
+
+    Args:
+        parser: What parsed them.
+        documents: Its first documents.
+        file: Where they are from.
 
     >>> import warnings
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
-    ...     warn_of_wider_tokens(parse_int32_tokens.batch([np.arange(9, dtype=np.int64).tobytes()]), "a.arecord")
-    ...     warn_of_wider_tokens(parse_int32_tokens.batch([np.arange(9, dtype=np.int32).tobytes()]), "a.arecord")
+    ...     for dtype in ("int64", "int32"):
+    ...         documents = parse_int32_tokens.batch([np.arange(9, dtype=dtype).tobytes()])
+    ...         warn_of_wider_tokens(parse_int32_tokens, documents, "a.arecord")
     >>> print(*[str(one.message) for one in caught])
     a.arecord: every second token is 0: are these int64 tokens? Then pass parse=parse_int64_tokens
     """
+    wider = _WIDER.get(parser.dtype.name)
+    if wider is None:
+        return
     looked_at = [document for document in itertools.islice(documents, 16) if len(document)]
     halves = [(document[::2], document[1::2]) for document in looked_at if len(document) % 2 == 0]
     if not halves or len(halves) < len(looked_at) or sum(len(low) for low, _ in halves) < 4:
         return
     if any(low.any() for low, _ in halves) and not any(high.any() for _, high in halves):
         warnings.warn(
-            f"{file}: every second token is 0: are these int64 tokens? Then pass parse=parse_int64_tokens",
+            f"{file}: every second token is 0: are these {wider} tokens? Then pass parse=parse_{wider}_tokens",
             stacklevel=2,
         )
 

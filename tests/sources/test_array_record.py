@@ -2,12 +2,14 @@ import errno
 import os
 import pickle
 import re
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from array_record.python.array_record_module import ArrayRecordWriter
 
 from property_tests.testing.array_record_shards import (
     DOCUMENTS,
@@ -376,3 +378,17 @@ def test_an_error_of_the_system_is_not_called_a_bad_record(tmp_path: Path) -> No
         source.read(np.array([0, 1]))
     with pytest.raises(RecordError, match="record 2 "):
         source.read(np.array([0, 2]))
+
+
+def test_int64_tokens_that_are_read_as_int32_are_warned_of_once(tmp_path: Path) -> None:
+    writer = ArrayRecordWriter(str(tmp_path / "web.arecord"), "group_size:1")
+    for start in range(4):
+        writer.write(np.arange(start + 1, start + 9).astype(np.int64).tobytes())
+    writer.close()
+    source = ArrayRecordSource(tmp_path / "web.arecord", parse_int32_tokens)
+
+    with pytest.warns(UserWarning, match="are these int64 tokens"):
+        source.read(np.arange(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        source.read(np.arange(4))

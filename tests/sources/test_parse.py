@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,7 +7,14 @@ from hypothesis import strategies as st
 
 from resumable_data.digest import callable_name
 from resumable_data.errors import RecordError
-from resumable_data.sources.parse import BatchParser, parse_int32_tokens, parse_int64_tokens, parse_uint16_tokens
+from resumable_data.sources.parse import (
+    BatchParser,
+    TokenParser,
+    parse_int32_tokens,
+    parse_int64_tokens,
+    parse_uint16_tokens,
+    warn_of_wider_tokens,
+)
 
 tokens = st.lists(st.integers(-(2**31), 2**31 - 1), max_size=8)
 
@@ -90,3 +99,22 @@ def test_each_parser_counts_by_its_own_name() -> None:
 
     assert len(names) == 3
     assert "resumable_data.sources.parse.Int32TokenParser" in names
+
+
+@pytest.mark.parametrize(
+    ("parser", "written", "advice"),
+    [
+        (parse_int32_tokens, "int64", "parse_int64_tokens"),
+        (parse_uint16_tokens, "int32", "parse_int32_tokens"),
+        (parse_int32_tokens, "int32", None),
+        (parse_uint16_tokens, "uint16", None),
+        (parse_int64_tokens, "int64", None),
+    ],
+)
+def test_tokens_of_a_wider_type_are_warned_of(parser: TokenParser, written: str, advice: str | None) -> None:
+    documents = parser.batch([np.arange(1, 9, dtype=written).tobytes()])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_wider_tokens(parser, documents, "web.arecord")
+
+    assert [str(one.message).rpartition("parse=")[2] for one in caught] == ([] if advice is None else [advice])
