@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -19,9 +20,6 @@ from resumable_data.stages.component import Component, components_of
 
 _MOST_SPANS = 10_000_000
 """A search for the next appearance gives up after so many spans."""
-
-_MOST_CHOSEN = 2**24
-"""In larger components it does not look up first whether a selection leaves the record out."""
 
 
 class Appearance(NamedTuple):
@@ -83,10 +81,18 @@ def when(
 
 
 def _is_chosen(component: Component, record: int) -> bool:
-    """Says whether the selections of a component leave a record in; True if it would take long to find out."""
-    if not component.selections or component.epoch_size > _MOST_CHOSEN:
+    """Says whether the selections of a component leave a record in."""
+    if not component.selections:
         return True
-    return bool((component.records_at(np.arange(component.epoch_size)) == record).any())
+
+    def record_at(place: int) -> int:
+        return int(component.records_at(np.array([place]))[0])
+
+    # Selections keep the order of the records, or reverse it.
+    count = component.epoch_size
+    sign = 1 if record_at(0) <= record_at(count - 1) else -1
+    place = bisect_left(range(count), sign * record, key=lambda place: sign * record_at(place))
+    return place < count and record_at(place) == record
 
 
 def _give_up(epochs: set[int], plan: RowPlan, own: BoolArray, spans: int, what: str, step: int) -> None:

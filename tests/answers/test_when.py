@@ -87,3 +87,25 @@ def test_a_state_may_be_given_by_its_path(tmp_path):
     assert data().explain(2, state=str(tmp_path)).rows == data().explain(2).rows
     with pytest.raises(rd.PipelineError, match="when: state is an int: give a state, or the path of a checkpoint"):
         data().when("data", 3, state=7)
+
+
+@pytest.mark.parametrize("part", ["[10:90:7]", "[90:10:-7]", "[::-1]", "split", "slice of a split"])
+def test_it_knows_which_records_a_selection_leaves_in(part):
+    source = rd.Dataset.from_source(rd.SyntheticSource(100, [3]), name="web")
+    some = source.split({"a": 0.7, "b": 0.3}, seed=3)["b"]
+    chosen = {
+        "[10:90:7]": source[10:90:7],
+        "[90:10:-7]": source[90:10:-7],
+        "[::-1]": source[::-1],
+        "split": some,
+        "slice of a split": some[::-2],
+    }[part]
+    data = chosen.pad(3, eod_id=0).batch(1)
+    left_in = {span.record for step in range(len(data)) for row in data.explain(step).rows for span in row}
+
+    for record in range(100):
+        if record in left_in:
+            assert len(data.when("web", record)) == 1
+        else:
+            with pytest.raises(rd.PipelineError, match=f"record {record} of the source of 'web' never comes"):
+                data.when("web", record)
