@@ -157,6 +157,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self.reads = 0
+        self.first = 0
         self.waits = threading.Event()
         self.go = threading.Event()
 
@@ -165,6 +166,8 @@ class Waiting:
 
     def read(self, indices: np.ndarray) -> list[list[int]]:
         self.reads += 1
+        if self.reads == 1:
+            self.first = len(indices)
         if self.reads == 2:
             self.waits.set()
             assert self.go.wait(PATIENCE)
@@ -177,15 +180,24 @@ class Waiting:
         return "waiting"
 
 
-def wait_for_main_thread_in(function: str) -> None:
-    """Returns once the main thread is inside a function of that name of this package."""
+def wait_for_main_thread_in(function: str, at: str | None = None) -> None:
+    """Returns once the main thread is inside a function of that name of this package.
+
+    Args:
+        function: The name.
+        at: The function that this one is calling, or None for any.
+    """
     main = threading.main_thread().ident
     for _ in range(PATIENCE * 1000):
-        frame = sys._current_frames()[main]
+        frame, called = sys._current_frames()[main], None
         while frame is not None:
-            if frame.f_code.co_name == function and "resumable_data" in frame.f_code.co_filename:
+            if (
+                frame.f_code.co_name == function
+                and "resumable_data" in frame.f_code.co_filename
+                and at in (None, called)
+            ):
                 return
-            frame = frame.f_back
+            frame, called = frame.f_back, frame.f_code.co_name
         threading.Event().wait(0.001)
 
 
@@ -195,7 +207,10 @@ def test_a_ctrl_c_while_waiting_for_data_loses_nothing(new_threads, interrupt) -
 
     def interrupt_twice() -> None:
         source.waits.wait(PATIENCE)
-        wait_for_main_thread_in("__next__")
+        # Until everything that was read is delivered, the main thread may leave __next__ at any time.
+        while iterator.step < source.first:
+            threading.Event().wait(0.001)
+        wait_for_main_thread_in("__next__", at="wait_for")
         interrupt()
         wait_for_main_thread_in("join_all")
         interrupt()
