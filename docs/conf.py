@@ -10,7 +10,6 @@ source_suffix = {".md": "markdown"}
 exclude_patterns = ["pictures"]
 html_theme = "furo"
 html_title = "resumable_data"
-html_static_path = []
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
@@ -21,7 +20,6 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_class_signature = "mixed"
-autodoc_mock_imports = []
 napoleon_google_docstring = True
 napoleon_use_rtype = False
 napoleon_use_ivar = True
