@@ -23,6 +23,7 @@ steps = st.integers(0, 5)
 EDITS = {
     "weights": ("weights",),
     "batch": ("batch",),
+    "data": ("data",),
     "epochs": ("epochs",),
     "added": ("sources", "weights"),
     "removed": ("sources", "weights"),
@@ -48,6 +49,9 @@ def edited(draw: Any, run: Run, kind: str, seed: int | None, used: set[str]) -> 
         return with_epochs(run, draw(st.integers(max(4, most), max(6, most))))
     if kind == "batch":
         return run
+    if kind == "data":
+        children = {name: grown(draw, child) for name, child in run.root.children.items()}
+        return replace(run, root=replace(run.root, children=children))
     root, names = run.root, set(run.root.children)
     children = dict(root.children)
     if kind == "added" and used < set(NAMES):
@@ -61,6 +65,12 @@ def edited(draw: Any, run: Run, kind: str, seed: int | None, used: set[str]) -> 
     return replace(run, root=replace(root, children=children, points=tuple(points)))
 
 
+def grown(draw: Any, child: Leaf | Mixed) -> Leaf | Mixed:
+    """Returns a component with more records at its end, or with the same ones."""
+    more = draw(st.lists(st.integers(1, 9), max_size=6))
+    return replace(child, lengths=(*child.lengths, *more)) if isinstance(child, Leaf) else child
+
+
 def same_seed(run: Run, seed: int | None) -> Run:
     """Gives all components one seed, so that other components change no key of a group of documents."""
     children = {
@@ -70,12 +80,12 @@ def same_seed(run: Run, seed: int | None) -> Run:
 
 
 def is_refused(iterator: rd.DataIterator[Any], state: Any, allow: tuple[str, ...]) -> bool:
-    """Says whether an edit is refused because it would remove components of the group in progress."""
+    """Says whether an edit is refused: it removes components of the group in progress, or has no epoch left."""
     before = iterator.get_state()
     try:
         iterator.set_state(state, allow)
     except rd.PipelineMismatchError as error:
-        if "cannot be removed here" not in str(error):
+        if "cannot be removed here" not in str(error) and "no further epoch" not in str(error):
             raise
         assert iterator.get_state() == before
         return True
@@ -94,7 +104,7 @@ def check_edits(data: st.DataObject, run: Run, kinds: list[str]) -> None:
         state = through_json(iterator.get_state())
         changed = edited(data.draw, run, kind, run.root.children[min(run.root.children)].seed, used)
         new, edits = iter(changed.dataset()), iterator.edits
-        if run.level == "documents" and is_refused(new, state, EDITS[kind]):
+        if (run.level == "documents" or kind == "data") and is_refused(new, state, EDITS[kind]):
             continue
         new.set_state(state, allow=EDITS[kind])
         if changed != run:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 from resumable_data.edits import Change, ChangeKind, Edit
 from resumable_data.opaque import JsonObject
 
-EDITS = ("batch", "epochs", "sources", "weights")
+EDITS = ("batch", "data", "epochs", "length", "sources", "weights")
 """What may change about a running pipeline, if it is said: the names that ``allow=`` takes."""
 
 DifferenceKind = ChangeKind | Literal["algorithm", "stage_order"]
 
 _EDIT_OF_STAGE = {"batch": "batch", "repeat": "epochs", "mix": "weights"}
+
+ContentOfFirst = Callable[[int], str | None]
+"""From a number of records to the content that a source of a run had when it had only these; None if it had not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +66,15 @@ class Difference(Change):
         )
 
 
-def differences(saved: JsonObject, now: JsonObject) -> list[Difference]:
-    """Everything in which the header of a state differs from that of the pipeline at hand.
+def differences(
+    saved: JsonObject, now: JsonObject, sources: Mapping[str, ContentOfFirst] = MappingProxyType({})
+) -> list[Difference]:
+    """Lists everything in which the header of a state differs from that of the pipeline at hand.
 
     Args:
         saved: The header of the state.
         now: The header of the pipeline.
+        sources: By component path, what tells whether a source only got more records at its end.
     """
     found: list[Difference] = []
     for name in sorted(now["algorithms"].keys() & saved["algorithms"].keys()):
@@ -81,7 +88,10 @@ def differences(saved: JsonObject, now: JsonObject) -> list[Difference]:
     alone = len(after.keys() | before.keys()) == 1
     for path in sorted(after.keys() & before.keys()):
         stages = stages_by_name(saved["stages"], before[path])
-        of_component = _of_stages(path, stages, stages_by_name(now["stages"], after[path]))
+        stages_now = stages_by_name(now["stages"], after[path])
+        of_component = [*_of_stages(path, stages, stages_now)]
+        if _grew(stages, stages_now, sources.get(path)):
+            of_component = [*_as_growth(of_component)]
         found += [replace(difference, alone=alone) for difference in of_component]
     shared = _of_stages(
         None, stages_by_name(saved["stages"], saved["shared"]), stages_by_name(now["stages"], now["shared"])
@@ -116,6 +126,30 @@ def renamed(saved: JsonObject, now: JsonObject) -> list[tuple[str, str]]:
     return found
 
 
+def _grew(was: Mapping[str, JsonObject], is_now: Mapping[str, JsonObject], content: ContentOfFirst | None) -> bool:
+    """Tells whether a source got more records at its end, and no other record than before has an index."""
+    before, after = was.get("source", {}).get("records"), is_now.get("source", {}).get("records")
+    if content is None or not (isinstance(before, int) and isinstance(after, int) and before < after):
+        return False
+    if any(_counts_from_end(settings) for name, settings in is_now.items() if name.split("#")[0] == "slice"):
+        return False
+    return content(before) == was["source"].get("content")
+
+
+def _counts_from_end(bounds: JsonObject) -> bool:
+    """Tells whether a slice chooses other records of a larger source."""
+    return any(isinstance(bound, int) and bound < 0 for bound in bounds.values())
+
+
+def _as_growth(found: Iterable[Difference]) -> Iterator[Difference]:
+    """Yields differences of a component that grew: its number of records may change, and its content with it."""
+    for difference in found:
+        if difference.stage != "source":
+            yield difference
+        elif difference.setting == "records":
+            yield replace(difference, edit="data")
+
+
 def _of_stages(
     component: str | None, saved: Mapping[str, JsonObject], now: Mapping[str, JsonObject]
 ) -> Iterator[Difference]:
@@ -137,6 +171,7 @@ def _of_stages(
                 if was.get(setting) != is_now.get(setting) and not begun:
                     # Neither the name of a mix nor the shards are settings that a running job could change.
                     fixed = (kind == "mix" and setting != "weights") or (kind, setting) == ("batch", "shards")
+                    edit_of_setting = "length" if kind in ("pack", "pad") and setting == "length" else edit
                     yield Difference(
                         kind="setting",
                         component=component,
@@ -144,7 +179,7 @@ def _of_stages(
                         setting=setting,
                         before=was.get(setting),
                         after=is_now.get(setting),
-                        edit=None if fixed else edit,
+                        edit=None if fixed else edit_of_setting,
                     )
     common_saved, common_now = [n for n in saved if n in now], [n for n in now if n in saved]
     if common_saved != common_now:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -16,11 +17,15 @@ from resumable_data.state_form import is_natural, is_weights
 ChangeKind = Literal["setting", "stage_added", "stage_removed", "component_added", "component_removed"]
 EditKind = ChangeKind | Literal["skip"]
 
-_KEYS = ("step", "rows", "kind", "component", "stage", "setting", "before", "after", "counts")
+_KEYS = ("step", "rows", "kind", "component", "stage", "setting", "before", "after", "epoch", "counts")
 
 
 MOST_SKIPPED = 10**6
 """One skip leaves out at most so many batches: they are planned."""
+
+
+MOST_ROW_LENGTH = 2**31
+"""No row has more tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +86,9 @@ class Edit(Change):
             ``"component_removed"`` or ``"skip"``.
         step: Batches delivered before it holds.
         rows: Rows delivered when it was said.
-        counts: What each component had delivered by then, those that the edit removes included; None where that
-            is not recorded.
+        epoch: For new records of a component, the first epoch that has them; else None.
+        counts: What each component had delivered by then, those that the edit removes included, and the rows of
+            each mix whose documents are packed; None where that is not recorded.
 
     >>> edit = Edit(kind="setting", stage="batch", setting="size", before=8, after=16, step=3, rows=24)
     >>> str(edit)
@@ -94,7 +100,18 @@ class Edit(Change):
     kind: EditKind
     step: int
     rows: int
+    epoch: int | None = None
     counts: Mapping[str, Delivered] | None = None
+
+    @property
+    def is_growth(self) -> bool:
+        """Whether it says that a component got more records."""
+        return (self.kind, self.stage, self.setting) == ("setting", "source", "records")
+
+    @property
+    def is_row_length(self) -> bool:
+        """Whether it says that rows got another length."""
+        return _is_row_length(self.kind, self.stage, self.setting)
 
     def to_json(self) -> dict[str, Json]:
         """The edit as a JSON object that shares nothing with it; keys are the attributes."""
@@ -135,6 +152,11 @@ class Edit(Change):
             raise ValueError(f"after is not a number of batches from 1 to {MOST_SKIPPED}")
         if values["setting"] == "weights" and not (is_weights(values["before"]) and is_weights(values["after"])):
             raise ValueError("before and after are not the weights of a mix")
+        lengths = [values["before"], values["after"]]
+        if _is_row_length(values["kind"], values["stage"], values["setting"]) and not all(map(_is_length, lengths)):
+            raise ValueError(f"before and after are not row lengths from 1 to {MOST_ROW_LENGTH}")
+        if not _is_epoch(values):
+            raise ValueError("only new records of a component have an epoch, and numbers of records")
         counts = values["counts"]
         if counts is not None:
             if not isinstance(counts, dict):
@@ -157,6 +179,24 @@ def _goes_with(kind: object, component: str | None, stage: str | None, setting: 
             return component is None and stage is None and setting is None
         case _:
             return False
+
+
+def _is_row_length(kind: object, stage: object, setting: object) -> bool:
+    """Tells whether a change is about the length of rows."""
+    rows = isinstance(stage, str) and re.split("[ #]", stage)[0] in ("pack", "pad")
+    return rows and (kind, setting) == ("setting", "length")
+
+
+def _is_length(value: object) -> bool:
+    return is_natural(value) and 1 <= value <= MOST_ROW_LENGTH
+
+
+def _is_epoch(values: JsonDict) -> bool:
+    """Tells whether an edit that is about a number of records says it, and the first epoch that has them."""
+    if (values["kind"], values["stage"], values["setting"]) != ("setting", "source", "records"):
+        return values["epoch"] is None
+    numbers = [values[key] for key in ("epoch", "before", "after")]
+    return values["component"] is not None and all(map(is_natural, numbers)) and 0 < numbers[1] < numbers[2]
 
 
 def readable(value: Json) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
 from resumable_data.arguments import as_names
-from resumable_data.differences import EDITS, Difference, differences, renamed, stages_by_name
+from resumable_data.differences import EDITS, ContentOfFirst, Difference, differences, renamed, stages_by_name
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.edits import Edit
 from resumable_data.errors import PipelineMismatchError, StateError
@@ -52,11 +52,13 @@ class Description:
         components: The stages of each component, from its source on, by component path.
         shared: The stages after them.
         algorithms: The version of each algorithm in use, by name.
+        sources: For components whose source can grow, by path, the content that its first records alone have.
     """
 
     components: Mapping[str, tuple[StageDescription, ...]]
     shared: tuple[StageDescription, ...]
     algorithms: Mapping[str, int]
+    sources: Mapping[str, ContentOfFirst] = field(default_factory=dict[str, ContentOfFirst], compare=False)
 
     def to_json(self) -> dict[str, Json]:
         """The whole description for people: the ``pipeline.json`` of a checkpoint."""
@@ -187,17 +189,6 @@ def _with_positions(stages: Mapping[str, list[int]], at: Mapping[str, At]) -> Js
     return {path: [list(stages.get(path, ())), list(at[path])] for path in sorted(at)}
 
 
-def shards_of(state: object) -> int | None:
-    """The number of logical shards of the run that a state is of; None where it has measured no document.
-
-    Raises:
-        StateError: The state is damaged or incomplete, or another release's.
-    """
-    header, _ = split(state)
-    batch = stages_by_name(header["stages"], header["shared"]).get("batch", {})
-    return cast("int | None", batch.get("shards"))
-
-
 def decode(
     description: Description, state: object, allow: Collection[str] = ()
 ) -> tuple[Position, Mapping[str, Settings], list[Difference]]:
@@ -213,7 +204,7 @@ def decode(
     shared = stages_by_name(header["stages"], header["shared"])
     if header == description.header:
         return position, shared, []
-    found = differences(header, description.header)
+    found = differences(header, description.header, description.sources)
     refused = [difference for difference in found if difference.edit not in allowed]
     if refused or not found:
         raise _mismatch(refused, renamed(header, description.header))
@@ -228,11 +219,13 @@ def _mismatch(refused: Sequence[Difference], new_names: Sequence[tuple[str, str]
     if refused and all(difference.edit for difference in refused):
         edits = sorted({str(difference.edit) for difference in refused})
         advice = f"If the change is meant, say so: allow={{{', '.join(map(repr, edits))}}}."
-    for path in dict.fromkeys(difference.component for difference in refused if difference.stage == "source"):
+    changed = [difference for difference in refused if difference.stage == "source" and difference.edit is None]
+    for path in dict.fromkeys(difference.component for difference in changed):
         advice = (
-            f"If {path!r} only got more data, keep its files as they were and add the new ones as a component of "
-            f"their own, in the mix that there is or else in a mix of rows, rd.mix({{{path!r}: old_rows, "
-            f"'{path}-2': new_rows}}), with allow={{'sources'}}. Otherwise: {advice}"
+            f"If {path!r} only got more data, its old records are not its first ones as they were: keep the old "
+            "files, and put the new ones after them (a list of paths keeps its order), with allow={'data'}. Or add "
+            "the new ones as a component of their own, in the mix that there is or else in a mix of rows, "
+            f"rd.mix({{{path!r}: old_rows, '{path}-2': new_rows}}), with allow={{'sources'}}. Otherwise: {advice}"
         )
     for before, now in new_names:
         advice = (

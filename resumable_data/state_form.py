@@ -196,10 +196,11 @@ _READ: Mapping[str, Mapping[str, Check]] = {
     "batch": {"size": _sizes, "drop_remainder": _bool, "shards": _positive(MOST_SHARDS)},
     "mix": {"weights": _weights, "stop": _text},
     "repeat": {"epochs": _positive(MOST)},
+    "source": {"records": _positive(MOST)},
 }
 """The settings of a saved pipeline that a restore reads, by the stage."""
 
-_OPTIONAL = ("epochs", "shards")
+_OPTIONAL = ("epochs", "records", "shards")
 
 _FORMS: Mapping[str, Check] = {
     "algorithms": _object(_natural),

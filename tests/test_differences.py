@@ -20,7 +20,10 @@ WEB = ["source", {"name": "web"}]
 @pytest.mark.parametrize(
     ("stage", "before", "now", "expected"),
     [
-        ("pack", {"length": 2048}, {"length": 4096}, (None, "pack.length was 2048, is 4096")),
+        ("pack", {"length": 2048}, {"length": 4096}, ("length", "pack.length was 2048, is 4096")),
+        ("pad#2", {"length": 2048}, {"length": 4096}, ("length", "pad#2.length was 2048, is 4096")),
+        ("pack", {"window": 256}, {"window": 64}, (None, "pack.window was 256, is 64")),
+        ("tokenize", {"max_length": 8}, {"max_length": 9}, (None, "tokenize.max_length was 8, is 9")),
         ("batch", {"size": 8}, {"size": [[0, 8], [5, 16]]}, ("batch", "batch.size was 8, is [[0, 8], [5, 16]]")),
         ("repeat", {}, {"epochs": 2}, ("epochs", "repeat.epochs was None, is 2")),
         ("mix", {"stop": "renormalise"}, {"stop": "all"}, (None, "mix.stop was 'renormalise', is 'all'")),
@@ -133,3 +136,42 @@ def test_a_component_that_was_renamed_is_known_by_its_data() -> None:
         ("b", "x"),
         ("c", "z"),
     ]
+
+
+def grown(before: int, after: int, *more: Any, content: str | None = "1f") -> list[tuple[str | None, str]]:
+    """Returns the differences of a source whose first ``before`` records have a content."""
+    stages = [
+        ["source", {"content": "1f", "records": before}],
+        ["source", {"content": "2e", "records": after}],
+        *more,
+    ]
+    now = [1, *range(2, 2 + len(more))]
+    found = differences(
+        header({"web": [0, *now[1:]]}, stages), header({"web": now}, stages), {"web": {before: content}.get}
+    )
+    return [(difference.edit, str(difference)) for difference in found]
+
+
+def test_a_source_may_get_more_records_at_its_end() -> None:
+    assert grown(9, 12) == [("data", "source.records was 9, is 12")]
+
+
+CHANGED = [(None, "source.content was '1f', is '2e'"), (None, "source.records was 9, is 12")]
+
+
+@pytest.mark.parametrize("content", ["2e", None])
+def test_a_source_with_other_first_records_has_changed(content: str | None) -> None:
+    assert grown(9, 12, content=content) == CHANGED
+
+
+def test_a_source_with_fewer_records_has_changed() -> None:
+    assert [edit for edit, _ in grown(12, 9)] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "moves"), [({"stop": 5}, False), ({"start": -5}, True), ({"stop": -5}, True), ({"step": -1}, True)]
+)
+def test_a_slice_that_counts_from_the_end_would_choose_other_records(bounds: dict[str, int], moves: bool) -> None:
+    found = grown(9, 12, ["slice", bounds])
+
+    assert found == (CHANGED if moves else [("data", "source.records was 9, is 12")])

@@ -31,6 +31,12 @@ EDITS = {
         component="code",
         counts={"code": Delivered(20, 20, 160), "web": Delivered(1, 2, 3, 4)},
     ),
+    "web: source.records was 9, is 12": edit(
+        kind="setting", component="web", stage="source", setting="records", before=9, after=12, epoch=2
+    ),
+    "web: pack.length was 2048, is 8192": edit(
+        kind="setting", component="web", stage="pack", setting="length", before=2048, after=8192
+    ),
     "skip of 3 batches": edit(kind="skip", after=3),
 }
 
@@ -55,6 +61,7 @@ def test_an_edit_in_json_has_names() -> None:
         "setting": None,
         "before": None,
         "after": None,
+        "epoch": None,
         "counts": {"code": [20, 20, 160], "web": [1, 2, 3, 4, 0, 0]},
     }
 
@@ -69,6 +76,8 @@ def test_an_edit_shares_nothing_with_its_json() -> None:
 
 SETTING = EDITS["web: repeat.epochs was None, is 2"].to_json()
 SKIP = EDITS["skip of 3 batches"].to_json()
+GROWTH = EDITS["web: source.records was 9, is 12"].to_json()
+LENGTH = EDITS["web: pack.length was 2048, is 8192"].to_json()
 REMOVED = EDITS["component 'code' is gone"].to_json()
 
 
@@ -89,6 +98,11 @@ REMOVED = EDITS["component 'code' is gone"].to_json()
         *({**SETTING, "kind": kind} for kind in ("jump", "algorithm", None, 5, [], {}, "stage_added", "skip")),
         *({**SETTING, key: value} for key in ("stage", "setting") for value in (None, 5, [])),
         {**SETTING, "component": 5},
+        {**SETTING, "epoch": 2},
+        *({**GROWTH, "epoch": value} for value in (None, -1, "2", True)),
+        *({**GROWTH, "before": value} for value in (None, 0, 12, 13, "9")),
+        {**GROWTH, "component": None},
+        *({**LENGTH, key: value} for key in ("before", "after") for value in (None, 0, -1, 2**31 + 1, "2048")),
         {**REMOVED, "component": None},
         {**REMOVED, "stage": "repeat"},
         *(

@@ -11,7 +11,7 @@ import pytest
 import resumable_data as rd
 from property_tests.testing.running import through_json
 from resumable_data.planning.integers import DELIVERED, EPOCH_WINDOW, GROUP, name_component
-from resumable_data.state import shards_of
+from resumable_data.run_history import history_of
 
 RECORDS = [[number] * (number % 7 + 1) for number in range(1, 40)]
 SETTINGS: dict[str, Any] = {
@@ -128,9 +128,9 @@ def test_a_state_of_one_process_continues_on_any_other() -> None:
 
 
 def test_the_shards_of_a_run_stand_in_its_state() -> None:
-    assert shards_of(saved(read_documents())) == 8
-    assert shards_of(saved(read_documents(shards=3))) == 3
-    assert shards_of(saved()) is None
+    assert history_of(saved(read_documents())).shards == 8
+    assert history_of(saved(read_documents(shards=3))).shards == 3
+    assert history_of(saved()).shards is None
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,9 @@ class Unmeasured:
     def fingerprint(self) -> str:
         return self._source.fingerprint()
 
+    def fingerprint_of_first(self, records: int) -> str | None:
+        return self._source.fingerprint_of_first(records)
+
 
 @dataclass(frozen=True)
 class Pipeline:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from resumable_data.order.epoch_sizes import EpochSizes
 from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan
 from resumable_data.planning.documents import DocumentStream, Order
 from resumable_data.planning.planner import Saved
@@ -76,7 +77,7 @@ def stream(
     order: Order = in_order,
 ) -> DocumentStream:
     """Makes the documents of a component with a number of records."""
-    return DocumentStream(path, reader, size, epochs, order, drops=drops, endless=endless)
+    return DocumentStream(path, reader, EpochSizes(size), epochs, order, drops=drops, endless=endless)
 
 
 def saved(at: dict[str, At], rows: int = 0, epochs_before: dict[str, int] | None = None) -> Saved:

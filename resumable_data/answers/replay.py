@@ -15,7 +15,7 @@ from resumable_data.arguments import as_bool, as_names
 from resumable_data.batch import LLMBatch
 from resumable_data.differences import EDITS
 from resumable_data.edits import Edit
-from resumable_data.engines.batches import BatchPlan
+from resumable_data.engines.batches import BatchEngine, BatchPlan
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.opened import Opened
 from resumable_data.iteration.place import Place, restored
@@ -23,9 +23,10 @@ from resumable_data.iteration.plan_ahead import plan_one_by_one
 from resumable_data.opaque import Element
 from resumable_data.packing.plan import RowPlan
 from resumable_data.placement.views import WholeBatch
+from resumable_data.run_history import NEW_RUN, RunHistory
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.catalog import Catalog
-from resumable_data.state import shards_of
+from resumable_data.state import Description
 
 
 class Replay:
@@ -57,23 +58,36 @@ class Replay:
         self._progress = as_bool(f"{what}: progress", progress)
         self._allow = as_names(f"{what}: allow", allow, EDITS)
         state = as_state(f"{what}: state", state)
-        shards = None if state is None else shards_of(state)
-        catalog, whole = Catalog(), replace(batch, view=WholeBatch())
-        engine = whole.open_engine(catalog, shards, with_epochs=True)
-        opened = Opened[Element](engine, catalog.description, whole.shards_of(shards), tuple(catalog.resources))
-        self.engine = engine
-        """The engine that plans the batches."""
-        self._first = Place(opened, 0, engine.start())
+        self._batch = replace(batch, view=WholeBatch())
+        opened = self._open(NEW_RUN)
         try:
-            self.place = self._first if state is None else restored(opened, state, allow)
+            self.place = _start(opened) if state is None else restored(opened, self._open, state, allow)
             """The position of the run that the state gives."""
         except BaseException:
             opened.close()
             raise
-        self.numbers: Mapping[str, int] = catalog.numbers
-        """The number of each component in plans, by component path."""
-        self.description = catalog.description
+        if self.place.opened is not opened:
+            opened.close()
+        # Planned from here, the run has the skips and the growth that its state records, at their places.
+        self._first = _start(self.place.opened)
+
+    @property
+    def engine(self) -> BatchEngine:
+        """The engine that plans the batches."""
+        return cast(BatchEngine, self.place.opened.engine)
+
+    @property
+    def description(self) -> Description:
         """The settings and fingerprints that decide the run's data."""
+        return self.place.opened.description
+
+    def _open(self, history: RunHistory) -> Opened[Element]:
+        catalog = Catalog()
+        engine = self._batch.open_engine(catalog, history, with_epochs=True)
+        self.numbers: Mapping[str, int] = catalog.numbers
+        """The number of each component in plans, by component path; the same in every run of the pipeline."""
+        history = replace(history, shards=self._batch.shards_of(history.shards))
+        return Opened[Element](engine, catalog.description, history, tuple(catalog.resources))
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +113,8 @@ class Replay:
             PipelineError: ``since`` is of a later step than the state, or the run was changed in between.
         """
         earlier = as_state(f"{self._what}: since", since)
-        begin = self._first if earlier is None else restored(self.place.opened, earlier, self._allow)
+        opened = self.place.opened  # with the whole history of the run, also of what came after the earlier state
+        begin = self._first if earlier is None else restored(opened, lambda _: opened, earlier, self._allow)
         if begin.step > self.place.step:
             raise PipelineError(
                 f"{self._what}: since is of step {begin.step}, after step {self.place.step} of the state"
@@ -187,15 +202,21 @@ class Replay:
         return self._with_skips(self._first)
 
     def _changes_after(self, place: Place[Element]) -> list[Edit]:
-        """Returns the edits of the run after a place that make another pipeline of it: all but skips."""
-        return [edit for edit in self.place.edits[len(place.edits) :] if edit.kind != "skip"]
+        """Returns the edits of the run after a place that make another pipeline of it: not skips, and not growth."""
+        edits = self.place.edits[len(place.edits) :]
+        return [edit for edit in edits if edit.kind != "skip" and not edit.is_growth]
 
     def _with_skips(self, place: Place[Element]) -> Place[Element]:
-        """Returns a place before the state with the run's later edits applied, which are skips."""
-        for edit in self.place.edits[len(place.edits) :]:
+        """Returns a place before the state with the run's later skips applied."""
+        skips = [edit for edit in self.place.edits[len(place.edits) :] if edit.kind == "skip"]
+        for edit in skips:
             cursor = place.opened.engine.skipping(place.cursor, edit.step, cast(int, edit.after))
             place = replace(place, cursor=cursor)
         return place
+
+
+def _start(opened: Opened[Element]) -> Place[Element]:
+    return Place(opened, 0, opened.engine.start())
 
 
 def _plans(place: Place[Element]) -> Iterator[tuple[int, BatchPlan]]:

@@ -31,6 +31,7 @@ from resumable_data.placement.process_rows_view import ProcessRows
 from resumable_data.placement.sharding import as_sharding, check_shape
 from resumable_data.placement.views import View, WholeBatch
 from resumable_data.reading.measuring import KEPT_BYTES
+from resumable_data.run_history import RunHistory
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.measure import Sharing
@@ -228,8 +229,8 @@ class BatchDataset(Dataset[BatchT], Asked, Generic[BatchT]):
         return self.node.struct(0)
 
     @override
-    def _engine(self, catalog: Catalog, shards: int | None, worker: Worker) -> Engine[Plan, Cursor, BatchT]:
-        return self.node.open_engine(catalog, shards, worker)
+    def _engine(self, catalog: Catalog, history: RunHistory, worker: Worker) -> Engine[Plan, Cursor, BatchT]:
+        return self.node.open_engine(catalog, history, worker)
 
     @override
     def _shards_of(self, saved: int | None) -> int | None:
@@ -273,8 +274,8 @@ class UnbatchedDataset(Dataset[Document]):
         return row_struct(self.node.parent)
 
     @override
-    def _engine(self, catalog: Catalog, shards: int | None, worker: Worker) -> Engine[Plan, Cursor, Any]:
-        return self.node.open_engine(catalog, shards, worker)
+    def _engine(self, catalog: Catalog, history: RunHistory, worker: Worker) -> Engine[Plan, Cursor, Any]:
+        return self.node.open_engine(catalog, history, worker)
 
     @override
     def _shards_of(self, saved: int | None) -> int | None:

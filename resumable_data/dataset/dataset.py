@@ -19,6 +19,7 @@ from resumable_data.iteration.agreed_start import AgreedStart
 from resumable_data.iteration.iterator import DataIterator, Explain
 from resumable_data.iteration.opened import Opened
 from resumable_data.opaque import Cursor, Document, Plan, PyTree
+from resumable_data.run_history import RunHistory
 from resumable_data.sources.retries import Retries
 from resumable_data.sources.sequential import SequentialSource
 from resumable_data.sources.source import Source
@@ -164,8 +165,8 @@ class Dataset(Shown, ABC, Generic[ElementT]):
             refuse(self, name)
 
     @abstractmethod
-    def _engine(self, catalog: Catalog, shards: int | None, worker: Worker) -> Engine[Plan, Cursor, ElementT]:
-        """What plans and loads the elements, in a run of so many logical shards; None for one that begins."""
+    def _engine(self, catalog: Catalog, history: RunHistory, worker: Worker) -> Engine[Plan, Cursor, ElementT]:
+        """Opens what plans and loads the elements, in a run with this history."""
 
     @abstractmethod
     def _element_struct(self) -> PyTree:
@@ -211,11 +212,10 @@ class Dataset(Shown, ABC, Generic[ElementT]):
             partial(self._open, worker), self.ahead, start, self._explain, pipeline=self.node
         )
 
-    def _open(self, worker: Worker, shards: int | None) -> Opened[ElementT]:
+    def _open(self, worker: Worker, history: RunHistory) -> Opened[ElementT]:
         catalog = Catalog()
-        engine = self._engine(catalog, shards, worker)
+        engine = self._engine(catalog, history, worker)
         if worker.count > 1:
             engine = WorkerEngine(engine, worker)
-        return Opened(
-            engine, catalog.description, self._shards_of(shards), tuple(catalog.resources), catalog.left_out
-        )
+        history = replace(history, shards=self._shards_of(history.shards))
+        return Opened(engine, catalog.description, history, tuple(catalog.resources), catalog.left_out)

@@ -19,6 +19,7 @@ from resumable_data.errors import PipelineError
 from resumable_data.opaque import Cursor, Plan, PyTree
 from resumable_data.packing.window import StrategyName
 from resumable_data.reading.fields import Fields
+from resumable_data.run_history import RunHistory
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.component import Component
 from resumable_data.stages.open_context import OpenContext
@@ -184,6 +185,6 @@ class DocumentDataset(Ordering[ElementT], Changing[ElementT], Tokenizing[Element
         raise PipelineError("documents have no shape in common: ask for the element spec after pack or pad")
 
     @override
-    def _engine(self, catalog: Catalog, shards: int | None, worker: Worker) -> Engine[Plan, Cursor, ElementT]:
-        planner = self.node.open(OpenContext(None), catalog, self.node.component)
+    def _engine(self, catalog: Catalog, history: RunHistory, worker: Worker) -> Engine[Plan, Cursor, ElementT]:
+        planner = self.node.open(OpenContext(None, growth=history.growth), catalog, self.node.component)
         return document_engine(planner, catalog.readers)

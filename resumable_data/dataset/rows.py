@@ -21,6 +21,7 @@ from resumable_data.opaque import Cursor, JsonDict, Plan, PyTree
 from resumable_data.order.schedule import BatchSchedule
 from resumable_data.planning.packed_rows import PackedRows, PackingReport
 from resumable_data.reading.measuring import Measuring
+from resumable_data.run_history import RunHistory
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.open_context import OpenContext
@@ -159,7 +160,7 @@ class RowDataset(Dataset[LLMBatch]):
         return row_struct(Batch(self.node, BatchSchedule(1), True, LLMBatch))
 
     @override
-    def _engine(self, catalog: Catalog, shards: int | None, worker: Worker) -> Engine[Plan, Cursor, LLMBatch]:
+    def _engine(self, catalog: Catalog, history: RunHistory, worker: Worker) -> Engine[Plan, Cursor, LLMBatch]:
         rows, measuring = self.node, Measuring.alone()
-        planner = rows.open(OpenContext(measuring), catalog, rows.component)
+        planner = rows.open(OpenContext(measuring, growth=history.growth), catalog, rows.component)
         return RowEngine(planner, catalog.readers, rows.format, measuring, rows.lengths_known)

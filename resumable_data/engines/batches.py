@@ -173,6 +173,7 @@ class BatchEngine(Engine[BatchPlan, BatchCursor, Element]):
             rows_before=_rows_of_steps(before, position.edits),
             rows_now=_rows_of_steps(self.schedule, (*position.edits, *resumed.changes)),
             epochs_before=resumed.epochs_before,
+            row_length_before=resumed.row_length_before,
         )
         parent = self.rows.decode(saved)
         # Without edits the rows follow from the step; the last batch may have been short.
@@ -197,6 +198,10 @@ class BatchEngine(Engine[BatchPlan, BatchCursor, Element]):
     def epoch(self, cursor: BatchCursor) -> int | None:
         """Returns the epoch in which the next batch begins, if there is one component."""
         return self.rows.epoch(cursor.parent)
+
+    @override
+    def next_epochs(self, cursor: BatchCursor) -> dict[str, int | None]:
+        return self.rows.next_epochs(cursor.parent)
 
     @override
     def whereabouts(self, cursor: BatchCursor) -> tuple[int, int | None]:

@@ -83,6 +83,10 @@ class ElementEngine(Engine[Plan, Cursor, Element], Generic[PlannerT]):
         return self._planner.epoch(cursor)
 
     @override
+    def next_epochs(self, cursor: Cursor) -> dict[str, int | None]:
+        return self._planner.next_epochs(cursor)
+
+    @override
     def close(self) -> None:
         """Does nothing: there are no open files and no background work."""
 
@@ -237,6 +241,7 @@ def decode_cursor(
         rows_before=int,
         rows_now=int,
         epochs_before=resumed.epochs_before,
+        row_length_before=resumed.row_length_before,
     )
     cursor = planner.decode(saved)
     if planner.position(cursor) != position.step + dropped or position.rows:

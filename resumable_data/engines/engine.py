@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, cast
 
 from resumable_data.edits import Edit
 from resumable_data.planning.planner import Counts
@@ -65,6 +65,11 @@ class Resumed:
                 found[change.component] = 1
         return found
 
+    @property
+    def row_length_before(self) -> int | None:
+        """The saved number of tokens a row, if this restore changes it. It is the same for all components."""
+        return next((cast(int, change.before) for change in self.changes if change.is_row_length), None)
+
 
 def spans_at_once(readers: int) -> int:
     """Returns how many spans make a read of records cheap, for so many readers."""
@@ -114,6 +119,10 @@ class Engine(Protocol[PlanT, CursorT, ProducedT]):
 
     def epoch(self, cursor: CursorT) -> int | None:
         """Returns the epoch of the next element, if there is one component; None without epochs."""
+        ...
+
+    def next_epochs(self, cursor: CursorT) -> dict[str, int | None]:
+        """Returns, by component path, the first epoch of which nothing is planned; None if there is none."""
         ...
 
     def whereabouts(self, cursor: CursorT) -> tuple[int, int | None]:

@@ -102,6 +102,10 @@ class FilteredDocumentEngine(ElementEngine[DocumentPlanner[Cursor]]):
         return self._planner.epoch(cursor.documents)
 
     @override
+    def next_epochs(self, cursor: FilteredCursor) -> dict[str, int | None]:
+        return self._planner.next_epochs(cursor.documents)
+
+    @override
     def whereabouts(self, cursor: FilteredCursor) -> tuple[int, int | None]:
         """Returns 0 rows, and the epoch of the next document, dropped or not."""
         return 0, self._planner.epoch(cursor.documents)

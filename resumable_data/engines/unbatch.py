@@ -105,6 +105,10 @@ class UnbatchEngine(Engine[BatchPlan, UnbatchCursor, Element]):
         return self._batches.epoch(cursor.batch)
 
     @override
+    def next_epochs(self, cursor: UnbatchCursor) -> dict[str, int | None]:
+        return self._batches.next_epochs(cursor.batch)
+
+    @override
     def whereabouts(self, cursor: UnbatchCursor) -> tuple[int, int | None]:
         """Returns rows and epoch of the batch of the next row."""
         return self._batches.whereabouts(cursor.batch)

@@ -102,6 +102,10 @@ class WorkerEngine(Engine[Plan, Cursor, Element]):
         return self._engine.epoch(cursor)
 
     @override
+    def next_epochs(self, cursor: Cursor) -> dict[str, int | None]:
+        return self._engine.next_epochs(cursor)
+
+    @override
     def whereabouts(self, cursor: Cursor) -> tuple[int, int | None]:
         """Rows delivered by all workers, and the epoch that has begun."""
         return self._engine.whereabouts(cursor)

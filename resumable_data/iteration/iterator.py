@@ -20,14 +20,15 @@ from resumable_data.iteration.epochs import Epochs
 from resumable_data.iteration.load_ahead import Loaded
 from resumable_data.iteration.loading import Loading
 from resumable_data.iteration.meter import Meter, OnBatch
-from resumable_data.iteration.moves import elements_left, skipping, sought
+from resumable_data.iteration.moves import cells_of, elements_left, skipping, sought
 from resumable_data.iteration.opened import Opened
 from resumable_data.iteration.place import Place, restored
 from resumable_data.iteration.progress import Progress
 from resumable_data.iteration.stats import Stats
 from resumable_data.opaque import JsonDict, JsonObject
 from resumable_data.reading.bad_records import LeftOut
-from resumable_data.state import Position, State, encode, shards_of
+from resumable_data.run_history import NEW_RUN, RunHistory
+from resumable_data.state import Position, State, encode
 from resumable_data.table import Shown
 from resumable_data.waits import Waiting
 
@@ -47,7 +48,7 @@ class DataIterator(Shown, Generic[ElementT]):
     of its own.
 
     Args:
-        open_: Opens the pipeline with the logical shards of a run; None for a new run.
+        open_: Opens the pipeline with the history of a run.
         prefetch: Elements that a thread keeps ready, or 0 to load in the calling thread.
         start: The agreement of processes before the first batch.
         explain: From a step and a state, what the batch of that step consists of; None where there are no batches.
@@ -56,16 +57,16 @@ class DataIterator(Shown, Generic[ElementT]):
 
     def __init__(
         self,
-        open_: Callable[[int | None], Opened[ElementT]],
+        open_: Callable[[RunHistory], Opened[ElementT]],
         prefetch: int = 0,
         start: AgreedStart | None = None,
         explain: Explain | None = None,
         pipeline: object = None,
     ) -> None:
         self._open = open_
-        opened = open_(None)
+        opened = open_(NEW_RUN)
         self._place = Place(opened, 0, opened.engine.start())
-        self._shards_at_first = opened.shards
+        self._at_first = opened.history
         self._start = start or AgreedStart(())
         self._explain = explain
         self.pipeline = pipeline
@@ -183,8 +184,10 @@ class DataIterator(Shown, Generic[ElementT]):
         Args:
             state: What ``get_state`` gave, also after a round trip through JSON.
             allow: What may differ between the saved pipeline and this one, one name or several: ``"weights"`` (of a
-                mix, and their schedule), ``"sources"`` (components added or removed), ``"batch"`` (sizes from now on)
-                and ``"epochs"`` (their number). What was delivered stays as it was; the change is recorded.
+                mix, and their schedule), ``"sources"`` (components added or removed), ``"batch"`` (sizes from now
+                on), ``"epochs"`` (their number), ``"data"`` (new records at the end of a source, from its next epoch
+                on) and ``"length"`` (tokens a row, from now on). What was delivered stays as it was; the change is
+                recorded.
 
         Raises:
             StateError: The state is damaged, or of a version that this release cannot read.
@@ -247,10 +250,7 @@ class DataIterator(Shown, Generic[ElementT]):
             PipelineError: As ``set_state``.
         """
         self._check_moves()
-        shards = shards_of(state)
-        present = self._place.opened
-        opened = present if shards == present.shards else self._open(shards)
-        place = restored(opened, state, allow)
+        place = restored(self._place.opened, self._open, state, allow)
 
         def go() -> None:
             self._go_to(place)
@@ -303,7 +303,7 @@ class DataIterator(Shown, Generic[ElementT]):
         rows, _ = engine.encode(place.cursor)
         counts = engine.counts(place.cursor, ended=self._ended)
         left = engine.remainder(place.cursor, place.step, self._ended)
-        return Progress.of(place.step, rows, counts, _removed(place.edits), engine.cells(rows), left)
+        return Progress.of(place.step, rows, counts, _removed(place.edits), cells_of(engine, rows, place.edits), left)
 
     def explain(self, step: int) -> Explanation:
         """Which documents the global batch of a step of this run consists of; it does not move.
@@ -459,7 +459,7 @@ class DataIterator(Shown, Generic[ElementT]):
     def _first_place(self) -> Place[ElementT]:
         self._check_moves()
         before = self._place.opened
-        opened = before if before.shards == self._shards_at_first else self._open(None)
+        opened = before if before.history == self._at_first else self._open(NEW_RUN)
         return Place(opened, 0, opened.engine.start())
 
     def _go_to(self, place: Place[ElementT]) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from resumable_data.edits import MOST_SKIPPED, Edit
+from resumable_data.engines.engine import Engine
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.place import Place
 from resumable_data.iteration.plan_ahead import plan_one_by_one
+from resumable_data.opaque import Cursor, Plan
 
 ElementT = TypeVar("ElementT")
 
@@ -78,3 +81,18 @@ def elements_left(place: Place[ElementT], epoch: int) -> int | None:
     while engine.epoch(cursor) == epoch and (planned := engine.plan(cursor, step)) is not None:
         cursor, step = planned.after, step + 1
     return step - place.step
+
+
+def cells_of(engine: Engine[Plan, Cursor, ElementT], rows: int, edits: Sequence[Edit]) -> int:
+    """Counts the cells of the rows that a run has delivered: tokens and padding.
+
+    Args:
+        engine: The engine, which knows the present length of rows.
+        rows: Rows delivered.
+        edits: The edits of the run, of which some may have changed the length.
+    """
+    cells = first = 0
+    for edit in edits:
+        if edit.is_row_length:
+            cells, first = cells + (edit.rows - first) * cast(int, edit.before), edit.rows
+    return cells + engine.cells(rows - first)

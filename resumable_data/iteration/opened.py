@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from resumable_data.engines.engine import Engine, Resource
 from resumable_data.opaque import Cursor, Plan
 from resumable_data.reading.bad_records import LeftOut
+from resumable_data.run_history import NEW_RUN, RunHistory
 from resumable_data.state import Description
 
 ElementT = TypeVar("ElementT")
@@ -22,14 +23,14 @@ class Opened(Generic[ElementT]):
     Attributes:
         engine: What plans and loads its elements.
         description: What decides its data.
-        shards: The logical shards of the run; None if it does not measure documents.
+        history: What the run has decided that the pipeline does not say.
         resources: Resources to close after the engine.
         left_out: Returns the bad records that were left out so far.
     """
 
     engine: Engine[Plan, Cursor, ElementT]
     description: Description
-    shards: int | None = None
+    history: RunHistory = NEW_RUN
     resources: Sequence[Resource] = ()
     left_out: Callable[[], list[LeftOut]] = list
 

@@ -43,7 +43,6 @@ def deal_windows(windows: Sequence[PackedWindow], owners: Sequence[int], shards:
     return PackedWindow(
         replace(together.take(order), owner=shard),
         size=sum(window.size for window in windows),
-        split=sum(window.split for window in windows),
         counts=counts[together.spans_of(order)],
         dropped=np.concatenate([window.dropped for window in windows]),
     )

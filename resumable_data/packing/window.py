@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Literal
@@ -34,22 +34,44 @@ VERSIONS: Mapping[str, int] = MappingProxyType(dict.fromkeys(STRATEGIES, 1))
 
 
 @dataclass(frozen=True, eq=False)
+class DocumentParts:
+    """Parts of documents that are packed together; usually whole documents.
+
+    Attributes:
+        documents: The document of each part.
+        begin: int64[n], the first token of each part within its document.
+        length: int64[n], tokens of the part.
+        document_length: int64[n], tokens of the whole document.
+        counts: int64[n, n_counted], the counts of the document, for a part that begins with its first token.
+    """
+
+    documents: DocumentPlan
+    begin: Int64Array
+    length: Int64Array
+    document_length: Int64Array
+    counts: Int64Array
+
+
+@dataclass(frozen=True, eq=False)
 class PackedWindow:
     """The rows of one window, and counts that need no reading of tokens.
 
     Attributes:
         plan: Its rows.
         size: Number of documents.
-        split: Number of documents that lie in more than one row.
         counts: int64[n_spans, n_counted], the counts of the document that begins with each span; 0 if none begins.
         dropped: int64[n_dropped], the readers of the documents that are dropped.
     """
 
     plan: RowPlan
     size: int
-    split: int
     counts: Int64Array
     dropped: Int64Array
+
+    @property
+    def split(self) -> int:
+        """Number of documents that lie in more than one row."""
+        return int(np.count_nonzero((self.plan.offset == 0) & (self.plan.length < self.plan.document_length)))
 
     def delivered(self, row: int, reader: int) -> tuple[int, ...]:
         """Counts what the rows before ``row`` deliver, for one reader.
@@ -107,28 +129,42 @@ def pack_window(
     """
     dropped = lengths.tokens < 0
     whole = np.where(dropped, 0, lengths.tokens)
-    same = None if distinct else first_copies(documents.reader, documents.record)
-    pieces = STRATEGIES[strategy](whole, row_length, same, max_documents)
     counts = np.zeros((len(documents), len(COUNTED)), np.int64) if lengths.counts is None else lengths.counts
+    parts = DocumentParts(documents, np.zeros(len(documents), np.int64), whole, whole, counts)
+    packed = pack_parts(
+        parts, row_length, strategy, shuffle_key=shuffle_key, max_documents=max_documents, distinct=distinct
+    )
+    return replace(packed, dropped=documents.reader[dropped])
+
+
+def pack_parts(
+    parts: DocumentParts,
+    row_length: int,
+    strategy: str,
+    *,
+    shuffle_key: tuple[int | str, ...] | None,
+    max_documents: int | None = None,
+    distinct: bool = False,
+) -> PackedWindow:
+    """Packs parts of documents into rows; the arguments are those of ``pack_window``."""
+    documents = parts.documents
+    same = None if distinct else first_copies(documents.reader, documents.record)
+    pieces = STRATEGIES[strategy](parts.length, row_length, same, max_documents)
     order, row_of_span = _arrange(pieces.row, shuffle_key)
-    document, offset = pieces.document[order], pieces.offset[order]
+    part = pieces.document[order]
+    offset = parts.begin[part] + pieces.offset[order]
     plan = RowPlan(
         rows=offsets_of(np.bincount(row_of_span)),
-        reader=documents.reader[document],
-        record=documents.record[document],
+        reader=documents.reader[part],
+        record=documents.record[part],
         offset=offset,
         length=pieces.length[order],
-        document_length=whole[document],
-        epoch=None if documents.epoch is None else documents.epoch[document],
+        document_length=parts.document_length[part],
+        epoch=None if documents.epoch is None else documents.epoch[part],
     )
-    return PackedWindow(
-        plan,
-        size=len(documents),
-        split=int(np.count_nonzero(np.bincount(document) > 1)),
-        # A document that is split counts once.
-        counts=counts[document] * (offset == 0)[:, None],
-        dropped=documents.reader[dropped],
-    )
+    # A document that is split counts once.
+    counts = parts.counts[part] * (offset == 0)[:, None]
+    return PackedWindow(plan, len(documents), counts, dropped=np.zeros(0, np.int64))
 
 
 def _arrange(row: Int64Array, shuffle_key: tuple[int | str, ...] | None) -> tuple[Int64Array, Int64Array]:

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from resumable_data.arrays import Int64Array
 from resumable_data.errors import StateError
+from resumable_data.order.epoch_sizes import EpochSizes
 from resumable_data.packing.plan import DocumentPlan, concatenate_documents
 from resumable_data.planning.integers import EPOCH_POSITION, named_integers
 from resumable_data.planning.planner import Counts, DocumentPlanner, Extent, Saved
@@ -34,14 +35,14 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
     Attributes:
         path: The component's path.
         reader: The component's number among the pipeline's readers.
-        epoch_size: Documents an epoch.
+        sizes: Documents of each epoch.
         epochs: Number of epochs that were asked for; None if they are endless.
         drops: Whether documents may be dropped.
         order: From an epoch and int64[n] positions in it to int64[n] records, or occurrences.
         endless: Whether the stream goes on after its last epoch, in a mix that waits for other components.
         with_epochs: Whether plans hold the epoch of each document.
 
-    >>> stream = DocumentStream("web", 0, epoch_size=3, epochs=2, order=lambda epoch, positions: 2 - positions)
+    >>> stream = DocumentStream("web", 0, EpochSizes(3), epochs=2, order=lambda epoch, positions: 2 - positions)
     >>> plan, after = stream.take(stream.start(), 4)
     >>> plan.record.tolist(), after
     ([2, 1, 0, 2], StreamCursor(epoch=1, position=1))
@@ -49,7 +50,7 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
 
     path: str
     reader: int
-    epoch_size: int
+    sizes: EpochSizes
     epochs: int | None
     order: Order
     drops: bool = False
@@ -69,7 +70,7 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
     @property
     @override
     def most_dropped(self) -> int:
-        return 2 * self.epoch_size if self.asked is None else self.asked
+        return 2 * self.sizes.size if self.asked is None else self.asked
 
     @override
     def epoch(self, cursor: StreamCursor) -> int | None:
@@ -78,7 +79,7 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
     @property
     def asked(self) -> int | None:
         """The number of documents of all epochs that were asked for; None if they are endless."""
-        return None if self.epochs is None else self.epochs * self.epoch_size
+        return None if self.epochs is None else self.sizes.begin(self.epochs)
 
     @override
     def start(self) -> StreamCursor:
@@ -90,7 +91,7 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
 
     @override
     def position(self, cursor: StreamCursor) -> int:
-        return cursor.epoch * self.epoch_size + cursor.position
+        return self.sizes.begin(cursor.epoch) + cursor.position
 
     @override
     def take(self, cursor: StreamCursor, count: int) -> tuple[DocumentPlan, StreamCursor]:
@@ -100,7 +101,7 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
             stop = max(start, min(stop, self.asked))
         plans = [
             self.plan(epoch, np.arange(begin, end))
-            for epoch, begin, end in _epochs_between(start, stop, self.epoch_size)
+            for epoch, begin, end in _epochs_between(cursor, stop - start, self.sizes)
         ]
         return concatenate_documents(plans), self._cursor(stop)
 
@@ -115,7 +116,7 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
 
     def _cursor(self, position: int) -> StreamCursor:
         """Returns the cursor before the document at a position of the stream."""
-        return StreamCursor(*divmod(position, self.epoch_size))
+        return StreamCursor(*self.sizes.find(position))
 
     @override
     def finished(self, cursor: StreamCursor) -> bool:
@@ -132,29 +133,35 @@ class DocumentStream(DocumentPlanner[StreamCursor]):
     @override
     def continues(self, after: StreamCursor, saved: Saved) -> bool:
         before = saved.epochs_before.get(self.path)
-        return before is None or self.position(after) < before * self.epoch_size
+        return before is None or self.position(after) < self.sizes.begin(before)
 
     @override
     def counts(self, cursor: StreamCursor) -> dict[str, Counts]:
-        documents = self.position(cursor)
-        return {self.path: Counts(documents=documents, epochs=documents / self.epoch_size)}
+        epochs = cursor.epoch + cursor.position / self.sizes.of(cursor.epoch)
+        return {self.path: Counts(documents=self.position(cursor), epochs=epochs)}
+
+    @override
+    def next_epochs(self, cursor: StreamCursor) -> dict[str, int | None]:
+        epoch = cursor.epoch + (cursor.position > 0)
+        return {self.path: None if self.ends_before(epoch) else epoch}
 
     @override
     def decode(self, saved: Saved) -> StreamCursor:
         cursor = StreamCursor(*named_integers(saved.at, self.path, EPOCH_POSITION))
         beyond = self.asked is not None and not self.endless and self.position(cursor) > self.asked
-        if cursor.position >= self.epoch_size or beyond:
+        if cursor.position >= (size := self.sizes.of(cursor.epoch)) or beyond:
             raise StateError(
                 f"component {self.path!r} has no document {cursor.position} of epoch {cursor.epoch}: it has "
-                f"{self.epoch_size} documents an epoch and {self.epochs} epochs"
+                f"{size} documents an epoch and {self.epochs} epochs"
             )
         return cursor
 
 
-def _epochs_between(start: int, stop: int, epoch_size: int) -> Iterator[tuple[int, int, int]]:
-    """Yields epoch, first position and end in it, for each epoch with positions from start to stop."""
-    while start < stop:
-        epoch, first = divmod(start, epoch_size)
-        last = min(epoch_size, first + stop - start)
+def _epochs_between(start: StreamCursor, count: int, sizes: EpochSizes) -> Iterator[tuple[int, int, int]]:
+    """Yields epoch, first position and end in it, for each epoch of the next ``count`` documents."""
+    epoch, first = start.epoch, start.position
+    while count > 0:
+        last = min(sizes.of(epoch), first + count)
         yield epoch, first, last
-        start += last - first
+        count -= last - first
+        epoch, first = epoch + 1, 0

@@ -107,6 +107,10 @@ class DocumentGroups(Protocol[AtT]):
         """Returns the epoch in which the group lies; None if there are no epochs."""
         ...
 
+    def next_epochs(self, at: AtT) -> dict[str, int | None]:
+        """Returns, by component path, the first epoch that lies whole after a place; None if there is none."""
+        ...
+
     def encode(self, at: AtT) -> dict[str, At]:
         """Returns the place as integers, by component path."""
         ...
@@ -136,12 +140,12 @@ class EpochGroups(DocumentGroups[EpochAt]):
     def __init__(self, stream: DocumentStream, window: int, shards: int) -> None:
         self._stream = stream
         self._window = window
-        self._windows = EpochWindows(stream.epoch_size, window, shards)
+        self._shards = shards
 
     @property
     @override
     def shards(self) -> int:
-        return self._windows.shards
+        return self._shards
 
     @property
     @override
@@ -170,9 +174,9 @@ class EpochGroups(DocumentGroups[EpochAt]):
     def takes(self, at: EpochAt, size: int = 0) -> Iterator[DocumentTake[EpochAt]]:
         if self._stream.ends_before(at.epoch):
             return
-        window = at.window
-        while window < self._windows.count:
-            take = self._windows.take(window)
+        window, windows = at.window, self._windows(at.epoch)
+        while window < windows.count:
+            take = windows.take(window)
             documents = self._stream.plan(at.epoch, np.arange(take.bounds[0], take.bounds[-1]))
             window += len(take)
             yield DocumentTake(_windows_of(documents, take), take.shards, self._before(at.epoch, window))
@@ -218,10 +222,10 @@ class EpochGroups(DocumentGroups[EpochAt]):
     def decode(self, saved: Saved) -> EpochAt:
         path, epochs = self._stream.path, self._stream.epochs
         epoch, window = named_integers(saved.at, path, EPOCH_WINDOW)
-        if window >= self._windows.count or window % self.shards:
+        if window >= (count := self._windows(epoch).count) or window % self.shards:
             raise StateError(
-                f"component {path!r}: no group begins at window {window}: an epoch has {self._windows.count} windows "
-                f"in groups of {self.shards}"
+                f"component {path!r}: no group begins at window {window}: an epoch has {count} windows in groups of "
+                f"{self.shards}"
             )
         if self._stream.ends_before(epoch) and (epoch, window) != (epochs, 0):
             if path in saved.epochs_before:
@@ -233,11 +237,18 @@ class EpochGroups(DocumentGroups[EpochAt]):
             raise StateError(f"component {path!r}: there is no epoch {epoch}, counted from 0: it has {epochs}")
         return EpochAt(epoch, window)
 
+    @override
+    def next_epochs(self, at: EpochAt) -> dict[str, int | None]:
+        return self._stream.next_epochs(self._cursor(at))
+
+    def _windows(self, epoch: int) -> EpochWindows:
+        return EpochWindows(self._stream.sizes.of(epoch), self._window, self._shards)
+
     def _cursor(self, at: EpochAt) -> StreamCursor:
-        return StreamCursor(at.epoch, self._windows.begin(at.window))
+        return StreamCursor(at.epoch, self._windows(at.epoch).begin(at.window))
 
     def _before(self, epoch: int, window: int) -> EpochAt:
-        return EpochAt(epoch, window) if window < self._windows.count else EpochAt(epoch + 1, 0)
+        return EpochAt(epoch, window) if window < self._windows(epoch).count else EpochAt(epoch + 1, 0)
 
 
 class EndlessGroups(DocumentGroups[AtT]):
@@ -326,6 +337,10 @@ class EndlessGroups(DocumentGroups[AtT]):
     @override
     def epoch(self, at: AtT) -> int | None:
         return None
+
+    @override
+    def next_epochs(self, at: AtT) -> dict[str, int | None]:
+        return self._documents.next_epochs(at)
 
     @override
     def encode(self, at: AtT) -> dict[str, At]:

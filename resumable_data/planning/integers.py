@@ -81,6 +81,21 @@ def delivered_of(at: At) -> Delivered:
     return Delivered(*counts)
 
 
+def delivered_of_mix(at: Mapping[str, At], path: str) -> Delivered | None:
+    """Returns the rows that a packed mix of documents has delivered, as a state holds them; None for a mix of rows.
+
+    >>> delivered_of_mix({"*": (0, 0, 0, 5, 5, 2, 7, 1, 40), "a": (0, 5), "b": (0, 5)}, "*")
+    Delivered(rows=7, documents=0, tokens=0, truncated=0, scored=0, dropped=0)
+    """
+    prefix = path.removesuffix("*")
+    children = {other.removeprefix(prefix).split("/")[0] for other in at if other.startswith(prefix)} - {"*"}
+    names = (*MIX, *children, *GROUP_OF_MIX)
+    if len(at[path]) != len(names):
+        return None
+    _, rows, *_ = named_integers({path: at[path][-len(GROUP_OF_MIX) :]}, path, GROUP_OF_MIX)
+    return Delivered(rows=rows)
+
+
 def named_integers(at: Mapping[str, At], path: str, names: Names) -> tuple[int, ...]:
     """Returns the integers that a state has for a component, one for each name.
 

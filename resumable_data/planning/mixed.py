@@ -63,6 +63,10 @@ class Blocks(Generic[PlanT]):
         """How far the mix is."""
         return self.mixer.extent(self.exact(cursor))
 
+    def next_epochs(self, cursor: BlockCursor) -> dict[str, int | None]:
+        """By component path, the first epoch that lies whole after the cursor; None if there is none."""
+        return self.mixer.next_epochs(self.exact(cursor))
+
     def encode(self, cursor: BlockCursor) -> dict[str, At]:
         """The mix's integers and the components'."""
         return self.mixer.encode(self.exact(cursor))

@@ -166,6 +166,13 @@ class Mixer(Generic[PlanT]):
         share = max(shares) if self._stop == "first_exhausted" else min(shares)
         return Extent(share * total, total)
 
+    def next_epochs(self, cursor: MixCursor) -> dict[str, int | None]:
+        """Returns, by component path, the first epoch that lies whole after the cursor; None if there is none."""
+        found: dict[str, int | None] = {}
+        for child, child_cursor in zip(self.children, cursor.children, strict=True):
+            found |= child.next_epochs(child_cursor)
+        return found
+
     def encode(self, cursor: MixCursor) -> dict[str, At]:
         """Returns the components' integers; for the mix, pending changes, origin, exhausted (as bits) and counts."""
         at: dict[str, At] = {}

@@ -6,11 +6,13 @@ documents fill some rows for every shard.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from resumable_data.delivered import Delivered
+from resumable_data.errors import StateError
 from resumable_data.opaque import Cursor
 from resumable_data.packing.group import LEAST_ROWS, MOST_TAKES, count_filled, deal_windows
 from resumable_data.packing.plan import (
@@ -20,7 +22,8 @@ from resumable_data.packing.plan import (
     concatenate_documents,
     concatenate_lengths,
 )
-from resumable_data.packing.window import PackedWindow, pack_window
+from resumable_data.packing.repack import repack
+from resumable_data.packing.window import DocumentParts, PackedWindow, pack_parts, pack_window
 from resumable_data.planning.group_cache import RunAhead
 from resumable_data.planning.groups import DocumentGroups
 
@@ -57,6 +60,7 @@ class Packing:
         max_documents: Most documents of a row, or None for no bound.
         shuffle_seed: Seed of the order of a window's rows; None keeps their order.
         masked: Whether some tokens may not be scored.
+        truncates: Whether documents are truncated to the length of a row.
     """
 
     length: int
@@ -64,6 +68,20 @@ class Packing:
     max_documents: int | None = None
     shuffle_seed: int | None = None
     masked: bool = False
+    truncates: bool = False
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A row of a group from which on the rows have another length, because the run changed it there.
+
+    Attributes:
+        row: The row of the group.
+        length: Tokens a row before it.
+    """
+
+    row: int
+    length: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,13 +130,19 @@ class GroupPacker:
         # If much is dropped, or documents are short, one take may fill only a few rows.
         self._most_takes = MOST_TAKES if groups.dropping or not lengths.known else 1
 
-    def plan(self, at: Cursor, size: int = 0) -> PackedGroup | None:
+    def plan(self, at: Cursor, size: int = 0, cuts: Sequence[Cut] = ()) -> PackedGroup | None:
         """Plans the group that begins at a place; returns None at the end.
 
         Args:
             at: The place where it begins.
             size: Number of its documents, if known. Else 0: the group takes as many as it needs.
+            cuts: Where the length of its rows changed, ascending.
+
+        Raises:
+            StateError: The group has no row at a cut.
         """
+        # length_of[i]: the length of the rows before cut i; the last one is that of the rows after all cuts
+        length_of = [*(cut.length for cut in cuts), self._packing.length]
         shards: dict[int, _ShardDocuments] = {}  # ascending: every shard that comes later came in the first take
         windows = filled = 0
         after = at
@@ -126,30 +150,53 @@ class GroupPacker:
             lengths = self._lengths.measure(take.windows, take.shards)
             for window, (shard, documents, known) in enumerate(zip(take.shards, take.windows, lengths, strict=True)):
                 shards.setdefault(shard, _ShardDocuments(window)).add(documents, known)
-                filled += count_filled(known, self._packing.length, self._packing.strategy)
+                filled += count_filled(known, length_of[0], self._packing.strategy)
             windows, after = windows + len(take.windows), take.after
-            enough = filled >= LEAST_ROWS * self._documents.shards * self._packing.length
+            enough = filled >= LEAST_ROWS * self._documents.shards * length_of[0]
             if not size and (enough or takes == self._most_takes):
                 break
         if not windows:
             return None
-        packed = [self._pack(at, shard) for shard in shards.values()]
+        packed = [self._pack(at, shard, length_of[0]) for shard in shards.values()]
         dealt = deal_windows(packed, tuple(shards), self._documents.shards)
+        firsts = {number: shard.first for number, shard in shards.items()}
+        for cut, length in zip(cuts, length_of[1:], strict=True):
+            if cut.row >= len(dealt.plan):
+                raise StateError(f"component {self._path!r}: a group of {len(dealt.plan)} rows has no row {cut.row}")
+            pack = partial(self._pack_parts, at, firsts, cut.row, length)
+            dealt = repack(dealt, cut.row, self._documents.shards, firsts, pack)
         self._lengths.expect(dealt.plan)
         return PackedGroup(dealt, windows, after, self._documents.renewed(after), tuple(self._documents.components))
 
-    def _pack(self, at: Cursor, shard: _ShardDocuments) -> PackedWindow:
+    def _pack(self, at: Cursor, shard: _ShardDocuments, row_length: int) -> PackedWindow:
         """Packs the documents of one shard."""
-        seed = self._packing.shuffle_seed
         return pack_window(
             concatenate_documents(shard.documents),
             concatenate_lengths(shard.lengths),
-            self._packing.length,
+            row_length,
             self._packing.strategy,
             max_documents=self._packing.max_documents,
-            shuffle_key=None if seed is None else (seed, self._path, *self._documents.row_key(at, shard.first)),
+            shuffle_key=self._shuffle_key(at, shard.first),
             distinct=self._documents.distinct,
         )
+
+    def _pack_parts(
+        self, at: Cursor, firsts: Mapping[int, int], row: int, row_length: int, shard: int, parts: DocumentParts
+    ) -> PackedWindow:
+        """Packs what one shard has left from a row of the group on."""
+        key = self._shuffle_key(at, firsts[shard])
+        return pack_parts(
+            parts,
+            row_length,
+            self._packing.strategy,
+            max_documents=self._packing.max_documents,
+            shuffle_key=None if key is None else (*key, "from row", row),
+        )
+
+    def _shuffle_key(self, at: Cursor, window: int) -> tuple[int | str, ...] | None:
+        """Returns the key for the order of the rows of a group's window; None if they keep their order."""
+        seed = self._packing.shuffle_seed
+        return None if seed is None else (seed, self._path, *self._documents.row_key(at, window))
 
 
 @dataclass(frozen=True, eq=False)

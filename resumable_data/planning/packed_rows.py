@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from typing_extensions import override
@@ -17,9 +18,12 @@ from resumable_data.packing.window import PackedWindow
 from resumable_data.planning.group_cache import GroupCache
 from resumable_data.planning.groups import DocumentGroups
 from resumable_data.planning.integers import DELIVERED, GROUP, GROUP_OF_MIX, is_mix, take_last
-from resumable_data.planning.packed_group import GroupPacker, LengthSource, PackedGroup, Packing
+from resumable_data.planning.packed_group import Cut, GroupPacker, LengthSource, PackedGroup, Packing
 from resumable_data.planning.planner import Counts, Extent, RowPlanner, Saved
 from resumable_data.state import At
+
+_Group = tuple[Cursor, tuple[int, int], tuple[Cut, ...]]
+"""What decides a group: where it begins, its shards and documents if known, and where its row length changed."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class RowCursor:
         before: What each component delivered before the group.
         kept: The logical shards and the documents of the group, as a state says, if an edit may have changed them
             for later groups; (0, 0) for a group as the pipeline says.
+        cuts: Where the length of the group's rows changed, ascending.
     """
 
     at: Cursor
@@ -69,6 +74,7 @@ class RowCursor:
     rows_before: int
     before: tuple[Delivered, ...]
     kept: tuple[int, int] = (0, 0)
+    cuts: tuple[Cut, ...] = ()
 
 
 class PackedRows(RowPlanner[RowCursor]):
@@ -86,7 +92,7 @@ class PackedRows(RowPlanner[RowCursor]):
         self._path = path
         self._lengths = lengths
         self._packing = packing
-        self._groups = GroupCache[tuple[Cursor, tuple[int, int]], PackedGroup | None](self._plan)
+        self._groups = GroupCache[_Group, PackedGroup | None](self._plan)
 
     @override
     def start(self) -> RowCursor:
@@ -105,7 +111,7 @@ class PackedRows(RowPlanner[RowCursor]):
             count -= len(taken)
             cursor = replace(cursor, row=cursor.row + len(taken))
             if not self._lengths.known and 2 * cursor.row >= group.rows:
-                self._groups.prepare((group.after, (0, 0)), self._lengths.run_ahead)
+                self._groups.prepare((group.after, (0, 0), ()), self._lengths.run_ahead)
             if cursor.row == group.rows:
                 cursor = self._after(cursor, group)
             if group.rows:
@@ -119,7 +125,7 @@ class PackedRows(RowPlanner[RowCursor]):
         packed: list[PackedWindow] = []
         at, found = self._documents.start(), 0
         while found < windows:
-            group = self._groups.get((at, (0, 0)))
+            group = self._groups.get((at, (0, 0), ()))
             if group is None:
                 break
             packed.append(group.packed)
@@ -170,7 +176,8 @@ class PackedRows(RowPlanner[RowCursor]):
         place = self._documents.decode(replace(saved, at=at, in_group=saved.in_group or bool(row)))
         if not row:
             return RowCursor(self._documents.renewed(place), 0, rows, tuple(delivered))
-        cursor = RowCursor(place, row, rows - row, tuple(delivered), (kept[0], kept[1]))
+        cuts = self._cuts(saved, rows, row)
+        cursor = RowCursor(place, row, rows - row, tuple(delivered), (kept[0], kept[1]), cuts)
         within = self._check_row(cursor, saved)
         before = tuple(total.minus(own) for total, own in zip(delivered, within, strict=True))
         if rows < row or any(count < 0 for counts in before for count in counts):
@@ -205,6 +212,11 @@ class PackedRows(RowPlanner[RowCursor]):
         return Extent(start.done + cursor.row / group.rows * group.packed.size, start.total)
 
     @override
+    def next_epochs(self, cursor: RowCursor) -> dict[str, int | None]:
+        group = self._current(cursor)
+        return self._documents.next_epochs(cursor.at if group is None else group.end)
+
+    @override
     def counts(self, cursor: RowCursor, *, ended: bool) -> dict[str, Counts]:
         if ended:
             cursor = self._after_empty(cursor)
@@ -226,12 +238,47 @@ class PackedRows(RowPlanner[RowCursor]):
 
     def _group(self, cursor: RowCursor) -> PackedGroup | None:
         """Returns the group at a cursor; None at the end."""
-        return self._groups.get((cursor.at, cursor.kept))
+        return self._groups.get((cursor.at, cursor.kept, cursor.cuts))
 
-    def _plan(self, group: tuple[Cursor, tuple[int, int]]) -> PackedGroup | None:
-        at, (shards, size) = group
+    def _plan(self, group: _Group) -> PackedGroup | None:
+        at, (shards, size), cuts = group
         documents = self._documents.with_shards(shards) if shards else self._documents
-        return GroupPacker(documents, self._path, self._packing, self._lengths).plan(at, size)
+        return GroupPacker(documents, self._path, self._packing, self._lengths).plan(at, size, cuts)
+
+    def _cuts(self, saved: Saved, rows: int, row: int) -> tuple[Cut, ...]:
+        """Returns the rows of the group in progress at which the run changed their length.
+
+        Args:
+            saved: The state.
+            rows: Rows delivered.
+            row: Rows of the group among them.
+
+        Raises:
+            PipelineMismatchError: This restore changes the length, but documents are truncated to it.
+            StateError: The edits of the state do not come one after the other.
+        """
+        changed = [
+            Cut(edit.counts[self._path].rows - (rows - row), cast(int, edit.before))
+            for edit in saved.edits
+            if edit.is_row_length and edit.counts is not None and self._path in edit.counts
+        ]
+        if saved.row_length_before is not None:
+            if self._packing.truncates:
+                raise PipelineMismatchError(
+                    f"component {self._path!r}: the row length cannot be changed here, because documents are "
+                    f"truncated to it and {row} rows of a group of windows are delivered. It can be changed at a "
+                    "step at which a group ends, or in a new run",
+                    (f"{self._path}: the row length was {saved.row_length_before}",),
+                )
+            changed.append(Cut(row, saved.row_length_before))
+        cuts: list[Cut] = []
+        for cut in changed:
+            if cut.row > row or (cuts and cut.row < cuts[-1].row):
+                raise StateError(f"component {self._path!r}: its row length changed at row {cut.row} of {row}")
+            # Where no row was delivered in between, the last length alone counts.
+            if cut.row > 0 and not (cuts and cuts[-1].row == cut.row):
+                cuts.append(cut)
+        return tuple(cuts)
 
     def _check_row(self, cursor: RowCursor, saved: Saved) -> Sequence[Delivered]:
         """Counts what the rows of the group before the cursor deliver; raises if there are no rows after them."""

@@ -67,6 +67,10 @@ class DocumentPlanner(Protocol[CursorT]):
         """Tells whether a group that ends at a cursor is the same with the epochs of the saved pipeline."""
         ...
 
+    def next_epochs(self, cursor: CursorT) -> dict[str, int | None]:
+        """Returns, by component path, the first epoch that lies whole after a cursor; None if there is none."""
+        ...
+
     def counts(self, cursor: CursorT) -> dict[str, Counts]:
         """Counts the documents and epochs of each component before the cursor."""
         ...
@@ -109,6 +113,10 @@ class RowPlanner(Protocol[CursorT]):
 
     def extent(self, cursor: CursorT) -> Extent | None:
         """Returns how much of the documents lies before the cursor; None if they are endless."""
+        ...
+
+    def next_epochs(self, cursor: CursorT) -> dict[str, int | None]:
+        """Returns, by component path, the first epoch that lies whole after the group of the next row."""
         ...
 
     def counts(self, cursor: CursorT, *, ended: bool) -> dict[str, Counts]:
@@ -178,6 +186,7 @@ class Saved:
         rows_before: From a step to its first row, in the pipeline that was saved.
         rows_now: The same in the present pipeline.
         epochs_before: By component path, the number of epochs before this restore changed it.
+        row_length_before: Tokens a row, before this restore changed them; None if it does not.
         in_group: Whether a group of windows is delivered in part.
     """
 
@@ -188,4 +197,5 @@ class Saved:
     rows_before: Callable[[int], int]
     rows_now: Callable[[int], int]
     epochs_before: Mapping[str, int]
+    row_length_before: int | None = None
     in_group: bool = False

@@ -91,6 +91,10 @@ class SequentialDocuments(DocumentPlanner[SequentialCursor]):
         return True
 
     @override
+    def next_epochs(self, cursor: SequentialCursor) -> dict[str, int | None]:
+        return {}
+
+    @override
     def counts(self, cursor: SequentialCursor) -> dict[str, Counts]:
         return {self.path: Counts(documents=cursor.position)}
 

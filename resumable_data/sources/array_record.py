@@ -130,8 +130,15 @@ class ArrayRecordSource:
         return os.fspath(self._index.paths[self._shard_of(index)])
 
     def fingerprint(self) -> str:
-        """Digests each shard's name, size, record count and sampled bytes, and of the parser."""
+        """Digests each shard's name, size, record count and sampled bytes, and the parser's name."""
         return digest("array-record", self._parser_name, *(known.fingerprint for known in self._facts))
+
+    def fingerprint_of_first(self, records: int) -> str | None:
+        """Returns the fingerprint of the shards that hold the first records; None if a shard holds others too."""
+        shards = int(np.searchsorted(self._first_record, records))
+        if int(self._first_record[shards]) != records:
+            return None
+        return digest("array-record", self._parser_name, *(known.fingerprint for known in self._facts[:shards]))
 
     def build_index(self, *, lengths: bool = True) -> None:
         """Writes the manifest: measures every shard, and counts the lengths of shards that are new or have changed.

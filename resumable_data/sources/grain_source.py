@@ -116,15 +116,23 @@ class GrainSource:
         Raises:
             SourceError: A record holds an object whose content cannot be seen, or the storage fails.
         """
-        lengths = b"" if self._known_lengths is None else self._known_lengths.astype("<i8").tobytes()
         if self._given_fingerprint is not None:
-            return digest("grain", str(len(self)), lengths, self._given_fingerprint)
+            return digest("grain", str(len(self)), self._lengths_of_first(len(self)), self._given_fingerprint)
+        return self._content_of_first(len(self))
 
+    def fingerprint_of_first(self, records: int) -> str | None:
+        """Returns the fingerprint of the first records alone; None if one was given, which says nothing of them."""
+        return self._content_of_first(records) if self._given_fingerprint is None else None
+
+    def _lengths_of_first(self, records: int) -> bytes:
+        return b"" if self._known_lengths is None else self._known_lengths[:records].astype("<i8").tobytes()
+
+    def _content_of_first(self, records: int) -> str:
         def digests(sample: Int64Array) -> list[str]:
             return list(map(self._content_digest, sample.tolist(), self.read(sample)))
 
-        contents = digests_or_bad(evenly_spaced(len(self), _SAMPLED_RECORDS), digests)
-        return digest("grain", str(len(self)), lengths, *contents)
+        contents = digests_or_bad(evenly_spaced(records, _SAMPLED_RECORDS), digests)
+        return digest("grain", str(records), self._lengths_of_first(records), *contents)
 
     def lengths(self, indices: Int64Array) -> Int64Array:
         """Returns the given lengths of int64[n] records: int64[n]."""

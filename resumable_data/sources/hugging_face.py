@@ -180,8 +180,12 @@ class HuggingFaceSource:
 
         Files, chunks and integer types do not change the fingerprint of the same records. A bad record counts as bad.
         """
-        digests = digests_or_bad(evenly_spaced(len(self), _SAMPLED_RECORDS), self._digests)
-        return digest("hugging-face", str(len(self)), str(self._total_length()), *digests)
+        return self.fingerprint_of_first(len(self))
+
+    def fingerprint_of_first(self, records: int) -> str:
+        """Returns the fingerprint of the first records alone."""
+        digests = digests_or_bad(evenly_spaced(records, _SAMPLED_RECORDS), self._digests)
+        return digest("hugging-face", str(records), str(self._total_length(records)), *digests)
 
     def _digests(self, indices: Int64Array) -> list[str]:
         self._refuse_bad(indices)
@@ -229,16 +233,15 @@ class HuggingFaceSource:
         place = "" if self._places is None else f" ({self._places.name(index)})"
         return f"{self!r}, record {index}{place}"
 
-    def _total_length(self) -> int:
-        """Returns the number of tokens or bytes of all records; 0 for whole records."""
+    def _total_length(self, records: int) -> int:
+        """Returns the number of tokens or bytes of the first records; 0 for whole records."""
         column = self._records.column
         if column is None:
             return 0
-        if self._rows is None:
+        if self._rows is None and records == len(self):
             return column.size
         blocks = (
-            np.arange(start, min(start + _LENGTHS_AT_ONCE, len(self)))
-            for start in range(0, len(self), _LENGTHS_AT_ONCE)
+            np.arange(start, min(start + _LENGTHS_AT_ONCE, records)) for start in range(0, records, _LENGTHS_AT_ONCE)
         )
         return sum(int(column.extents(self._rows_at(block)).lengths.sum()) for block in blocks)
 

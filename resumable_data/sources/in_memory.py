@@ -81,5 +81,9 @@ class InMemorySource:
 
     def fingerprint(self) -> str:
         """Digests the record count and up to 1,024 records, spread evenly."""
-        sampled = self.read(evenly_spaced(len(self), _SAMPLED_RECORDS))
-        return digest("in-memory", str(len(self)), *map(content_digest, sampled))
+        return self.fingerprint_of_first(len(self))
+
+    def fingerprint_of_first(self, records: int) -> str:
+        """Returns the fingerprint of the first records alone."""
+        sampled = self.read(evenly_spaced(records, _SAMPLED_RECORDS))
+        return digest("in-memory", str(records), *map(content_digest, sampled))

@@ -88,6 +88,25 @@ class SourceWithLines(SourceWithFiles, Protocol):
 
 
 @runtime_checkable
+class GrowingSource(Source, Protocol):
+    """A source that can tell whether another source is its beginning.
+
+    A restore with ``allow={"data"}`` asks this, to go on with a corpus that got new records at its end.
+    """
+
+    def fingerprint_of_first(self, records: int) -> str | None:
+        """Returns the fingerprint of a source that has only the first records of this one.
+
+        Args:
+            records: Their number, from 1 to ``len(self)``.
+
+        Returns:
+            The fingerprint; None if no such source can be, as where a file would have to be cut.
+        """
+        ...
+
+
+@runtime_checkable
 class RandomAccess(Protocol):
     """A data source in the sense of Grain: a length and records by index."""
 

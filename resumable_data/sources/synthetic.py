@@ -81,7 +81,11 @@ class SyntheticSource:
 
     def fingerprint(self) -> str:
         """Digests all settings of the source."""
-        settings = f"{self._size} {self._vocabulary} {self._seed}"
+        return self.fingerprint_of_first(self._size)
+
+    def fingerprint_of_first(self, records: int) -> str:
+        """Returns the fingerprint of the first records alone: a source of that size."""
+        settings = f"{records} {self._vocabulary} {self._seed}"
         return digest("synthetic", settings, self._quantiles.astype("<i8").tobytes())
 
 

@@ -93,10 +93,17 @@ class TokenStoreSource:
         return os.fspath(self._stores[int(self._store_of(np.array([index]))[0])].path)
 
     def fingerprint(self) -> str:
-        """Digest of the number of documents and tokens, and of up to 1,024 documents, spread evenly."""
-        sampled = self.read(evenly_spaced(len(self), _SAMPLED_RECORDS))
-        tokens = sum(int(store.begins[-1]) for store in self._stores)
-        return digest("token store", str(len(self)), str(tokens), *map(content_digest, sampled))
+        """Digests the number of documents and tokens, and up to 1,024 documents, spread evenly."""
+        return self.fingerprint_of_first(len(self))
+
+    def fingerprint_of_first(self, records: int) -> str:
+        """Returns the fingerprint of the first documents alone."""
+        sampled = self.read(evenly_spaced(records, _SAMPLED_RECORDS))
+        tokens = 0
+        for store, first in zip(self._stores, self._first.tolist(), strict=False):
+            documents = min(max(records - first, 0), len(store.begins) - 1)
+            tokens += int(store.begins[documents])
+        return digest("token store", str(records), str(tokens), *map(content_digest, sampled))
 
     def _store_of(self, indices: Int64Array) -> Int64Array:
         return np.searchsorted(self._first, indices, side="right") - 1

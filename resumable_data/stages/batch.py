@@ -24,6 +24,7 @@ from resumable_data.order.shards import default_shards
 from resumable_data.placement.views import View, WholeBatch
 from resumable_data.reading.fields import SOURCE
 from resumable_data.reading.measuring import Measuring
+from resumable_data.run_history import NEW_RUN, RunHistory
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.measure import Sharing
 from resumable_data.stages.open_context import OpenContext
@@ -141,21 +142,23 @@ class Batch(Stage):
         return default_shards(max(self.schedule.sizes)) if saved is None else saved
 
     def open_engine(
-        self, catalog: Catalog, shards: int | None = None, worker: Worker = ALONE, *, with_epochs: bool = False
+        self, catalog: Catalog, history: RunHistory = NEW_RUN, worker: Worker = ALONE, *, with_epochs: bool = False
     ) -> BatchEngine:
         """Opens the engine of an iterator of these batches.
 
         Args:
             catalog: Collects components, descriptions and algorithms.
-            shards: Logical shards of the run that is resumed; None for a new run.
+            history: What the run has decided that its pipeline does not say.
             worker: The worker of this process that drives it.
             with_epochs: Whether its plans say the epoch of each document.
         """
-        of_run = self.shards_of(shards)
+        of_run = self.shards_of(history.shards)
         shards = of_run or 1
         exchange = self.sharing.exchange(self.view, max(self.schedule.sizes), shards, worker)
         measuring = Measuring(exchange, self.sharing.kept_bytes)
-        context = OpenContext(measuring, shards, first_row=self.schedule.first_row, with_epochs=with_epochs)
+        context = OpenContext(
+            measuring, shards, history.growth, first_row=self.schedule.first_row, with_epochs=with_epochs
+        )
         rows = self.parent.open(context, catalog, self.parent.component)
         catalog.describe("*", self.name, {**self.settings(), "shards": of_run})
         return BatchEngine(

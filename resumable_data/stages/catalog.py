@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from resumable_data.differences import ContentOfFirst
 from resumable_data.engines.engine import Resource
 from resumable_data.planning.integers import is_mix
 from resumable_data.reading.bad_records import BadRecords, LeftOut
@@ -34,6 +35,7 @@ class Catalog:
     Attributes:
         components: The components by path, in the order in which they were opened.
         descriptions: Descriptions of each component's stages, by path.
+        sources: What tells the content of the first records of a source that can grow, by component path.
         shared: Descriptions of the stages after a mix.
         algorithms: Versions of the algorithms in use.
         resources: Resources that the iterator closes.
@@ -42,6 +44,7 @@ class Catalog:
 
     components: dict[str, OpenComponent] = field(default_factory=dict[str, OpenComponent])
     descriptions: dict[str, list[StageDescription]] = field(default_factory=dict[str, list[StageDescription]])
+    sources: dict[str, ContentOfFirst] = field(default_factory=dict[str, ContentOfFirst])
     shared: list[StageDescription] = field(default_factory=list[StageDescription])
     algorithms: dict[str, int] = field(default_factory=dict[str, int])
     resources: list[Resource] = field(default_factory=list[Resource])
@@ -65,7 +68,7 @@ class Catalog:
     def description(self) -> Description:
         """What decides the pipeline's data."""
         components = {path: tuple(stages) for path, stages in self.descriptions.items()}
-        return Description(components, tuple(self.shared), dict(self.algorithms))
+        return Description(components, tuple(self.shared), dict(self.algorithms), dict(self.sources))
 
     def left_out(self) -> list[LeftOut]:
         """Returns the bad records left out so far, sorted by component path and number."""

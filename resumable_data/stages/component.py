@@ -12,6 +12,7 @@ from resumable_data.arrays import Int64Array
 from resumable_data.digest import Json, canonical_json, digest
 from resumable_data.errors import PipelineError
 from resumable_data.opaque import Cursor
+from resumable_data.order.epoch_sizes import EpochSizes
 from resumable_data.order.occurrences import MOST_RECORDS, occurrences
 from resumable_data.planning.documents import DocumentStream
 from resumable_data.planning.planner import DocumentPlanner
@@ -19,6 +20,7 @@ from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.reader import DocumentReader, Reader
 from resumable_data.reading.step import Step
 from resumable_data.reading.token_ids import ANY_TOKEN, TokenIds
+from resumable_data.sources.source import GrowingSource
 from resumable_data.stages.apply_chat_template import ApplyChatTemplate
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.map import Map
@@ -116,10 +118,13 @@ class Component(DocumentStage):
     @property
     def epoch_size(self) -> int:
         """Documents an epoch."""
-        size = self.source.epoch_size
+        return self._count(self.source.epoch_size)
+
+    def _count(self, records: int) -> int:
+        """Returns how many documents an epoch has, if the source has so many records."""
         for selection in self.selections:
-            size = selection.count(size)
-        return size
+            records = selection.count(records)
+        return records
 
     @property
     def epochs(self) -> int | None:
@@ -198,17 +203,21 @@ class Component(DocumentStage):
         if isinstance(records, BufferedRecords):
             catalog.resources.append(records)
             return records.planner(path, number, drops, context.shards)
-        epoch_size, epoch_dependent, shuffle = self.epoch_size, self.epoch_dependent, self._only(Shuffle)
+        epoch_dependent, shuffle = self.epoch_dependent, self._only(Shuffle)
+        records_of_epoch = EpochSizes(self.source.epoch_size, context.growth.get(path, ()))
+        sizes = records_of_epoch.map(self._count)
+        if isinstance(source := self.source.source, GrowingSource):
+            catalog.sources[path] = source.fingerprint_of_first
 
         def order(epoch: int, positions: Int64Array) -> Int64Array:
-            places = positions if shuffle is None else shuffle.records(epoch_size, path, epoch, positions)
-            records = self.records_at(places)
+            places = positions if shuffle is None else shuffle.records(sizes.of(epoch), path, epoch, positions)
+            records = self.records_at(places, records_of_epoch.of(epoch))
             return occurrences(epoch, records) if epoch_dependent else records
 
         return DocumentStream(
             path=path,
             reader=number,
-            epoch_size=epoch_size,
+            sizes=sizes,
             epochs=self.epochs,
             order=order,
             drops=drops,
@@ -253,10 +262,15 @@ class Component(DocumentStage):
                 f"{self.component!r}"
             )
 
-    def records_at(self, places: Int64Array) -> Int64Array:
-        """Returns int64[n], the source's records at int64[n] places of the selection."""
+    def records_at(self, places: Int64Array, records: int | None = None) -> Int64Array:
+        """Returns int64[n], the source's records at int64[n] places of the selection.
+
+        Args:
+            places: The places.
+            records: How many records the source has; None for all that it has now.
+        """
         # sizes: how many records each selection has to choose from
-        sizes = [self.source.epoch_size]
+        sizes = [self.source.epoch_size if records is None else records]
         for selection in self.selections:
             sizes.append(selection.count(sizes[-1]))
         for selection, size in zip(reversed(self.selections), reversed(sizes[:-1]), strict=True):

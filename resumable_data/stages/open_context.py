@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.measuring import Measuring
 from resumable_data.reading.step import Step
+from resumable_data.run_history import Growth
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class OpenContext:
     Attributes:
         measuring: What measures documents of unknown length; None if documents are not packed.
         shards: Logical shards of components whose documents are measured.
+        growth: How the records of components grew during the run, by component path.
         endless: Whether components go on after their last epoch, in a mix that waits for other components.
         first_row: From a step to its first row, for the mix that is told its weights by step; None within
             other mixes, which know no steps.
@@ -30,6 +32,7 @@ class OpenContext:
 
     measuring: Measuring | None
     shards: int = 1
+    growth: Mapping[str, Growth] = field(default_factory=dict[str, Growth])
     endless: bool = False
     first_row: Callable[[int], int] | None = int
     fields: TokenFields | None = None

@@ -114,6 +114,7 @@ class Pack(RowStage):
             self.max_documents,
             self.parent.shuffle_seed,
             masked=self.format.learnt is not None,
+            truncates=self.rows.truncate is not None,
         )
         return open_rows(documents, path, self.window, packing, context, catalog, known=self.lengths_known)
 

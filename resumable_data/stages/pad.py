@@ -81,5 +81,10 @@ class Pad(RowStage):
         catalog.describe(path, self.name, self.settings())
         catalog.use({"one_a_row": VERSIONS["one_a_row"]})
         window = _WINDOW if self.lengths_known else _WINDOW_TO_READ
-        packing = Packing(self.format.length, "one_a_row", masked=self.format.learnt is not None)
+        packing = Packing(
+            self.format.length,
+            "one_a_row",
+            masked=self.format.learnt is not None,
+            truncates=self.rows.truncate is not None,
+        )
         return open_rows(documents, path, window, packing, context, catalog, known=self.lengths_known)

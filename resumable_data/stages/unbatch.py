@@ -11,6 +11,7 @@ from resumable_data.engines.unbatch import UnbatchEngine
 from resumable_data.engines.worker import ALONE, Worker
 from resumable_data.errors import PipelineError
 from resumable_data.placement.placed_rows import PlacedRows
+from resumable_data.run_history import NEW_RUN, RunHistory
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.stage import Stage
@@ -71,8 +72,8 @@ class Unbatch(Stage):
         """Logical shards of a run; see ``Batch.shards_of``."""
         return self.parent.shards_of(saved)
 
-    def open_engine(self, catalog: Catalog, shards: int | None = None, worker: Worker = ALONE) -> UnbatchEngine:
-        """What an iterator of these rows drives."""
-        batches = self.parent.open_engine(catalog, shards, worker)
+    def open_engine(self, catalog: Catalog, history: RunHistory = NEW_RUN, worker: Worker = ALONE) -> UnbatchEngine:
+        """Opens the engine of an iterator of these rows."""
+        batches = self.parent.open_engine(catalog, history, worker)
         catalog.describe("*", self.name, self.settings())
         return UnbatchEngine(batches, self.rows, self.steps)

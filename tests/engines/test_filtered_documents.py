@@ -11,6 +11,7 @@ import resumable_data as rd
 from resumable_data.arrays import Int64Array
 from resumable_data.engines.elements import DocumentEngine
 from resumable_data.engines.filtered_documents import FilteredCursor, document_engine
+from resumable_data.order.epoch_sizes import EpochSizes
 from resumable_data.packing.plan import DocumentLengths
 from resumable_data.planning.documents import DocumentStream, StreamCursor
 from resumable_data.reading.documents import Documents
@@ -44,7 +45,7 @@ class Reader:
 
 def engine_of(reader: Reader, *, drops: bool = True, epochs: int | None = 1) -> Any:
     planner = DocumentStream(
-        "web", 0, epoch_size=6, epochs=epochs, order=lambda epoch, positions: positions, drops=drops
+        "web", 0, EpochSizes(6), epochs=epochs, order=lambda epoch, positions: positions, drops=drops
     )
     return document_engine(planner, [reader])
 

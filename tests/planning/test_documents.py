@@ -7,6 +7,7 @@ import pytest
 
 import resumable_data as rd
 from resumable_data.arrays import Int64Array
+from resumable_data.order.epoch_sizes import EpochSizes
 from resumable_data.planning.documents import DocumentStream, StreamCursor
 from resumable_data.planning.planner import Extent, Saved
 
@@ -17,7 +18,7 @@ def order(epoch: int, positions: Int64Array) -> Int64Array:
 
 
 def stream(epochs: int | None = 2, *, endless: bool = False, drops: bool = False) -> DocumentStream:
-    return DocumentStream("web", 3, epoch_size=5, epochs=epochs, order=order, endless=endless, drops=drops)
+    return DocumentStream("web", 3, EpochSizes(5), epochs=epochs, order=order, endless=endless, drops=drops)
 
 
 def saved(*integers: int, epochs_before: dict[str, int] | None = None) -> Saved:

@@ -4,9 +4,9 @@ import pytest
 
 import resumable_data as rd
 from property_tests.testing.running import through_json
+from resumable_data.run_history import history_of
 from resumable_data.stages.batch import source_numbers
 from resumable_data.stages.catalog import Catalog
-from resumable_data.state import shards_of
 
 
 def rows(count: int) -> rd.Dataset[rd.LLMBatch]:
@@ -45,7 +45,7 @@ def read_rows(size: int | rd.BatchSchedule, **settings: Any) -> rd.Dataset[rd.LL
 
 
 def shards_in(state: Any) -> int | None:
-    return shards_of(through_json(state))
+    return history_of(through_json(state)).shards
 
 
 @pytest.mark.parametrize(

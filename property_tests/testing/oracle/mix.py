@@ -16,10 +16,11 @@ from property_tests.testing.oracle.weights import NEVER, area, exact_shares, fir
 
 
 class LeafFeed:
-    """The samples of one component, documents or rows. Its epochs may change during the run."""
+    """The samples of one component, documents or rows. Its epochs may change during the run, and its data grow."""
 
     def __init__(self, leaf: Leaf, path: str, of_rows: bool, endless: bool, shards: int) -> None:
         self.leaf, self.of_rows, self.endless = leaf, of_rows, endless
+        self.path, self.shards = path, shards
         self.oracle = leaf.oracle(path, shards)
         self.epoch = 0  # the number of epochs that have begun
         self.groups: Iterator[Group] = iter(())
@@ -54,7 +55,8 @@ class LeafFeed:
         return self.epoch > self.leaf.epochs or (self.epoch == self.leaf.epochs and not self.reach_next())
 
     def update(self, leaf: Leaf, to_samples: Callable[[int], int]) -> None:
-        self.leaf = leaf
+        # An epoch that has begun keeps its documents.
+        self.leaf, self.oracle = leaf, leaf.oracle(self.path, self.shards)
 
     def renew(self) -> None:
         pass
