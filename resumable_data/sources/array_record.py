@@ -130,7 +130,7 @@ class ArrayRecordSource:
         return os.fspath(self._index.paths[self._shard_of(index)])
 
     def fingerprint(self) -> str:
-        """Digests each shard's name, size, record count and sampled bytes, and of the parser."""
+        """Digests each shard's name, size, record count and sampled bytes, and the parser's name."""
         return digest("array-record", self._parser_name, *(known.fingerprint for known in self._facts))
 
     def build_index(self, *, lengths: bool = True) -> None:
