@@ -24,8 +24,8 @@ from resumable_data.sources.shards import MANIFEST_SUFFIX, Listed, home_of, name
 
 _MEASURED_AT_ONCE = 8
 _LONGEST = 2**32 - 1
-# Saving takes at most this share of the time, as one part in so many.
-_WRITES_SHARE = 20
+# After a save, counting goes on for at least so many times as long as the save took.
+_COUNTING_PER_SAVE = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ class LengthsIndex:
                     self.add(parser, facts, counted)
                     counted = {}
                     took = time.monotonic() - begin
-                    due = time.monotonic() + max(seconds_between_writes, _WRITES_SHARE * took)
+                    due = time.monotonic() + max(seconds_between_writes, _COUNTING_PER_SAVE * took)
         finally:
             if counted:
                 self.add(parser, facts, counted)
