@@ -232,14 +232,14 @@ def _mismatch(refused: Sequence[Difference], new_names: Sequence[tuple[str, str]
         advice = f"If the change is meant, say so: allow={{{', '.join(map(repr, edits))}}}."
     for path in dict.fromkeys(difference.component for difference in refused if difference.stage == "source"):
         advice = (
-            f"If {path!r} only got more data, keep its files as they were and add the new ones as a component of "
-            f"their own, in the mix that there is or else in a mix of rows, rd.mix({{{path!r}: old_rows, "
-            f"'{path}-2': new_rows}}), with allow={{'sources'}}. Otherwise: {advice}"
+            f"If {path!r} only got more data, keep its files as they were. Add the new files as another component of "
+            f"its mix, with allow={{'sources'}}. If there is no mix, make one of rows: rd.mix({{{path!r}: old_rows, "
+            f"'{path}-2': new_rows}}). Otherwise: {advice}"
         )
     for before, now in new_names:
         advice = (
-            f"Component {now!r} has the data that {before!r} had: call it {before!r} again, for a name decides the "
-            f"order, and a new one begins its data anew. {advice}"
+            f"Component {now!r} has the data of {before!r}. Name it {before!r} again: the name decides the order. "
+            f"Under a new name the data begins anew. {advice}"
         )
     return PipelineMismatchError(
         "the state belongs to another pipeline or to other data:\n"
