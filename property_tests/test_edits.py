@@ -153,7 +153,7 @@ def test_a_new_first_component_leaves_the_group_in_progress_alone() -> None:
 
 def test_epochs_are_not_changed_in_a_group_in_which_they_end() -> None:
     children = {"a": Leaf(1, (3,) * 3, epochs=1), "b": Leaf(2, (3,) * 20, epochs=1)}
-    mix = Mixed(children, ((0, {"a": 1, "b": 1}),), stop="renormalise")
+    mix = Mixed(children, ((0, {"a": 1, "b": 1}),), stop="renormalize")
     run = Run(mix, "documents", ((0, 1),), window=12)
     iterator, new = iter(run.dataset()), iter(with_epochs(run, 2).dataset())
     take(iterator, 4)
@@ -175,7 +175,7 @@ def test_more_epochs_leave_the_group_in_progress_alone() -> None:
 
 def test_a_component_with_more_epochs_is_drawn_from_again() -> None:
     children = {"a": Leaf(1, (6,) * 2, epochs=1, window=2), "b": Leaf(2, (6,) * 9, epochs=1)}
-    run = Run(Mixed(children, ((0, {"a": 1, "b": 1}),), stop="renormalise"), sizes=((0, 1),))
+    run = Run(Mixed(children, ((0, {"a": 1, "b": 1}),), stop="renormalize"), sizes=((0, 1),))
     iterator, new = iter(run.dataset()), iter(with_epochs(run, 2).dataset())
     take(iterator, 6)
     new.set_state(iterator.get_state(), allow={"epochs"})

@@ -302,7 +302,7 @@ def test_rows_of_a_component_do_not_depend_on_the_mix(one: Data, other: Data, we
     shards, other = one.shards or 4, replace(other, length=one.length, first=1000)
     alone = rows_of(rd.mix({"a": one.rows()}).batch(1, shards=shards))
     parts = {"a": one.rows(), "b": other.rows()}
-    mixed = rd.mix(parts, {"a": weight, "b": 1}, stop="renormalise").batch(batch, shards=shards, drop_remainder=False)
+    mixed = rd.mix(parts, {"a": weight, "b": 1}, stop="renormalize").batch(batch, shards=shards, drop_remainder=False)
     found = rows_of(islice(iter(mixed), 100))
     own = [row for row in found if row[0] <= 1000 * PLACES]
 

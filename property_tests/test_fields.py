@@ -69,10 +69,10 @@ class Pipeline:
             rows = self.packed(self.rows(0, fields), fields)
         elif self.mixed == "documents":
             mixed = {name: self.rows(number, fields) for number, name in enumerate("ab")}
-            rows = self.packed(rd.mix(mixed, stop="renormalise"), fields)
+            rows = self.packed(rd.mix(mixed, stop="renormalize"), fields)
         else:
             mixed = {name: self.packed(self.rows(number, fields), fields) for number, name in enumerate("ab")}
-            rows = rd.mix(mixed, stop="renormalise")
+            rows = rd.mix(mixed, stop="renormalize")
         return rows.batch(self.batch_size, shards=self.shards, drop_remainder=self.drop_remainder, sources=fields)
 
 

@@ -1,4 +1,4 @@
-"""How two pipelines differ, in lines that a person can act on."""
+"""Finds how two pipelines differ, and says it in lines for people."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resumable_data.edits import Change, ChangeKind, Edit
 from resumable_data.opaque import JsonObject
 
 EDITS = ("batch", "data", "epochs", "length", "sources", "weights")
-"""What may change about a running pipeline, if it is said: the names that ``allow=`` takes."""
+"""The names that ``allow=`` takes: what may change about a running pipeline."""
 
 DifferenceKind = ChangeKind | Literal["algorithm", "stage_order"]
 
@@ -24,14 +24,14 @@ ContentOfFirst = Callable[[int], str | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Difference(Change):
-    """One difference between a saved pipeline and the one at hand.
+    """One difference between a saved pipeline and the present one.
 
     ``str(difference)`` is a line such as ``pack.length was 2048, is 4096``.
 
     Attributes:
-        kind: That of an edit; or ``"algorithm"``, whose version is another (its name is the setting), or
-            ``"stage_order"``: neither is ever allowed.
-        edit: The name in ``EDITS`` under which it may be allowed, or None where it never may.
+        kind: The kind of an edit; or ``"algorithm"``, for another version of the algorithm that the setting names;
+            or ``"stage_order"``. These two are never allowed.
+        edit: The name in ``EDITS`` that allows it, or None if it is never allowed.
         alone: Whether the component is the only one, so that the line does not name it.
     """
 
@@ -43,7 +43,7 @@ class Difference(Change):
         return self.line() if self.alone else super().__str__()
 
     def to_edit(self, step: int, rows: int) -> Edit:
-        """The edit that this difference is, once it is allowed.
+        """Returns the edit that this difference becomes when it is allowed.
 
         Args:
             step: Batches delivered.
@@ -69,7 +69,7 @@ class Difference(Change):
 def differences(
     saved: JsonObject, now: JsonObject, sources: Mapping[str, ContentOfFirst] = MappingProxyType({})
 ) -> list[Difference]:
-    """Lists everything in which the header of a state differs from that of the pipeline at hand.
+    """Lists all differences between the header of a state and that of the present pipeline.
 
     Args:
         saved: The header of the state.
@@ -82,8 +82,8 @@ def differences(
         if was != is_now:
             found.append(Difference(kind="algorithm", setting=name, before=was, after=is_now))
     before, after = saved["components"], now["components"]
-    gone, new = sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys())
-    found += [Difference(kind="component_removed", component=path, edit="sources") for path in gone]
+    removed, new = sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys())
+    found += [Difference(kind="component_removed", component=path, edit="sources") for path in removed]
     found += [Difference(kind="component_added", component=path, edit="sources") for path in new]
     alone = len(after.keys() | before.keys()) == 1
     for path in sorted(after.keys() & before.keys()):
@@ -96,14 +96,16 @@ def differences(
     shared = _of_stages(
         None, stages_by_name(saved["stages"], saved["shared"]), stages_by_name(now["stages"], now["shared"])
     )
-    # Other components come with other weights: whoever allows the one has said the other.
+    # Other components have other weights, so allowing sources allows these weights too.
     sources_differ = before.keys() != after.keys()
     found += [replace(d, edit="sources") if d.edit == "weights" and sources_differ else d for d in shared]
     return found
 
 
 def renamed(saved: JsonObject, now: JsonObject) -> list[tuple[str, str]]:
-    """Names before and now of components that are gone or new, but have the same data and stages.
+    """Finds components that only got another name. Returns the names before and now.
+
+    Such a component has the same data and stages.
 
     Args:
         saved: The header of the state.
@@ -153,11 +155,11 @@ def _as_growth(found: Iterable[Difference]) -> Iterator[Difference]:
 def _of_stages(
     component: str | None, saved: Mapping[str, JsonObject], now: Mapping[str, JsonObject]
 ) -> Iterator[Difference]:
-    """In what the stages of a component differ, or those that components share."""
+    """Yields the differences in the stages of a component, or in those that components share."""
     for name in [*saved, *(name for name in now if name not in saved)]:
         kind = re.split("[ #]", name)[0]
         edit = _EDIT_OF_STAGE.get(kind)
-        # Batches may have other sizes, but what had none cannot have them, or the other way round.
+        # A batch may get another size. Batches cannot be added to a pipeline, or removed from it.
         edit_of_all = None if kind == "batch" else edit
         if name not in now:
             yield Difference(kind="stage_removed", component=component, stage=name, edit=edit_of_all)
@@ -187,7 +189,7 @@ def _of_stages(
 
 
 def stages_by_name(table: Sequence[Sequence[Any]], numbers: Sequence[int]) -> dict[str, JsonObject]:
-    """Settings of the numbered stages by name; the second stage of a name is called ``map#2``."""
+    """Returns the settings of the numbered stages by name. A second stage of the name map is called ``map#2``."""
     named: dict[str, JsonObject] = {}
     for number in numbers:
         stage, settings = table[number]

@@ -59,11 +59,11 @@ class Change:
             case "component_added":
                 return f"component {self.component!r} is new"
             case "component_removed":
-                return f"component {self.component!r} is gone"
+                return f"component {self.component!r} was removed"
             case "stage_added":
                 return f"stage {self.stage} is new"
             case "stage_removed":
-                return f"stage {self.stage} is gone"
+                return f"stage {self.stage} was removed"
             case "skip":
                 return f"skip of {self.after} batches"
             case "algorithm":

@@ -1,4 +1,4 @@
-"""``Parts``: what a split returns, to unpack or to look up by name."""
+"""``Parts``: the result of a split, to unpack or to look up by name."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The state codec: what a saved position looks like, and how a wrong one is noticed.
+"""The state codec: encodes a position as a state, and refuses a state that is damaged or of another pipeline.
 
-A state is a plain JSON object of three parts: what the pipeline is (algorithm versions, a table of stages with
-their settings, and which component has which), where it is (``step``, ``rows``, edits, and a short list of integers
-a component and logical shard), and a checksum over both. ``docs/state.md`` lists its keys.
+A state is a plain JSON object of three parts. The first says what the pipeline is: algorithm versions, a table of
+stages with their settings, and the stages of each component. The second says where the pipeline is: ``step``,
+``rows``, edits, and a few integers for each component and logical shard. The third is a checksum over both.
+``docs/state.md`` lists the keys.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ VERSION = 1
 
 State = JsonDict
 At = tuple[int | str, ...]
-"""Where a component is: a few integers; for a source without random access also a text."""
+"""The position of a component: a few integers. A source without random access also has a text."""
 
 Settings = Mapping[str, Json]
 
 
 @dataclass(frozen=True)
 class StageDescription:
-    """What a stage does, as far as it decides the data.
+    """The settings of a stage that decide the data.
 
     Attributes:
         stage: Its name, such as ``"pack"``.
-        settings: Its settings by name; those of a source hold a digest of its content.
+        settings: Its settings by name. Those of a source hold a digest of its content.
     """
 
     stage: str
@@ -46,11 +47,11 @@ class StageDescription:
 
 @dataclass(frozen=True)
 class Description:
-    """What decides a pipeline's data; host count, mesh, workers and prefetching do not.
+    """All that decides a pipeline's data. The number of processes, mesh, workers and prefetching do not decide it.
 
     Attributes:
-        components: The stages of each component, from its source on, by component path.
-        shared: The stages after them.
+        components: The stages of each component, beginning with its source, by component path.
+        shared: The stages that all components share, which follow.
         algorithms: The version of each algorithm in use, by name.
         sources: For components whose source can grow, by path, the content that its first records alone have.
     """
@@ -61,7 +62,7 @@ class Description:
     sources: Mapping[str, ContentOfFirst] = field(default_factory=dict[str, ContentOfFirst], compare=False)
 
     def to_json(self) -> dict[str, Json]:
-        """The whole description for people: the ``pipeline.json`` of a checkpoint."""
+        """Returns the whole description for people: the ``pipeline.json`` of a checkpoint."""
         return {
             "components": {
                 path: [{"stage": s.stage, **s.settings} for s in stages] for path, stages in self.components.items()
@@ -106,11 +107,12 @@ class Description:
 
 @dataclass(frozen=True)
 class Digests:
-    """What was delivered and what is next, as digests over the plans of whole batches: equal on every process.
+    """Digests of the plans of whole batches: of those delivered, and of the next. They are equal on every process.
 
     Attributes:
-        delivered: Of all batches before the position, each with that of those before it; ``""`` before the first.
-        following: Of the next batch; ``"end"`` at the end of the data, ``""`` where it is not known without reading.
+        delivered: Digest of all batches before the position; ``""`` before the first. Each batch adds to it.
+        following: Digest of the next batch; ``"end"`` at the end of the data; ``""`` if it is not known without
+            reading.
 
     >>> one = NOTHING_DELIVERED.after("3c9a", following="77f0")
     >>> one.after("77f0", "").delivered == one.after("3c9a", "").delivered
@@ -121,7 +123,7 @@ class Digests:
     following: str = ""
 
     def after(self, delivered: str | None, following: str) -> Digests:
-        """Those after one more element, which is not a batch where its digest is None."""
+        """Returns the digests after one more element. The digest of an element that is not a batch is None."""
         chain = self.delivered if delivered is None else digest(self.delivered, delivered)
         return Digests(chain, following)
 
@@ -136,9 +138,9 @@ class Position:
     Attributes:
         step: Elements delivered: batches, or rows or documents where there are no batches.
         rows: Rows delivered.
-        at: For each component path a few integers, which ``planning.integers`` names.
-        edits: What was changed about the pipeline while it ran, oldest first.
-        digests: What was delivered, and what is next.
+        at: For each component path, a few integers. ``planning.integers`` names them.
+        edits: The changes of the pipeline during the run, oldest first.
+        digests: Digests of what was delivered, and of what is next.
     """
 
     step: int
@@ -149,7 +151,7 @@ class Position:
 
 
 def encode(description: Description, position: Position) -> State:
-    """A state: JSON values only, the same for the same position, sharing nothing with the pipeline."""
+    """Makes the state of a position, of JSON values only. It shares no object with the pipeline."""
     header = description.header
     edits: list[Json] = [edit.to_json() for edit in position.edits]
     digests = position.digests
@@ -173,7 +175,7 @@ def encode(description: Description, position: Position) -> State:
 def _where(
     step: int, rows: int, at: Json | Mapping[str, At], edits: Json, delivered: str, following: str
 ) -> dict[str, Json]:
-    """The part of a state that says where the pipeline is."""
+    """Makes the part of a state that says where the pipeline is."""
     return {
         "step": step,
         "rows": rows,
@@ -185,19 +187,19 @@ def _where(
 
 
 def _with_positions(stages: Mapping[str, list[int]], at: Mapping[str, At]) -> JsonDict:
-    """For each component, and each mix, the numbers of its stages, and its integers."""
+    """Returns the numbers of the stages, and the integers, of each component and each mix."""
     return {path: [list(stages.get(path, ())), list(at[path])] for path in sorted(at)}
 
 
 def decode(
     description: Description, state: object, allow: Collection[str] = ()
 ) -> tuple[Position, Mapping[str, Settings], list[Difference]]:
-    """The position in a state, its shared stages' settings, and what of allowed things differs from here.
+    """Returns the position in a state, the settings of its shared stages, and the allowed differences from here.
 
     Raises:
-        StateError: The state is damaged or incomplete, or another release's.
+        StateError: The state is damaged, incomplete, or of another release.
         PipelineMismatchError: It belongs to another pipeline or to other data, beyond what is allowed.
-        PipelineError: ``allow`` names what can never be changed.
+        PipelineError: ``allow`` names something that can never be changed.
     """
     allowed = as_names("allow", allow, EDITS)
     header, position = split(state)
@@ -212,7 +214,7 @@ def decode(
 
 
 def _mismatch(refused: Sequence[Difference], new_names: Sequence[tuple[str, str]]) -> PipelineMismatchError:
-    """The error that lists what differs, and what of it could be allowed."""
+    """Makes the error that lists the differences, and which of them could be allowed."""
     lines = tuple(map(str, refused)) or ("the pipeline's digest",)
     advice = "Restore it into the pipeline that it was saved from, or start anew."
     edits: list[str] = []
@@ -222,15 +224,15 @@ def _mismatch(refused: Sequence[Difference], new_names: Sequence[tuple[str, str]
     changed = [difference for difference in refused if difference.stage == "source" and difference.edit is None]
     for path in dict.fromkeys(difference.component for difference in changed):
         advice = (
-            f"If {path!r} only got more data, its old records are not its first ones as they were: keep the old "
-            "files, and put the new ones after them (a list of paths keeps its order), with allow={'data'}. Or add "
-            "the new ones as a component of their own, in the mix that there is or else in a mix of rows, "
-            f"rd.mix({{{path!r}: old_rows, '{path}-2': new_rows}}), with allow={{'sources'}}. Otherwise: {advice}"
+            f"If {path!r} only got more data, its first records are not the old ones any more. Keep the old files, and "
+            "put the new ones after them (a list of paths keeps its order), with allow={'data'}. Or add the new files "
+            "as another component of its mix, with allow={'sources'}. If there is no mix, make one of rows: "
+            f"rd.mix({{{path!r}: old_rows, '{path}-2': new_rows}}). Otherwise: {advice}"
         )
     for before, now in new_names:
         advice = (
-            f"Component {now!r} has the data that {before!r} had: call it {before!r} again, for a name decides the "
-            f"order, and a new one begins its data anew. {advice}"
+            f"Component {now!r} has the data of {before!r}. Name it {before!r} again: the name decides the order. "
+            f"Under a new name the data begins anew. {advice}"
         )
     return PipelineMismatchError(
         "the state belongs to another pipeline or to other data:\n"
@@ -258,10 +260,10 @@ _KEYS = {
 
 
 def split(state: object) -> tuple[JsonDict, Position]:
-    """Header, as ``Description.header`` has it, and position of a state whose form and checksum are right.
+    """Splits a state into its header, as in ``Description.header``, and its position. Checks form and checksum.
 
     Raises:
-        StateError: The state is damaged or incomplete, or another release's.
+        StateError: The state is damaged, incomplete, or of another release.
     """
     if not isinstance(state, Mapping):
         raise StateError(f"a state is a JSON object, got {type(state).__name__}")
@@ -281,13 +283,13 @@ def split(state: object) -> tuple[JsonDict, Position]:
         stages = {path: numbers for path, (numbers, _) in given["components"].items()}
         at: dict[str, At] = {path: tuple(integers) for path, (_, integers) in given["components"].items()}
         header = {key: given[key] for key in ("format", "version", "algorithms", "shared", "stages")}
-        # A mix has a position, but its settings stand among those of the stages that components share.
+        # A mix has a position. Its settings are among those of the stages that components share.
         header["components"] = {path: numbers for path, numbers in stages.items() if numbers}
         digests = Digests(given["delivered_digest"], given["next_digest"])
         where = _where(given["step"], given["rows"], at, given["edits"], digests.delivered, digests.following)
         checksum = digest(canonical_json(header), canonical_json(where))
     except (RecursionError, TypeError, ValueError) as error:
-        # What is within the settings of stages need not be JSON, where a state did not come from a file.
+        # The settings of stages may hold values that are not JSON, if the state did not come from a file.
         raise StateError(f"the state is damaged: {error}. Restore an earlier checkpoint") from error
     if checksum != given["checksum"]:
         raise StateError("the state is damaged: its checksum is wrong. Restore an earlier checkpoint")

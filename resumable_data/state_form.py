@@ -1,7 +1,7 @@
-"""The form of a state: which JSON values stand where, whatever pipeline it is of.
+"""Checks the form of a state: which JSON values stand where. The form is the same for all pipelines.
 
-What is checked here once, nobody who reads a state has to fear: a wrong type, a number that is none, or one so large
-that planning would not end. Whether there is such a position, the planners say.
+After this check, other code can rely on the types of all values, and on numbers that are not too large to plan. The
+planners check whether the position exists.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from resumable_data.errors import StateError
 from resumable_data.opaque import JsonObject
 
 MOST = 2**53
-"""No number of a state is larger: JSON readers everywhere give back natural numbers up to here."""
+"""The largest number of a state. All JSON readers return natural numbers up to this one exactly."""
 
 MOST_SHARDS = 2**16
-"""A run has no more logical shards."""
+"""The most logical shards of a run."""
 
 Check = Callable[[str, object], None]
-"""Raises a StateError, with the place, for a value that is not of a form."""
+"""Raises a StateError with the place if a value does not have a form."""
 
 
 def check_form(state: JsonObject) -> None:
-    """Checks the parts of a state, which are all there.
+    """Checks the parts of a state. All parts must be there.
 
     Raises:
-        StateError: A value is not of the form that it has to have; the message says which, and what it is.
+        StateError: A value has the wrong form. The message says which one, and what it is.
 
     >>> check_form({"algorithms": {"mix": 1}, "stages": [["batch", {"size": -8}]], "shared": [0], "components": {},
     ...     "step": 0, "rows": 0, "edits": [], "delivered_digest": "", "next_digest": ""})
@@ -46,7 +46,7 @@ def check_form(state: JsonObject) -> None:
 
 
 def is_natural(value: object) -> TypeGuard[int]:
-    """Whether a value is a natural number that a state may hold.
+    """Tells whether a value is a natural number that a state may hold.
 
     >>> is_natural(7), is_natural(True), is_natural(-1), is_natural(2**53 + 1)
     (True, False, False, False)
@@ -55,7 +55,7 @@ def is_natural(value: object) -> TypeGuard[int]:
 
 
 def is_weights(value: object) -> bool:
-    """Whether a value is what ``WeightSchedule.to_json`` gives: its form alone.
+    """Tells whether a value has the form that ``WeightSchedule.to_json`` returns.
 
     >>> is_weights({"between": "constant", "points": [[0, {"web": 3, "code": "1/3"}]]})
     True
@@ -161,11 +161,11 @@ def _object(of: Check) -> Check:
 
 
 def _anything(place: str, value: object) -> None:
-    """Whatever JSON can hold."""
+    """Accepts every value."""
 
 
 def _sizes(place: str, value: object) -> None:
-    """One size, or those from steps on, the first from step 0."""
+    """Checks one size, or pairs of a step and the size from there on. The first pair has step 0."""
     if isinstance(value, int):
         _positive(MOST)(place, value)
         return
@@ -182,7 +182,7 @@ def _weights(place: str, value: object) -> None:
 
 
 def _stage(place: str, value: object) -> None:
-    """A stage's name, and its settings: of those that a restore reads the form, of others that they are JSON."""
+    """Checks a stage's name, and the form of the settings that a restore reads."""
     _pair(_text, _object(_anything))(place, value)
     name, settings = cast(tuple[str, JsonObject], value)
     for setting, check in _READ.get(name.split(" ")[0], {}).items():
@@ -198,7 +198,7 @@ _READ: Mapping[str, Mapping[str, Check]] = {
     "repeat": {"epochs": _positive(MOST)},
     "source": {"records": _positive(MOST)},
 }
-"""The settings of a saved pipeline that a restore reads, by the stage."""
+"""The settings of a saved pipeline that a restore reads, by stage."""
 
 _OPTIONAL = ("epochs", "records", "shards")
 

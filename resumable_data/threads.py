@@ -1,4 +1,4 @@
-"""Waiting for threads that were told to end, but not for ever."""
+"""Waits for threads that were told to end, but not for ever."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import time
 from collections.abc import Sequence
 from threading import Thread, current_thread
 
-# A read of hundreds of records takes less. Whoever closes may have an error to report, and waits no longer.
+# A read of hundreds of records takes less. The caller may have an error to report, and should not wait longer.
 _PATIENCE_SECONDS = 2.0
 
 _LOG = logging.getLogger(__name__)
 
 
 def join_all(threads: Sequence[Thread]) -> None:
-    """Waits for threads for at most two seconds together; one that does not end keeps running, with a warning.
+    """Waits for threads, at most two seconds together. A thread that does not end keeps running, with a warning.
 
     The garbage collector may call this in one of the threads, which then end on their own.
     """

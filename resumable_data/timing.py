@@ -1,9 +1,10 @@
-"""Where the time of loading goes: the clock of each thread counts it under the work that the thread does.
+"""Clocks that count where the time of loading goes: each thread has one, which counts seconds by work.
 
-A clock is switched from one work to the next, so no time counts twice in a thread: while planning reads a document,
-that is reading. What a thread does for nobody, or while it waits for another thread, counts as ``Work.NOTHING``.
+A clock is switched from one work to the next, so no time counts twice in a thread. If planning reads a document, that
+time counts as reading. Time in which a thread works for no iterator, or waits for another thread, counts as
+``Work.NOTHING``.
 
-Nothing here takes a lock: the garbage collector may end threads anywhere, and they must not wait for each other.
+This module takes no lock: the garbage collector may end threads anywhere, and they must not wait for each other.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from typing import cast
 from jax.profiler import TraceAnnotation
 
 Now = Callable[[], float]
-"""Gives seconds since some moment."""
+"""Returns the seconds since a fixed moment."""
 
 
 class Work(IntEnum):
-    """What the time of a thread is spent on."""
+    """The work on which a thread spends its time."""
 
     NOTHING = 0
     PLANNING = 1
@@ -36,15 +37,15 @@ class Work(IntEnum):
 
 
 class Clock:
-    """Seconds by work, of one thread at a time.
+    """Counts the seconds of one thread at a time, by work.
 
     Args:
-        clocks: Those that it belongs to.
-        now: Gives the time.
+        clocks: The clocks of the iterator, with this one.
+        now: Returns the time.
 
     Attributes:
-        clocks: Those that it belongs to.
-        seconds: By work the seconds spent on it so far; what goes on is counted when it ends.
+        clocks: The clocks of the iterator, with this one.
+        seconds: The seconds spent so far, by work. The present work counts when it ends.
     """
 
     __slots__ = ("_now", "_since", "_work", "clocks", "seconds")
@@ -57,11 +58,11 @@ class Clock:
         self._since = 0.0
 
     def start(self) -> None:
-        """The time since the last ``switch`` counts for nothing at all."""
+        """Ignores the time since the last ``switch``: it does not count."""
         self._since = self._now()
 
     def switch(self, work: int) -> int:
-        """From now on the time counts as this work; returns the work before it."""
+        """Counts the time as this work from now on. Returns the work before it."""
         now = self._now()
         before, self._work = self._work, work
         self.seconds[before] += now - self._since
@@ -73,7 +74,7 @@ class Clocks:
     """The clocks of all threads that work for one iterator.
 
     Args:
-        now: Gives the time in seconds.
+        now: Returns the time in seconds.
     """
 
     def __init__(self, now: Now = time.perf_counter) -> None:
@@ -82,13 +83,13 @@ class Clocks:
         self._free: deque[Clock] = deque()
 
     def make(self) -> Clock:
-        """A further clock, which counts too."""
+        """Makes another clock."""
         clock = Clock(self, self.now)
         self._all.append(clock)
         return clock
 
     def running(self) -> Running:
-        """While the block runs, the present thread has a clock of these, which others may use after it."""
+        """Gives this thread a clock during the block. Afterwards another thread may use the clock."""
         try:
             clock = self._free.pop()
         except IndexError:
@@ -96,17 +97,17 @@ class Clocks:
         return Running(clock, self._free)
 
     def seconds(self, work: Work) -> float:
-        """The seconds that all threads together spent on a work."""
+        """Returns the seconds that all threads together spent on a work."""
         return sum(clock.seconds[work] for clock in list(self._all))
 
 
 class Running:
-    """While the block runs, a clock counts the time of the present thread; the block may run again after that.
+    """Makes a clock count the time of this thread during a block. It can be used for several blocks in turn.
 
     Args:
         clock: The clock.
-        free: Where it is left after the block, for the next thread that needs one.
-        name: What JAX's profile calls the block; None for no mark there.
+        free: The free clocks. The clock is added to them after the block.
+        name: The name of the block in JAX's profile; None for no mark there.
     """
 
     __slots__ = ("_clock", "_free", "_mark", "_name", "_outer", "_thread")
@@ -143,11 +144,11 @@ clocks_by_thread: dict[int, Clock] = {}
 """The clock of each thread that works for an iterator."""
 
 is_profiled = cast(Callable[[], bool], TraceAnnotation.is_enabled)
-"""Whether JAX's profiler runs: a mark that nobody sees would cost half a microsecond."""
+"""Tells whether JAX's profiler runs. If not, a mark would cost half a microsecond for nothing."""
 
 
 def counted_here(task: Callable[[], None]) -> Callable[[], None]:
-    """A task for another thread, whose time counts for the iterator that the present one works for."""
+    """Wraps a task for another thread, so that its time counts for the iterator of this thread."""
     clock = clocks_by_thread.get(get_ident())
     if clock is None:
         return task
@@ -161,7 +162,7 @@ def counted_here(task: Callable[[], None]) -> Callable[[], None]:
 
 
 def mark(name: str) -> TraceAnnotation:
-    """A mark that begins now in JAX's profile, to be ended by the same thread."""
+    """Begins a mark in JAX's profile. The same thread must end it."""
     begun = TraceAnnotation(f"resumable_data: {name}")
     begun.__enter__()
     return begun

@@ -1,4 +1,4 @@
-"""Long waits explained in the log: who waits for how long, and what the threads of this process do meanwhile."""
+"""Explains long waits in the log: what waits, for how long, and what the threads of this process do meanwhile."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from types import TracebackType
 from resumable_data.timing import Work, clocks_by_thread, is_profiled, mark
 
 FIRST_SECONDS = 10.0
-"""After so long a wait is logged for the first time, …"""
+"""A wait of this length is logged for the first time."""
 
 AGAIN_SECONDS = 60.0
-"""… and after so long again."""
+"""A wait that goes on is logged again after this time."""
 
 _IDLE_SECONDS = 5.0
 
 _LOG = logging.getLogger(__name__)
 
 About = Callable[[], str]
-"""What an activity or a wait is called; asked for only where it is logged."""
+"""Returns the name of an activity or a wait. It is called only if the name is logged."""
 
 _activities: dict[int, list[About]] = {}  # by thread, the innermost last
 _waits: dict[int, Waiting] = {}  # by thread
 
 
 class Doing:
-    """While the block runs, the present thread does this: for a log of waits, for clocks, and in JAX's profile.
+    """Names what this thread does during the block: in the log of waits, for clocks, and in JAX's profile.
 
     Args:
-        about: What it does, as in ``"reading 12 records of …"``.
-        work: What its time counts as.
+        about: Returns what it does, as in ``"reading 12 records of …"``.
+        work: The work that its time counts as.
 
     >>> with Doing(lambda: "planning", Work.PLANNING):
     ...     activities()
@@ -70,18 +70,19 @@ class Doing:
 
 
 class Waiting:
-    """While the block runs, the present thread waits for something: after some seconds the log says so.
+    """Says that this thread waits for something during the block. After some seconds the log says so too.
 
     Args:
-        about: What it waits for, as in ``"element 12"``.
+        about: Returns what it waits for, as in ``"element 12"``.
+        first_seconds: The length of a wait that is logged for the first time.
     """
 
     __slots__ = ("_outer", "about", "due", "logged", "since")
 
-    def __init__(self, about: About) -> None:
+    def __init__(self, about: About, first_seconds: float = FIRST_SECONDS) -> None:
         self.about = about
         self.since = time.monotonic()
-        self.due = self.since + FIRST_SECONDS
+        self.due = self.since + first_seconds
         self.logged = False
         self._outer: Waiting | None = None
 
@@ -104,12 +105,12 @@ class Waiting:
 
 
 def activities() -> list[str]:
-    """What the threads of this process do, the innermost activity of each."""
+    """Returns what the threads of this process do: the innermost activity of each."""
     return [stack[-1]() for stack in list(_activities.values()) if stack]
 
 
 class _Watcher:
-    """A thread that looks at the waits once a second, and ends soon after the last of them."""
+    """A thread that looks at the waits once a second. It ends soon after the last of them."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -117,7 +118,7 @@ class _Watcher:
 
     @property
     def runs(self) -> bool:
-        """Whether there is such a thread; after a fork there is none."""
+        """Whether the thread runs. After a fork it does not run in the child."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
@@ -130,15 +131,18 @@ class _Watcher:
     def _watch(self) -> None:
         busy = time.monotonic()
         while _waits or time.monotonic() - busy < _IDLE_SECONDS:
-            Event().wait(min(1.0, FIRST_SECONDS / 4))
+            Event().wait(1.0)
             if _waits:
                 busy = time.monotonic()
-                _look()
+                log_waits(busy)
 
 
-def _look() -> None:
-    """Logs the waits that are due. It keeps no reference to them, or they would keep what they are about."""
-    now = time.monotonic()
+def log_waits(now: float) -> None:
+    """Logs the waits that are due. It keeps no reference to them: that would keep iterators alive.
+
+    Args:
+        now: The time of ``time.monotonic``.
+    """
     for wait in list(_waits.values()):
         if now >= wait.due:
             wait.logged, wait.due = True, now + AGAIN_SECONDS

@@ -26,7 +26,7 @@ WEB = ["source", {"name": "web"}]
         ("tokenize", {"max_length": 8}, {"max_length": 9}, (None, "tokenize.max_length was 8, is 9")),
         ("batch", {"size": 8}, {"size": [[0, 8], [5, 16]]}, ("batch", "batch.size was 8, is [[0, 8], [5, 16]]")),
         ("repeat", {}, {"epochs": 2}, ("epochs", "repeat.epochs was None, is 2")),
-        ("mix", {"stop": "renormalise"}, {"stop": "all"}, (None, "mix.stop was 'renormalise', is 'all'")),
+        ("mix", {"stop": "renormalize"}, {"stop": "all"}, (None, "mix.stop was 'renormalize', is 'all'")),
         (
             "mix",
             {"weights": {"between": "constant", "points": [[0, {"a": 1, "b": 2}]]}},
@@ -50,7 +50,7 @@ def test_equal_headers_have_no_difference() -> None:
 def test_components_come_and_go() -> None:
     before, now = header({"a": [0], "b": [0]}, [WEB]), header({"a": [0], "c": [0]}, [WEB])
 
-    assert lines(before, now) == [("sources", "component 'b' is gone"), ("sources", "component 'c' is new")]
+    assert lines(before, now) == [("sources", "component 'b' was removed"), ("sources", "component 'c' is new")]
     assert [(d.kind, d.component) for d in differences(before, now)] == [
         ("component_removed", "b"),
         ("component_added", "c"),
@@ -99,7 +99,7 @@ def test_stages_come_and_go_and_change_places() -> None:
     stages = [WEB, ["map", {}], ["repeat", {}]]
 
     assert lines(header({"a": [0]}, stages), header({"a": [0, 2]}, stages)) == [("epochs", "stage repeat is new")]
-    assert lines(header({"a": [0, 1]}, stages), header({"a": [0]}, stages)) == [(None, "stage map is gone")]
+    assert lines(header({"a": [0, 1]}, stages), header({"a": [0]}, stages)) == [(None, "stage map was removed")]
     ((edit, line),) = lines(header({"a": [0, 1, 2]}, stages), header({"a": [0, 2, 1]}, stages))
     assert edit is None
     assert line == "the order of the stages was 'source > map > repeat', is 'source > repeat > map'"

@@ -24,9 +24,9 @@ EDITS = {
         kind="setting", stage="mix", setting="weights", before=WEIGHTS, after=FADED
     ),
     "web: stage repeat is new": edit(kind="stage_added", component="web", stage="repeat"),
-    "stage map#2 is gone": edit(kind="stage_removed", stage="map#2"),
+    "stage map#2 was removed": edit(kind="stage_removed", stage="map#2"),
     "component 'code' is new": edit(kind="component_added", component="code"),
-    "component 'code' is gone": edit(
+    "component 'code' was removed": edit(
         kind="component_removed",
         component="code",
         counts={"code": Delivered(20, 20, 160), "web": Delivered(1, 2, 3, 4)},
@@ -52,7 +52,7 @@ def test_an_edit_comes_back_from_json(line: str) -> None:
 
 
 def test_an_edit_in_json_has_names() -> None:
-    assert EDITS["component 'code' is gone"].to_json() == {
+    assert EDITS["component 'code' was removed"].to_json() == {
         "step": 3,
         "rows": 12,
         "kind": "component_removed",
@@ -78,7 +78,7 @@ SETTING = EDITS["web: repeat.epochs was None, is 2"].to_json()
 SKIP = EDITS["skip of 3 batches"].to_json()
 GROWTH = EDITS["web: source.records was 9, is 12"].to_json()
 LENGTH = EDITS["web: pack.length was 2048, is 8192"].to_json()
-REMOVED = EDITS["component 'code' is gone"].to_json()
+REMOVED = EDITS["component 'code' was removed"].to_json()
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def test_another_name_of_a_component_is_named() -> None:
     error = refusal(saved(), pipeline(name="books"))
 
     assert isinstance(error, rd.PipelineMismatchError)
-    assert error.differences == ("component 'web' is gone", "component 'books' is new")
+    assert error.differences == ("component 'web' was removed", "component 'books' is new")
 
 
 def test_another_function_is_named() -> None:
@@ -205,7 +205,7 @@ def test_a_stage_more_or_less_is_named() -> None:
     closed = documents().append_eod(0).pack(8, eod_id=0).batch(4)
 
     assert refusal(saved(plain), closed).differences == ("stage append_eod is new",)
-    assert refusal(saved(closed), plain).differences == ("stage append_eod is gone",)
+    assert refusal(saved(closed), plain).differences == ("stage append_eod was removed",)
 
 
 def test_another_order_of_the_stages_is_named() -> None:

@@ -12,7 +12,7 @@ def form(**changes: Any) -> dict[str, Any]:
     """Parts of a sound form, some of which are others."""
     stages = [
         ["batch", {"size": [[0, 8], [5, 16]], "drop_remainder": True, "shards": 4}],
-        ["mix group", {"weights": WEIGHTS, "stop": "renormalise"}],
+        ["mix group", {"weights": WEIGHTS, "stop": "renormalize"}],
         ["repeat", {"epochs": 3}],
         ["repeat", {}],
         ["source", {"content": "0123", "records": 9}],

@@ -1,10 +1,11 @@
-"""A wait that is long is explained, and a short one is not. What blocks is released by the line in the log."""
+"""A wait that is long is explained, and a short one is not. What blocks looks at the log as after a long time."""
 
 from __future__ import annotations
 
 import logging
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from threading import Event
 from typing import Any
@@ -20,7 +21,11 @@ LONGEST = 60.0
 
 
 class Released(logging.Handler):
-    """Lets go of what blocks as soon as a line has a text."""
+    """Lets go of what blocks as soon as a line has a text.
+
+    Args:
+        text: The text.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -34,13 +39,15 @@ class Released(logging.Handler):
             self.event.set()
 
     def block(self) -> None:
-        assert self.event.wait(LONGEST), self.lines
+        """Logs waits as if they were long, until the text comes. Another thread may begin to wait after this one."""
+        end = time.monotonic() + LONGEST
+        while not self.event.wait(0.01):
+            assert time.monotonic() < end, self.lines
+            waits.log_waits(time.monotonic() + waits.FIRST_SECONDS)
 
 
 @pytest.fixture
-def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Released]]:
-    monkeypatch.setattr(waits, "FIRST_SECONDS", 0.02)
-    monkeypatch.setattr(waits, "AGAIN_SECONDS", 0.04)
+def released() -> Iterator[Callable[[str], Released]]:
     handlers: list[Released] = []
 
     def make(text: str) -> Released:
@@ -84,17 +91,25 @@ def test_storage_that_does_not_answer_is_named(released: Any, prefetch: int) -> 
     assert handler.lines[-1].startswith("element 0: the wait is over after")
 
 
-def test_it_is_said_again(released: Any) -> None:
+def test_it_is_said_again_after_a_longer_time(released: Any) -> None:
     handler = released("never")
     seen: list[int] = []
 
     def block() -> None:
-        while len(handler.lines) < 3:
-            handler.event.wait(0.01)
-        seen.append(len(handler.lines))
+        if not seen:
+            now = time.monotonic()
+            for seconds in (0, waits.FIRST_SECONDS, 30, waits.FIRST_SECONDS + waits.AGAIN_SECONDS):
+                waits.log_waits(now + seconds)
+                seen.append(len(handler.lines))
 
     next(iter(rd.Dataset.from_source(Slow(block), name="web").pack(4, eod_id=0).batch(2)))
-    assert seen[0] >= 3
+    assert seen == [0, 1, 1, 2]
+
+
+def test_a_thread_looks_at_the_waits(released: Any) -> None:
+    handler = released("element 7: waiting")
+    with waits.Waiting(lambda: "element 7", first_seconds=0):
+        assert handler.event.wait(LONGEST)
 
 
 @pytest.mark.parametrize("measured", [True, False])

@@ -196,7 +196,7 @@ SCENARIOS = (
     in_step("temporary directories left over", "a directory as a killed save leaves it", leftovers),
     in_step("step without the item", "the model alone is saved, model and data are restored", without_item),
     in_step("full disk", "a write into `/dev/full`", full_disk),
-    in_step("source file gone", "an ArrayRecord file removed between save and restore", of_source(Path.unlink)),
+    in_step("source file removed", "an ArrayRecord file removed between save and restore", of_source(Path.unlink)),
     in_step("source file shorter", "an ArrayRecord file cut to its first half", of_source(truncated)),
     in_step(
         "source file changed",

@@ -136,7 +136,7 @@ def mixed_rows() -> rd.Dataset[rd.LLMBatch]:
         "mail": mail.pad(length=256, eod_id=0),
     }
     weights = rd.WeightSchedule({0: {"web": 0.7, "code": 0.25, "mail": 0.05}, 9: {"web": 1, "code": 1, "mail": 0}})
-    return rd.mix(rows, weights, stop="renormalise").batch(36, shards=6)
+    return rd.mix(rows, weights, stop="renormalize").batch(36, shards=6)
 
 
 def streamed_text() -> rd.Dataset[rd.LLMBatch]:

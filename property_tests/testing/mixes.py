@@ -147,7 +147,7 @@ def with_epochs(run: Run, epochs: int | None) -> Run:
     return replace(run, root=changed(run.root))
 
 
-STOPS = ("first_exhausted", "all_exhausted", "renormalise")
+STOPS = ("first_exhausted", "all_exhausted", "renormalize")
 NAMES = ("a", "b", "c", "d", "e", "f")
 WEIGHTS = (0, 0.0003, 0.05, 1 / 3, 1, 2, 3, 7)
 STRATEGIES = ("best_fit", "first_fit", "concat_split")

@@ -19,7 +19,6 @@ from resumable_data.stages.batch import Batch
 from resumable_data.stages.component import Component, components_of
 
 _MOST_SPANS = 10_000_000
-"""A search for the next appearance gives up after so many spans."""
 
 
 class Appearance(NamedTuple):
@@ -42,8 +41,12 @@ def when(
     state: SavedState | None = None,
     allow: Collection[str] = (),
     progress: bool = True,
+    most_spans: int = _MOST_SPANS,
 ) -> tuple[Appearance, ...]:
-    """Finds the steps and rows in which a record appears; see ``BatchDataset.when``."""
+    """Finds the steps and rows in which a record appears; see ``BatchDataset.when``.
+
+    Without ``until``, it gives up after ``most_spans`` spans.
+    """
     record, until = as_integer("when: record", record), optional(as_integer, "when: until", until)
     found_component = _component(batch, as_text("when: component", component))
     count = record_count(found_component)
@@ -76,7 +79,8 @@ def when(
                 break
             spans += len(plan.record)
             if until is None:
-                _give_up(epochs, plan, own, spans, f"when: record {record} of component {component!r}", step)
+                what = f"when: record {record} of component {component!r}"
+                _give_up(epochs, plan, own, spans > most_spans, what, step)
     return tuple(appearances)
 
 
@@ -95,14 +99,14 @@ def _is_chosen(component: Component, record: int) -> bool:
     return place < count and record_at(place) == record
 
 
-def _give_up(epochs: set[int], plan: RowPlan, own: BoolArray, spans: int, what: str, step: int) -> None:
+def _give_up(epochs: set[int], plan: RowPlan, own: BoolArray, enough: bool, what: str, step: int) -> None:
     """Ends a search without a bound that has seen enough.
 
     Args:
         epochs: The epochs of the component that were seen; this adds those of the plan.
         plan: The rows of a batch without the record.
         own: bool[n_spans], the spans of the record's component.
-        spans: How many spans were seen.
+        enough: Whether the search has seen as many spans as it may.
         what: The record, for the error.
         step: The step of the batch.
 
@@ -116,7 +120,7 @@ def _give_up(epochs: set[int], plan: RowPlan, own: BoolArray, spans: int, what: 
             f"{what} does not come in a whole epoch, up to step {step}: something drops it, such as a filter. Give "
             "a step to look further: until=…"
         )
-    if spans > _MOST_SPANS:
+    if enough:
         seen = "" if epochs else "; its component has weight 0 there, or its weight is very small"
         raise PipelineError(f"{what} does not come up to step {step}{seen}. To look further give a step: until=…")
 

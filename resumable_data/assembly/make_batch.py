@@ -51,8 +51,8 @@ def make_batch(
         plan: The rows.
         spans: What was read for them.
         row_format: Row length, special tokens, shift and fields.
-        source_numbers: int32[n_readers], the number by which the batch shall say that a token is of a reader's
-            component; None where it shall not.
+        source_numbers: int32[n_readers], the number of each reader's component in the batch's sources; None if the
+            batch has no sources.
     """
     fields: JsonDict = assemble(plan, spans.values, spans.starts, row_format)
     if issubclass(batch_type, LLMIndexedBatch):

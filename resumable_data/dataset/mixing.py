@@ -52,7 +52,7 @@ def mix(
             delivers nothing. A float counts as the decimal that it prints as; ``WeightSchedule`` says when shares are
             exact.
         stop: What happens when a component is exhausted: ``"first_exhausted"`` ends the mix, ``"all_exhausted"`` lets
-            components repeat until each has been exhausted, and ``"renormalise"`` goes on with the others.
+            components repeat until each has been exhausted, and ``"renormalize"`` goes on with the others.
 
     Raises:
         PipelineError: A weight, a name or ``stop`` is impossible, or the components are of different kinds.

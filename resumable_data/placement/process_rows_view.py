@@ -23,7 +23,7 @@ class ProcessRows:
     Attributes:
         process_index: i, from 0.
         process_count: n, which divides every batch.
-        processes: The processes of JAX that these are, if they are several and deliver batches together.
+        processes: Their JAX process indices, if several processes deliver batches together.
     """
 
     process_index: int
@@ -67,7 +67,7 @@ class ProcessRows:
         return [np.arange(process * share, (process + 1) * share) for process in range(self.process_count)]
 
     def needs(self, plan: RowPlan, n_rows: int) -> BoolArray | None:
-        """All spans of these rows."""
+        """Returns None: this process needs all spans of its rows."""
         return None
 
     def finish(self, batch: BatchT, n_rows: int) -> BatchT:

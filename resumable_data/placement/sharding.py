@@ -1,4 +1,4 @@
-"""From a ``NamedSharding`` to the rows a process needs, and from these rows to global arrays."""
+"""Finds the rows that a process needs of a ``NamedSharding``, and makes global arrays of these rows."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Cells(NamedTuple):
 
 
 def cells_needed(sharding: NamedSharding, shape: tuple[int, int], process: int | None = None) -> tuple[Cells, ...]:
-    """Finds the cells of a global array that a process's devices hold, each rectangle once, in order.
+    """Finds the cells of a global array that a process's devices hold. Each rectangle occurs once, in order.
 
     Args:
         sharding: Where the array lies.
@@ -118,5 +118,5 @@ def to_global(rows: Int64Array, local: Any, sharding: NamedSharding, n_rows: int
         first = int(np.searchsorted(rows, start))
         return local[(slice(first, first + stop - start), *index[1:])]
 
-    # A process without a device of the mesh has nothing to tell the dtype from.
+    # A process without a device of the mesh has no data, so the dtype must be given.
     return jax.make_array_from_callback((n_rows, *local.shape[1:]), sharding, shard, dtype=local.dtype)

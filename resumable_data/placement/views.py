@@ -39,7 +39,7 @@ class View(Protocol):
 
     @property
     def sharers(self) -> tuple[int, ...]:
-        """The same for a process that delivers nothing of the batches of others: those others."""
+        """The processes that share the batches, ascending, also if this process delivers none of them."""
         ...
 
     @property
@@ -60,11 +60,11 @@ class WholeBatch:
         return ""
 
     def rows(self, n_rows: int) -> Int64Array:
-        """All of them."""
+        """Returns all rows."""
         return np.arange(n_rows)
 
     def needs(self, plan: RowPlan, n_rows: int) -> BoolArray | None:
-        """All of them."""
+        """Returns None: all spans are needed."""
         return None
 
     def finish(self, batch: BatchT, n_rows: int) -> BatchT:
@@ -87,9 +87,9 @@ class WholeBatch:
 
     @property
     def place(self) -> int:
-        """The first: it is alone."""
+        """0: this process is alone."""
         return 0
 
     def rows_of_all(self, n_rows: int) -> Sequence[Int64Array]:
-        """All of them."""
+        """Returns all rows, for the one process."""
         return [self.rows(n_rows)]

@@ -160,7 +160,7 @@ class Mixer(Generic[PlanT]):
         if not finite or (self._stop != "first_exhausted" and len(finite) < len(extents)):
             return None
         done, total = sum(extent.done for extent in finite), sum(extent.total for extent in finite)
-        if self._stop == "renormalise":
+        if self._stop == "renormalize":
             return Extent(done, total)
         shares = [extent.done / extent.total for extent in finite]
         share = max(shares) if self._stop == "first_exhausted" else min(shares)
@@ -222,7 +222,7 @@ class Mixer(Generic[PlanT]):
             raise PipelineMismatchError(
                 f"components {drawn} cannot be removed here: the group of windows that is being delivered may "
                 "hold their documents. Set their weights to 0 now, and remove them at a later restore",
-                tuple(f"component {name!r} is gone" for name in drawn),
+                tuple(f"component {name!r} was removed" for name in drawn),
             )
         return self._with_more_epochs(cursor)
 
@@ -247,7 +247,7 @@ class Mixer(Generic[PlanT]):
             raise PipelineMismatchError(
                 f"component {alone!r} cannot be removed here: it ran alone, without a mix. Mix it with others under "
                 "this name now, and remove it at a later restore",
-                (f"component {alone!r} is gone",),
+                (f"component {alone!r} was removed",),
             )
         children = tuple(
             child.decode(saved) if name in saved.at else child.start()
@@ -319,7 +319,7 @@ class Mixer(Generic[PlanT]):
         """Tells whether nothing is left to draw, as far as the cursor shows it."""
         if self._endless:
             return False
-        if self._stop == "renormalise":
+        if self._stop == "renormalize":
             left = set(self._names) - set(self._exhausted(cursor))
             return not any(weight for _, weights in cursor.weights.points for name, weight in weights if name in left)
         return self._stop == "all_exhausted" and self._all_finished(cursor)

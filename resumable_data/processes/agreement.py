@@ -40,7 +40,7 @@ class PositionReport:
     failure: str = ""
 
     def to_json(self) -> dict[str, Json]:
-        """The report without a failure; a digest stands for the pipeline, which may be long."""
+        """Returns the report without its failure. The pipeline may be long, so a digest stands for it."""
         return {
             "release": VERSION,
             "pipeline": digest(canonical_json(self.pipeline)),
@@ -117,7 +117,7 @@ def agree_at(rendezvous: Rendezvous, report: PositionReport) -> None:
 
 
 def _next_place(purpose: str, processes: Sequence[int]) -> str:
-    """The name of the next rendezvous of these processes for this purpose."""
+    """Returns the name of the next rendezvous of these processes for this purpose."""
     name = digest(json.dumps([purpose, *processes]))
     with _counting:
         _rounds[name] += 1
@@ -132,7 +132,7 @@ def _compare(messages: Mapping[int, JsonDict]) -> Json:
 
 
 def _find_differences(messages: Mapping[int, JsonDict]) -> list[str]:
-    """One line for each difference from the first process; empty if all processes agree."""
+    """Returns a line for each difference from the first process; none if all processes agree."""
     first, *others = sorted(messages)
     lines: list[str] = []
     expected = messages[first]

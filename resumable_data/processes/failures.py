@@ -6,7 +6,7 @@ import json
 import uuid
 from dataclasses import dataclass
 
-# No lengths begin with it.
+# Encoded lengths never begin with this byte.
 _MARK = b"\xff"
 _MOST_CHARACTERS = 4000
 
@@ -25,7 +25,7 @@ class Failure:
 
 
 def encode_failure(process: int, error: BaseException) -> bytes:
-    """Encodes a failure. No two are the same, so that a process that has read one recognizes the next."""
+    """Encodes a failure. Each encoded failure is unique, so a process that has read one recognizes the next."""
     reason = f"{type(error).__name__}: {error}".rstrip(": ")[:_MOST_CHARACTERS]
     return _MARK + json.dumps({"process": process, "reason": reason, "number": uuid.uuid4().hex}).encode()
 

@@ -8,8 +8,8 @@ from resumable_data.arrays import Int64Array, offsets_of
 from resumable_data.delivered import COUNTED
 
 Lengths = tuple[Int64Array, Int64Array | None]
-"""Of n documents int64[n] lengths in tokens, -1 for one that is dropped, and int64[n, n_counted] what is counted of
-each; None where nothing is."""
+"""The lengths of n documents in tokens, int64[n], -1 for a dropped document; and their counts, int64[n, n_counted],
+or None if all counts are 0."""
 
 _VERSION = 1
 _BITS = 7
@@ -20,10 +20,11 @@ _LONGEST = 9  # bytes of a number below 2⁶³
 def encode_lengths(lengths: Int64Array, counts: Int64Array | None = None) -> bytes:
     """Encodes lengths of documents as bytes.
 
-    They are a byte for the version, a varint of each length + 1, and, where any count is not 0, a varint of each.
+    The first byte is the version. A varint of each length + 1 follows. If any count is not 0, a varint of each count
+    follows.
 
     Args:
-        lengths: int64[n], tokens of each document; -1 for one that is dropped.
+        lengths: int64[n], tokens of each document; -1 for a dropped document.
         counts: int64[n, n_counted], what is counted of each document, or None.
 
     Raises:
@@ -67,7 +68,7 @@ def decode_lengths(body: bytes, n: int) -> Lengths:
 
 
 def _varints(numbers: Int64Array) -> bytes:
-    """Numbers in groups of seven bits, the lowest first; all bytes of a number but the last have the eighth bit."""
+    """Encodes numbers in groups of seven bits, the lowest first. The eighth bit says that another byte follows."""
     # sizes: int64[n], bytes of each number
     sizes = np.ones(len(numbers), np.int64)
     for size in range(1, _LONGEST):
@@ -82,8 +83,8 @@ def _varints(numbers: Int64Array) -> bytes:
 
 
 def _numbers(body: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> Int64Array:
-    """The numbers of ``_varints``."""
-    # ends: int64[n], where the byte after each number stands
+    """Decodes the bytes of ``_varints``."""
+    # ends: int64[n], the place after the last byte of each number
     ends = np.flatnonzero(body < _CONTINUED) + 1
     if len(body) != ends.max(initial=0):
         raise ValueError("the lengths of documents end in the middle of a number")

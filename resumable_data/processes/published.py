@@ -1,4 +1,4 @@
-"""Which facts this Python process has published, and when they are forgotten."""
+"""The facts that this Python process has published, and when it forgets them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Own:
     Attributes:
         carrier: Where they are.
         group: The group.
-        keys: Their keys.
+        keys: The keys of the facts.
     """
 
     carrier: Carrier
@@ -30,10 +30,10 @@ class Own:
 
 
 class Published:
-    """Facts that are kept: those that exchanges hold, and those that the last few closed exchanges left.
+    """Published facts that are kept: those of open exchanges, and those of the last few closed exchanges.
 
-    Another process may need what this one has published a little after this one has closed its exchange. A fact that
-    two exchanges have published, as two iterators over the same data do, goes with the second.
+    Another process may still need a fact after this process has closed its exchange. Two iterators over the same data
+    publish the same facts. Such a fact is deleted when the second one releases it.
     """
 
     def __init__(self) -> None:
@@ -47,8 +47,8 @@ class Published:
             self._holders.update((own.carrier, own.group, key) for key in own.keys)
 
     def release(self, own: Own) -> None:
-        """Forgets the facts that nobody else holds."""
-        # Under the lock: who publishes one of them again holds it first, so it is never deleted afterwards.
+        """Deletes the facts that no other exchange holds."""
+        # Under the lock: an exchange holds a fact before it publishes it again, so the new one is never deleted here.
         with self._lock:
             free: list[str] = []
             for key in own.keys:
@@ -61,15 +61,15 @@ class Published:
                 own.carrier.forget(own.group, free)
 
     def leave(self, owns: Sequence[Own]) -> None:
-        """Keeps what an exchange held that closes, until some more have closed."""
+        """Keeps the facts of a closed exchange until some more exchanges have closed."""
         with self._lock:
             self._left.append(owns)
             before = self._left.popleft() if len(self._left) > _CLOSINGS else ()
-        # Whoever closes can do without a service that is gone.
+        # Closing must not fail if the service has ended.
         with suppress(ResumableDataError):
             for own in before:
                 self.release(own)
 
 
 PUBLISHED = Published()
-"""What all exchanges of this Python process have published."""
+"""The facts that all exchanges of this Python process have published."""

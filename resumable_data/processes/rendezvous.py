@@ -14,16 +14,12 @@ import jax
 
 from resumable_data.compat import CoordinationClient, coordination_client, service_error
 
-# JAX has no public name for its coordination service. The service has time-outs; a collective on the devices has not.
+# JAX has no public name for its coordination service. Unlike a collective on the devices, the service has time-outs.
 from resumable_data.digest import Json
 from resumable_data.errors import PeerError
 from resumable_data.opaque import JsonDict
 
 LOGGER = logging.getLogger(__name__)
-
-_SECONDS_BETWEEN_WARNINGS = 60.0
-# Python handles no signal during a call of the service: neither Ctrl-C nor the signal of a preemption.
-_SECONDS_PER_CALL = 2.0
 
 _ServiceError = service_error()
 
@@ -48,6 +44,9 @@ class Rendezvous:
         timeout_seconds: How long to wait for the other processes.
         own: The index of this process.
         client: JAX's client of the service.
+        warn_every_seconds: How often the log names the processes that are late.
+        seconds_per_call: The longest wait in one call of the service. Python handles no signal during a call: neither
+            Ctrl-C nor the signal of a preemption.
     """
 
     purpose: str
@@ -56,10 +55,12 @@ class Rendezvous:
     timeout_seconds: float
     own: int
     client: CoordinationClient
+    warn_every_seconds: float = 60.0
+    seconds_per_call: float = 2.0
 
     @classmethod
     def here(cls, purpose: str, processes: tuple[int, ...], place: str, timeout_seconds: float) -> Rendezvous:
-        """The rendezvous as this process sees it; the arguments are the attributes of the same names."""
+        """Makes the rendezvous for this process. The arguments are the attributes of the same names."""
         return cls(purpose, processes, place, timeout_seconds, jax.process_index(), coordination_client())
 
     def meet(self, message: Json, decide: Decide) -> Json:
@@ -135,12 +136,12 @@ class Rendezvous:
         return outcome
 
     def _leave(self) -> None:
-        """Counts this process as gone; the last one removes all keys of the rendezvous."""
+        """Counts this process as having left. The last one removes all keys of the rendezvous."""
         if self.client.key_value_increment(f"{self.place}/left", 1) == len(self.processes):
             self.client.key_value_delete(f"{self.place}/")
 
     def _settle(self, outcome: Mapping[str, Json]) -> JsonDict:
-        """Leaves an outcome unless there is one already; returns the one that counts."""
+        """Leaves an outcome unless there is one already. Returns the one that counts."""
         text = json.dumps(outcome)
         try:
             self.client.key_value_set(self._outcome_key, text)
@@ -153,10 +154,10 @@ class Rendezvous:
     def _read_outcome(self) -> JsonDict | None:
         """Waits for the outcome; None if no process leaves one in time."""
         now = time.monotonic()
-        deadline, next_warning = now + self.timeout_seconds, now + _SECONDS_BETWEEN_WARNINGS
+        deadline, next_warning = now + self.timeout_seconds, now + self.warn_every_seconds
         while (remaining := deadline - now) > 0:
             try:
-                milliseconds = max(1, round(min(remaining, next_warning - now, _SECONDS_PER_CALL) * 1000))
+                milliseconds = max(1, round(min(remaining, next_warning - now, self.seconds_per_call) * 1000))
                 return json.loads(self.client.blocking_key_value_get(self._outcome_key, milliseconds))
             except _ServiceError as error:
                 if "DEADLINE_EXCEEDED" not in str(error):
@@ -164,19 +165,20 @@ class Rendezvous:
             now = time.monotonic()
             if next_warning <= now < deadline:
                 LOGGER.warning("%s: waiting for process %s", self.purpose, ", ".join(map(str, self._find_absent())))
-                next_warning = now + _SECONDS_BETWEEN_WARNINGS
+                next_warning = now + self.warn_every_seconds
         return None
 
     def _read_messages(self) -> dict[int, Any]:
-        """The messages left so far, by process, ascending."""
+        """Reads the messages left so far, by process, ascending."""
         found = self.client.key_value_dir_get(f"{self.place}/messages/")
         messages = {int(key.rsplit("/", 1)[1]): json.loads(value) for key, value in found}
         return {process: messages[process] for process in self.processes if process in messages}
 
     def _find_absent(self) -> list[int]:
-        """The processes that left no message.
+        """Returns the processes that left no message.
 
-        If all left one, the last of them did not get to decide. Nobody knows which it is, so it is all but this one.
+        If all left one, the last of them could not decide. It is not known which one that is. So all processes except
+        this one are returned.
         """
         came = self._read_messages()
         absent = [process for process in self.processes if process not in came]

@@ -12,9 +12,9 @@ from threading import Event
 from resumable_data.compat import CoordinationClient, coordination_client, service_error
 from resumable_data.errors import PeerError
 
-# Python handles no signal, and no one can end the wait, while it waits in the service.
-_DEAF_SECONDS = 1.0
-# From so many keys on, one read of all that a group has is cheaper than a call for each key.
+# During a call of the service, Python handles no signal, and no other thread can end the wait.
+_SECONDS_PER_CALL = 1.0
+# For this many keys or more, one read of the whole group is cheaper than a call for each key.
 _MANY = 3
 
 _ServiceError = service_error()
@@ -26,7 +26,7 @@ class ServiceCarrier:
 
     Attributes:
         client: JAX's client of the service.
-        place: Below which key all facts are.
+        place: The prefix of the keys of all facts.
     """
 
     client: CoordinationClient
@@ -34,7 +34,7 @@ class ServiceCarrier:
 
     @classmethod
     def here(cls) -> ServiceCarrier:
-        """The service of the run that this process is part of.
+        """Makes a carrier through the service of this run.
 
         Raises:
             RuntimeError: ``jax.distributed.initialize`` was not called.
@@ -43,11 +43,11 @@ class ServiceCarrier:
 
     @property
     def lasting(self) -> bool:
-        """The service ends with the run."""
+        """False: the service ends with the run."""
         return False
 
     def publish(self, group: str, facts: Mapping[str, bytes]) -> None:
-        """Publishes facts by key, in the place of those that are there.
+        """Publishes facts by key, and replaces those that are there.
 
         Raises:
             PeerError: The service cannot be reached.
@@ -57,21 +57,21 @@ class ServiceCarrier:
                 self.client.key_value_set_bytes(self._at(group, key), fact, allow_overwrite=True)
 
     def find(self, group: str, keys: Sequence[str]) -> dict[str, bytes]:
-        """Those of the wanted facts that are there now.
+        """Returns those of the wanted facts that are there now.
 
         Raises:
             PeerError: The service cannot be reached.
         """
         with _service():
             if len(keys) < _MANY:
-                found = {key: self._tried(group, key) for key in keys}
+                found = {key: self._try_get(group, key) for key in keys}
                 return {key: fact for key, fact in found.items() if fact is not None}
             wanted = {self._at(group, key): key for key in keys}
             there = self.client.key_value_dir_get_bytes(self._at(group, ""))
             return {wanted[place]: fact for place, fact in there if place in wanted}
 
     def wait(self, group: str, key: str, seconds: float, closing: Event) -> bytes | None:
-        """A fact as soon as it is there; None when the time is up, or within a second after ``closing`` is set.
+        """Waits for a fact and returns it; None when the time is up, or within a second after ``closing`` is set.
 
         Raises:
             PeerError: The service cannot be reached.
@@ -80,7 +80,7 @@ class ServiceCarrier:
         while (left := deadline - time.monotonic()) > 0 and not closing.is_set():
             with _service():
                 try:
-                    milliseconds = max(1, round(min(left, _DEAF_SECONDS) * 1000))
+                    milliseconds = max(1, round(min(left, _SECONDS_PER_CALL) * 1000))
                     return self.client.blocking_key_value_get_bytes(self._at(group, key), milliseconds)
                 except _ServiceError as error:
                     if "DEADLINE_EXCEEDED" not in str(error):
@@ -88,7 +88,7 @@ class ServiceCarrier:
         return None
 
     def forget(self, group: str, keys: Sequence[str]) -> None:
-        """Deletes facts; those that are not there do not matter.
+        """Deletes facts. Missing facts do not matter.
 
         Raises:
             PeerError: The service cannot be reached.
@@ -97,7 +97,7 @@ class ServiceCarrier:
             for key in keys:
                 self.client.key_value_delete(self._at(group, key))
 
-    def _tried(self, group: str, key: str) -> bytes | None:
+    def _try_get(self, group: str, key: str) -> bytes | None:
         try:
             return self.client.key_value_try_get_bytes(self._at(group, key))
         except _ServiceError as error:
@@ -111,7 +111,7 @@ class ServiceCarrier:
 
 @contextmanager
 def _service() -> Generator[None]:
-    """Turns what the service fails with into the error that says so."""
+    """Turns an error of the service into a PeerError."""
     try:
         yield
     except _ServiceError as error:

@@ -283,7 +283,7 @@ class ArrowColumn:
 
 
 def _chunk_of(chunk: Arrow, layout: Layout, low: int) -> _Chunk:
-    """Where a chunk that is not empty lies, in bytes and bits from address ``low`` on."""
+    """Finds where a chunk that is not empty lies, in bytes and bits from address ``low`` on."""
     buffers = chunk.buffers()
     rows, width, data = len(chunk), layout.offset_width, buffers[-1]
     values = chunk.values if layout.nested else None

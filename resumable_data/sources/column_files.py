@@ -22,8 +22,6 @@ from resumable_data.sources.compressed_files import open_file
 from resumable_data.sources.file_lines import first_type
 from resumable_data.system_errors import explain
 
-_CHUNK_BYTES = 10 << 20
-
 ResultT = TypeVar("ResultT")
 
 
@@ -59,11 +57,13 @@ class ColumnFiles:
         files: The files, in the order of their records.
         column: The column.
         kind: ``parquet``, ``json`` or ``text``.
+        chunk_bytes: How many bytes of JSON Lines or text are read at once. It does not change the records.
     """
 
     files: Sequence[epath.Path]
     column: str
     kind: str
+    chunk_bytes: int = 10 << 20
 
     def type(self) -> Arrow:
         """Finds the Arrow type of the column that suits all files.
@@ -84,7 +84,7 @@ class ColumnFiles:
         """
         read = {"parquet": _parquet_pieces, "json": _json_pieces, "text": _text_pieces}[self.kind]
         for number, file in enumerate(self.files):
-            pieces = read(file, self.column, target)
+            pieces = read(file, self.column, target, self.chunk_bytes)
             while (piece := self._reading(file, lambda pieces=pieces: next(pieces, None))) is not None:
                 yield number, piece
 
@@ -114,11 +114,11 @@ class ColumnFiles:
         """Returns the type of the first value that is text or a list of integers."""
         pa: Any = import_module("pyarrow")
         for file in self.files:
-            chunks = _json_chunks(file)
+            chunks = _json_chunks(file, self.chunk_bytes)
             while (chunk := self._reading(file, lambda chunks=chunks: next(chunks, None))) is not None:
                 if (found := first_type(io.BytesIO(chunk.lines), self.column)) is not None:
                     return pa.list_(pa.int64()) if found == "tokens" else pa.string()
-        keys = self._reading(self.files[0], lambda: _json_keys(self.files[0]))
+        keys = self._reading(self.files[0], lambda: _json_keys(self.files[0], self.chunk_bytes))
         if self.column in keys:
             # If they hold something else, reading fails with an error that names the file.
             for _ in self.pieces(pa.string()):
@@ -144,15 +144,15 @@ def _parquet_schema(file: epath.Path) -> Arrow:
         return import_module("pyarrow.parquet").read_schema(opened)
 
 
-def _parquet_pieces(file: epath.Path, column: str, target: Arrow) -> Iterator[Piece]:
+def _parquet_pieces(file: epath.Path, column: str, target: Arrow, _: int) -> Iterator[Piece]:
     with cast(BinaryIO, file.open("rb")) as opened:
         parquet: Any = import_module("pyarrow.parquet").ParquetFile(opened)
         for batch in parquet.iter_batches(columns=[column]):
             yield Piece(to_plain(batch.column(column)).cast(target), blanks=None)
 
 
-def _json_pieces(file: epath.Path, column: str, target: Arrow) -> Iterator[Piece]:
-    for lines, made in _json_chunks(file):
+def _json_pieces(file: epath.Path, column: str, target: Arrow, chunk_bytes: int) -> Iterator[Piece]:
+    for lines, made in _json_chunks(file, chunk_bytes):
         values = _json_array(lines, column, target)
         count = lines.count(b"\n") + (not lines.endswith(b"\n"))
         yield Piece(values, blanks=None if made else len(values) < count)
@@ -170,28 +170,28 @@ def _json_array(lines: bytes, column: str, target: Arrow) -> Arrow:
     ).column(column)
 
 
-def _json_chunks(file: epath.Path) -> Iterator[_Chunk]:
+def _json_chunks(file: epath.Path, chunk_bytes: int) -> Iterator[_Chunk]:
     """Yields whole lines of a file."""
     with open_file(file) as opened:
-        chunk = opened.read(_CHUNK_BYTES)
+        chunk = opened.read(chunk_bytes)
         if chunk.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
             items = json.loads((chunk + opened.read()).decode("utf-8-sig"))
             yield _Chunk("\n".join(map(json.dumps, items)).encode(), made=True)
             return
         while chunk:
             yield _Chunk(chunk + opened.readline(), made=False)
-            chunk = opened.read(_CHUNK_BYTES)
+            chunk = opened.read(chunk_bytes)
 
 
-def _json_keys(file: epath.Path) -> list[str]:
+def _json_keys(file: epath.Path, chunk_bytes: int) -> list[str]:
     """Returns the keys of the first record."""
-    lines = next((chunk.lines for chunk in _json_chunks(file)), b"{}")
+    lines = next((chunk.lines for chunk in _json_chunks(file, chunk_bytes)), b"{}")
     return list(json.loads(lines.decode("utf-8-sig").lstrip().splitlines()[0]))
 
 
-def _text_pieces(file: epath.Path, column: str, target: Arrow) -> Iterator[Piece]:
+def _text_pieces(file: epath.Path, column: str, target: Arrow, chunk_bytes: int) -> Iterator[Piece]:
     pa: Any = import_module("pyarrow")
     # A byte order mark at the beginning is not part of the text.
     with open_file(file) as opened, io.TextIOWrapper(opened, encoding="utf-8-sig") as text:
-        while lines := text.readlines(_CHUNK_BYTES):
+        while lines := text.readlines(chunk_bytes):
             yield Piece(pa.array([line.removesuffix("\n") for line in lines], target), blanks=False)

@@ -20,12 +20,15 @@ _BEGIN_BYTES = 64
 _CUT = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 
 
-def lines_of(file: epath.Path, json_lines: bool) -> Iterator[tuple[list[bytes], str | None]]:
+def lines_of(
+    file: epath.Path, json_lines: bool, read_at_once: int = _READ_AT_ONCE
+) -> Iterator[tuple[list[bytes], str | None]]:
     """Yields lines with their ends, many at a time; at a cut, the whole lines before it and what is wrong.
 
     Args:
         file: The file, compressed or not.
         json_lines: Whether they are JSON, which ends lines with a line feed only; text may have any line end.
+        read_at_once: How many bytes are read at once. It does not change the lines.
 
     Raises:
         OSError: It cannot be read.
@@ -39,7 +42,7 @@ def lines_of(file: epath.Path, json_lines: bool) -> Iterator[tuple[list[bytes], 
         read = getattr(source, "read1", source.read)
         while True:
             try:
-                block = read(_READ_AT_ONCE)
+                block = read(read_at_once)
             except _CUT as error:
                 yield [], f"is cut short or damaged ({error}), and what follows is lost"
                 return

@@ -50,7 +50,7 @@ class FilePlaces:
         return os.fspath(self.files[self._place(record)[0]])
 
     def line(self, record: int) -> int | None:
-        """The line of a record in its file, from 1; None if records are not lines.
+        """Returns the line of a record in its file, from 1; None if records are not lines.
 
         >>> places = FilePlaces([epath.Path("a.txt"), epath.Path("b.parquet")], [2, 5], [False, None])
         >>> places.line(1), places.line(4)

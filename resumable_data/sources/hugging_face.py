@@ -36,9 +36,9 @@ class HuggingFaceSource:
     """A ``datasets.Dataset``: its token column, its text column, or whole records.
 
     A column of integer lists gives token documents whose lengths are known. A column of text, or of bytes that are
-    UTF-8, gives strings. Without ``column`` a record is a dictionary of Python values, as ``dataset[index]`` is; rows
-    that take ``fields`` of it read the columns of tokens and fields alone, from Arrow's memory, if no stage before
-    them needs the dictionaries. The dataset may be sharded, concatenated, selected from, sorted or shuffled: records
+    UTF-8, gives strings. Without ``column`` a record is a dictionary of Python values, as ``dataset[index]`` is. If
+    rows take ``fields``, and no stage before them needs the dictionaries, they read only the columns of tokens and
+    fields, from Arrow's memory. The dataset may be sharded, concatenated, selected from, sorted or shuffled: records
     come in the dataset's order.
 
     The fingerprint covers the records themselves: their number, their size, and a sample. The dataset's own
@@ -168,11 +168,11 @@ class HuggingFaceSource:
         return self._records.read(self._rows_at(indices), lambda place: self._name_of(int(indices[place])))
 
     def file_of(self, index: int) -> str | None:
-        """The path of the file that a record stands in; None of a dataset that was not opened from files."""
+        """Returns the path of the file that holds a record; None if the dataset was not opened from files."""
         return None if self._places is None else self._places.file(index)
 
     def line_of(self, index: int) -> int | None:
-        """The line of a record in its file, from 1; None if records are not lines, or were not opened from files."""
+        """Returns the line of a record in its file, from 1; None if records are not lines of files."""
         return None if self._places is None else self._places.line(index)
 
     def fingerprint(self) -> str:
@@ -258,7 +258,7 @@ def _row_mapping(dataset: HuggingFace, name: str) -> ArrowColumn | None:
 
 
 def _require_dataset(dataset: HuggingFace, name: str) -> None:
-    """Refuses whatever is not a dataset with random access, or is more than its records."""
+    """Raises an error if this is not a dataset with random access, or if it has a transform of its own."""
     datasets = _import_datasets()
     if isinstance(dataset, dict):
         raise PipelineError(

@@ -18,13 +18,13 @@ from resumable_data.sources.sequential import BadRecord
 class HuggingFaceIterableSource:
     """A ``datasets.IterableDataset``, with its own ``state_dict`` as the position.
 
-    What the other sources promise holds only in part, and a warning says so when it is made. The order is that of the
-    stream; every process reads and tokenizes all of it; a resume costs what the dataset's own does; and that each
-    record occurs once an epoch is up to the dataset. It cannot be shuffled, repeated or mixed here: use the dataset's
-    own methods, but for a shuffle with a buffer, whose content its state does not hold.
+    It promises less than other sources, and a warning says so when it is made. The order is that of the stream. Every
+    process reads and tokenizes all of it. A resume costs as much as the dataset's own. The dataset decides whether
+    each record occurs once an epoch. The source cannot be shuffled, repeated or mixed here: use the dataset's own
+    methods, except a shuffle with a buffer, because the dataset's state does not hold the buffer.
 
-    A null record is bad, and so is one on which a function of the dataset fails. ``skip_bad_records`` leaves it out,
-    unless the dataset cannot go past it: a function that works on batches loses all that follows.
+    A null record is bad. A record on which a function of the dataset fails is bad too. ``skip_bad_records`` leaves
+    bad records out, unless the dataset cannot go past them: a function that works on batches loses all that follows.
 
     Args:
         dataset: A streamed split whose ``state_dict`` is complete.
@@ -159,7 +159,7 @@ class HuggingFaceReader:
 
 
 def _buffered_shuffle(examples: HuggingFace) -> int | None:
-    """The buffer of a shuffle anywhere in a stream, if it holds more than one record.
+    """Returns the buffer size of a shuffle anywhere in a stream, if it is more than one record.
 
     ``datasets`` shows this only in the classes of its iterables.
     """

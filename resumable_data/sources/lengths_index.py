@@ -24,8 +24,8 @@ from resumable_data.sources.shards import MANIFEST_SUFFIX, Listed, home_of, name
 
 _MEASURED_AT_ONCE = 8
 _LONGEST = 2**32 - 1
-# Counts are saved every minute, or less often if saving takes long.
-_SECONDS_BETWEEN_WRITES, _WRITES_SHARE = 60.0, 20
+# After a save, counting goes on for at least so many times as long as the save took.
+_COUNTING_PER_SAVE = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,12 @@ class LengthsIndex:
         return missing
 
     def build(
-        self, parser: str, facts: Sequence[ShardFacts], missing: Sequence[int], count: Callable[[int], LengthArray]
+        self,
+        parser: str,
+        facts: Sequence[ShardFacts],
+        missing: Sequence[int],
+        count: Callable[[int], LengthArray],
+        seconds_between_writes: float = 60.0,
     ) -> None:
         """Counts shards and adds them to the manifest. An error keeps what was counted before it.
 
@@ -115,6 +120,8 @@ class LengthsIndex:
             facts: Of each shard.
             missing: The shards to count.
             count: Counts a shard: uint32[records].
+            seconds_between_writes: How often counts are saved, at most. They are saved less often if saving takes
+                long.
 
         Raises:
             SourceError: The manifest cannot be written.
@@ -130,7 +137,7 @@ class LengthsIndex:
                     self.add(parser, facts, counted)
                     counted = {}
                     took = time.monotonic() - begin
-                    due = time.monotonic() + max(_SECONDS_BETWEEN_WRITES, _WRITES_SHARE * took)
+                    due = time.monotonic() + max(seconds_between_writes, _COUNTING_PER_SAVE * took)
         finally:
             if counted:
                 self.add(parser, facts, counted)

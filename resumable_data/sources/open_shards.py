@@ -18,8 +18,8 @@ from resumable_data.locks import ForkLock
 from resumable_data.sources.shard_facts import Reader, ShardFacts, is_unchanged, open_reader
 from resumable_data.system_errors import explain, system_error_in
 
-_MOST_OPEN = 128
-_SHARE_OF_LIMIT = 4  # The process needs the other files that it may open elsewhere.
+# Of so many files that the process may open, one is a shard. It needs the others elsewhere.
+_FILES_EACH = 4
 _READ_AT_ONCE = 8
 
 _Key = tuple[int, int]  # a source's number, and a shard's
@@ -34,15 +34,19 @@ class OpenShards:
         paths: The shards.
         facts: The facts of each.
         advice: What to do, for the error about a changed shard.
+        pool: The open readers; by default all sources of the process share one pool.
     """
 
-    def __init__(self, paths: Sequence[epath.Path], facts: Sequence[ShardFacts], advice: str) -> None:
+    def __init__(
+        self, paths: Sequence[epath.Path], facts: Sequence[ShardFacts], advice: str, pool: ReaderPool | None = None
+    ) -> None:
         self._paths = paths
         self._facts = facts
         self._advice = advice
+        self._pool = _pool if pool is None else pool
         self._number = next(_numbers)
         self._checked: set[int] = set()
-        weakref.finalize(self, _pool.close, self._number)
+        weakref.finalize(self, self._pool.close, self._number)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Open files stay in their process; a copy opens its own.
@@ -65,14 +69,14 @@ class OpenShards:
 
     def close(self) -> None:
         """Closes every shard of this source; they are opened again when needed."""
-        _pool.close(self._number)
+        self._pool.close(self._number)
 
     def _read(self, shard: int, records: list[int]) -> list[bytes]:
         try:
             return self._reader(shard).read(records)
         except RuntimeError as error:
             # After one failure a reader always fails, so the next attempt opens the shard again.
-            _pool.forget((self._number, shard))
+            self._pool.forget((self._number, shard))
             cause = system_error_in(str(error))
             if cause is None:
                 self._checked.discard(shard)
@@ -83,15 +87,15 @@ class OpenShards:
 
     def _reader(self, shard: int) -> Reader:
         key = self._number, shard
-        reader = _pool.get(key)
+        reader = self._pool.get(key)
         if reader is None:
             try:
                 reader = self._opened(shard)
             except SourceError as error:
                 if isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.EMFILE, errno.ENFILE):
-                    _pool.close_all()  # The next attempt needs free file handles.
+                    self._pool.close_all()  # The next attempt needs free file handles.
                 raise
-            _pool.put(key, reader)
+            self._pool.put(key, reader)
         return reader
 
     def _opened(self, shard: int) -> Reader:
@@ -105,14 +109,20 @@ class OpenShards:
         return reader
 
 
-class _Pool:
-    """The open readers of this process. The lock is reentrant: Python may delete a source anywhere, also here."""
+class ReaderPool:
+    """Open readers of any number of sources.
 
-    def __init__(self) -> None:
+    Args:
+        most_open: The most open readers, if the process may open that many files.
+    """
+
+    def __init__(self, most_open: int = 128) -> None:
+        self._most_open = most_open
         self._readers: OrderedDict[_Key, Reader] = OrderedDict()
-        self._lock = ForkLock()
+        self._lock = ForkLock()  # It is reentrant: Python may delete a source anywhere, also here.
 
     def get(self, key: _Key) -> Reader | None:
+        """Returns an open reader; None if it is not open."""
         with self._lock:
             if key in self._readers:
                 self._readers.move_to_end(key)
@@ -122,10 +132,11 @@ class _Pool:
         """Keeps a reader. A reader that it pushes out is closed when nobody reads from it any more."""
         with self._lock:
             self._readers[key] = reader
-            while len(self._readers) > _most_open():
+            while len(self._readers) > self._limit():
                 self._readers.popitem(last=False)
 
     def forget(self, key: _Key) -> None:
+        """Drops a reader. If it is in use, it is closed after its read."""
         with self._lock:
             self._readers.pop(key, None)
 
@@ -142,15 +153,15 @@ class _Pool:
         with self._lock:
             self._readers.clear()
 
-
-def _most_open() -> int:
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit.
-        return _MOST_OPEN
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _MOST_OPEN if soft == resource.RLIM_INFINITY else max(1, min(_MOST_OPEN, soft // _SHARE_OF_LIMIT))
+    def _limit(self) -> int:
+        try:
+            import resource
+        except ImportError:  # Windows has no such limit.
+            return self._most_open
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        unlimited = soft == resource.RLIM_INFINITY
+        return self._most_open if unlimited else max(1, min(self._most_open, soft // _FILES_EACH))
 
 
 _numbers = itertools.count()
-_pool = _Pool()
+_pool = ReaderPool()

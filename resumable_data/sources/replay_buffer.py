@@ -20,10 +20,6 @@ from resumable_data.waits import Doing
 BEGINNING = "null"
 """The state before the first record, as text."""
 
-_KEPT_BYTES = 2**24
-_STRETCHES_BYTES = 2**24
-_FEWEST_STRETCHES = 64
-
 
 class _Head(NamedTuple):
     """The reader that reads forward, the number of records before it, and its state as canonical JSON."""
@@ -47,21 +43,32 @@ class _Stretch(NamedTuple):
 
 
 class ReplayBuffer:
-    """The latest records of a sequential source by their number, read forward and, if need be, once more.
+    """The latest records of a sequential source by their number. A record that was not kept is read again.
 
-    A record is kept from when it is planned until it is asked for, and after that while there is room, which is
-    bounded in bytes; what had to go is read again. A buffer belongs to one iterator, which closes it.
+    A record is kept from when it is planned until it is asked for. After that it is kept while there is room, which
+    is bounded in bytes. A buffer belongs to one iterator, which closes it.
 
     Args:
         source: The records.
         retries: How often a stretch is read again, from the state before it, if storage fails.
         kept_bytes: Bound on the memory of the records that were asked for.
+        stretches_bytes: Bound on the memory of the states from which records can be read again.
+        fewest_stretches: How many of these states are kept even if the bound is exceeded.
     """
 
-    def __init__(self, source: SequentialSource, retries: Retries, kept_bytes: int = _KEPT_BYTES) -> None:
+    def __init__(
+        self,
+        source: SequentialSource,
+        retries: Retries,
+        kept_bytes: int = 2**24,
+        stretches_bytes: int = 2**24,
+        fewest_stretches: int = 64,
+    ) -> None:
         self._source = source
         self._retries = retries
         self._kept_bytes = kept_bytes
+        self._most_stretches_bytes = stretches_bytes
+        self._fewest_stretches = fewest_stretches
         self._lock = ForkLock()
         self._head: _Head | None = None
         self._stretches: OrderedDict[tuple[int, int], _Stretch] = OrderedDict()
@@ -188,6 +195,6 @@ class ReplayBuffer:
         before = self._stretches.pop(place, None)
         self._stretches[place] = stretch
         self._stretches_bytes += stretch.bytes - (before.bytes if before else 0)
-        while self._stretches_bytes > _STRETCHES_BYTES and len(self._stretches) > _FEWEST_STRETCHES:
+        while self._stretches_bytes > self._most_stretches_bytes and len(self._stretches) > self._fewest_stretches:
             _, dropped = self._stretches.popitem(last=False)
             self._stretches_bytes -= dropped.bytes

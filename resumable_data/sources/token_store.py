@@ -30,12 +30,12 @@ class TokenStoreSource:
     """Documents of token stores: pairs of files ``web.bin`` and ``web.idx``, mapped into memory.
 
     The ``.bin`` file holds the tokens of all documents, one after the other. The ``.idx`` file says where each one
-    begins. It is the format of indexed datasets of Megatron-LM, NeMo and datatrove, and what these wrote is read as
-    it is. ``write_token_store`` writes it too. Lengths are known without reading.
+    begins. This is the format of indexed datasets of Megatron-LM, NeMo and datatrove, and their files can be read as
+    they are. ``write_token_store`` writes it too. Lengths are known without reading.
 
     Args:
-        paths: The ``.bin`` file, a pattern such as ``corpus/*.bin``, or a list of either. Files of a pattern are read
-            in natural order.
+        paths: The ``.bin`` file, a pattern such as ``corpus/*.bin``, or a list of either. The files of a
+            pattern come in natural order.
 
     Raises:
         SourceError: A file is missing, cannot be read, or is not a token store; or there are no documents.
@@ -65,7 +65,7 @@ class TokenStoreSource:
         return TokenStoreSource, ([store.path for store in self._stores],)
 
     def read(self, indices: Int64Array) -> Ragged:
-        """Documents at int64[n] indices, with a free cell after each.
+        """Reads the documents at int64[n] indices, with a free cell after each.
 
         Raises:
             RecordError: int32 cannot hold a token.
@@ -81,7 +81,7 @@ class TokenStoreSource:
         return Ragged(values, starts, lengths, spare=1)
 
     def lengths(self, indices: Int64Array) -> Int64Array:
-        """Tokens of each document, from the index: int64[n]."""
+        """Returns the number of tokens of each document, from the index: int64[n]."""
         check_indices(indices, len(self), repr(self))
         found = np.zeros(len(indices), np.int64)
         for store, places, documents in self._by_store(indices):
@@ -89,7 +89,7 @@ class TokenStoreSource:
         return found
 
     def file_of(self, index: int) -> str:
-        """The path of the ``.bin`` file that holds a document."""
+        """Returns the path of the ``.bin`` file that holds a document."""
         return os.fspath(self._stores[int(self._store_of(np.array([index]))[0])].path)
 
     def fingerprint(self) -> str:
@@ -109,7 +109,7 @@ class TokenStoreSource:
         return np.searchsorted(self._first, indices, side="right") - 1
 
     def _by_store(self, indices: Int64Array) -> Iterable[tuple[_Store, Int64Array, Int64Array]]:
-        """For each store its places among the indices, and its documents at them: int64[m] each."""
+        """Yields each store with its places among the indices, and its documents at them: int64[m] each."""
         stores = self._store_of(indices)
         for number in np.unique(stores).tolist():
             places = np.flatnonzero(stores == number)
@@ -167,7 +167,7 @@ def _as_int32(path: epath.Path, tokens: AnyArray) -> AnyArray:
 
 
 def _parse_index(index: bytes, path: epath.Path) -> tuple[np.dtype[np.generic], Int64Array]:
-    """The dtype of the tokens, and int64[n_documents + 1], the first token of each document.
+    """Returns the dtype of the tokens, and int64[n_documents + 1], the first token of each document.
 
     Raises:
         SourceError: It is not such an index.
@@ -195,7 +195,7 @@ def _parse_index(index: bytes, path: epath.Path) -> tuple[np.dtype[np.generic], 
 def write_token_store(
     path: epath.PathLike, documents: Iterable[Sequence[int] | npt.NDArray[np.integer]], dtype: str = "uint16"
 ) -> epath.Path:
-    """Writes documents as a token store. An index appears when everything is written, and not before.
+    """Writes documents as a token store. The index appears only after everything is written.
 
     Args:
         path: The ``.bin`` file; its folder exists.
@@ -206,7 +206,7 @@ def write_token_store(
         The path.
 
     Raises:
-        PipelineError: The path does not end in ``.bin``, or there is no such dtype.
+        PipelineError: The path does not end in ``.bin``, or the dtype is another one.
         RecordError: A document is not a list of tokens, or one does not fit the dtype.
         SourceError: A file cannot be written.
     """

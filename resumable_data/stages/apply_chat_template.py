@@ -20,7 +20,7 @@ from resumable_data.reading.fields import TOKENS
 from resumable_data.reading.step import Step
 from resumable_data.stages.chat_tokenizer import ChatTokenizer
 from resumable_data.stages.conversation import Conversation, conversation_of, schemas_as_json
-from resumable_data.stages.fast_tokenizer import parts
+from resumable_data.stages.fast_tokenizer import CHARACTERS_AT_ONCE, parts
 from resumable_data.stages.stage import check_token
 from resumable_data.state import Settings
 
@@ -39,6 +39,7 @@ class ApplyChatTemplate(Step):
         tools: The tools of all conversations as JSON; None if there are none.
         masked: Whether documents have the field ``"assistant_masks"``.
         eod_id: The first input of every document, used by rows too; None if it is not known.
+        at_once: The most characters of one call of the tokenizer. It does not change the tokens.
     """
 
     tokenizer: ChatTokenizer
@@ -47,6 +48,7 @@ class ApplyChatTemplate(Step):
     tools: str | None
     masked: bool
     eod_id: int | None
+    at_once: int = CHARACTERS_AT_ONCE
 
     def __post_init__(self) -> None:
         if self.eod_id is not None:
@@ -141,7 +143,7 @@ class ApplyChatTemplate(Step):
             groups.setdefault(conversation.tools, []).append((place, conversation))
         made: list[Document] = [None] * len(documents)
         for group in groups.values():
-            for part in parts(group, _characters):
+            for part in parts(group, _characters, self.at_once):
                 for (place, _), document in zip(part, self._made(part, name), strict=True):
                     made[place] = document
         return replace(documents, content=made)

@@ -13,8 +13,8 @@ from resumable_data.errors import PipelineError
 from resumable_data.opaque import Tokenizer
 from resumable_data.stages.load_tokenizer import load_tokenizer, text_package
 
-# A tokenizer keeps about a hundred bytes a token until its result is read.
-_CHARACTERS_AT_ONCE = 2**22
+CHARACTERS_AT_ONCE = 2**22
+"""The most characters of one call. A tokenizer keeps about a hundred bytes a token until its result is read."""
 _DECIDES_TOKENS = ("normalizer", "pre_tokenizer", "model", "added_tokens")
 
 ItemT = TypeVar("ItemT")
@@ -87,9 +87,9 @@ class FastTokenizer:
         definition = _definition(tokenizer.backend_tokenizer)
         return cls(definition, tokenizer.split_special_tokens, tokenizer.bos_token_id, tokenizer.eos_token_id)
 
-    def encode(self, texts: Sequence[str]) -> Iterator[list[list[int]]]:
-        """Yields the tokens of all texts, part by part."""
-        for part in parts(texts, len):
+    def encode(self, texts: Sequence[str], at_once: int = CHARACTERS_AT_ONCE) -> Iterator[list[list[int]]]:
+        """Yields the tokens of all texts, in parts of up to ``at_once`` characters."""
+        for part in parts(texts, len, at_once):
             order = _balanced(part)
             encodings = self._backend.encode_batch_fast([part[place] for place in order], add_special_tokens=False)
             found: list[list[int]] = [[]] * len(part)
@@ -107,21 +107,22 @@ def _balanced(texts: Sequence[str]) -> list[int]:
     return places[::2] + places[1::2][::-1]
 
 
-def parts(items: Sequence[ItemT], characters: Callable[[ItemT], int]) -> Iterator[list[ItemT]]:
+def parts(items: Sequence[ItemT], characters: Callable[[ItemT], int], at_once: int) -> Iterator[list[ItemT]]:
     """Yields texts in parts that are small enough for one call of a tokenizer.
 
     Args:
         items: The texts, or what they are made of.
         characters: Returns the number of characters of an item.
+        at_once: The most characters of a part. An item with more is a part of its own.
 
-    >>> list(parts(["a" * 4_000_000, "b", "c" * 4_000_000], len)) == [["a" * 4_000_000, "b"], ["c" * 4_000_000]]
-    True
+    >>> list(parts(["aaaa", "b", "cccc", "dddddddd"], len, at_once=6))
+    [['aaaa', 'b'], ['cccc'], ['dddddddd']]
     """
     part: list[ItemT] = []
     total = 0
     for item in items:
         size = characters(item)
-        if part and total + size > _CHARACTERS_AT_ONCE:
+        if part and total + size > at_once:
             yield part
             part, total = [], 0
         part.append(item)

@@ -23,7 +23,7 @@ from resumable_data.stages.open_context import OpenContext
 from resumable_data.stages.stage import DocumentStage, RowStage, Stage
 from resumable_data.state import Settings
 
-Stop = Literal["first_exhausted", "all_exhausted", "renormalise"]
+Stop = Literal["first_exhausted", "all_exhausted", "renormalize"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class MixSettings:
         names: The components, sorted.
         weights: Their weights.
         stop: What happens when a component is exhausted. ``"first_exhausted"`` ends the mix.
-            ``"all_exhausted"`` repeats components until each was exhausted once. ``"renormalise"`` goes on with
+            ``"all_exhausted"`` repeats components until each was exhausted once. ``"renormalize"`` goes on with
             the others.
     """
 

@@ -3,6 +3,7 @@ import json
 import pytest
 
 import resumable_data as rd
+from resumable_data.answers.when import when
 
 
 def data(**components):
@@ -49,8 +50,7 @@ def test_what_is_not_there_is_said():
         data().when("data", 0, until=1, state=iterator.get_state())
 
 
-def test_it_gives_up_on_a_record_that_a_filter_leaves_out(monkeypatch):
-    monkeypatch.setattr("resumable_data.answers.when._MOST_SPANS", 50)
+def test_it_gives_up_on_a_record_that_a_filter_leaves_out():
     documents = rd.Dataset.from_source(rd.InMemorySource([[1, 2, 3], [4]] * 3))
     filtered = documents.filter(on_lengths=lambda n: n == 3, name="threes")
     endless = filtered.repeat().pad(4, eod_id=0).batch(2)
@@ -72,11 +72,10 @@ def test_a_record_of_another_part_of_a_split_never_comes():
         source[:5].pad(3, eod_id=0).batch(2).when("web", 7)
 
 
-def test_a_component_of_weight_0_is_given_up_on(monkeypatch):
-    monkeypatch.setattr("resumable_data.answers.when._MOST_SPANS", 500)
+def test_a_component_of_weight_0_is_given_up_on():
     parts = {name: rd.Dataset.from_source(rd.SyntheticSource(9, [3])).repeat().pad(3, eod_id=0) for name in "ab"}
     with pytest.raises(rd.PipelineError, match="its component has weight 0 there"):
-        rd.mix(parts, {"a": 1, "b": 0}).batch(4).when("b", 5)
+        when(rd.mix(parts, {"a": 1, "b": 0}).batch(4).node, "b", 5, most_spans=500)
 
 
 def test_a_state_may_be_given_by_its_path(tmp_path):

@@ -41,7 +41,7 @@ def after(dataset: rd.Dataset[Any], count: int) -> rd.DataIterator[Any]:
         (of_rows("ab"), of_rows("ab", 4), "batch", r"batch\.size was 2, is 4"),
         (of_rows("ab", epochs=1), of_rows("ab", epochs=2), "epochs", r"a: repeat\.epochs was 1, is 2"),
         (of_rows("ab"), of_rows("abc"), "sources", "component 'c' is new"),
-        (of_rows("abc"), of_rows("ab"), "sources", "component 'c' is gone"),
+        (of_rows("abc"), of_rows("ab"), "sources", "component 'c' was removed"),
         (of_documents("ab"), of_documents("ab", a=3, b=1), "weights", r"mix\.weights was a=1 b=1"),
         (of_documents("ab"), of_documents("abc"), "sources", "component 'c' is new"),
     ],
@@ -164,7 +164,7 @@ def nested(stop: str) -> rd.Dataset[Any]:
 def test_the_stop_policy_of_an_inner_mix_is_no_edit() -> None:
     state = after(nested("first_exhausted"), 1).get_state()
     with pytest.raises(rd.PipelineMismatchError):
-        iter(nested("renormalise")).set_state(state, allow={"weights"})
+        iter(nested("renormalize")).set_state(state, allow={"weights"})
 
 
 TOTALS = ("rows", "documents", "tokens", "truncated", "scored", "dropped", "padding")
@@ -401,7 +401,7 @@ def test_fewer_epochs_end_the_run_where_its_epoch_ends(known: bool, steps: int, 
 def test_epochs_of_a_mix_that_ended_within_the_group_cannot_be_changed_there() -> None:
     def mixed(epochs: int) -> rd.Dataset[Any]:
         parts = {name: component(100, epochs, pack=False) for name in "ab"}
-        return rd.mix(parts, stop="renormalise").pack(4, eod_id=0, window=64).batch(1)
+        return rd.mix(parts, stop="renormalize").pack(4, eod_id=0, window=64).batch(1)
 
     old, new = after(mixed(1), 1), iter(mixed(2))
     with pytest.raises(rd.PipelineMismatchError, match=r"the epochs of \['a', 'b'\] cannot be changed here"):

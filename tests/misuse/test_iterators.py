@@ -99,8 +99,8 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
         lambda: iter(rd.mix({"crawl": DOCUMENTS.repeat()}).pack(8, eod_id=0).batch(4)).set_state(
             iter(rd.mix({"web": DOCUMENTS.repeat()}).pack(8, eod_id=0).batch(4)).get_state()
         ),
-        "Component 'crawl' has the data that 'web' had",
-        "call it 'web' again",
+        "Component 'crawl' has the data of 'web'",
+        "Name it 'web' again",
     ),
     "allow what there is not": (lambda: restored(state(), allow={"batches"}), "allow=['batches']", "there are batch"),
     "allow a stage": (lambda: restored(state(), allow=["pack"]), "allow=['pack']", "there are batch"),

@@ -159,8 +159,8 @@ def test_a_mix_ends_where_a_component_does() -> None:
     assert not documents.finished(documents.start())
 
 
-def test_the_others_go_on_where_shares_are_renormalised() -> None:
-    documents = mixed_documents(TWO_TO_ONE, stop="renormalise", epochs=(1, 1))
+def test_the_others_go_on_where_shares_are_renormalized() -> None:
+    documents = mixed_documents(TWO_TO_ONE, stop="renormalize", epochs=(1, 1))
     plan, after = documents.take(documents.start(), 100)
 
     assert names(plan) == "a0 a1 b0 a2 a3 b1 b2 b3 b4 b5 b6 b7 b8 b9"
@@ -307,7 +307,7 @@ def test_without_a_change_the_cursor_stays_the_same() -> None:
 
 
 def test_a_component_that_ended_before_the_cursor_decides_whether_its_end_may_move() -> None:
-    documents = mixed_documents(TWO_TO_ONE, stop="renormalise", epochs=(3, 1))
+    documents = mixed_documents(TWO_TO_ONE, stop="renormalize", epochs=(3, 1))
     before, after = (documents.take(documents.start(), count)[1] for count in (4, 5))
     moved = saved({}, epochs_before={"a": 1})
 

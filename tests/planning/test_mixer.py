@@ -42,11 +42,11 @@ def test_changed_weights_begin_a_regime() -> None:
 
 
 def test_what_is_exhausted_shows_with_the_first_sample_that_it_cannot_deliver() -> None:
-    iterator = iter(mixed({"a": 1, "b": 1}, "renormalise", 1))
+    iterator = iter(mixed({"a": 1, "b": 1}, "renormalize", 1))
     tokens(iterator, 16)
     assert integers(iterator) == [0, 0, 0, 8, 8]
 
-    one_sided = iter(mixed({"a": 3, "b": 1}, "renormalise", 1))
+    one_sided = iter(mixed({"a": 3, "b": 1}, "renormalize", 1))
     tokens(one_sided, 10)
     before = integers(one_sided)
     tokens(one_sided, 1)

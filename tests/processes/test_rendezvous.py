@@ -102,12 +102,10 @@ def test_where_all_have_come_and_nobody_decides_the_others_are_named(views: list
     assert "process 0, 2 did not come" in str(error)
 
 
-def test_who_is_waited_for_is_logged(
-    views: list[Rendezvous], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(module, "_SECONDS_BETWEEN_WARNINGS", SHORT / 4)
+def test_who_is_waited_for_is_logged(views: list[Rendezvous], caplog: pytest.LogCaptureFixture) -> None:
+    view = replace(impatient(views)[1], warn_every_seconds=SHORT / 4)
     with caplog.at_level(logging.WARNING, logger=module.__name__):
-        outcomes([partial(impatient(views)[1].meet, None, in_order)])
+        outcomes([partial(view.meet, None, in_order)])
     assert caplog.messages[0] == "going on: waiting for process 0, 2"
 
 
@@ -133,12 +131,10 @@ class Waiting:
         return self._client.blocking_key_value_get(key, milliseconds)
 
 
-def test_no_wait_is_so_long_that_signals_are_not_handled(
-    views: list[Rendezvous], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_SECONDS_PER_CALL", SHORT / 4)
+def test_no_wait_is_so_long_that_signals_are_not_handled(views: list[Rendezvous]) -> None:
     client = Waiting(views[1].client)
-    (error,) = outcomes([partial(replace(impatient(views)[1], client=client).meet, None, in_order)])
+    view = replace(impatient(views)[1], client=client, seconds_per_call=SHORT / 4)
+    (error,) = outcomes([partial(view.meet, None, in_order)])
     assert "did not come within 0.5 s" in str(error)
     assert len(client.milliseconds) > 1
     assert max(client.milliseconds) <= SHORT / 4 * 1000

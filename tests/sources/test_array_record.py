@@ -25,7 +25,6 @@ from property_tests.testing.array_record_shards import (
 )
 from resumable_data.arrays import Ragged
 from resumable_data.errors import PipelineError, RecordError, SourceError
-from resumable_data.sources import open_shards
 from resumable_data.sources.array_record import ArrayRecordSource
 from resumable_data.sources.parse import parse_int32_tokens, raw_bytes
 from resumable_data.sources.shards import find_shards
@@ -161,16 +160,6 @@ def test_an_index_outside_is_refused(folder: Path, outside: int) -> None:
     for method in (source.read, source.lengths):
         with pytest.raises(IndexError, match=rf"shard_1.* has records 0 to 6; asked for {outside}"):
             method(np.array([0, outside]))
-
-
-def test_more_shards_than_may_be_open_are_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_shards, "_MOST_OPEN", 2)
-    for number in range(7):
-        write_documents(tmp_path / f"{number}.arecord", [[number], [number, number]])
-    source = open_tokens(f"{tmp_path}/*.arecord")
-    assert read(source, [13, 0, 6, 2, 12, 1]) == [[6, 6], [0], [3], [1], [6], [0, 0]]
-    assert read(source, range(14)) == [[number] * times for number in range(7) for times in (1, 2)]
-    assert len(open_files(tmp_path)) <= 2
 
 
 def test_a_closed_source_holds_no_file_and_opens_them_again(folder: Path) -> None:

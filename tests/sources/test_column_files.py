@@ -18,7 +18,6 @@ from property_tests.testing.hugging_face_data import (
     write_lines,
     write_parquet,
 )
-from resumable_data.sources import column_files
 from resumable_data.sources.column_files import ColumnFiles
 
 
@@ -96,11 +95,13 @@ def test_a_json_file_may_hold_one_list_and_nulls_and_blank_lines(tmp_path: Path)
         read(source)
 
 
-def test_json_lines_longer_than_what_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(column_files, "_CHUNK_BYTES", 64)
+def test_json_lines_longer_than_what_is_read_at_once(tmp_path: Path) -> None:
     documents = [list(range(length)) for length in (0, 1, 200, 3, 0, 50)]
-    write_lines(tmp_path / "a.jsonl", [{"tokens": document} for document in documents])
-    assert read(open_files(tmp_path / "a.jsonl", tmp_path, "tokens")) == documents
+    path = write_lines(tmp_path / "a.jsonl", [{"tokens": document} for document in documents])
+    files = ColumnFiles([epath.Path(path)], "tokens", "json", chunk_bytes=64)
+    pieces = [piece.values.to_pylist() for _, piece in files.pieces(files.type())]
+    assert len(pieces) > 1
+    assert [document for piece in pieces for document in piece] == documents
 
 
 @pytest.mark.parametrize(

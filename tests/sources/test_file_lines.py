@@ -5,23 +5,19 @@ from pathlib import Path
 import pytest
 from etils import epath
 
-from resumable_data.sources import file_lines
 from resumable_data.sources.file_lines import first_type, json_lines, lines_of
 
 
-def lines(path: Path, *, of_json: bool) -> list[bytes]:
-    return [line for some, _ in lines_of(epath.Path(path), of_json) for line in some]
+def lines(path: Path, at_once: int, *, of_json: bool) -> list[bytes]:
+    return [line for some, _ in lines_of(epath.Path(path), of_json, at_once) for line in some]
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 2**20])
-def test_text_has_all_ends_of_lines_wherever_a_block_ends(
-    tmp_path: Path, at_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(file_lines, "_READ_AT_ONCE", at_once)
+def test_text_has_all_ends_of_lines_wherever_a_block_ends(tmp_path: Path, at_once: int) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"one\r\ntwo\rthree\n\r\r\nsix")
-    assert lines(path, of_json=False) == [b"one\n", b"two\n", b"three\n", b"\n", b"\n", b"six"]
-    assert lines(path, of_json=True) == [b"one\r\n", b"two\rthree\n", b"\r\r\n", b"six"]
+    assert lines(path, at_once, of_json=False) == [b"one\n", b"two\n", b"three\n", b"\n", b"\n", b"six"]
+    assert lines(path, at_once, of_json=True) == [b"one\r\n", b"two\rthree\n", b"\r\r\n", b"six"]
 
 
 def test_a_list_is_one_item_a_line(tmp_path: Path) -> None:

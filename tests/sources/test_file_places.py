@@ -13,8 +13,10 @@ from etils import epath
 
 import resumable_data as rd
 from property_tests.testing.hugging_face_data import open_files, read, write_lines, write_parquet
-from resumable_data.sources import column_files
+from resumable_data.sources.arrow_cache import convert_column
+from resumable_data.sources.column_files import ColumnFiles
 from resumable_data.sources.file_places import FilePlaces
+from resumable_data.sources.shards import find_shards
 
 
 def test_records_are_counted_file_by_file() -> None:
@@ -81,17 +83,17 @@ def test_a_null_among_tokens_is_named_with_its_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
-def test_a_file_that_is_read_in_pieces_is_counted_as_a_whole(
-    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(column_files, "_CHUNK_BYTES", 30)
+def test_a_file_that_is_read_in_pieces_is_counted_as_a_whole(tmp_path: Path, suffix: str) -> None:
     shards = [["a"] * 70_000, ["b", None]]  # Parquet is read 65,536 records at a time
     for number, texts in enumerate(shards):
         if suffix == "parquet":
             write_parquet(tmp_path / f"{number}.parquet", texts)
         else:
             write_lines(tmp_path / f"{number}.jsonl", [{"text": text} for text in texts[-50:]])
-    source = open_files(f"{tmp_path}/*.{suffix}", tmp_path)
+    paths = find_shards(f"{tmp_path}/*.{suffix}")
+    files = ColumnFiles(paths, "text", "parquet" if suffix == "parquet" else "json", chunk_bytes=30)
+    assert len(list(files.pieces(files.type()))) > 2
+    dataset, places = convert_column(files, tmp_path / "cache")
+    assert places.records == ([70_000, 2] if suffix == "parquet" else [50, 2])
     place = "1.parquet, record 1" if suffix == "parquet" else "1.jsonl, line 2"
-    with pytest.raises(rd.RecordError, match=rf"/{place}\) is null"):
-        source.read(np.array([len(source) - 1]))
+    assert places.name(len(dataset) - 1).endswith(f"/{place}")

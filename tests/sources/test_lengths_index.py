@@ -17,7 +17,6 @@ from etils import epath
 from property_tests.testing.array_record_shards import write_documents
 from resumable_data.digest import digest
 from resumable_data.errors import SourceError
-from resumable_data.sources import lengths_index
 from resumable_data.sources.lengths_index import LengthsIndex, require_single_process, to_lengths
 from resumable_data.sources.manifest import LengthArray
 from resumable_data.sources.shard_facts import ShardFacts
@@ -80,18 +79,14 @@ def test_what_another_process_counted_meanwhile_is_kept_and_found(folder: Path) 
 
 
 @pytest.mark.parametrize("seconds", [0.0, 60.0])
-def test_what_was_counted_before_an_interruption_is_kept(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
-) -> None:
-    monkeypatch.setattr(lengths_index, "_SECONDS_BETWEEN_WRITES", seconds)
-
+def test_what_was_counted_before_an_interruption_is_kept(folder: Path, seconds: float) -> None:
     def interrupted(shard: int) -> LengthArray:
         if shard == 2:
             raise KeyboardInterrupt
         return count(shard)
 
     with pytest.raises(KeyboardInterrupt):
-        index_of(folder).build(PARSER, FACTS, range(3), interrupted)
+        index_of(folder).build(PARSER, FACTS, range(3), interrupted, seconds_between_writes=seconds)
     assert index_of(folder).missing(PARSER, FACTS) == [2]
     assert {path.name for path in folder.iterdir()} == {"0.arecord", "1.arecord", "2.arecord", "lengths.manifest"}
 

@@ -17,7 +17,7 @@ from etils import epath
 from property_tests.testing.array_record_shards import write_documents
 from resumable_data.errors import SourceError
 from resumable_data.sources.array_record import ArrayRecordSource
-from resumable_data.sources.open_shards import OpenShards
+from resumable_data.sources.open_shards import OpenShards, ReaderPool
 from resumable_data.sources.parse import parse_int32_tokens
 from resumable_data.sources.shard_facts import measure_shard
 
@@ -59,6 +59,18 @@ def test_all_sources_together_keep_a_part_of_the_files_that_may_be_open(corpus: 
     assert len(open_of(corpus)) == most
     sources.pop().close()
     assert not open_of(corpus)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files can only be seen under /proc")
+def test_more_shards_than_may_be_open_are_read_all_the_same(tmp_path: Path) -> None:
+    paths = [epath.Path(write_documents(tmp_path / f"{n}.arecord", [[n], [n, n]])) for n in range(7)]
+    shards = OpenShards(paths, [measure_shard(path) for path in paths], "Write it again.", ReaderPool(most_open=2))
+    for order in ([6, 0, 3, 1], range(7)):
+        found = shards.read([(number, [1, 0]) for number in order])
+        assert [[np.frombuffer(record, np.int32).tolist() for record in records] for records in found] == [
+            [[number, number], [number]] for number in order
+        ]
+    assert len(open_of(tmp_path)) <= 2
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files can only be seen under /proc")

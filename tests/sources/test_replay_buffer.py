@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 import resumable_data as rd
-from resumable_data.sources import replay_buffer as buffers
 from resumable_data.sources.record_memory import memory_of
 from resumable_data.sources.replay_buffer import ReplayBuffer
 
@@ -126,10 +125,8 @@ def test_a_closed_tape_keeps_nothing_and_reads_again() -> None:
     assert [buffer.record(4), buffer.record(5)] == [4, 5]
 
 
-def test_a_record_whose_state_had_to_go_too_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buffers, "_STRETCHES_BYTES", 0)
-    monkeypatch.setattr(buffers, "_FEWEST_STRETCHES", 2)
-    buffer = ReplayBuffer(Numbers(), rd.Retries(attempts=1), kept_bytes=0)
+def test_a_record_whose_state_was_dropped_too_is_an_error() -> None:
+    buffer = ReplayBuffer(Numbers(), rd.Retries(attempts=1), kept_bytes=0, stretches_bytes=0, fewest_stretches=2)
     for start in range(0, 80, 8):
         buffer.advance(start, str(start), 8)
         for number in range(start, start + 8):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,8 @@ from property_tests.testing.chats import (
 )
 from property_tests.testing.running import through_json
 from property_tests.testing.toy_tokenizer import EOS_ID
-from resumable_data.stages import fast_tokenizer
-from resumable_data.stages.chat_tokenizer import ChatTokenizer
+from resumable_data.reading.documents import Documents
+from resumable_data.stages.apply_chat_template import ApplyChatTemplate
 
 RECORDS = [{"messages": conversation(number)} for number in range(40)]
 OTHER_TOOLS = [{"type": "function", "function": {"name": "then"}}]
@@ -40,7 +41,7 @@ def chats(records: Sequence[Any] = RECORDS, **settings: Any) -> rd.Dataset[Any]:
     return documents(records).apply_chat_template(chat_tokenizer(), **settings)
 
 
-def pairs(dataset: rd.Dataset[Any]) -> list[tuple[list[int], list[int]]]:
+def pairs(dataset: Iterable[Any]) -> list[tuple[list[int], list[int]]]:
     return [(one["tokens"].tolist(), one["assistant_masks"].tolist()) for one in dataset]
 
 
@@ -71,18 +72,28 @@ def test_tools_are_those_of_all_or_each_records_own() -> None:
     assert pairs(chats(tools=TOOLS)) == [directly(record["messages"], tools=TOOLS) for record in RECORDS]
 
 
-def test_much_text_is_tokenized_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-    encode = ChatTokenizer.encode
+class Counting:
+    """A tokenizer that notes how many conversations each call gets."""
 
-    def counted(self: Any, given: Any, tools: Any) -> Any:
-        asked.append(len(given))
-        return encode(self, given, tools)
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.asked: list[int] = []
 
-    monkeypatch.setattr(ChatTokenizer, "encode", counted)
-    monkeypatch.setattr(fast_tokenizer, "_CHARACTERS_AT_ONCE", 2000)
-    assert pairs(chats()) == [directly(record["messages"]) for record in RECORDS]
-    assert max(asked) < len(RECORDS) == sum(asked)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
+
+    def encode(self, conversations: Sequence[Any], tools: Any) -> Any:
+        self.asked.append(len(conversations))
+        return self._tokenizer.encode(conversations, tools)
+
+
+def test_much_text_is_tokenized_in_parts() -> None:
+    (step,) = [step for step in chats().node.steps if isinstance(step, ApplyChatTemplate)]
+    tokenizer: Any = Counting(step.tokenizer)
+    in_parts = replace(step, tokenizer=tokenizer, at_once=2000)
+    found = in_parts.apply(Documents(RECORDS), np.arange(len(RECORDS)), "document {}".format)
+    assert pairs(found) == [directly(record["messages"]) for record in RECORDS]
+    assert max(tokenizer.asked) < len(RECORDS) == sum(tokenizer.asked)
 
 
 def test_rows_learn_what_the_assistant_wrote_and_nothing_else() -> None:

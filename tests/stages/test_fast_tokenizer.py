@@ -13,7 +13,6 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 import resumable_data as rd
 from property_tests.testing.toy_tokenizer import BOS, BOS_ID, EOS, EOS_ID, TEXT, alone, shared, trained, with_names
-from resumable_data.stages import fast_tokenizer
 from resumable_data.stages.fast_tokenizer import FastTokenizer, canonical_definition
 
 
@@ -119,18 +118,16 @@ def test_the_fingerprint_does_not_see_how_a_definition_is_written() -> None:
     assert fingerprint(Tokenizer.from_str(json.dumps(older))) == fingerprint(trained())
 
 
-def test_long_texts_come_in_parts_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_texts_come_in_parts_in_their_order() -> None:
     texts = [text * (1 + number % 3) for number, text in enumerate(TEXT * 4)]
-    monkeypatch.setattr(fast_tokenizer, "_CHARACTERS_AT_ONCE", 2 * len(TEXT[0]))
-    parts = list(FastTokenizer.of(shared()).encode(texts))
+    parts = list(FastTokenizer.of(shared()).encode(texts, at_once=2 * len(TEXT[0])))
 
     assert len(parts) > 4
     assert [ids for part in parts for ids in part] == [alone(text) for text in texts]
 
 
-def test_an_error_in_a_later_part_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_tokenizer, "_CHARACTERS_AT_ONCE", 2)
-    parts = FastTokenizer.of(shared()).encode(["ab", "cd", "\ud800"])
+def test_an_error_in_a_later_part_is_raised() -> None:
+    parts = FastTokenizer.of(shared()).encode(["ab", "cd", "\ud800"], at_once=2)
 
     assert next(parts) == [alone("ab")]
     with pytest.raises(TypeError):

@@ -29,7 +29,7 @@ LEVELS = pytest.mark.parametrize("component", [documents, rows])
     ("stop", "expected"),
     [
         ("first_exhausted", [10, 50, 11, 51]),
-        ("renormalise", [10, 50, 11, 51, 52, 53]),
+        ("renormalize", [10, 50, 11, 51, 52, 53]),
         ("all_exhausted", [10, 50, 11, 51, 10, 52, 11, 53]),
     ],
 )
@@ -107,17 +107,17 @@ def test_an_inner_mix_is_exhausted_without_its_components_of_weight_zero() -> No
     assert len(tokens(rd.mix({"x": inner, "y": rows(90)}, stop="all_exhausted"), 100)) == 8
 
 
-def test_renormalising_goes_on_with_what_has_a_weight_now() -> None:
+def test_renormalizing_goes_on_with_what_has_a_weight_now() -> None:
     """Though at the last point it has none."""
     weights = rd.WeightSchedule({0: {"a": 1, "b": 1}, 20: {"a": 1, "b": 0}})
-    mix = rd.mix({"a": documents(10, 3), "b": documents(50, 8)}, weights, stop="renormalise")
+    mix = rd.mix({"a": documents(10, 3), "b": documents(50, 8)}, weights, stop="renormalize")
 
     assert tokens(mix) == [10, 50, 11, 51, 12, *range(52, 58)]
 
 
-def test_renormalising_raises_nothing_where_only_later_a_component_has_a_weight() -> None:
+def test_renormalizing_raises_nothing_where_only_later_a_component_has_a_weight() -> None:
     weights = rd.WeightSchedule({0: {"a": 1, "b": 0}, 20: {"a": 0, "b": 1}})
-    mix = rd.mix({"a": documents(10, 3), "b": documents(50, 8)}, weights, stop="renormalise")
+    mix = rd.mix({"a": documents(10, 3), "b": documents(50, 8)}, weights, stop="renormalize")
 
     assert tokens(mix)[:3] == [10, 11, 12]
 

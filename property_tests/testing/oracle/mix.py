@@ -108,7 +108,7 @@ class MixFeed:
         weighted = [name for name in self.children if last.get(name)]
         if self.endless or self.mix.stop == "first_exhausted":
             return False
-        if self.mix.stop == "renormalise":
+        if self.mix.stop == "renormalize":
             return self.exhausted >= set(weighted)
         return all(self.children[name].finished for name in weighted)
 

@@ -71,12 +71,19 @@ class Workers(Generic[BatchT]):
         dataset: The samples.
         collate: Makes a minibatch of samples.
         count: Number of processes.
+        seconds_to_end: How long ``close`` waits for a minibatch that is being loaded.
 
     Raises:
         PipelineError: The data set or ``collate`` cannot be sent to another process.
     """
 
-    def __init__(self, dataset: MapDatasetProtocol[Record], collate: Collate, count: int) -> None:
+    def __init__(
+        self,
+        dataset: MapDatasetProtocol[Record],
+        collate: Collate,
+        count: int,
+        seconds_to_end: float = _SECONDS_TO_END,
+    ) -> None:
         try:
             self._payload = pickle.dumps((dataset, collate))
         except Exception as error:
@@ -85,6 +92,7 @@ class Workers(Generic[BatchT]):
                 f"{error}. Define them in a module, with def and class, or set num_workers=0"
             ) from error
         self._count = count
+        self._seconds_to_end = seconds_to_end
         self._pool: _Pool | None = None
         self._end: Callable[[], object] = lambda: None
 
@@ -136,7 +144,7 @@ class Workers(Generic[BatchT]):
                 self._count, multiprocessing.get_context("spawn"), _begin, (self._payload,)
             )
             # The pool holds no reference to this object, so that dropping the object ends the processes.
-            self._end = weakref.finalize(self, _shut_down, [executor], _SECONDS_TO_END)
+            self._end = weakref.finalize(self, _shut_down, [executor], self._seconds_to_end)
             _pools.add(executor)
             self._pool = _Pool(executor)
         return self._pool
@@ -149,7 +157,7 @@ class Workers(Generic[BatchT]):
             raise self._lost(pool) from error
 
     def _lost(self, pool: _Pool) -> SourceError:
-        """Makes the error of a pass whose workers are gone."""
+        """Makes the error of a pass whose workers have ended."""
         if pool.ended:
             return SourceError(pool.ended)
         # This pass is the first to see that one was killed.

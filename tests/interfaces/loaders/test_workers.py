@@ -20,6 +20,7 @@ from resumable_data.interfaces.loaders.workers import Workers, cannot_load, load
 from resumable_data.loaders import DataLoader
 
 ORDER = PassOrder(12, 4, drop_last=True, seed=None)
+ONE_BY_ONE = PassOrder(4, 1, drop_last=True, seed=None)
 
 
 def add_up(samples: list[Any]) -> int:
@@ -163,12 +164,11 @@ def test_a_script_that_closes_nothing_ends_although_a_worker_is_stuck(tmp_path: 
     assert (run.returncode, run.stdout, run.stderr) == (0, "done\n", "")
 
 
-def test_closing_does_not_wait_for_a_sample_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resumable_data.interfaces.loaders.workers._SECONDS_TO_END", 0.1)
+def test_closing_does_not_wait_for_a_sample_that_never_comes() -> None:
     before = set(multiprocessing.active_children())
-    loader = DataLoader[Any](Stuck(), minibatch_size=1, num_workers=1)
-    assert next(iter(loader.minibatches(None))).tolist() == [0]
-    loader.close()
+    workers = Workers[int](Stuck(), sum, 1, seconds_to_end=0.1)
+    assert next(workers.load(ONE_BY_ONE, 0)) == 0
+    workers.close()
     assert set(multiprocessing.active_children()) == before
 
 
@@ -193,14 +193,11 @@ def test_a_forked_process_leaves_the_workers_alone_when_it_ends(tmp_path: Path) 
     assert run_script(tmp_path, FORKED).stdout.split() == ["0", "39"]
 
 
-def test_a_pass_that_another_thread_closes_says_so_although_its_worker_is_killed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("resumable_data.interfaces.loaders.workers._SECONDS_TO_END", 0.1)
-    loader = DataLoader[Any](Stuck(), minibatch_size=1, num_workers=1)
-    iterator = iter(loader.minibatches(None))
+def test_a_pass_that_another_thread_closes_says_so_although_its_worker_is_killed() -> None:
+    workers = Workers[int](Stuck(), sum, 1, seconds_to_end=0.1)
+    iterator = workers.load(ONE_BY_ONE, 0)
     next(iterator)
-    closing = Thread(target=loader.close)
+    closing = Thread(target=workers.close)
     closing.start()
     with pytest.raises(rd.SourceError, match=r"close\(\) was called\.") as found:
         next(iterator)
