@@ -63,6 +63,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert broken_links(page) == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_stay_in_the_site(page: Path) -> None:
+    links = re.findall(r"\]\((?!\w+:)([^)#]+\.md)", text_of(page))
+    outside = [link for link in links if DOCS not in (page.parent / link).resolve().parents]
+
+    assert not outside, f"{outside} are not pages of the site: write their names as code, without a link"
+
+
 def test_a_link_to_nothing_is_found(tmp_path: Path) -> None:
     (tmp_path / "other.md").write_text("# Other\n\n## What it `costs`, in_all\n\n```\n# code\n```\n")
     page = tmp_path / "page.md"
