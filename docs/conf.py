@@ -13,8 +13,6 @@ html_title = "resumable_data"
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-# Links to files of the repository, such as examples, are for those who read the pages there.
-suppress_warnings = ["myst.xref_missing"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -23,7 +23,7 @@ from property_tests.testing.elastic_pipelines import (
     pipelines,
     write_corpus,
 )
-from property_tests.testing.elastic_table import WRITES, Restored, document, documented_verdicts
+from property_tests.testing.elastic_table import WRITES, Restored, document, documented_verdicts, text_is_current
 from property_tests.testing.processes import completed
 
 PROGRAM = Path(__file__).with_name("testing") / "programs" / "elastic.py"
@@ -76,6 +76,10 @@ def uninterrupted(corpus: Path) -> Plain:
 def reports_of(action: str, corpus: Path, checkpoints: Path, *arguments: str, count: int) -> Reports:
     ended = completed(PROGRAM, [action, str(corpus), str(checkpoints), *arguments], count=count)
     return [report for process in ended for report in process.reports]
+
+
+def test_the_page_has_the_text_of_its_writer() -> None:
+    assert text_is_current(), "docs/elastic_resume.md is written by elastic_table.py: change the text in both"
 
 
 def test_m_processes_continue_what_n_processes_saved(tmp_path: Path) -> None:

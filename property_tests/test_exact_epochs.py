@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import resumable_data as rd
 from property_tests.testing.oracle.batches import default_shards
+from property_tests.testing.oracle.packing import PACKERS, STRATEGIES
 from property_tests.testing.running import at_state, joined, raw, take, through_json
 from property_tests.testing.strategies import Unmeasured
 
@@ -149,7 +150,7 @@ def data(draw: st.DrawFn, *, most: int = 120, epochs: Any = (1, 2, 3), strategie
         seed=draw(st.none() | st.integers(0, 5)),
         block=draw(st.none() | st.integers(1, 20)),
         epochs=draw(st.sampled_from(list(epochs))),
-        strategy=draw(st.sampled_from(strategies or ["best_fit", "first_fit", "concat_split", "pad"])),
+        strategy=draw(st.sampled_from(strategies or [*PACKERS])),
         window=draw(st.integers(1, 10) | st.integers(1, 2 * count) | st.just(4096)),
         length=draw(st.integers(4, 32)),
         truncate=draw(st.sampled_from([False, "left", "right"])),
@@ -261,9 +262,7 @@ def test_no_row_holds_one_document_twice(data: Data) -> None:
 
 
 @fewer
-@given(
-    st.lists(data(), min_size=1, max_size=3), st.sampled_from(["best_fit", "first_fit", "concat_split"]), st.data()
-)
+@given(st.lists(data(), min_size=1, max_size=3), st.sampled_from(STRATEGIES), st.data())
 def test_no_row_of_a_mix_holds_a_document_twice(parts: list[Data], strategy: str, draw: st.DataObject) -> None:
     # Windows of 16 documents have at least 4 different ones, of 3 tokens or more. A row has no room for so many,
     # so copies can always be kept apart.

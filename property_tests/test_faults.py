@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from property_tests.testing import damaged_files, failing_measures, failing_processes
-from property_tests.testing.fault_table import WRITES, Scenario, document, documented, row_of
+from property_tests.testing.fault_table import WRITES, Scenario, document, documented, row_of, text_is_current
 
 SCENARIOS = failing_processes.SCENARIOS + failing_measures.SCENARIOS + damaged_files.SCENARIOS
 FAULTS = [fault for scenario in SCENARIOS for fault in scenario.faults]
@@ -24,6 +24,10 @@ def test_fault(scenario: Scenario, tmp_path: Path) -> None:
         document(rows, FAULTS)
     found = documented()
     assert {name: found.get(name) for name in rows} == rows, "write the table again: see fault_table.py"
+
+
+def test_the_page_has_the_text_of_its_writer() -> None:
+    assert text_is_current(), "docs/faults.md is written by fault_table.py: change the text in both"
 
 
 def test_the_table_has_no_other_rows() -> None:

@@ -44,3 +44,12 @@ def test_every_folder_is_in_the_picture_and_in_the_table() -> None:
 
 def test_the_contract_names_all_modules() -> None:
     assert {name for layer in contract() for name in layer} == FOLDERS | MODULES
+
+
+def test_the_files_that_the_page_names_are_there() -> None:
+    named = {name for code in re.findall(r"`([^`\n]+)`", PAGE) for name in re.findall(r"[\w/]+/\w+\.\w+", code)}
+
+    assert "order/mixture.py" in named
+    assert [
+        name for name in sorted(named) if not any((ROOT / top / name).exists() for top in ("resumable_data", ""))
+    ] == []

@@ -18,17 +18,18 @@ WRITES = os.environ.get("RESUMABLE_DATA_WRITE_TABLES") == "1"
 
 _HEAD = """# Faults
 
-What happens to a saved position when something breaks. Each row is a test (`property_tests/test_faults.py`) with a
-real process that is killed or a real file that is damaged. The last column is what the test run saw, and the tests
-fail where it no longer is so.
+This page says what happens to a saved position when something breaks. Each row of the table is a test
+(`property_tests/test_faults.py`). The test kills a real process or damages a real file. The last column says what
+happened when the table was written, and the test fails if something else happens now.
 
 *Restored* means that the batches which follow are the same bit for bit. An iterator that refuses a position stays
 where it was; every test checks that. In a run of several processes a step is committed only if all of them save the
-same position; they wait for each other no longer than `timeout_seconds` of the `DataCheckpointHandler`.
+same position. They wait for each other no longer than `timeout_seconds` of the `DataCheckpointHandler`.
 
-Text shows its length only when it is read. Each process measures a share, and waits for the lengths of the rest no
-longer than `timeout_seconds` of `measure(…)`: 60 s, in these tests 2 s where a process does not come. *Right* rows
-are equal, bit for bit, to those of one process that reads everything itself.
+The length of a text is known only after it is read. Each process measures a share of the texts, and waits for the
+lengths of the others no longer than `timeout_seconds` of `measure(…)`. The default is 60 s; it is 2 s in the tests
+in which a process does not come. *Right* rows are equal, bit for bit, to those of one process that reads everything
+itself.
 
 | fault | what is done | what happens |
 |---|---|---|
@@ -75,6 +76,11 @@ def documented() -> dict[str, str]:
     return {
         line.split(" | ")[0].removeprefix("| "): line for line in lines if line.startswith("| ") and line not in _HEAD
     }
+
+
+def text_is_current() -> bool:
+    """Says whether the committed page begins with the text above."""
+    return DOCUMENT.read_text().startswith(_HEAD)
 
 
 def document(rows: dict[str, str], order: Sequence[Fault]) -> None:

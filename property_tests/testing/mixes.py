@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 import resumable_data as rd
+from property_tests.testing.oracle.packing import STRATEGIES
 from property_tests.testing.oracle.pipeline import Oracle
 from property_tests.testing.strategies import Unmeasured
 
@@ -150,7 +151,6 @@ def with_epochs(run: Run, epochs: int | None) -> Run:
 STOPS = ("first_exhausted", "all_exhausted", "renormalize")
 NAMES = ("a", "b", "c", "d", "e", "f")
 WEIGHTS = (0, 0.0003, 0.05, 1 / 3, 1, 2, 3, 7)
-STRATEGIES = ("best_fit", "first_fit", "concat_split")
 
 
 @st.composite

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import resumable_data as rd
 from property_tests.testing.array_record_shards import write_documents
 from property_tests.testing.oracle.batches import default_shards
+from property_tests.testing.oracle.packing import PACKERS
 from property_tests.testing.oracle.pipeline import Oracle
 
 LIMIT = 30
@@ -246,7 +247,7 @@ def pipelines(
         seed=draw(st.integers(-(2**70), 2**70) | st.integers(0, 3)),
         block=draw(st.none() | st.integers(1, 20)),
         epochs=epochs,
-        strategy=draw(st.sampled_from(["best_fit", "first_fit", "concat_split", "pad"])),
+        strategy=draw(st.sampled_from([*PACKERS])),
         window=draw(st.integers(1, 70)),
         length=draw(st.integers(1, 40)),
         truncate=draw(st.sampled_from([False, True, "left", "right"])),

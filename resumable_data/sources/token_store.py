@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from etils import epath
 
-from resumable_data.arguments import as_path, shown
+from resumable_data.arguments import as_choice, as_path, kind_of, shown
 from resumable_data.arrays import AnyArray, Int64Array, Ragged, offsets_of, ranges
 from resumable_data.digest import content_digest, digest
 from resumable_data.errors import PipelineError, RecordError, SourceError
@@ -206,22 +206,29 @@ def write_token_store(
         The path.
 
     Raises:
-        PipelineError: The path does not end in ``.bin``, or the dtype is another one.
+        PipelineError: The path does not end in ``.bin``, there is no such dtype, or ``documents`` are not a list
+            or the like.
         RecordError: A document is not a list of tokens, or one does not fit the dtype.
         SourceError: A file cannot be written.
     """
     place = epath.Path(as_path("write_token_store: path", path))
     codes = {np.dtype(name).name: code for code, name in _DTYPES.items()}
-    if place.suffix != ".bin" or dtype not in ("uint16", "int32"):
+    as_choice("write_token_store: dtype", dtype, ("uint16", "int32"))
+    if place.suffix != ".bin":
+        raise PipelineError(f"write_token_store: path={shown(str(path))} must end in .bin")
+    if isinstance(documents, type) or not isinstance(cast(object, documents), Iterable):
         raise PipelineError(
-            f"write_token_store: {place} with dtype={shown(dtype)}: give a .bin file, uint16 or int32"
+            f"write_token_store: documents={shown(documents)} must be lists of tokens, not {kind_of(documents)}"
         )
     limits = np.iinfo(dtype)
     lengths: list[int] = []
     try:
         with cast(BinaryIO, place.open("wb")) as file:
             for number, document in enumerate(documents):
-                tokens = np.asarray(document)
+                try:
+                    tokens = np.asarray(document)
+                except ValueError as error:
+                    raise RecordError(f"write_token_store: document {number} is not a list of tokens") from error
                 if tokens.ndim != 1 or (tokens.size and not np.issubdtype(tokens.dtype, np.integer)):
                     raise RecordError(f"write_token_store: document {number} is not a list of tokens")
                 if tokens.size and not limits.min <= tokens.min() <= tokens.max() <= limits.max:

@@ -1,14 +1,16 @@
 from collections import Counter
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from property_tests.testing.oracle.packing import PACKERS
 from resumable_data.delivered import COUNTED
 from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan
-from resumable_data.packing.window import STRATEGIES, VERSIONS, PackedWindow, pack_window
+from resumable_data.packing.window import STRATEGIES, VERSIONS, PackedWindow, StrategyName, pack_window
 
 SHUFFLE_KEY = (7, "web", 3)
 
@@ -294,3 +296,15 @@ def test_copies_are_looked_for_only_where_documents_may_repeat(window: WindowWit
     found = window.pack(distinct=True)
     assert np.array_equal(found.plan.rows, expected.plan.rows)
     assert np.array_equal(found.plan.length, expected.plan.length)
+
+
+def test_every_strategy_is_compared_with_a_naive_version() -> None:
+    naive = {"one_a_row" if name == "pad" else name for name in PACKERS}
+
+    assert naive == STRATEGIES.keys(), (
+        f"PACKERS of property_tests/testing/oracle/packing.py lacks {sorted(STRATEGIES.keys() - naive)}: write a "
+        "slow and obvious version of each there. The promises are then tried with it"
+    )
+    assert {*get_args(StrategyName)} == STRATEGIES.keys() - {"one_a_row"}, (
+        "StrategyName and STRATEGIES of packing/window.py name different strategies"
+    )

@@ -148,8 +148,14 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
         rd.write_token_store(tmp_path / "web.bin", [[1], [70_000]])
     with pytest.raises(rd.RecordError, match="document 0 is not a list of tokens"):
         rd.write_token_store(tmp_path / "web.bin", [["one"]])  # type: ignore[list-item]
-    with pytest.raises(rd.PipelineError, match=r"give a \.bin file, uint16 or int32"):
+    with pytest.raises(rd.RecordError, match="document 1 is not a list of tokens"):
+        rd.write_token_store(tmp_path / "web.bin", [[1], [2, [3]]])  # type: ignore[list-item]
+    with pytest.raises(rd.PipelineError, match=r"web\.idx' must end in \.bin"):
         rd.write_token_store(tmp_path / "web.idx", [[1]])
+    with pytest.raises(rd.PipelineError, match="documents=7 must be lists of tokens, not an int"):
+        rd.write_token_store(tmp_path / "web.bin", 7)  # type: ignore[arg-type]
+    with pytest.raises(rd.PipelineError, match="dtype='int64'; there are 'uint16', 'int32'"):
+        rd.write_token_store(tmp_path / "web.bin", [[1]], "int64")
     with pytest.raises(rd.SourceError, match="cannot be written"):
         rd.write_token_store(tmp_path / "no" / "web.bin", [[1]])
     assert not (tmp_path / "web.idx").exists()

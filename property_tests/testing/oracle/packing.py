@@ -30,7 +30,7 @@ class Packing:
             document.cut_to(self.length, self.truncate) if self.truncate else document for document in window
         ]
         most = self.max_documents or len(documents) or 1
-        packed = [sorted(row, key=_place) for row in _PACKERS[self.strategy](documents, self.length, most)]
+        packed = [sorted(row, key=_place) for row in PACKERS[self.strategy](documents, self.length, most)]
         return [Row(tuple(span for _, span in row)) for row in sorted(packed, key=lambda row: row[0][0])]
 
     def shuffled_rows(self, window: Sequence[Document], *key: int | str) -> list[Row]:
@@ -199,9 +199,13 @@ def _one_a_row(window: Sequence[Document], length: int, most: int) -> list[list[
     return [[numbered] for numbered in _spans(window, length)]
 
 
-_PACKERS: dict[str, Callable[[Sequence[Document], int, int], list[list[Numbered]]]] = {
+PACKERS: dict[str, Callable[[Sequence[Document], int, int], list[list[Numbered]]]] = {
     "best_fit": _best_fit,
     "first_fit": _first_fit,
     "concat_split": _concat_split,
     "pad": _one_a_row,
 }
+"""The naive version of every strategy of the package. ``pad`` is ``one_a_row`` there."""
+
+STRATEGIES = tuple(name for name in PACKERS if name != "pad")
+"""The strategies of ``pack``, with which random pipelines are drawn."""
