@@ -53,7 +53,13 @@ with epy.lazy_api_imports(globals()):
     from resumable_data.sources.parse import parse_int32_tokens, parse_int64_tokens, parse_uint16_tokens
     from resumable_data.sources.retries import Retries
     from resumable_data.sources.sequential import SequentialSource
-    from resumable_data.sources.source import Source, SourceWithColumns, SourceWithFiles, SourceWithLengths
+    from resumable_data.sources.source import (
+        GrowingSource,
+        Source,
+        SourceWithColumns,
+        SourceWithFiles,
+        SourceWithLengths,
+    )
     from resumable_data.sources.synthetic import SyntheticSource, log_normal_lengths
     from resumable_data.sources.token_store import TokenStoreSource, write_token_store
 
@@ -84,6 +90,7 @@ __all__ = [
     "Epochs",
     "Explanation",
     "GrainSource",
+    "GrowingSource",
     "HuggingFaceIterableSource",
     "HuggingFaceSource",
     "InMemorySource",

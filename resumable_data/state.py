@@ -224,9 +224,9 @@ def _mismatch(refused: Sequence[Difference], new_names: Sequence[tuple[str, str]
     changed = [difference for difference in refused if difference.stage == "source" and difference.edit is None]
     for path in dict.fromkeys(difference.component for difference in changed):
         advice = (
-            f"If {path!r} only got more data, its first records are not the old ones any more. Keep the old files, and "
-            "put the new ones after them (a list of paths keeps its order), with allow={'data'}. Or add the new files "
-            "as another component of its mix, with allow={'sources'}. If there is no mix, make one of rows: "
+            f"If {path!r} only got more data, its first records are not the old ones any more. Keep the old files, "
+            "and put the new ones after them (a list of paths keeps its order), with allow={'data'}. Or add the new "
+            "files as another component of its mix, with allow={'sources'}. If there is no mix, make one of rows: "
             f"rd.mix({{{path!r}: old_rows, '{path}-2': new_rows}}). Otherwise: {advice}"
         )
     for before, now in new_names:

@@ -51,8 +51,8 @@ class Leaf:
         data = data if self.seed is None else data.shuffle(self.seed)
         return data.repeat(self.epochs)
 
-    def rows(self) -> rd.Dataset[Any]:
-        return self.documents().pack(LENGTH, eod_id=0, strategy=self.strategy, window=self.window)
+    def rows(self, length: int = LENGTH) -> rd.Dataset[Any]:
+        return self.documents().pack(length, eod_id=0, strategy=self.strategy, window=self.window)
 
     def oracle(self, path: str, shards: int) -> Oracle:
         filtered = self.lengths_are == "filtered"
@@ -79,11 +79,11 @@ class Mixed:
     between: str = "constant"
     stop: str = "first_exhausted"
 
-    def dataset(self, of_rows: bool) -> rd.Dataset[Any]:
+    def dataset(self, of_rows: bool, length: int = LENGTH) -> rd.Dataset[Any]:
         components = {
-            name: child.dataset(of_rows)
+            name: child.dataset(of_rows, length)
             if isinstance(child, Mixed)
-            else child.rows()
+            else child.rows(length)
             if of_rows
             else child.documents()
             for name, child in self.children.items()
@@ -102,11 +102,12 @@ class Run:
     strategy: str = "best_fit"
     window: int = 5
     shards: int | None = None
+    length: int = LENGTH
 
     def dataset(self, process: tuple[int, int] | None = None, prefetch: int | None = None) -> rd.Dataset[Any]:
-        data = self.root.dataset(self.level == "rows")
+        data = self.root.dataset(self.level == "rows", self.length)
         if self.level == "documents":
-            data = data.pack(LENGTH, eod_id=0, strategy=self.strategy, window=self.window)
+            data = data.pack(self.length, eod_id=0, strategy=self.strategy, window=self.window)
         if self.level != "bare":
             schedule = rd.BatchSchedule.from_sizes(self.sizes)
             data = data.batch(schedule, shards=self.shards, drop_remainder=self.drop_remainder)

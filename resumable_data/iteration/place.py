@@ -64,7 +64,6 @@ def restored(
         PipelineMismatchError: It belongs to another pipeline or to other data, beyond what is allowed.
         PipelineError: ``allow`` names a setting that can never change.
     """
-
     history = history_of(state)
     opened = present if history == present.history else open_(history)
     position, settings, found = decode(opened.description, state, allow)
