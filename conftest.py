@@ -34,6 +34,7 @@ if _COMPILED is not None:
 
 
 def pytest_unconfigure() -> None:
+    """Deletes what was compiled, in the process that made the folder."""
     if _COMPILED is not None:
         shutil.rmtree(_COMPILED, ignore_errors=True)
 
