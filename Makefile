@@ -9,6 +9,8 @@ VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(VERSION))
 BIN := $(VENV)/bin
 # The newest JAX and NumPy are not to be had for Python 3.11.
 CONSTRAINTS := constraints$(if $(filter-out 3.11,$(VERSION)),-newest).txt
+# The slow tests come first, and a worker that has ended its share takes from the other, so that neither waits.
+PARALLEL := -n 2 --dist worksteal
 
 .PHONY: demo test test-newest check bench tables docs clean
 .NOTPARALLEL:
@@ -17,11 +19,12 @@ demo: $(VENV)/ready
 	$(BIN)/python examples/train_lm.py
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest -n 2 tests property_tests
+	$(BIN)/python -m pytest $(PARALLEL) property_tests tests
 
-# What CI runs on a second Python: all but the property tests, of which the golden digests alone, to save time.
+# What CI runs on a second Python, to save time: of the property tests the golden digests alone, and not the tests that
+# find the same on every Python, JAX and NumPy, such as those of pages. Each says why, where it is marked.
 test-newest: $(VENV)/ready
-	$(BIN)/python -m pytest -n 2 tests property_tests/test_golden.py
+	$(BIN)/python -m pytest $(PARALLEL) -m "not one_python" property_tests/test_golden.py tests
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -29,7 +32,7 @@ check: $(VENV)/ready
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_words.py
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest --doctest-modules resumable_data
+	$(BIN)/python -m pytest $(PARALLEL) --doctest-modules resumable_data
 
 bench: $(VENV)/ready
 	$(BIN)/python benchmarks/exact_epochs.py

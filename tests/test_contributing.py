@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.one_python  # the text of a page, and files of this project
+
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 MOST_FILES = {"Add a source": 2, "Add a packing strategy": 2, "Add a stage": 2}

@@ -5,6 +5,10 @@ import tomllib
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.one_python  # the text of a page, and the settings of a check
+
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 FOLDERS = {path.parent.name for path in (ROOT / "resumable_data").glob("*/__init__.py")}

@@ -3,6 +3,10 @@
 import re
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.one_python  # the text of a page, and the names of tests
+
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "property_tests" / "README.md").read_text()
 

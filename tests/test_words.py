@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.one_python  # the words of this project's files
+
 TOOL = Path(__file__).parent.parent / "tools" / "check_words.py"
 SPEC = importlib.util.spec_from_file_location("check_words", TOOL)
 assert SPEC is not None

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
-TIMEOUT = 240
+TIMEOUT = 900  # seconds that processes may take on a busy machine
 _COORDINATOR = "RESUMABLE_DATA_TEST_COORDINATOR"
 _COUNT = "RESUMABLE_DATA_TEST_PROCESS_COUNT"
 _INDEX = "RESUMABLE_DATA_TEST_PROCESS_INDEX"

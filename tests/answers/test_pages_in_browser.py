@@ -12,6 +12,8 @@ import pytest
 import resumable_data as rd
 from property_tests.testing.browser import opened_browser, opened_page
 
+pytestmark = pytest.mark.one_python  # the browser is the same one
+
 HOSTILE = [
     '<script>document.title = "hacked"</script>',
     '<img src="x" onerror="document.title = \'hacked\'"> <b>bold</b>',

@@ -15,6 +15,8 @@ import pytest
 from resumable_data.arrays import Int64Array
 from resumable_data.order.permutation import MAX_SIZE, permutation
 
+pytestmark = pytest.mark.one_python  # the golden digests hold every Python and NumPy to the same numbers
+
 Order = Callable[[Int64Array], Int64Array]
 Scheme = Callable[[int, int, str, int], Order]  # size, seed, component path, epoch
 
