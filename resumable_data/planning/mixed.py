@@ -19,15 +19,23 @@ from resumable_data.state import At
 
 _DOCUMENTS_AT_ONCE = 8192
 _ROWS_AT_ONCE = 1024
+_ROWS_AT_FIRST = 64
 _KEPT_BLOCKS = 2
 
 
 @dataclass(frozen=True)
 class BlockCursor:
-    """A place in a mix: some samples after ``anchor``, where a block begins. A block is drawn at once."""
+    """A place in a mix: some samples after ``anchor``, where a block begins. A block is drawn at once.
+
+    Attributes:
+        anchor: The place where the block begins.
+        samples: Samples of the block before this place.
+        blocks: Blocks before this one, since the start or the state from which this iterator began.
+    """
 
     anchor: MixCursor
     samples: int
+    blocks: int = 0
 
 
 class Blocks(Generic[PlanT]):
@@ -37,12 +45,14 @@ class Blocks(Generic[PlanT]):
 
     Args:
         mixer: Draws the samples.
-        size: Samples a block.
+        size: Samples a block, at most.
+        first: Samples of the first block, if fewer: the first samples come sooner. Each later block has twice as many.
     """
 
-    def __init__(self, mixer: Mixer[PlanT], size: int) -> None:
+    def __init__(self, mixer: Mixer[PlanT], size: int, first: int | None = None) -> None:
         self.mixer = mixer
         self._size = size
+        self._first = size if first is None else first
         self._blocks: OrderedDict[int, tuple[MixCursor, Drawn[PlanT]]] = OrderedDict()
         self._latest: tuple[Drawn[PlanT], int, MixCursor] | None = None
         self._lock = Lock()
@@ -75,22 +85,22 @@ class Blocks(Generic[PlanT]):
         """Returns the next ``count`` samples as stretches of blocks, and the cursor after them."""
         stretches: list[tuple[PlanT, int, int]] = []
         while count:
-            block = self._block(cursor.anchor)
+            block = self._block(cursor)
             if not len(block.components):
                 break
             stop = min(cursor.samples + count, len(block.components))
             stretches.append((block.plan, cursor.samples, stop))
             count -= stop - cursor.samples
-            cursor = BlockCursor(cursor.anchor, stop)
+            cursor = replace(cursor, samples=stop)
             if stop == len(block.components):
-                cursor = BlockCursor(block.after, 0)
+                cursor = BlockCursor(block.after, 0, cursor.blocks + 1)
         return stretches, cursor
 
     def exact(self, cursor: BlockCursor) -> MixCursor:
         """Returns the mix's own cursor, with the components exactly after the delivered samples."""
         if not cursor.samples:
             return cursor.anchor
-        block = self._block(cursor.anchor)
+        block = self._block(cursor)
         start, samples = block.start, 0
         # Usually this cursor comes directly after that of the last call.
         if self._latest is not None and self._latest[0] is block and self._latest[1] <= cursor.samples:
@@ -99,12 +109,13 @@ class Blocks(Generic[PlanT]):
         self._latest = block, cursor.samples, exact
         return exact
 
-    def _block(self, anchor: MixCursor) -> Drawn[PlanT]:
+    def _block(self, cursor: BlockCursor) -> Drawn[PlanT]:
+        anchor = cursor.anchor
         with self._lock:
             found = self._blocks.get(id(anchor))
         if found is None:
             # The anchor is kept with its block, so that its identity stays its own.
-            found = anchor, self.mixer.draw(anchor, self._size)
+            found = anchor, self.mixer.draw(anchor, min(self._first << min(cursor.blocks, 16), self._size))
             with self._lock:
                 self._blocks[id(anchor)] = found
                 while len(self._blocks) > _KEPT_BLOCKS:
@@ -175,7 +186,7 @@ class MixedRows(Blocks[RowPlan], RowPlanner[BlockCursor]):
     """Plans rows of a mix."""
 
     def __init__(self, mixer: Mixer[RowPlan]) -> None:
-        super().__init__(mixer, _ROWS_AT_ONCE)
+        super().__init__(mixer, _ROWS_AT_ONCE, _ROWS_AT_FIRST)
 
     @override
     def take(self, cursor: BlockCursor, count: int) -> tuple[RowPlan, BlockCursor]:

@@ -113,10 +113,10 @@ def test_a_mix_of_known_rows_has_no_owners() -> None:
 # Blocks
 
 
-@given(st.integers(1, 9), st.lists(st.integers(0, 12), min_size=1, max_size=8))
-def test_blocks_leave_no_trace(size: int, counts: Sequence[int]) -> None:
-    """Whatever the size of a block, the samples and the exact cursor after them are those of single draws."""
-    blocks, singles = Blocks(documents_mixer(TWO_TO_ONE), size), Blocks(documents_mixer(TWO_TO_ONE), 1)
+@given(st.integers(1, 9), st.integers(1, 9), st.lists(st.integers(0, 12), min_size=1, max_size=8))
+def test_blocks_leave_no_trace(size: int, first: int, counts: Sequence[int]) -> None:
+    """Whatever the sizes of blocks, the samples and the exact cursor after them are those of single draws."""
+    blocks, singles = Blocks(documents_mixer(TWO_TO_ONE), size, first), Blocks(documents_mixer(TWO_TO_ONE), 1)
     cursor, single = blocks.start(), singles.start()
     for count in counts:
         stretches, cursor = blocks.slices(cursor, count)
@@ -129,11 +129,11 @@ def test_blocks_leave_no_trace(size: int, counts: Sequence[int]) -> None:
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=8), st.randoms())
 def test_cursors_may_be_asked_about_in_any_order(counts: Sequence[int], random: Any) -> None:
-    blocks = Blocks(documents_mixer(TWO_TO_ONE), 5)
+    blocks = Blocks(documents_mixer(TWO_TO_ONE), 5, 2)
     cursors = [blocks.start()]
     for count in counts:
         cursors.append(blocks.slices(cursors[-1], count)[1])
-    encoded = [Blocks(documents_mixer(TWO_TO_ONE), 5).encode(cursor) for cursor in cursors]
+    encoded = [Blocks(documents_mixer(TWO_TO_ONE), 5, 2).encode(cursor) for cursor in cursors]
     asked = list(range(len(cursors))) * 2
     random.shuffle(asked)
 
@@ -147,6 +147,14 @@ def test_the_position_counts_samples() -> None:
 
     assert (blocks.position(cursor), cursor.samples, cursor.anchor.place) == (7, 2, 5)
     assert blocks.encode(cursor) == {"a": (1, 1), "b": (0, 2), "*": (0, 0, 0, 5, 2)}
+
+
+def test_the_first_blocks_are_smaller() -> None:
+    blocks = Blocks(documents_mixer(TWO_TO_ONE), 5, 2)
+    stretches, cursor = blocks.slices(blocks.start(), 13)
+
+    assert [stop - start for _, start, stop in stretches] == [2, 4, 5, 2]
+    assert blocks.position(cursor) == 13
 
 
 def test_a_mix_ends_where_a_component_does() -> None:
