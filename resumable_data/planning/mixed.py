@@ -18,6 +18,7 @@ from resumable_data.planning.planner import MOST_DROPPED, Counts, DocumentPlanne
 from resumable_data.state import At
 
 _DOCUMENTS_AT_ONCE = 8192
+_DOCUMENTS_AT_FIRST = 256
 _ROWS_AT_ONCE = 1024
 _ROWS_AT_FIRST = 64
 _KEPT_BLOCKS = 2
@@ -46,7 +47,8 @@ class Blocks(Generic[PlanT]):
     Args:
         mixer: Draws the samples.
         size: Samples a block, at most.
-        first: Samples of the first block, if fewer: the first samples come sooner. Each later block has twice as many.
+        first: Samples of the first block, if fewer, so that the first samples come sooner. Each later block has twice
+            as many.
     """
 
     def __init__(self, mixer: Mixer[PlanT], size: int, first: int | None = None) -> None:
@@ -127,7 +129,7 @@ class MixedDocuments(Blocks[DocumentPlan], DocumentPlanner[BlockCursor]):
     """Plans documents of a mix; epochs have no meaning after it."""
 
     def __init__(self, mixer: Mixer[DocumentPlan]) -> None:
-        super().__init__(mixer, _DOCUMENTS_AT_ONCE)
+        super().__init__(mixer, _DOCUMENTS_AT_ONCE, _DOCUMENTS_AT_FIRST)
 
     @property
     @override

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol, TypeVar, runtime_checkable
 
 from typing_extensions import override
@@ -240,7 +241,7 @@ class Component(DocumentStage):
         of_ids: list[Json] = [] if ids.size is None else [["ids", ids.size]]
         return [None if fields is None else fields.tokens, *stages, *of_ids]
 
-    @property
+    @cached_property  # asked at every epoch, and a check against a protocol is slow
     def selections(self) -> tuple[Selection, ...]:
         """The stages that choose records."""
         return tuple(stage for stage in self.stages if isinstance(stage, Selection))
