@@ -12,7 +12,7 @@ from resumable_data.delivered import Delivered
 from resumable_data.digest import Json, canonical_json
 from resumable_data.errors import StateError
 from resumable_data.opaque import JsonDict, JsonObject
-from resumable_data.state_form import is_natural, is_weights
+from resumable_data.state_form import MOST_ROW_LENGTH, is_natural, is_weights
 
 ChangeKind = Literal["setting", "stage_added", "stage_removed", "component_added", "component_removed"]
 EditKind = ChangeKind | Literal["skip"]
@@ -22,10 +22,6 @@ _KEYS = ("step", "rows", "kind", "component", "stage", "setting", "before", "aft
 
 MOST_SKIPPED = 10**6
 """One skip leaves out at most so many batches: they are planned."""
-
-
-MOST_ROW_LENGTH = 2**31
-"""No row has more tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)

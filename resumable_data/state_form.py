@@ -16,6 +16,9 @@ from resumable_data.opaque import JsonObject
 MOST = 2**53
 """The largest number of a state. All JSON readers return natural numbers up to this one exactly."""
 
+MOST_ROW_LENGTH = 2**31
+"""No row has more tokens."""
+
 MOST_SHARDS = 2**16
 """The most logical shards of a run."""
 
@@ -195,6 +198,8 @@ def _stage(place: str, value: object) -> None:
 _READ: Mapping[str, Mapping[str, Check]] = {
     "batch": {"size": _sizes, "drop_remainder": _bool, "shards": _positive(MOST_SHARDS)},
     "mix": {"weights": _weights, "stop": _text},
+    "pack": {"length": _positive(MOST_ROW_LENGTH)},
+    "pad": {"length": _positive(MOST_ROW_LENGTH)},
     "repeat": {"epochs": _positive(MOST)},
     "source": {"records": _positive(MOST)},
 }

@@ -11,6 +11,7 @@ from typing import Any
 import resumable_data as rd
 from property_tests.testing.strategies import Unmeasured
 from property_tests.testing.toy_tokenizer import shared
+from resumable_data.differences import EDITS
 from resumable_data.digest import canonical_json, digest
 
 STEPS = (0, 1, 4, 7)
@@ -98,6 +99,11 @@ def _nested() -> rd.Dataset[Any]:
     return rd.mix(outer, weights=weights).batch(rd.BatchSchedule(2, factors={3: 2}))
 
 
+def _grown_mix(count: int, length: int) -> rd.Dataset[Any]:
+    parts = {name: documents(count, name, known=name != "b").shuffle(3).repeat(9) for name in "ab"}
+    return rd.mix(parts, weights={"a": 1, "b": 2}).pack(length, eod_id=0, window=8).batch(4, shards=2)
+
+
 PIPELINES: dict[str, Callable[[], rd.Dataset[Any]]] = {
     "packed": lambda: documents(50).shuffle(1).repeat().append_eod(0).pack(16, window=8).batch(4),
     "ends": lambda: documents(50).repeat(3).pack(16, eod_id=0, window=8).batch(2, drop_remainder=False),
@@ -128,8 +134,16 @@ PIPELINES: dict[str, Callable[[], rd.Dataset[Any]]] = {
     "unbatched": lambda: documents(50).repeat().pack(16, eod_id=0, window=8).batch(4).unbatch(),
     "filtered documents": lambda: documents(50).filter(keep).shuffle(4).repeat(),
     "rows alone": lambda: documents(50).repeat(2).pack(16, eod_id=0, window=8),
+    "grown": lambda: documents(50, known=False).shuffle(1).repeat(9).pack(16, eod_id=0, window=8).batch(4, shards=2),
+    "grown mix": lambda: _grown_mix(40, 16),
 }
 """One pipeline of every kind, by name."""
+
+BEFORE: dict[str, Callable[[], rd.Dataset[Any]]] = {
+    "grown": lambda: documents(40, known=False).shuffle(1).repeat(9).pack(10, eod_id=0, window=8).batch(4, shards=2),
+    "grown mix": lambda: _grown_mix(30, 24),
+}
+"""Some of them before their data grew and their rows got another length."""
 
 EDITED: dict[str, Callable[[], rd.Dataset[Any]]] = {
     "rows": lambda: _mix_of_rows(a=1, b=1, c=2),
@@ -143,6 +157,11 @@ def states_of(name: str) -> list[Any]:
     """Makes sound states of a pipeline, and of its edited version."""
     found: list[Any] = []
     with iter(PIPELINES[name]()) as iterator:
+        if name in BEFORE:
+            with iter(BEFORE[name]()) as before:
+                for _ in range(2):
+                    next(before)
+                iterator.set_state(before.get_state(), allow=all_edits())
         for step in range(max(STEPS) + 1):
             if step in STEPS:
                 found.append(iterator.get_state())
@@ -160,7 +179,7 @@ def states_of(name: str) -> list[Any]:
 
 def all_edits() -> tuple[str, ...]:
     """Returns all names that ``allow`` can have."""
-    return ("batch", "epochs", "sources", "weights")
+    return EDITS
 
 
 def resigned(state: Any) -> Any:
