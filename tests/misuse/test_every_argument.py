@@ -103,7 +103,7 @@ GIVEN = {
     *("Progress", "Simulation", "Span", "Stats", "Verified", "View"),
     *("DataIterator", "Dataset", "DocumentDataset", "RowDataset", "BatchDataset", "UnbatchedDataset"),
     *("Batch", "LLMBatch", "LLMFieldsBatch", "LLMIndexedBatch", "LLMIndexedFieldsBatch"),
-    *("SequentialSource", "Source", "SourceWithColumns", "SourceWithFiles", "SourceWithLengths"),
+    *("GrowingSource", "SequentialSource", "Source", "SourceWithColumns", "SourceWithFiles", "SourceWithLengths"),
     *("parse_int32_tokens", "parse_int64_tokens", "parse_uint16_tokens"),
     *(name for name in rd.__all__ if name.endswith("Error")),
 }

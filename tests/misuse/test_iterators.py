@@ -81,6 +81,11 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     "a state of another length": (
         lambda: iter(DOCUMENTS.repeat().pack(16, eod_id=0).batch(4)).set_state(state()),
         "pack.length was 8, is 16",
+        "allow={'length'}",
+    ),
+    "a state of another window": (
+        lambda: iter(DOCUMENTS.repeat().pack(8, eod_id=0, window=16).batch(4)).set_state(state()),
+        "pack.window was",
         "Restore it into the pipeline that it was saved from",
     ),
     "a state of other data": (
