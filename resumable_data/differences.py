@@ -91,7 +91,7 @@ def differences(
         stages_now = stages_by_name(now["stages"], after[path])
         of_component = [*_of_stages(path, stages, stages_now)]
         if _grew(stages, stages_now, sources.get(path)):
-            of_component = [*_as_growth(of_component)]
+            of_component = [*_as_growth(of_component, stages_now)]
         found += [replace(difference, alone=alone) for difference in of_component]
     shared = _of_stages(
         None, stages_by_name(saved["stages"], saved["shared"]), stages_by_name(now["stages"], now["shared"])
@@ -129,27 +129,25 @@ def renamed(saved: JsonObject, now: JsonObject) -> list[tuple[str, str]]:
 
 
 def _grew(was: Mapping[str, JsonObject], is_now: Mapping[str, JsonObject], content: ContentOfFirst | None) -> bool:
-    """Tells whether a source got more records at its end, and no other record than before has an index."""
+    """Tells whether a source got more records at its end, so that its first records are as they were."""
     before, after = was.get("source", {}).get("records"), is_now.get("source", {}).get("records")
     if content is None or not (isinstance(before, int) and isinstance(after, int) and before < after):
-        return False
-    if any(_counts_from_end(settings) for name, settings in is_now.items() if name.split("#")[0] == "slice"):
         return False
     return content(before) == was["source"].get("content")
 
 
-def _counts_from_end(bounds: JsonObject) -> bool:
-    """Tells whether a slice chooses other records of a larger source."""
-    return any(isinstance(bound, int) and bound < 0 for bound in bounds.values())
+def _as_growth(found: Iterable[Difference], now: Mapping[str, JsonObject]) -> Iterator[Difference]:
+    """Yields the differences of a component that grew: its number of records differs, and may, but not its content.
 
-
-def _as_growth(found: Iterable[Difference]) -> Iterator[Difference]:
-    """Yields differences of a component that grew: its number of records may change, and its content with it."""
+    Growth is never allowed where a slice counts from the end: it would choose other records.
+    """
+    slices = [settings for name, settings in now.items() if name.split("#")[0] == "slice"]
+    moves = any(isinstance(bound, int) and bound < 0 for bounds in slices for bound in bounds.values())
     for difference in found:
         if difference.stage != "source":
             yield difference
         elif difference.setting == "records":
-            yield replace(difference, edit="data")
+            yield replace(difference, edit=None if moves else "data")
 
 
 def _of_stages(

@@ -213,6 +213,35 @@ def decode(
     return position, shared, found
 
 
+def _advice_on_data(path: str, changed: Mapping[str | None, Difference]) -> str:
+    """Says what to do about a source that is not that of the state.
+
+    Args:
+        path: The path of its component.
+        changed: What differs of the source, by setting, and may not.
+    """
+    records = changed.get("records")
+    before, after = (0, 0) if records is None else (cast(int, records.before), cast(int, records.after))
+    if "content" not in changed:
+        return (
+            f"{path!r} only got more data, but a slice counts from its end and would choose other records: give the "
+            "slice bounds that count from the beginning, as they were in this run."
+        )
+    if before < after:
+        return (
+            f"If {path!r} only got more data, its first {before} records are not the old ones any more. Keep the old "
+            "files, and put the new ones after them (a list of paths keeps its order), with allow={'data'}. Or add "
+            "the new files as another component of its mix, with allow={'sources'}. If there is no mix, make one of "
+            f"rows: rd.mix({{{path!r}: old_rows, '{path}-2': new_rows}}). Otherwise:"
+        )
+    if after < before:
+        return (
+            f"{path!r} lacks records that the run knows: put them back. To leave records out, put a filter after "
+            "them in a new run, or give the component the weight 0."
+        )
+    return f"{path!r} holds other records under the same numbers: give it the files of the run."
+
+
 def _mismatch(refused: Sequence[Difference], new_names: Sequence[tuple[str, str]]) -> PipelineMismatchError:
     """Makes the error that lists the differences, and which of them could be allowed."""
     lines = tuple(map(str, refused)) or ("the pipeline's digest",)
@@ -223,12 +252,8 @@ def _mismatch(refused: Sequence[Difference], new_names: Sequence[tuple[str, str]
         advice = f"If the change is meant, say so: allow={{{', '.join(map(repr, edits))}}}."
     changed = [difference for difference in refused if difference.stage == "source" and difference.edit is None]
     for path in dict.fromkeys(difference.component for difference in changed):
-        advice = (
-            f"If {path!r} only got more data, its first records are not the old ones any more. Keep the old files, "
-            "and put the new ones after them (a list of paths keeps its order), with allow={'data'}. Or add the new "
-            "files as another component of its mix, with allow={'sources'}. If there is no mix, make one of rows: "
-            f"rd.mix({{{path!r}: old_rows, '{path}-2': new_rows}}). Otherwise: {advice}"
-        )
+        settings = {difference.setting: difference for difference in changed if difference.component == path}
+        advice = f"{_advice_on_data(str(path), settings)} {advice}"
     for before, now in new_names:
         advice = (
             f"Component {now!r} has the data of {before!r}. Name it {before!r} again: the name decides the order. "

@@ -129,11 +129,18 @@ def test_without_a_further_epoch_the_new_records_would_never_come() -> None:
     assert more.progress().documents == 10 + 14
 
 
-@pytest.mark.parametrize("count", [9, 10, 14])
-def test_other_records_are_never_growth(count: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "advice"),
+    [
+        (9, "'web' lacks records that the run knows"),
+        (10, "'web' holds other records under the same numbers"),
+        (14, "If 'web' only got more data, its first 10 records are not the old ones any more"),
+    ],
+)
+def test_other_records_are_never_growth(count: int, advice: str) -> None:
     old = iter(data(in_memory(10)))
     changed = rd.InMemorySource([[1], *documents_of(count)[1:]])
-    with pytest.raises(rd.PipelineMismatchError, match=r"source\.content was"):
+    with pytest.raises(rd.PipelineMismatchError, match=rf"source\.content was .*\n(.*\n)?{advice}"):
         iter(data(changed)).set_state(old.get_state(), allow={"data"})
 
 
@@ -142,7 +149,7 @@ def test_a_slice_from_the_end_does_not_grow() -> None:
         documents = rd.Dataset.from_source(in_memory(count), name="web")[:-3]
         return documents.repeat().pack(4, eod_id=EOD).batch(2)
 
-    with pytest.raises(rd.PipelineMismatchError, match=r"source\.content was"):
+    with pytest.raises(rd.PipelineMismatchError, match="a slice counts from its end"):
         iter(part(14)).set_state(iter(part(10)).get_state(), allow={"data"})
 
 
