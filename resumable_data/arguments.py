@@ -91,7 +91,7 @@ def as_integer(what: str, value: object, *, most: int | None = MOST) -> int:
 
 
 def as_integers(what: str, value: object) -> npt.NDArray[np.int64]:
-    """An argument as int64 of the same shape: a list, an array, or whatever NumPy makes one of.
+    """Returns an argument as int64 of the same shape: a list, an array, or anything that NumPy makes an array of.
 
     Raises:
         PipelineError: It does not hold integers alone.

@@ -166,7 +166,7 @@ class Ragged(Sequence[Int32Array]):
         return Ragged(self.values[cells], starts[:-1], self.lengths, fields=fields)
 
     def spread(self, kept: BoolArray) -> Ragged:
-        """These documents at the places where bool[m] ``kept`` is true, and empty ones at the others.
+        """Puts these documents at the places where bool[m] ``kept`` is true, and empty ones at the others.
 
         >>> found = Ragged.from_records([[1, 2], [3]]).spread(np.array([True, False, True]))
         >>> [document.tolist() for document in found]

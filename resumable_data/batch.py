@@ -56,7 +56,7 @@ class Batch(Shown):
         return (self[row] for row in range(len(self)))
 
     def keys(self) -> list[str]:
-        """The names of the fields: ``dict(batch)`` and ``**batch`` use the batch as a mapping of these."""
+        """Returns the names of the fields: ``dict(batch)`` and ``**batch`` use the batch as a mapping of these."""
         return [one.name for one in fields(self) if not one.name.startswith("_")]
 
     def __getitem__(self, key: Any) -> Any:
@@ -113,7 +113,7 @@ class LLMBatch(Batch):
     _document_borders: Array | None = field(default=None)
 
     def get_document_borders(self) -> jax.Array:
-        """Where a recurrent model resets its state: bool[batch, length].
+        """Returns where a recurrent model resets its state: bool[batch, length].
 
         True in column 0 and wherever the input segmentation differs from the column before, the first cell
         of padding included.
@@ -141,7 +141,7 @@ class LLMBatch(Batch):
 
     @staticmethod
     def from_inputs(inputs: Array, targets: Array | None = None) -> LLMBatch:
-        """A batch of unpacked rows, every cell scored.
+        """Makes a batch of unpacked rows in which every cell is scored.
 
         Args:
             inputs: int[batch, length].
@@ -158,7 +158,7 @@ class LLMBatch(Batch):
 
     @classmethod
     def get_dtype_struct(cls, batch_size: int, max_length: int) -> Self:
-        """The batch's shapes and dtypes, as ``jax.ShapeDtypeStruct``."""
+        """Returns the batch's shapes and dtypes, as ``jax.ShapeDtypeStruct``."""
         shapes = {
             f.name: (batch_size,) if f.name in ("document_idx", "sequence_idx") else (batch_size, max_length)
             for f in fields(cls)
@@ -169,7 +169,7 @@ class LLMBatch(Batch):
 
     @classmethod
     def get_sample(cls, batch_size: int, max_length: int) -> Self:
-        """A real batch of padding of that shape, for compilation where shapes alone do not do."""
+        """Makes a real batch of padding of that shape, for compilation that needs more than shapes."""
         struct = cls.get_dtype_struct(batch_size, max_length)
 
         def zeros(leaf: PyTree) -> jax.Array:
@@ -195,7 +195,7 @@ class LLMIndexedBatch(LLMBatch):
     def from_inputs(  # pyright: ignore[reportIncompatibleMethodOverride]
         inputs: Array, document_idx: Array, sequence_idx: Array, targets: Array | None = None
     ) -> LLMIndexedBatch:
-        """A batch of unpacked rows; ``document_idx`` and ``sequence_idx`` are int[batch]."""
+        """Makes a batch of unpacked rows; ``document_idx`` and ``sequence_idx`` are int[batch]."""
         unpacked = _unpacked_fields(inputs, targets)
         return LLMIndexedBatch(**unpacked, document_idx=document_idx, sequence_idx=sequence_idx)
 
@@ -217,7 +217,7 @@ class LLMFieldsBatch(LLMBatch):
     fields: Mapping[str, Array] = field(default_factory=dict[str, Array])
 
     def keys(self) -> list[str]:
-        """The names of the fields, those in ``fields`` among them."""
+        """Returns the names of the fields, also of those in ``fields``."""
         names = super().keys()
         return [*(name for name in names if name != "fields"), *(name for name in self.fields if name not in names)]
 
@@ -250,7 +250,7 @@ def _unpacked_fields(inputs: Array, targets: Array | None) -> dict[str, Array]:
 
 
 def _described(batch: LLMBatch) -> str:
-    """The shape of a batch, and how full it is where its numbers are here: not within ``jit``, nor on other hosts."""
+    """Describes the shape of a batch, and how full it is, if its numbers are here: not in ``jit`` or on other hosts."""
     shape = getattr(batch.inputs, "shape", None)
     dtype = getattr(batch.inputs, "dtype", None)
     size = f"{dtype}{list(shape)}" if shape is not None else type(batch.inputs).__name__

@@ -32,7 +32,7 @@ class CoordinationClient(Protocol):
 
 
 def coordination_client() -> CoordinationClient:
-    """The client of the coordination service of this run.
+    """Returns the client of the coordination service of this run.
 
     Raises:
         RuntimeError: ``jax.distributed.initialize`` was not called.
@@ -43,31 +43,31 @@ def coordination_client() -> CoordinationClient:
 
 
 def service_error() -> type[Exception]:
-    """What the coordination service fails with; JAX exports the class without a type."""
+    """Returns the class of the errors of the coordination service; JAX exports it without a type."""
     import jax
 
     return cast(Any, jax.errors).JaxRuntimeError
 
 
 def orbax_context() -> Any:
-    """The context in force of Orbax's newer API. Its options say which processes write."""
+    """Returns the present context of Orbax's newer API. Its options say which processes write."""
     from orbax.checkpoint.experimental.v1._src.context.context import get_context
 
     return get_context()
 
 
 def row_mapping_of(dataset: HuggingFace) -> Any:
-    """The table of row indices that ``select`` and ``shuffle`` give a ``datasets.Dataset``, or None."""
+    """Returns the table of row indices that ``select`` and ``shuffle`` give a ``datasets.Dataset``, or None."""
     return dataset._indices
 
 
 def has_graph(dataset: HuggingFace) -> bool:
-    """Whether a streamed dataset keeps its position in a graph of nodes, as ``datasets.IterableDataset`` does."""
+    """Tells whether a streamed dataset has its position in a graph of nodes, as ``datasets.IterableDataset`` has."""
     return hasattr(dataset, "_ex_iterable")
 
 
 def copy_position(dataset: HuggingFace) -> Any:
-    """A ``datasets.IterableDataset`` with a position of its own, which shares everything else.
+    """Copies a ``datasets.IterableDataset``: the copy has a position of its own, and shares everything else.
 
     A dataset keeps its position in the nodes of its graph, each of which has a ``_state_dict``. These are copied. It
     gives records, not tables of one record.
@@ -82,7 +82,7 @@ def copy_position(dataset: HuggingFace) -> Any:
 
 
 def _copied(examples: Any) -> Any:
-    """A node and those below it.
+    """Copies a node and those below it.
 
     A shuffle with a buffer of one record shuffles nothing. It is left out, since it would warn at every resume.
     """
@@ -102,12 +102,12 @@ def _is_node(value: Any) -> bool:
 
 
 def workers_of(pool: ProcessPoolExecutor) -> list[BaseProcess]:
-    """The processes of a pool."""
+    """Returns the processes of a pool."""
     return list((pool._processes or {}).values())
 
 
 def manager_of(pool: ProcessPoolExecutor) -> Thread | None:
-    """The thread that manages a pool; None where no process was started yet."""
+    """Returns the thread that manages a pool; None if no process was started yet."""
     return vars(pool)["_executor_manager_thread"]
 
 

@@ -31,15 +31,15 @@ class Delivered(NamedTuple):
     dropped: int = 0
 
     def plus(self, other: Delivered) -> Delivered:
-        """Both together."""
+        """Adds both."""
         return Delivered(*(a + b for a, b in zip(self, other, strict=True)))
 
     def minus(self, other: Delivered) -> Delivered:
-        """What is left without the other."""
+        """Subtracts the other."""
         return Delivered(*(a - b for a, b in zip(self, other, strict=True)))
 
     def to_json(self) -> list[int]:
-        """Rows, documents and tokens; then the other three where they are not all 0.
+        """Returns rows, documents and tokens; then the other three if they are not all 0.
 
         >>> Delivered(rows=20, documents=20, tokens=160).to_json()
         [20, 20, 160]
@@ -48,7 +48,7 @@ class Delivered(NamedTuple):
 
     @classmethod
     def from_json(cls, given: object) -> Delivered:
-        """What ``to_json`` gave.
+        """Reads what ``to_json`` gave.
 
         Raises:
             ValueError: It is not a list of three or six natural numbers.

@@ -69,7 +69,7 @@ def module_name(module: str) -> str:
 
 
 def file_module(path: Path) -> tuple[str, Path]:
-    """The name of the module in a file, and the folder from which it is imported by it.
+    """Returns the name of the module in a file, and the folder from which it is imported under that name.
 
     >>> name, folder = file_module(Path(__file__))
     >>> name, (folder / "resumable_data" / "digest.py").exists()

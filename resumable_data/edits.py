@@ -45,12 +45,12 @@ class Change:
     after: Json = None
 
     def __str__(self) -> str:
-        """The change as a line, such as ``web: repeat.epochs was 1, is 2``."""
+        """Writes the change as a line, such as ``web: repeat.epochs was 1, is 2``."""
         about_a_component = self.kind in ("component_added", "component_removed")
         return self.line() if self.component is None or about_a_component else f"{self.component}: {self.line()}"
 
     def line(self) -> str:
-        """The same without the name of the component to which a stage belongs."""
+        """Writes the same without the name of the component to which a stage belongs."""
         match self.kind:
             case "component_added":
                 return f"component {self.component!r} is new"
@@ -110,14 +110,14 @@ class Edit(Change):
         return _is_row_length(self.kind, self.stage, self.setting)
 
     def to_json(self) -> dict[str, Json]:
-        """The edit as a JSON object that shares nothing with it; keys are the attributes."""
+        """Returns the edit as a JSON object that shares nothing with it; keys are the attributes."""
         counts = self.counts and {path: self.counts[path].to_json() for path in sorted(self.counts)}
         values = {key: getattr(self, key) for key in _KEYS} | {"counts": counts}
         return json.loads(canonical_json(values))
 
     @classmethod
     def from_json(cls, given: object) -> Edit:
-        """The edit that ``to_json`` gave.
+        """Reads the edit that ``to_json`` gave.
 
         Raises:
             StateError: There is no such edit.
@@ -131,7 +131,7 @@ class Edit(Change):
 
     @classmethod
     def _checked(cls, given: object) -> Edit:
-        """The edit, or a TypeError or ValueError that says what is wrong."""
+        """Reads the edit; raises a TypeError or ValueError that says what is wrong."""
         if not isinstance(given, Mapping):
             raise TypeError("it is not a JSON object")
         values: JsonDict = json.loads(canonical_json(cast(Mapping[str, Json], given)))
@@ -163,7 +163,7 @@ class Edit(Change):
 
 
 def _goes_with(kind: object, component: str | None, stage: str | None, setting: str | None) -> bool:
-    """Whether a kind of edit is about such a component, stage and setting."""
+    """Tells whether a kind of edit is about such a component, stage and setting."""
     match kind:
         case "setting":
             return stage is not None and setting is not None
@@ -196,7 +196,7 @@ def _is_epoch(values: JsonDict) -> bool:
 
 
 def readable(value: Json) -> str:
-    """A setting's value; weights as ``web=3 code=1``, each after the point from which they hold."""
+    """Writes a setting's value; weights as ``web=3 code=1``, each after the point from which they hold."""
     if is_weights(value):
         points = cast(JsonObject, value)["points"]
         texts = [" ".join(f"{name}={weight}" for name, weight in weights.items()) for _, weights in points]

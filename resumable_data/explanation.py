@@ -59,7 +59,7 @@ class Explanation(Shown):
     rows: tuple[tuple[Span, ...], ...]
 
     def to_json(self) -> dict[str, Json]:
-        """The same as JSON values; keys are the attributes."""
+        """Returns the same as JSON values; keys are the attributes."""
         rows: list[Json] = [[asdict(span) for span in row] for row in self.rows]
         return {"step": self.step, "row_length": self.row_length, "rows": rows}
 

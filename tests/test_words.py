@@ -27,3 +27,23 @@ def test_what_is_hard_to_read_is_found(text: str) -> None:
 
 def test_plain_words_pass() -> None:
     assert check_words.places("There is no source. It is no longer there, after the tokenizer.") == []
+
+
+CODE = """
+def rows():
+    {docstring}
+
+@property
+def size():
+    'The number of rows.'
+"""
+
+
+@pytest.mark.parametrize("docstring", ["'The rows.'", "'Rows of a batch.'", "'Whether there is one.'"])
+def test_a_docstring_without_a_verb_is_found(docstring: str) -> None:
+    assert check_words.docstrings_without_verb(CODE.format(docstring=docstring)) == [(2, docstring.strip("'"))]
+
+
+@pytest.mark.parametrize("docstring", ["'Returns the rows.'", "pass"])
+def test_a_verb_passes(docstring: str) -> None:
+    assert check_words.docstrings_without_verb(CODE.format(docstring=docstring)) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -33,6 +34,20 @@ def places(text: str) -> list[tuple[int, str, str]]:
     ]
 
 
+def docstrings_without_verb(text: str) -> list[tuple[int, str]]:
+    """The functions whose docstring does not begin with a verb, as in "Returns": line number, and its first words.
+
+    Properties are left out: they are things, not actions.
+    """
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and not any("property" in ast.unparse(d) for d in node.decorator_list):
+            docstring = ast.get_docstring(node) or "Returns"
+            if not re.match(r"[A-Z][a-z]+s\b(?! of\b)", docstring):
+                found.append((node.lineno, docstring[:40]))
+    return found
+
+
 def main() -> int:
     """Checks every file that is under version control."""
     listed = subprocess.run(["git", "ls-files", *CHECKED], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -42,6 +57,10 @@ def main() -> int:
         for number, found, instead in places(path.read_text()) if path.exists() else ():
             print(f"{file}:{number}: {found!r}: write {instead!r}")
             count += 1
+        if file.startswith("resumable_data/") and file.endswith(".py") and path.exists():
+            for number, found in docstrings_without_verb(path.read_text()):
+                print(f"{file}:{number}: {found!r}: begin with a verb, as in 'Returns'")
+                count += 1
     return 1 if count else 0
 
 

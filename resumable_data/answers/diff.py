@@ -57,7 +57,7 @@ class Diff(Shown):
         return not self.settings and not self.position and self.first_step is None
 
     def to_json(self) -> dict[str, Json]:
-        """The same as JSON values; keys are the attributes."""
+        """Returns the same as JSON values; keys are the attributes."""
         return {
             "settings": list(self.settings),
             "position": None if self.position is None else list(self.position),

@@ -67,7 +67,7 @@ class Inspection(Shown):
     files: Mapping[str, int]
 
     def to_json(self) -> dict[str, Json]:
-        """The same as JSON values; keys are the attributes."""
+        """Returns the same as JSON values; keys are the attributes."""
         components: list[Json] = [asdict(one) | {"delivered": one.delivered._asdict()} for one in self.components]
         return {**asdict(self), "components": components}
 

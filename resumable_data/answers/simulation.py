@@ -119,7 +119,7 @@ class Simulation(Shown):
     over_time: OverTime
 
     def to_json(self) -> dict[str, Json]:
-        """The same as JSON values; keys are the attributes."""
+        """Returns the same as JSON values; keys are the attributes."""
         return asdict(self)
 
     def __str__(self) -> str:

@@ -47,7 +47,7 @@ class Verified(Shown):
     content: str | None = None
 
     def to_json(self) -> dict[str, Json]:
-        """The same as JSON values; keys are the attributes."""
+        """Returns the same as JSON values; keys are the attributes."""
         return {
             "first": self.first,
             "last": self.last,

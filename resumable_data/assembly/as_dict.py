@@ -124,7 +124,7 @@ def _field(batch: LLMBatch, name: str) -> Any:
 def dict_form(
     given: bool | str | Names, batch_type: type[LLMBatch], own: Mapping[str, str], shift: str
 ) -> DictForm | None:
-    """What ``batch(as_dict=…)`` means; None where batches are not dictionaries.
+    """Returns what ``batch(as_dict=…)`` means; None if batches are not dictionaries.
 
     Args:
         given: True for all fields under their own names, the name of a preset, or the name of a field for each key.

@@ -15,7 +15,7 @@ from resumable_data.packing.plan import RowPlan
 def assemble_fields(
     plan: RowPlan, fields: Mapping[str, AnyArray], starts: Int64Array, row_format: RowFormat
 ) -> dict[str, AnyArray]:
-    """What is aligned with the tokens, where they are targets.
+    """Assembles what is aligned with the tokens, where they are targets.
 
     Args:
         plan: The rows.

@@ -256,7 +256,7 @@ class BatchDataset(Dataset[BatchT], Asked, Generic[BatchT]):
         return self._viewed(method, view)
 
     def _viewed(self, method: str, view: View) -> BatchDataset[BatchT]:
-        """The batches as one process sees them."""
+        """Returns the batches as one process sees them."""
         self._before_prefetch(method)
         if not isinstance(self.node.view, WholeBatch):
             raise PipelineError(f"{method}: this pipeline is sharded or placed already")
@@ -283,7 +283,7 @@ class UnbatchedDataset(Dataset[Document]):
 
 
 def row_struct(batch: Batch) -> PyTree:
-    """Shapes and dtypes of a row of a batch."""
+    """Returns shapes and dtypes of a row of a batch."""
 
     def of_row(leaf: PyTree) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
@@ -295,7 +295,7 @@ def row_struct(batch: Batch) -> PyTree:
 
 
 def _processes(what: str, given: object) -> tuple[int, ...]:
-    """Processes of JAX that take part, ascending; by default all."""
+    """Returns the processes of JAX that take part, ascending; by default all."""
     if given is None:
         return tuple(range(jax.process_count()))
     if not isinstance(given, Iterable):

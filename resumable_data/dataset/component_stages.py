@@ -32,7 +32,7 @@ class ComponentStages(Dataset[ElementT]):
     node: Component | MixDocuments
 
     def _component(self, method: str) -> Component:
-        """The one component that a method works on.
+        """Returns the one component that a method works on.
 
         Raises:
             PipelineError: The documents are mixed or prefetched.
@@ -46,7 +46,7 @@ class ComponentStages(Dataset[ElementT]):
         return self.node
 
     def _random_access(self, method: str) -> Component:
-        """The one component that a method works on, which needs random access.
+        """Returns the one component that a method works on, which needs random access.
 
         Raises:
             PipelineError: There is none.
@@ -60,5 +60,5 @@ class ComponentStages(Dataset[ElementT]):
         return component
 
     def _then(self, component: Component, stage: Selection | Shuffle | Repeat | Step) -> DocumentDataset[Document]:
-        """The pipeline with one more stage."""
+        """Returns the pipeline with one more stage."""
         return cast("DocumentDataset[Document]", replace(self, node=component.then(stage)))

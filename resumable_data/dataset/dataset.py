@@ -170,18 +170,18 @@ class Dataset(Shown, ABC, Generic[ElementT]):
 
     @abstractmethod
     def _element_struct(self) -> PyTree:
-        """Shapes and dtypes of the first element.
+        """Returns shapes and dtypes of the first element.
 
         Raises:
             PipelineError: Elements have no shape in common.
         """
 
     def _known_count(self) -> int | None:
-        """Number of elements, if that is known without reading and soon."""
+        """Returns the number of elements, if that is known without reading and soon."""
         return None
 
     def _shards_of(self, saved: int | None) -> int | None:
-        """Logical shards of a run that goes on with those saved; None where no document is measured."""
+        """Returns the logical shards of a run that goes on with those saved; None if no document is measured."""
         del saved
         return None
 
@@ -206,7 +206,7 @@ class Dataset(Shown, ABC, Generic[ElementT]):
             raise PipelineError(f"{method} comes before prefetch")
 
     def _iterator(self, worker: Worker) -> DataIterator[ElementT]:
-        """An iterator for which the elements of other workers are None."""
+        """Returns an iterator for which the elements of other workers are None."""
         start = AgreedStart(self._processes)
         return CheckpointableIterator(
             partial(self._open, worker), self.ahead, start, self._explain, pipeline=self.node

@@ -84,7 +84,7 @@ class WorkerEngine(Engine[Plan, Cursor, Element]):
 
     @override
     def encode(self, cursor: Cursor) -> tuple[int, dict[str, At]]:
-        """Rows before the cursor, and integers by component path."""
+        """Returns rows before the cursor, and integers by component path."""
         return self._engine.encode(cursor)
 
     @override
@@ -93,12 +93,12 @@ class WorkerEngine(Engine[Plan, Cursor, Element]):
 
     @override
     def skipping(self, cursor: Cursor, step: int, count: int) -> Cursor:
-        """The cursor that will skip ``count`` elements before that of a step."""
+        """Returns the cursor that will skip ``count`` elements before that of a step."""
         return self._engine.skipping(cursor, step, count)
 
     @override
     def epoch(self, cursor: Cursor) -> int | None:
-        """The epoch of the next element, of any worker."""
+        """Returns the epoch of the next element, of any worker."""
         return self._engine.epoch(cursor)
 
     @override
@@ -107,7 +107,7 @@ class WorkerEngine(Engine[Plan, Cursor, Element]):
 
     @override
     def whereabouts(self, cursor: Cursor) -> tuple[int, int | None]:
-        """Rows delivered by all workers, and the epoch that has begun."""
+        """Returns rows delivered by all workers, and the epoch that has begun."""
         return self._engine.whereabouts(cursor)
 
     @override
@@ -117,12 +117,12 @@ class WorkerEngine(Engine[Plan, Cursor, Element]):
 
     @override
     def counts(self, cursor: Cursor, *, ended: bool) -> dict[str, Counts]:
-        """What each component has delivered, by all workers."""
+        """Returns what each component has delivered, by all workers."""
         return self._engine.counts(cursor, ended=ended)
 
     @override
     def remainder(self, cursor: Cursor, step: int, ended: bool) -> int:
-        """Rows after the cursor of a step that will not be delivered."""
+        """Returns rows after the cursor of a step that will not be delivered."""
         return self._engine.remainder(cursor, step, ended)
 
     @override

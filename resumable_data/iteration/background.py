@@ -54,7 +54,7 @@ class BackgroundIterator(Generic[ElementT], Iterator[ElementT]):
             return element
 
     def __len__(self) -> int:
-        """Number of elements that wait."""
+        """Returns the number of elements that wait."""
         return len(self._waiting)
 
     @property

@@ -231,11 +231,11 @@ class DataIterator(Shown, Generic[ElementT]):
         self._go_to(sought(self._first_place(), wanted))
 
     def state_dict(self) -> State:
-        """``get_state`` under the name that trainers of PyTorch call, such as torchtitan's."""
+        """Returns ``get_state()``, under the name that trainers of PyTorch call, such as torchtitan's."""
         return self.get_state()
 
     def load_state_dict(self, state_dict: JsonObject) -> None:
-        """``set_state`` under the name that trainers of PyTorch call."""
+        """Calls ``set_state``, under the name that trainers of PyTorch call."""
         self.set_state(state_dict)
 
     def check_state(self, state: JsonObject, allow: Collection[str] = ()) -> Callable[[], None]:
@@ -298,7 +298,7 @@ class DataIterator(Shown, Generic[ElementT]):
         return tuple(sorted(self._place.opened.description.components))
 
     def progress(self) -> Progress:
-        """What was delivered so far, in total and a component; it survives a resume."""
+        """Returns what was delivered so far, in total and by component; it survives a resume."""
         place, engine = self._place, self._place.opened.engine
         rows, _ = engine.encode(place.cursor)
         counts = engine.counts(place.cursor, ended=self._ended)
@@ -306,7 +306,7 @@ class DataIterator(Shown, Generic[ElementT]):
         return Progress.of(place.step, rows, counts, _removed(place.edits), cells_of(engine, rows, place.edits), left)
 
     def explain(self, step: int) -> Explanation:
-        """Which documents the global batch of a step of this run consists of; it does not move.
+        """Lists the documents of the global batch of a step of this run. The iterator does not move.
 
         Steps from the present one on are planned from here, those before it from the start of the run.
         ``Dataset.explain`` says what is found, and what it costs.
@@ -365,7 +365,7 @@ class DataIterator(Shown, Generic[ElementT]):
         return self._place.opened.left_out()
 
     def description(self) -> JsonDict:
-        """What decides the pipeline's data, for people: what a checkpoint keeps as ``pipeline.json``."""
+        """Returns what decides the pipeline's data, for people: a checkpoint keeps it as ``pipeline.json``."""
         return self._place.opened.description.to_json()
 
     def close(self) -> None:
@@ -470,7 +470,7 @@ class DataIterator(Shown, Generic[ElementT]):
         self._begin()
 
     def _begin(self) -> None:
-        """What follows starts at a new position."""
+        """Starts at a new position."""
         self._ended = False
         self._start.forget()
 

@@ -60,7 +60,7 @@ class LoadedAhead(Generic[ElementT]):
         return next(self._elements)
 
     def __len__(self) -> int:
-        """Number of elements that are loaded and wait; 0 without prefetch."""
+        """Returns the number of elements that are loaded and wait; 0 without prefetch."""
         return len(self._waiting)
 
     def start(self) -> None:

@@ -156,7 +156,7 @@ class BatchSchedule:
 
 
 def _sorted(factors: object) -> list[tuple[int, Any]]:
-    """The factors by boundary, ascending, so that of two that fall together the later holds."""
+    """Sorts the factors by boundary. Of two that fall together the later one holds."""
     if factors is None:
         return []
     if not isinstance(factors, Mapping):

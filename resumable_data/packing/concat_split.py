@@ -51,7 +51,7 @@ def concat_split(
 
 
 def _pieces(lengths: Int64Array, row_length: int, order: Int64Array, starts: Int64Array) -> Pieces:
-    """The pieces of documents as they lie.
+    """Returns the pieces of documents as they lie.
 
     Args:
         lengths: int64[n], tokens of each document.

@@ -116,7 +116,7 @@ class DocumentGroups(Protocol[AtT]):
         ...
 
     def decode(self, saved: Saved) -> AtT:
-        """The place that ``encode`` gave; a StateError if there is no such place."""
+        """Returns the place that ``encode`` encoded; raises StateError if there is no such place."""
         ...
 
 
@@ -187,7 +187,7 @@ class EpochGroups(DocumentGroups[EpochAt]):
 
     @override
     def nothing_between(self, at: EpochAt, after: EpochAt) -> bool:
-        """Whether a whole epoch lies between them."""
+        """Tells whether a whole epoch lies between them."""
         return after.epoch > at.epoch + (at.window > 0)
 
     @override
@@ -311,7 +311,7 @@ class EndlessGroups(DocumentGroups[AtT]):
 
     @override
     def nothing_between(self, at: AtT, after: AtT) -> bool:
-        """Whether too many documents lie between them."""
+        """Tells whether too many documents lie between them."""
         return self._documents.position(after) - self._documents.position(at) > self._documents.most_dropped
 
     @override

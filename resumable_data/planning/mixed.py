@@ -60,27 +60,27 @@ class Blocks(Generic[PlanT]):
         self._lock = Lock()
 
     def start(self) -> BlockCursor:
-        """The cursor before the first sample."""
+        """Returns the cursor before the first sample."""
         return BlockCursor(self.mixer.start(), 0)
 
     def position(self, cursor: BlockCursor) -> int:
-        """Samples before the cursor."""
+        """Returns the number of samples before the cursor."""
         return cursor.anchor.place + cursor.samples
 
     def finished(self, cursor: BlockCursor) -> bool:
-        """Whether the stop policy would have ended the mix."""
+        """Tells whether the stop policy would have ended the mix."""
         return self.mixer.finished(self.exact(cursor))
 
     def extent(self, cursor: BlockCursor) -> Extent | None:
-        """How far the mix is."""
+        """Returns how far the mix is."""
         return self.mixer.extent(self.exact(cursor))
 
     def next_epochs(self, cursor: BlockCursor) -> dict[str, int | None]:
-        """By component path, the first epoch that lies whole after the cursor; None if there is none."""
+        """Returns, by component path, the first epoch that lies whole after the cursor; None if there is none."""
         return self.mixer.next_epochs(self.exact(cursor))
 
     def encode(self, cursor: BlockCursor) -> dict[str, At]:
-        """The mix's integers and the components'."""
+        """Returns the mix's integers and the components'."""
         return self.mixer.encode(self.exact(cursor))
 
     def slices(self, cursor: BlockCursor, count: int) -> tuple[list[tuple[PlanT, int, int]], BlockCursor]:

@@ -325,7 +325,7 @@ class Mixer(Generic[PlanT]):
         return self._stop == "all_exhausted" and self._all_finished(cursor)
 
     def _until_finished(self, cursor: MixCursor, drawn: Drawn[PlanT]) -> Drawn[PlanT]:
-        """With ``all_exhausted``, cuts the samples after the one that exhausts the last component."""
+        """Cuts the samples, under ``all_exhausted``, after the one that exhausts the last component."""
         if self._stop != "all_exhausted" or self._endless or not self._all_finished(drawn.after):
             return drawn
         low, high = 0, len(drawn.components)  # finished at `high`, not at `low`

@@ -69,7 +69,7 @@ class SequentialDocuments(DocumentPlanner[SequentialCursor]):
         return cursor
 
     def take(self, cursor: SequentialCursor, count: int) -> tuple[DocumentPlan, SequentialCursor]:
-        """The next ``count`` documents, or what is left, and the cursor after them."""
+        """Plans the next ``count`` documents, or the rest, and returns the cursor after them too."""
         found, state = self.buffer.advance(cursor.position, cursor.state, count)
         record = np.arange(cursor.position, cursor.position + found)
         return DocumentPlan(np.full(found, self.reader), record), SequentialCursor(cursor.position + found, state)
@@ -79,7 +79,7 @@ class SequentialDocuments(DocumentPlanner[SequentialCursor]):
         return cursor.position
 
     def finished(self, cursor: SequentialCursor) -> bool:
-        """Whether nothing is left, which is found by trying."""
+        """Tells whether nothing is left, which is found by trying."""
         return self.buffer.advance(cursor.position, cursor.state, 1)[0] == 0
 
     @override

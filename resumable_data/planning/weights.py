@@ -76,7 +76,7 @@ class WeightSchedule:
         return moved
 
     def segments(self, names: Sequence[str], exhausted: Collection[str]) -> tuple[Segment, ...]:
-        """Exact weights by sample, of ``names`` in their order; those that are ``exhausted`` have none.
+        """Returns exact weights by sample, of ``names`` in their order; those that are ``exhausted`` have none.
 
         Raises:
             PipelineError: The weights that are left are all 0 somewhere.
@@ -84,7 +84,7 @@ class WeightSchedule:
         return _segments(self, tuple(names), tuple(exhausted))
 
     def to_json(self) -> dict[str, Json]:
-        """The schedule as JSON values."""
+        """Returns the schedule as JSON values."""
         points = [[point, {name: _number(weight) for name, weight in weights}] for point, weights in self.points]
         return {"between": self.between, "points": points}
 

@@ -35,7 +35,7 @@ class AsTokens(Step):
         return "tokens"
 
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
-        """The tokens.
+        """Turns documents into tokens.
 
         Raises:
             RecordError: A document is bad, and no guard leaves it out.

@@ -41,11 +41,11 @@ class Step(ABC):
         """
 
     def settings(self) -> Settings:
-        """The settings that decide the data."""
+        """Returns the settings that decide the data."""
         return {}
 
     def algorithms(self) -> dict[str, int]:
-        """Versions of the algorithms that this step uses."""
+        """Returns versions of the algorithms that this step uses."""
         return {}
 
     def lengths(self, lengths: Int64Array) -> Int64Array:
@@ -121,5 +121,5 @@ class Guard(Step):
 
     @override
     def apply(self, documents: Documents, indices: Int64Array, name: NameOf) -> Documents:
-        """The same documents: what is bad never comes here."""
+        """Returns the same documents: what is bad never comes here."""
         return documents

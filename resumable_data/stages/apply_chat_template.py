@@ -195,7 +195,7 @@ def _refused(conversation: Conversation, name: str, error: Exception) -> RecordE
 
 
 def _of_all(tools: object) -> str:
-    """The tools of all conversations as JSON."""
+    """Returns the tools of all conversations as JSON."""
     try:
         found = schemas_as_json(tools)
     except (TypeError, ValueError) as error:

@@ -74,7 +74,7 @@ class Component(DocumentStage):
     stages: tuple[Selection | Shuffle | Repeat | Step, ...] = ()
 
     def then(self, stage: Selection | Shuffle | Repeat | Step) -> Component:
-        """The component with one more stage.
+        """Returns the component with one more stage.
 
         Raises:
             PipelineError: The stage cannot stand here.

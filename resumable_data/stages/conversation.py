@@ -24,7 +24,7 @@ class Conversation(NamedTuple):
 
 
 def conversation_of(record: object, messages: str, tools: str | None, name: Callable[[], str]) -> Conversation:
-    """The conversation in a record.
+    """Returns the conversation in a record.
 
     Keys of messages that hold None are left out, as ``transformers`` does: Arrow has every key in every message.
 

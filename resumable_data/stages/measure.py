@@ -38,7 +38,7 @@ class Sharing:
             )
 
     def exchange(self, view: View, largest_batch: int, shards: int, worker: Worker) -> LengthExchange | None:
-        """What exchanges lengths with the other processes; None where this one measures all.
+        """Returns what exchanges lengths with the other processes; None if this one measures all.
 
         Args:
             view: What this process sees of a batch.

@@ -78,7 +78,7 @@ class Shift(RowStage):
 
     @override
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> RowPlanner[Cursor]:
-        """The parent's planner: a shift moves no row."""
+        """Returns the parent's planner: a shift moves no row."""
         planner = self.parent.open(replace(context, shift=self.what), catalog, path)
         catalog.describe(path, self.name, self.settings())
         return planner

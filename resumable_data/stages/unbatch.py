@@ -69,7 +69,7 @@ class Unbatch(Stage):
         return {"rows": self.rows, "steps": self.steps}
 
     def shards_of(self, saved: int | None) -> int | None:
-        """Logical shards of a run; see ``Batch.shards_of``."""
+        """Returns the logical shards of a run; see ``Batch.shards_of``."""
         return self.parent.shards_of(saved)
 
     def open_engine(self, catalog: Catalog, history: RunHistory = NEW_RUN, worker: Worker = ALONE) -> UnbatchEngine:

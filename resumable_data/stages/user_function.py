@@ -38,7 +38,7 @@ _KINDS = (MAP, FILTER, RANDOM_MAP)
 
 def is_transform(kind: Kind, given: object) -> bool:
     """Returns whether an object is a Grain transformation of this kind."""
-    # Whoever has a transformation of Grain has imported Grain. Others need not import it.
+    # A program with a transformation of Grain has imported Grain. Other programs need not import it.
     grain: Module = sys.modules.get("grain")
     return grain is not None and isinstance(given, getattr(grain.transforms, kind.transform))
 
