@@ -250,7 +250,7 @@ def _unpacked_fields(inputs: Array, targets: Array | None) -> dict[str, Array]:
 
 
 def _described(batch: LLMBatch) -> str:
-    """Describes the shape of a batch, and how full it is, if its numbers are here: not in ``jit`` or on other hosts."""
+    """Describes the shape of a batch, and how full it is if its numbers are here: not in ``jit``, not elsewhere."""
     shape = getattr(batch.inputs, "shape", None)
     dtype = getattr(batch.inputs, "dtype", None)
     size = f"{dtype}{list(shape)}" if shape is not None else type(batch.inputs).__name__

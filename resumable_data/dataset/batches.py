@@ -24,7 +24,8 @@ from resumable_data.engines.batches import Length
 from resumable_data.engines.engine import Engine
 from resumable_data.engines.worker import Worker
 from resumable_data.errors import PipelineError
-from resumable_data.iteration.iterator import DataIterator, Explain
+from resumable_data.iteration.iterator import DataIterator
+from resumable_data.iteration.run_report import Explain
 from resumable_data.opaque import Cursor, Document, Plan, PyTree
 from resumable_data.placement.placed_rows import PlacedRows
 from resumable_data.placement.process_rows_view import ProcessRows

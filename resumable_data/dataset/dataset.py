@@ -16,8 +16,9 @@ from resumable_data.engines.engine import Engine
 from resumable_data.engines.worker import ALONE, Worker, WorkerEngine
 from resumable_data.errors import PipelineError
 from resumable_data.iteration.agreed_start import AgreedStart
-from resumable_data.iteration.iterator import DataIterator, Explain
+from resumable_data.iteration.iterator import DataIterator
 from resumable_data.iteration.opened import Opened
+from resumable_data.iteration.run_report import Explain
 from resumable_data.opaque import Cursor, Document, Plan, PyTree
 from resumable_data.run_history import RunHistory
 from resumable_data.sources.retries import Retries
