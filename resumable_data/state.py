@@ -221,8 +221,10 @@ def _advice_on_data(path: str, changed: Mapping[str | None, Difference]) -> str:
         changed: What differs of the source, by setting, and may not.
     """
     records = changed.get("records")
-    before, after = (0, 0) if records is None else (cast(int, records.before), cast(int, records.after))
-    if "content" not in changed:
+    # A source without random access has no number of records, and another kind of source may be in its place.
+    counts = [0, 0] if records is None else [records.before, records.after]
+    before, after = (count if isinstance(count, int) else 0 for count in counts)
+    if records is not None and "content" not in changed:
         return (
             f"{path!r} only got more data, but a slice counts from its end and would choose other records: give the "
             "slice bounds that count from the beginning, as they were in this run."
