@@ -19,5 +19,5 @@ def choosing(function: FunctionT) -> FunctionT:
 state_option = click.option("--state", metavar="CHECKPOINT", help="A state of the run, to begin at.")
 
 allow_option = click.option(
-    "--allow", multiple=True, help="What may differ from the saved pipeline: weights, sources, batch or epochs."
+    "--allow", multiple=True, help=f"What may differ from the saved pipeline: {', '.join(EDITS)}."
 )
