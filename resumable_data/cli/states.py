@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import click
 
+from resumable_data.differences import EDITS
+
 FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
 
 
