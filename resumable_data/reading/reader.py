@@ -165,11 +165,13 @@ class DocumentReader:
         else:
             documents = self._source_documents(steps, self._records(indices))
         occurring = any(step.epoch_dependent for step in steps[: last + 1])
+        maker = next((step.maker for step in reversed(steps[: last + 1]) if step.maker is not None), None)
         for step in steps[last + 1 :]:
             occurring = occurring or step.epoch_dependent
             own = indices if occurring else self._records(indices)
             with Doing(partial(self._working, step, indices, occurring), step.work):
-                documents = step.apply(documents, own, self._naming(indices, occurring))
+                documents = step.apply(documents, own, self._naming(indices, occurring, maker))
+            maker = step.maker or maker
         return documents
 
     def _guarded(self, guard: Guard, steps: tuple[Step, ...], indices: Int64Array) -> Documents:
@@ -201,8 +203,10 @@ class DocumentReader:
         first = f", from {self._name(int(indices[0]), occurring)} on" if len(indices) else ""
         return f"{step.name} of {len(indices)} documents{first}"
 
-    def _naming(self, indices: Int64Array, occurring: bool) -> NameOf:
-        return lambda place: self._name(int(indices[place]), occurring)
+    def _naming(self, indices: Int64Array, occurring: bool, maker: str | None) -> NameOf:
+        """Returns what names documents in the errors of a step: as results of the step that made them, if one did."""
+        made = "" if maker is None else f"the result of {maker} for "
+        return lambda place: made + self._name(int(indices[place]), occurring)
 
     def _name(self, index: int, occurring: bool) -> str:
         one = np.array([index])

@@ -68,6 +68,11 @@ class Step(ABC):
         return False
 
     @property
+    def maker(self) -> str | None:
+        """What makes the documents after it, for errors about them; None if it makes no new ones."""
+        return None
+
+    @property
     def epoch_dependent(self) -> bool:
         """Whether its result differs by epoch. Plans then name occurrences instead of records."""
         return False

@@ -39,6 +39,11 @@ class Map(Step):
 
     @property
     @override
+    def maker(self) -> str:
+        return f"{self.name}: {self.function_name}"
+
+    @property
+    @override
     def work(self) -> Work:
         return Work.MAPPING
 

@@ -110,3 +110,33 @@ def test_the_documents_of_a_source_are_not_changed() -> None:
         pass
 
     assert [record.tolist() for record in records] == [[1, 2], [3]]
+
+
+@pytest.mark.parametrize(
+    ("result", "wrong"),
+    [
+        (np.array([1.5]), "holds float64; tokens are integers"),
+        ("text", r"is text \(str\)"),
+        ({"ids": [1]}, "is a mapping with the keys 'ids'"),
+        ([[1, 2], [3, 4]], r"has shape \(2, 2\)"),
+        ([2**40], "which int32 cannot hold"),
+        ([-5], "ids are not negative"),
+    ],
+)
+def test_a_wrong_result_is_blamed_on_the_function(result: object, wrong: str) -> None:
+    mapped = documents().map(lambda document: result, name="my_function")
+    with pytest.raises(rd.RecordError, match=f"the result of map: my_function for toy source.*record 0 .*{wrong}"):
+        next(iter(mapped.pack(8, eod_id=0).batch(1)))
+
+
+def test_a_later_function_is_told_whose_result_it_fails_on() -> None:
+    mapped = documents().map(doubled).map(lambda document: document[5], name="sixth")
+    with pytest.raises(rd.RecordError, match=r"map: sixth fails on the result of map: .*doubled for toy source"):
+        next(iter(mapped))
+
+
+def test_a_bad_record_before_a_function_is_blamed_on_the_source() -> None:
+    wrong = rd.Dataset.from_source(rd.InMemorySource([[1.5]], name="toy source")).append_eod(0)
+    with pytest.raises(rd.RecordError, match=r"toy source \(1 records\), record 0 holds float64") as raised:
+        next(iter(wrong.pack(8, eod_id=0).batch(1)))
+    assert "the result of" not in str(raised.value)
