@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TypeVar, cast, overload
 
@@ -16,6 +17,7 @@ from resumable_data.planning.weights import Weights, WeightSchedule
 from resumable_data.stages.mix import MixDocuments, MixRows, MixSettings, Stop
 
 ElementT = TypeVar("ElementT")
+_OLD_SPELLING = "renormalise"
 _FROM_SOURCE = "make a dataset of a source with Dataset.from_source(source, name=…)"
 _EXAMPLE = "mix({'web': web, 'code': code}, {'web': 3, 'code': 1})"
 
@@ -68,6 +70,9 @@ def mix(
     if schedule is None:
         given = cast(Weights | None, weights)
         schedule = WeightSchedule({0: dict.fromkeys(names, 1) if given is None else given})
+    if cast(str, stop) == _OLD_SPELLING:
+        warnings.warn(f"mix: stop={_OLD_SPELLING!r} is now spelled 'renormalize'", DeprecationWarning, stacklevel=2)
+        stop = "renormalize"
     settings = MixSettings(names, schedule, stop)
     for name, dataset in by_name.items():
         if isinstance(dataset, DocumentDataset | RowDataset) and not dataset.node.random_access:

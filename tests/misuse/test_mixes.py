@@ -104,7 +104,7 @@ MISUSES: dict[str, tuple[Callable[[], object], str, str]] = {
     ),
     "weights by number": (lambda: MIX(BOTH, {0: 1, 1: 1}), "the name of a weight=0", "must be a name (str)"),
     "another stop": (lambda: MIX(BOTH, stop="first"), "mix: stop='first'", "'first_exhausted', 'all_exhausted'"),
-    "the British stop": (lambda: MIX(BOTH, stop="renormalise"), "mix: stop='renormalise'", "'renormalize'"),
+    "a misspelled stop": (lambda: MIX(BOTH, stop="renormal"), "mix: stop='renormal'", "'renormalize'"),
     "no stop": (lambda: MIX(BOTH, stop=None), "mix: stop=None", "there are 'first_exhausted'"),
     "stop by True": (lambda: MIX(BOTH, stop=True), "mix: stop=True", "'renormalize'"),
     "a schedule of pairs": (lambda: WEIGHTS([(0, {"a": 1})]), "points=[(0,", "must be a mapping from boundaries"),
