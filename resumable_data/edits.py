@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, cast
 
 from resumable_data.delivered import Delivered
@@ -111,9 +112,23 @@ class Edit(Change):
 
     def to_json(self) -> dict[str, Json]:
         """Returns the edit as a JSON object that shares nothing with it; keys are the attributes."""
+        return json.loads(self.text)
+
+    @cached_property  # every state holds it again
+    def text(self) -> str:
+        """Canonical JSON of the edit."""
         counts = self.counts and {path: self.counts[path].to_json() for path in sorted(self.counts)}
-        values = {key: getattr(self, key) for key in _KEYS} | {"counts": counts}
-        return json.loads(canonical_json(values))
+        return canonical_json({key: getattr(self, key) for key in _KEYS} | {"counts": counts})
+
+    @cached_property
+    def text_without_counts(self) -> str:
+        """Canonical JSON of the edit with null as its counts."""
+        return replace(self, counts=None).text
+
+    def has_counts_of(self, before: Edit) -> bool:
+        """Tells whether one restore made this edit and the one before it, so that both have the same counts."""
+        together = (self.step, self.rows) == (before.step, before.rows) and "skip" not in (self.kind, before.kind)
+        return together and (self.counts is before.counts or self.counts == before.counts)
 
     @classmethod
     def from_json(cls, given: object) -> Edit:
@@ -160,6 +175,38 @@ class Edit(Change):
             found = cast(dict[str, object], counts)
             values["counts"] = {path: Delivered.from_json(delivered) for path, delivered in found.items()}
         return cls(**values)
+
+
+def edits_to_json(edits: Sequence[Edit]) -> list[Json]:
+    """Returns edits as JSON objects that share nothing with them.
+
+    One restore may change every component. So that a state does not grow with the square of their number, counts that
+    are those of the edit before are null.
+    """
+    texts = [
+        edit.text_without_counts if place and edit.has_counts_of(edits[place - 1]) else edit.text
+        for place, edit in enumerate(edits)
+    ]
+    return json.loads(f"[{','.join(texts)}]")
+
+
+def edits_from_json(given: Sequence[object]) -> tuple[Edit, ...]:
+    """Reads the edits that ``edits_to_json`` gave.
+
+    Raises:
+        StateError: One of them is not an edit.
+    """
+    edits: list[Edit] = []
+    for one in given:
+        edit = Edit.from_json(one)
+        if (
+            edits
+            and edit.counts is None
+            and (shared := replace(edit, counts=edits[-1].counts)).has_counts_of(edits[-1])
+        ):
+            edit = shared
+        edits.append(edit)
+    return tuple(edits)
 
 
 def _goes_with(kind: object, component: str | None, stage: str | None, setting: str | None) -> bool:

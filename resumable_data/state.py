@@ -17,7 +17,7 @@ from typing import Any, cast
 from resumable_data.arguments import as_names
 from resumable_data.differences import EDITS, ContentOfFirst, Difference, differences, renamed, stages_by_name
 from resumable_data.digest import Json, canonical_json, digest
-from resumable_data.edits import Edit
+from resumable_data.edits import Edit, edits_from_json, edits_to_json
 from resumable_data.errors import PipelineMismatchError, StateError
 from resumable_data.opaque import JsonDict, JsonObject
 from resumable_data.state_form import check_form
@@ -153,7 +153,7 @@ class Position:
 def encode(description: Description, position: Position) -> State:
     """Makes the state of a position, of JSON values only. It shares no object with the pipeline."""
     header = description.header
-    edits: list[Json] = [edit.to_json() for edit in position.edits]
+    edits = edits_to_json(position.edits)
     digests = position.digests
     where = _where(position.step, position.rows, position.at, edits, digests.delivered, digests.following)
     return {
@@ -209,16 +209,17 @@ def decode(
     found = differences(header, description.header, description.sources)
     refused = [difference for difference in found if difference.edit not in allowed]
     if refused or not found:
-        raise _mismatch(refused, renamed(header, description.header))
+        raise _mismatch(refused, renamed(header, description.header), description.sources)
     return position, shared, found
 
 
-def _advice_on_data(path: str, changed: Mapping[str | None, Difference]) -> str:
+def _advice_on_data(path: str, changed: Mapping[str | None, Difference], content: ContentOfFirst | None) -> str:
     """Says what to do about a source that is not that of the state.
 
     Args:
         path: The path of its component.
         changed: What differs of the source, by setting, and may not.
+        content: Tells the content that the source's first records alone have; None where the source cannot.
     """
     records = changed.get("records")
     # A source without random access has no number of records, and another kind of source may be in its place.
@@ -230,11 +231,25 @@ def _advice_on_data(path: str, changed: Mapping[str | None, Difference]) -> str:
             "slice bounds that count from the beginning, as they were in this run."
         )
     if before < after:
+        if content is not None and content(before) is not None:
+            reason = (
+                f"If {path!r} only got more data, its first {before} records are not the old ones any more. Keep the "
+                "old files, and put the new ones after them (a list of paths keeps its order), with allow={'data'}."
+            )
+        elif content is not None:
+            reason = (
+                f"If {path!r} only got more data, it does not show: fingerprint_of_first({before}) of its source is "
+                "None, as where a file has got longer or has another place. Keep the old files as they were, and put "
+                "the new ones after them (a list of paths keeps its order), with allow={'data'}."
+            )
+        else:
+            reason = (
+                f"If {path!r} only got more data, its source cannot tell so: it has no fingerprint_of_first. Give it "
+                "one, as rd.GrowingSource says, and allow={'data'}."
+            )
         return (
-            f"If {path!r} only got more data, its first {before} records are not the old ones any more. Keep the old "
-            "files, and put the new ones after them (a list of paths keeps its order), with allow={'data'}. Or add "
-            "the new files as another component of its mix, with allow={'sources'}. If there is no mix, make one of "
-            f"rows: rd.mix({{{path!r}: old_rows, '{path}-2': new_rows}}). Otherwise:"
+            f"{reason} Or add the new data as another component of its mix, with allow={{'sources'}}. If there is no "
+            f"mix, make one of rows: rd.mix({{{path!r}: old_rows, '{path}-2': new_rows}}). Otherwise:"
         )
     if after < before:
         return (
@@ -244,7 +259,9 @@ def _advice_on_data(path: str, changed: Mapping[str | None, Difference]) -> str:
     return f"{path!r} holds other records under the same numbers: give it the files of the run."
 
 
-def _mismatch(refused: Sequence[Difference], new_names: Sequence[tuple[str, str]]) -> PipelineMismatchError:
+def _mismatch(
+    refused: Sequence[Difference], new_names: Sequence[tuple[str, str]], sources: Mapping[str, ContentOfFirst]
+) -> PipelineMismatchError:
     """Makes the error that lists the differences, and which of them could be allowed."""
     lines = tuple(map(str, refused)) or ("the pipeline's digest",)
     advice = "Restore it into the pipeline that it was saved from, or start anew."
@@ -255,7 +272,7 @@ def _mismatch(refused: Sequence[Difference], new_names: Sequence[tuple[str, str]
     changed = [difference for difference in refused if difference.stage == "source" and difference.edit is None]
     for path in dict.fromkeys(difference.component for difference in changed):
         settings = {difference.setting: difference for difference in changed if difference.component == path}
-        advice = f"{_advice_on_data(str(path), settings)} {advice}"
+        advice = f"{_advice_on_data(str(path), settings, sources.get(str(path)))} {advice}"
     for before, now in new_names:
         advice = (
             f"Component {now!r} has the data of {before!r}. Name it {before!r} again: the name decides the order. "
@@ -320,5 +337,5 @@ def split(state: object) -> tuple[JsonDict, Position]:
         raise StateError(f"the state is damaged: {error}. Restore an earlier checkpoint") from error
     if checksum != given["checksum"]:
         raise StateError("the state is damaged: its checksum is wrong. Restore an earlier checkpoint")
-    edits = tuple(Edit.from_json(edit) for edit in cast(Sequence[object], given["edits"]))
+    edits = edits_from_json(cast(Sequence[object], given["edits"]))
     return header, Position(given["step"], given["rows"], at, edits, digests)

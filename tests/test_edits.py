@@ -5,7 +5,7 @@ import pytest
 
 import resumable_data as rd
 from resumable_data.delivered import Delivered
-from resumable_data.edits import Edit
+from resumable_data.edits import Edit, edits_from_json, edits_to_json
 
 WEIGHTS = {"between": "constant", "points": [[0, {"code": 1, "web": 3}]]}
 FADED = {"between": "linear", "points": [[0, {"web": 1}], [9, {"web": 0}]]}
@@ -49,6 +49,25 @@ def test_an_edit_is_a_line_for_people(line: str) -> None:
 @pytest.mark.parametrize("line", EDITS)
 def test_an_edit_comes_back_from_json(line: str) -> None:
     assert Edit.from_json(json.loads(json.dumps(EDITS[line].to_json()))) == EDITS[line]
+
+
+def test_the_counts_of_one_restore_stand_once() -> None:
+    counts = {"web": Delivered(1, 2, 3), "code": Delivered(4, 5, 6)}
+    edits = [
+        edit(kind="setting", component=path, stage="pack", setting="length", before=4, after=5, **at)
+        for path, at in (
+            ("a", {"counts": counts}),
+            ("b", {"counts": dict(counts)}),
+            ("c", {"counts": counts, "step": 4}),
+            ("d", {"counts": {"web": Delivered(7)}, "step": 4}),
+        )
+    ]
+    edits = [*edits, edit(kind="skip", after=3, step=4)]
+    texts = json.loads(json.dumps(edits_to_json(edits)))
+
+    assert [text["counts"] is None for text in texts] == [False, True, False, False, True]
+    assert edits_from_json(texts) == tuple(edits)
+    assert edits_from_json([one.to_json() for one in edits]) == tuple(edits)
 
 
 def test_an_edit_in_json_has_names() -> None:

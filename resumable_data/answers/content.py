@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,6 +25,35 @@ def name_contents(description: Description) -> Mapping[str, str]:
     """Returns, by component path, a text that says what its documents hold in rows, whatever their order."""
     form = _names([stage for stage in description.shared if stage.stage in _FORM_STAGES])
     return {path: form + _names(stages) for path, stages in description.components.items()}
+
+
+def named_as(description: Description, other: Description) -> Description:
+    """Returns the description in which each source that only got more records than another run's is named as that.
+
+    >>> def of(count, content):
+    ...     source = StageDescription("source", {"content": content, "records": count})
+    ...     return Description({"web": (source,)}, (), {}, {"web": lambda records: f"first {records}"})
+    >>> named_as(of(12, "first 12"), of(9, "first 9")) == of(9, "first 9")
+    True
+    >>> named_as(of(12, "first 12"), of(9, "others")) == of(12, "first 12")
+    True
+    """
+    components = {
+        path: (other.components[path][0], *stages[1:])
+        if path in other.components and _begins_with(description, other, path)
+        else stages
+        for path, stages in description.components.items()
+    }
+    return replace(description, components=components)
+
+
+def _begins_with(description: Description, other: Description, path: str) -> bool:
+    """Tells whether the source of a component has the records of the other's first, and more after them."""
+    source, others = description.components[path][0].settings, other.components[path][0].settings
+    records, fewer = source.get("records"), others.get("records")
+    if path not in description.sources or not (isinstance(records, int) and isinstance(fewer, int)):
+        return False
+    return fewer < records and description.sources[path](fewer) == others.get("content")
 
 
 def comparable(plan: RowPlan, contents: Mapping[int, int]) -> Sequence[Int64Array]:

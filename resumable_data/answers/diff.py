@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 
 import numpy as np
 
-from resumable_data.answers.content import comparable, name_contents
+from resumable_data.answers.content import comparable, name_contents, named_as
 from resumable_data.answers.explain import explained
 from resumable_data.answers.replay import Replay
 from resumable_data.answers.run import Run, Side, side_of
 from resumable_data.arguments import as_bool, as_integer, optional
 from resumable_data.arrays import Int64Array
-from resumable_data.differences import differences
+from resumable_data.differences import ContentOfFirst, differences
 from resumable_data.digest import Json
 from resumable_data.explanation import Explanation
 from resumable_data.opaque import JsonObject
@@ -146,7 +147,7 @@ def diff(a: Run, b: Run, *, until: int | None = None, allow: Collection[str] = (
         Replay("diff", first.batch, first.state, allow, progress) as one,
         Replay("diff", second.batch, second.state, allow) as other,
     ):
-        settings = _lines(one.description.header, other.description.header)
+        settings = _lines(one.description.header, other.description.header, other.description.sources)
         begin = max(one.first_step, other.first_step)
         end = max(one.place.step, other.place.step) + _STEPS_AFTER if until is None else until
         contents = _numbered(one, other)
@@ -211,7 +212,10 @@ Contents = tuple[Mapping[int, int], Mapping[int, int]]
 
 
 def _numbered(one: Replay, other: Replay) -> Contents:
-    names = [name_contents(replay.description) for replay in (one, other)]
+    names = [
+        name_contents(named_as(replay.description, compared.description))
+        for replay, compared in ((one, other), (other, one))
+    ]
     number = {content: place for place, content in enumerate(sorted({*names[0].values(), *names[1].values()}))}
     first, second = (
         {replay.numbers[path]: number[content] for path, content in of_run.items()}
@@ -234,8 +238,10 @@ def _header(side: Side) -> JsonObject:
         return replay.description.header
 
 
-def _lines(first: JsonObject, second: JsonObject) -> tuple[str, ...]:
-    return tuple(map(str, differences(first, second)))
+def _lines(
+    first: JsonObject, second: JsonObject, sources: Mapping[str, ContentOfFirst] = MappingProxyType({})
+) -> tuple[str, ...]:
+    return tuple(map(str, differences(first, second, sources)))
 
 
 def _positions(first: State, second: State) -> Iterator[str]:

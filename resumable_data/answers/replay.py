@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import dropwhile, islice
 from types import TracebackType
@@ -23,10 +23,10 @@ from resumable_data.iteration.plan_ahead import plan_one_by_one
 from resumable_data.opaque import Element
 from resumable_data.packing.plan import RowPlan
 from resumable_data.placement.views import WholeBatch
-from resumable_data.run_history import NEW_RUN, RunHistory
+from resumable_data.run_history import NEW_RUN, Growth, RunHistory
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.catalog import Catalog
-from resumable_data.state import Description
+from resumable_data.state import Description, split
 
 
 class Replay:
@@ -81,6 +81,10 @@ class Replay:
         """The settings and fingerprints that decide the run's data."""
         return self.place.opened.description
 
+    def growth_of(self, path: str) -> Growth:
+        """Returns how the records of a component grew."""
+        return self.place.opened.history.growth.get(path, ())
+
     def _open(self, history: RunHistory) -> Opened[Element]:
         catalog = Catalog()
         engine = self._batch.open_engine(catalog, history, with_epochs=True)
@@ -119,13 +123,16 @@ class Replay:
             raise PipelineError(
                 f"{self._what}: since is of step {begin.step}, after step {self.place.step} of the state"
             )
-        if changes := self._changes_after(begin):
+        told = 0 if earlier is None else len(split(earlier)[1].edits)
+        changes = _changes(self.place.edits[told:])
+        # What allow= says has to be what the run did, and at the same step.
+        if changes != _changes(begin.edits[told:]):
             raise PipelineError(
                 f"{self._what}: the run was changed at step {changes[-1].step} ({changes[-1]}). Before that it was "
                 f"another pipeline. Give as since the state of step {changes[-1].step}, with allow= for the change, "
                 "or a later one"
             )
-        return islice(_delivered(self._with_skips(begin)), self.place.step - begin.step)
+        return islice(_delivered(_with_skips(begin, self.place.edits[told:])), self.place.step - begin.step)
 
     def plan(self, step: int) -> RowPlan:
         """Plans the rows of the global batch of a step.
@@ -174,7 +181,7 @@ class Replay:
     @property
     def first_step(self) -> int:
         """The first step that can be planned: 0, or the state's step if the run was changed before it."""
-        return self.place.step if self._changes_after(self._first) else 0
+        return self.place.step if _changes(self.place.edits) else 0
 
     def plans(self, first: int | None = None) -> Iterator[tuple[int, RowPlan]]:
         """Yields steps with the rows of their global batches.
@@ -193,26 +200,27 @@ class Replay:
         """Returns a place at or before a step."""
         if step >= self.place.step:
             return self.place
-        if changes := self._changes_after(self._first):
+        if changes := _changes(self.place.edits):
             raise PipelineError(
                 f"{self._what}: step {step} is before step {self.place.step} of the state, and the run was "
                 f"changed at step {changes[0].step} ({changes[0]}). Before that step it was another pipeline. Give a "
                 f"state that was saved at step {step} or before"
             )
-        return self._with_skips(self._first)
+        return _with_skips(self._first, self.place.edits)
 
-    def _changes_after(self, place: Place[Element]) -> list[Edit]:
-        """Returns the edits of the run after a place that make another pipeline of it: not skips, and not growth."""
-        edits = self.place.edits[len(place.edits) :]
-        return [edit for edit in edits if edit.kind != "skip" and not edit.is_growth]
 
-    def _with_skips(self, place: Place[Element]) -> Place[Element]:
-        """Returns a place before the state with the run's later skips applied."""
-        skips = [edit for edit in self.place.edits[len(place.edits) :] if edit.kind == "skip"]
-        for edit in skips:
+def _changes(edits: Sequence[Edit]) -> list[Edit]:
+    """Returns the edits that make another pipeline of a run: not skips, and not growth."""
+    return [edit for edit in edits if edit.kind != "skip" and not edit.is_growth]
+
+
+def _with_skips(place: Place[Element], edits: Sequence[Edit]) -> Place[Element]:
+    """Returns a place with the skips applied that are among the later edits of its run."""
+    for edit in edits:
+        if edit.kind == "skip":
             cursor = place.opened.engine.skipping(place.cursor, edit.step, cast(int, edit.after))
             place = replace(place, cursor=cursor)
-        return place
+    return place
 
 
 def _start(opened: Opened[Element]) -> Place[Element]:

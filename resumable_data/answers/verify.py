@@ -14,6 +14,7 @@ from resumable_data.arguments import as_bool
 from resumable_data.arrays import Int64Array
 from resumable_data.digest import Json, content_digest, digest
 from resumable_data.errors import PipelineMismatchError
+from resumable_data.order.epoch_sizes import EpochSizes
 from resumable_data.packing.plan import NO_EPOCH, RowPlan
 from resumable_data.stages.batch import Batch
 from resumable_data.stages.component import Component, components_of
@@ -85,9 +86,10 @@ def verify(
     with Replay("verify", batch, state, allow, progress) as replay, replay.bar(replay.place.step) as bar:
         last, found, rows, tokens, steps = replay.place.step, "", 0, 0, 0
         of_content = "" if content else None
+        skips = any(edit.kind == "skip" for edit in replay.place.edits)
         components = {replay.numbers[path]: (path, one) for path, one in components_of(batch.parent).items()}
         once = [
-            _Once(path, one, number, skips=bool(replay.place.edits))
+            _Once(path, one, number, EpochSizes(one.source.epoch_size, replay.growth_of(path)), skips)
             for number, (path, one) in components.items()
             if _is_checked(one) and since is None
         ]
@@ -127,6 +129,7 @@ class _Once:
         path: The path of the component.
         component: The component.
         number: The number of its reader.
+        sizes: The records of its source in each epoch.
         skips: Whether batches were skipped, so that records may be missing.
         counted: By epoch, int64[n_records]: the tokens of each record so far.
         whole: By epoch, int64[n_records]: the length of each record; -1 if it has not come.
@@ -136,6 +139,7 @@ class _Once:
     path: str
     component: Component
     number: int
+    sizes: EpochSizes
     skips: bool
     counted: dict[int, Int64Array] = field(default_factory=dict[int, Int64Array])
     whole: dict[int, Int64Array] = field(default_factory=dict[int, Int64Array])
@@ -154,9 +158,10 @@ class _Once:
         epochs, lengths, wholes = plan.epoch[own], plan.length[own], plan.document_length[own]
         for epoch in np.unique(epochs[epochs != NO_EPOCH]).tolist():
             of_epoch = epochs == epoch
-            count = record_count(self.component) or 0
-            tokens = self.counted.setdefault(epoch, np.zeros(count, np.int64))
-            whole = self.whole.setdefault(epoch, np.full(count, -1))
+            if epoch not in self.counted:
+                count = self.sizes.of(epoch)
+                self.counted[epoch], self.whole[epoch] = np.zeros(count, np.int64), np.full(count, -1)
+            tokens, whole = self.counted[epoch], self.whole[epoch]
             np.add.at(tokens, records[of_epoch], lengths[of_epoch])
             whole[records[of_epoch]] = wholes[of_epoch]
             twice = np.flatnonzero((whole >= 0) & (tokens > whole))

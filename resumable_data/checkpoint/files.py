@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 from etils import epath
 
 from resumable_data.arguments import kind_of
-from resumable_data.edits import Edit
+from resumable_data.edits import Edit, edits_to_json
 from resumable_data.errors import PipelineError, StateError
 from resumable_data.opaque import JsonDict
 from resumable_data.reading.bad_records import LeftOut
@@ -97,7 +97,7 @@ def texts_of(item: SavedIterator, state: State, expect_step: int | None = None) 
             f"the data iterator is at step {item.step}, but step {expect_step} is saved: "
             "save after the loop takes the step's batch, and before it takes the next"
         )
-    edits = [edit.to_json() for edit in item.edits]
+    edits = edits_to_json(item.edits)
     contents: JsonDict = {STATE_FILE: state, PIPELINE_FILE: item.description(), EDITS_FILE: edits}
     if isinstance(item, LeavingOut) and item.bad_records:
         contents[BAD_RECORDS_FILE] = [left_out.to_json() for left_out in item.bad_records]

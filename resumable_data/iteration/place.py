@@ -78,7 +78,8 @@ def restored(
                 done_with.close()
         opened = open_(history.grown(changes))
     cursor = opened.engine.decode(Resumed(position, settings, changes))
-    changes = tuple(replace(change, counts=_counts(position)) for change in changes)
+    counts = _counts(position)  # one object for all, which a state holds once
+    changes = tuple(replace(change, counts=counts) for change in changes)
     place = Place(opened, position.step, cursor, (*position.edits, *changes), position.digests)
     if changes:
         return replace(place, digests=replace(position.digests, following=""))

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from resumable_data.differences import differences
 from resumable_data.digest import Json, canonical_json, digest
+from resumable_data.edits import edits_to_json
 from resumable_data.errors import PipelineMismatchError
 from resumable_data.locks import ForkLock
 from resumable_data.opaque import JsonDict
@@ -60,7 +61,7 @@ def report_of(state: State) -> PositionReport:
     if state.get("format") != FORMAT:
         return PositionReport(None, state.get("step", 0), "")
     header, position = split(state)
-    edits = [edit.to_json() for edit in position.edits]
+    edits = edits_to_json(position.edits)
     whole = [position.rows, position.at, edits, position.digests.delivered, position.digests.following]
     return PositionReport(header, position.step, digest(canonical_json(whole)))
 

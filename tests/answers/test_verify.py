@@ -111,3 +111,38 @@ def test_the_stretch_that_begins_with_an_edit_is_checked():
     assert raised.value.allow == ("batch",)
     with pytest.raises(rd.PipelineError, match="Give as since the state of step 3, with allow= for the change"):
         data(batch=4).verify(state, since=state_after(data(batch=4), 0))
+
+
+def mixed(web, records=9):
+    rows = {
+        name: rd.Dataset.from_source(rd.InMemorySource([[k] * 3 for k in range(n)])).repeat().pack(4, eod_id=9)
+        for name, n in (("web", records), ("code", 5))
+    }
+    return rd.mix(rows, {"web": web, "code": 1}).batch(2)
+
+
+def continued(pipeline, state, steps, allow, skip=0):
+    with iter(pipeline) as iterator:
+        iterator.set_state(state, allow)
+        if skip:
+            iterator.skip(skip)
+        for _ in range(steps):
+            next(iterator)
+        return through_json(iterator.get_state())
+
+
+def test_an_earlier_state_is_not_verified_across_a_later_edit():
+    early, late = state_after(mixed(1), 2), state_after(mixed(1), 4)
+    state = continued(mixed(5), late, 4, {"weights"})
+    assert mixed(5).verify(state, since=late, allow={"weights"}).first == 4
+    with pytest.raises(rd.PipelineError, match=r"the run was changed at step 4 .* Give as since the state of step 4"):
+        mixed(5).verify(state, since=early, allow={"weights"})
+    grown = continued(mixed(5, records=12), state, 4, {"data"})
+    assert mixed(5, records=12).verify(grown, since=late, allow={"weights", "data"}).last == 12
+
+
+def test_growth_that_is_allowed_does_not_hide_a_skip():
+    early = state_after(mixed(1), 2)
+    skipped = continued(mixed(1), early, 2, (), skip=3)
+    grown = continued(mixed(1, records=12), skipped, 4, {"data"})
+    assert mixed(1, records=12).verify(grown, since=early, allow={"data"}).first == 2

@@ -11,6 +11,7 @@ from array_record.python.array_record_module import ArrayRecordWriter  # pyright
 
 import resumable_data as rd
 from property_tests.testing.running import through_json
+from resumable_data.answers import verify as verify_module
 
 EOD = 9
 
@@ -144,6 +145,39 @@ def test_other_records_are_never_growth(count: int, advice: str) -> None:
         iter(data(changed)).set_state(old.get_state(), allow={"data"})
 
 
+class Foreign:
+    """A source of a user, which cannot tell whether another is its beginning."""
+
+    def __init__(self, count: int) -> None:
+        self._records = documents_of(count)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def read(self, indices: Any) -> list[list[int]]:
+        return [self._records[index] for index in indices.tolist()]
+
+    def fingerprint(self) -> str:
+        return f"{len(self)} documents"
+
+
+class Silent(Foreign):
+    """A source of a user that was made without what it needs to tell."""
+
+    def fingerprint_of_first(self, records: int) -> str | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(Foreign, "has no fingerprint_of_first"), (Silent, r"fingerprint_of_first\(10\) of its source is None")],
+)
+def test_a_source_that_cannot_tell_is_not_said_to_have_other_records(kind: type[Foreign], reason: str) -> None:
+    with pytest.raises(rd.PipelineMismatchError, match=reason) as caught:
+        iter(data(kind(14))).set_state(iter(data(kind(10))).get_state(), allow={"data"})
+    assert "not the old ones" not in str(caught.value)
+
+
 def test_a_slice_from_the_end_does_not_grow() -> None:
     def part(count: int) -> rd.Dataset[Any]:
         documents = rd.Dataset.from_source(in_memory(count), name="web")[:-3]
@@ -238,3 +272,50 @@ def test_documents_and_rows_alone_grow_too() -> None:
             next(new)
         assert new.progress().components["web"].epochs > 2
         assert new.edits[0].epoch == 1
+
+
+def test_verify_counts_each_epoch_by_its_own_records() -> None:
+    old, new = iter(data(in_memory(10))), iter(data(in_memory(14)))
+    while old.epoch == 0:
+        next(old)
+    next(old)
+    new.set_state(old.get_state(), allow={"data"})
+    assert new.edits[0].epoch == 2
+    while new.epoch in (1, 2):
+        next(new)
+    assert new.epoch == 3
+
+    assert data(in_memory(14)).verify(new.get_state()).complete == {"web": 3}
+
+
+def test_growth_does_not_hide_a_lost_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = iter(data(in_memory(10))), iter(data(in_memory(14)))
+    next(old)
+    new.set_state(old.get_state(), allow={"data"})
+    for _ in range(20):
+        next(new)
+
+    add = verify_module._Once.add  # pyright: ignore[reportPrivateUsage]
+
+    def add_less(self: Any, plan: Any) -> None:
+        """Loses a token of every batch."""
+        plan.length[0] -= plan.length[0] > 1
+        add(self, plan)
+
+    monkeypatch.setattr(verify_module._Once, "add", add_less)  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(rd.PipelineMismatchError, match="has only"):
+        data(in_memory(14)).verify(new.get_state())
+
+
+def test_diff_finds_no_difference_before_the_new_records() -> None:
+    old, new = iter(data(in_memory(40))), iter(data(in_memory(50)))
+    next(old)
+    new.set_state(old.get_state(), allow={"data"})
+    found = rd.diff(old, new)
+
+    assert found.settings == ("source.records was 40, is 50",)
+    assert found.first_step is not None
+    first = old.explain(found.first_step), new.explain(found.first_step)
+    assert {span.epoch for explanation in first for row in explanation.rows for span in row} >= {1}
+    swapped = rd.diff(new, old)
+    assert swapped.first_step == found.first_step

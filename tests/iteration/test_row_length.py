@@ -1,5 +1,6 @@
 """A run whose rows get another length."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -92,3 +93,21 @@ def test_the_lengths_of_a_mix_change_together() -> None:
     new.set_state(old.get_state(), allow={"length"})
 
     assert [str(edit) for edit in new.edits] == ["a: pack.length was 4, is 7", "b: pack.length was 4, is 7"]
+
+
+def test_a_change_of_all_components_adds_little_to_a_state() -> None:
+    def mixed(count: int, length: int) -> rd.Dataset[Any]:
+        source = rd.InMemorySource([[1, 2, 3]] * 9)
+        documents = rd.Dataset.from_source(source).repeat()
+        return rd.mix({f"component {i:02}": documents.pack(length, eod_id=0) for i in range(count)}).batch(8)
+
+    added: list[float] = []
+    for count in (5, 40):
+        old, new = after(mixed(count, 4), 10), iter(mixed(count, 7))
+        new.set_state(old.get_state(), allow={"length"})
+        assert all(edit.counts == new.edits[0].counts for edit in new.edits)
+        again = iter(mixed(count, 7))
+        again.set_state(through_json(new.get_state()))
+        assert again.edits == new.edits
+        added.append(len(json.dumps(new.get_state()["edits"])) / count)
+    assert added[1] < 1.1 * added[0]
