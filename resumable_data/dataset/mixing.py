@@ -70,7 +70,8 @@ def mix(
     if schedule is None:
         given = cast(Weights | None, weights)
         schedule = WeightSchedule({0: dict.fromkeys(names, 1) if given is None else given})
-    if cast(str, stop) == _OLD_SPELLING:
+    given_stop = cast(object, stop)
+    if isinstance(given_stop, str) and given_stop == _OLD_SPELLING:
         warnings.warn(f"mix: stop={_OLD_SPELLING!r} is now spelled 'renormalize'", DeprecationWarning, stacklevel=2)
         stop = "renormalize"
     settings = MixSettings(names, schedule, stop)
