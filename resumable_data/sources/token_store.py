@@ -215,7 +215,7 @@ def write_token_store(
     codes = {np.dtype(name).name: code for code, name in _DTYPES.items()}
     as_choice("write_token_store: dtype", dtype, ("uint16", "int32"))
     if place.suffix != ".bin":
-        raise PipelineError(f"write_token_store: path={shown(str(path))} must end in .bin")
+        raise PipelineError(f"write_token_store: path={str(path)!r} must end in .bin")
     if isinstance(documents, type) or not isinstance(cast(object, documents), Iterable):
         raise PipelineError(
             f"write_token_store: documents={shown(documents)} must be lists of tokens, not {kind_of(documents)}"
