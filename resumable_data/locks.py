@@ -31,6 +31,10 @@ class ForkLock:
     ) -> None:
         self._lock.release()
 
+    def __reduce__(self) -> tuple[type[ForkLock], tuple[()]]:
+        """A copy in another process is a lock of its own, and open."""
+        return ForkLock, ()
+
     def reopen(self) -> None:
         """Makes a new lock."""
         self._lock = threading.RLock()

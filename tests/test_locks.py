@@ -1,6 +1,7 @@
 """A lock that a thread holds while its process forks is open in the child."""
 
 import os
+import pickle
 import threading
 
 import pytest
@@ -35,3 +36,10 @@ def test_a_lock_that_is_held_is_open_in_a_fork() -> None:
             os._exit(0 if is_open_to_another_thread(lock) else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert not is_open_to_another_thread(lock)
+
+
+def test_a_copy_of_a_lock_is_open() -> None:
+    lock = ForkLock()
+
+    with lock:
+        assert is_open_to_another_thread(pickle.loads(pickle.dumps(lock)))

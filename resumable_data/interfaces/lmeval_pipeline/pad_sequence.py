@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -11,9 +10,11 @@ from resumable_data.arrays import AnyArray
 from resumable_data.errors import PipelineError
 from resumable_data.interfaces.lmeval_pipeline.indexing import RearrangedDataset
 from resumable_data.interfaces.lmeval_pipeline.pad_batch import pad_axis, round_up
+from resumable_data.locks import ForkLock
 from resumable_data.opaque import Indexable, JsonDict, Record
 
 _AXIS = 1
+_KEPT_BATCHES = 64
 
 
 class PadSequenceInBatchDataset(RearrangedDataset):
@@ -47,8 +48,8 @@ class PadSequenceInBatchDataset(RearrangedDataset):
         self.batch_size = batch_size
         self.multiple_of = multiple_of
         self.pad_value = pad_value
-        # Several threads take the items of a batch one after the other, so its lengths are asked for often.
-        self._lengths_of_batch = lru_cache(maxsize=64)(self._measure)
+        self._lengths: dict[int, dict[str, int]] = {}  # of the batches measured last
+        self._measuring = ForkLock()
 
     def _item(self, place: int) -> Record:
         item: JsonDict = self.dataset[place]
@@ -57,6 +58,15 @@ class PadSequenceInBatchDataset(RearrangedDataset):
             key: pad_axis(value, _AXIS, lengths[key], self.pad_value) if key in lengths else value
             for key, value in item.items()
         }
+
+    def _lengths_of_batch(self, batch: int) -> dict[str, int]:
+        # Several threads take items of one batch at the same time. One of them reads the batch, the others wait for it.
+        with self._measuring:
+            if batch not in self._lengths:
+                self._lengths[batch] = self._measure(batch)
+                if len(self._lengths) > _KEPT_BATCHES:
+                    del self._lengths[next(iter(self._lengths))]
+            return self._lengths[batch]
 
     def _measure(self, batch: int) -> dict[str, int]:
         """Returns the padded length of each array of a batch that has a length."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -53,18 +56,34 @@ def test_values_of_padding_and_indices_after_the_end() -> None:
     assert shown(padded[1:]) == [[2, 2]]
 
 
-def test_the_lengths_of_a_batch_are_read_once() -> None:
+def test_the_lengths_of_a_batch_are_read_once_by_all_threads() -> None:
+    every_thread_has_its_item = threading.Barrier(2)
+    two_measure = threading.Event()
+
     class Counting(list[Any]):
         reads = 0
 
         def __getitem__(self, place: Any) -> Any:
             type(self).reads += 1
+            if type(self).reads <= 2:
+                every_thread_has_its_item.wait()
+            elif type(self).reads == 3:
+                two_measure.wait(0.2)
+            else:
+                two_measure.set()
             return super().__getitem__(place)
 
-    data = Counting(items(*[3] * 20))
-    list(PadSequenceInBatchDataset(data, batch_size=10))
+    padded = PadSequenceInBatchDataset(Counting(items(*[3] * 20)), batch_size=10)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(padded.__getitem__, range(20)))
 
     assert Counting.reads == 40
+
+
+def test_workers_of_grain_get_it() -> None:
+    padded = PadSequenceInBatchDataset(items(1, 2), batch_size=2, multiple_of=2)
+
+    assert shown(pickle.loads(pickle.dumps(padded))) == shown(padded)
 
 
 def test_impossible_sizes_are_refused() -> None:
