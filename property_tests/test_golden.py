@@ -29,9 +29,9 @@ DIGESTS = {
     "block_shuffled_concat_split": "500b2bcb91c2d030b0fbf6d89224c90af372716223643f1331d6f1e86c540fec",
     "shuffled_pad": "c6535cc4aa0dda9d21594f10f26a0e18ba32b69f17adfcd8e14e63a5be1fba46",
     "measured_text": "fbc17a33ac8199351b2d20407ff7a902bc0d3485ac197a3cc7d3c9974268468a",
-    "few_of_a_text": "1c017d6078f12010142f613d33e52f0a6bdca87ce99c50a1e2521727eccdc668",
-    "mixed_documents": "48f2aeb3c86e9bc2098443a76c6babc33c57e29ee4f55508ed5e7a8511be216f",
-    "mixed_rows": "5af7019577abcfd49ae2790a25bf9820d548258cd7c24d555c99f3326633852b",
+    "few_of_a_text": "d3b52b841a8dd8971bbc9ea7ed6b4ba557deec9192d984700984a5614cf5ef76",
+    "mixed_documents": "0f49d85985c720a8d342adc780e526f06c10fe96ebfb094e60503f4377524407",
+    "mixed_rows": "989b79a287bec742934e353af36b42ef1f2f4d3aae403d5f4c92dafbf940b9d0",
     "streamed_text": "b4f53089a892193a6a2aac6cfe200a28f66698e5e9e1a334eb8e23283092aa57",
 }
 CHANGED = """the order of this pipeline has changed: runs that resume under this release would see other data.

@@ -32,7 +32,7 @@ class ForkLock:
         self._lock.release()
 
     def __reduce__(self) -> tuple[type[ForkLock], tuple[()]]:
-        """A copy in another process is a lock of its own, and open."""
+        """Makes the copy in another process an open lock of its own."""
         return ForkLock, ()
 
     def reopen(self) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from threading import Condition
 from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from resumable_data.timing import Work
 from resumable_data.waits import Doing
 
 KeyT = TypeVar("KeyT", bound=Hashable)
-GroupT = TypeVar("GroupT")
+GroupT = TypeVar("GroupT", bound=object)
 
 RunAhead = Callable[[Callable[[], None]], None]
 """Runs a task in a thread of its own."""
@@ -23,31 +24,39 @@ _KEPT = 3
 class GroupCache(Generic[KeyT, GroupT]):
     """Groups by the place where they begin. They are kept only for speed: they follow from the place.
 
+    The latest are kept, and those that somebody else keeps, such as a cursor. So a state of an earlier place needs no
+    group that has to be measured again.
+
     Args:
-        plan: Plans the group at a place.
+        plan: Plans the group at a place; returns None if there is none.
     """
 
-    def __init__(self, plan: Callable[[KeyT], GroupT]) -> None:
+    def __init__(self, plan: Callable[[KeyT], GroupT | None]) -> None:
         self._plan = plan
-        self._groups: OrderedDict[KeyT, GroupT] = OrderedDict()
+        self._latest: OrderedDict[KeyT, GroupT | None] = OrderedDict()
+        self._alive: WeakValueDictionary[KeyT, GroupT] = WeakValueDictionary()
         self._planning: set[KeyT] = set()
-        self._changed = Condition()  # guards both; tells those who wait that a group is no longer being planned
+        self._changed = Condition()  # guards all three; tells those who wait that a group is no longer being planned
 
-    def get(self, key: KeyT) -> GroupT:
+    def get(self, key: KeyT) -> GroupT | None:
         """Returns the group at a place. If two threads ask for it, one plans it, and the other waits."""
         with self._changed:
             if key in self._planning:
                 with Doing(_waiting, Work.NOTHING):
                     self._changed.wait_for(lambda: key not in self._planning)
-            if key in self._groups:
-                return self._groups[key]
+            if key in self._latest:
+                return self._latest[key]
+            if (alive := self._alive.get(key)) is not None:
+                return alive
             self._planning.add(key)
         try:
             group = self._plan(key)
             with self._changed:
-                self._groups[key] = group
-                while len(self._groups) > _KEPT:
-                    self._groups.popitem(last=False)
+                self._latest[key] = group
+                while len(self._latest) > _KEPT:
+                    self._latest.popitem(last=False)
+                if group is not None:
+                    self._alive[key] = group
             return group
         finally:
             with self._changed:
@@ -60,7 +69,7 @@ class GroupCache(Generic[KeyT, GroupT]):
         A failure is not reported here: a later call of ``get`` plans the group again, and raises.
         """
         with self._changed:
-            if key in self._groups or key in self._planning:
+            if key in self._latest or key in self._alive or key in self._planning:
                 return
 
         def task() -> None:

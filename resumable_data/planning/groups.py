@@ -10,7 +10,7 @@ import numpy as np
 from typing_extensions import override
 
 from resumable_data.errors import PipelineMismatchError, StateError
-from resumable_data.order.windows import EpochWindows, Take, cut_evenly
+from resumable_data.order.windows import EpochWindows, Take, cut_evenly, window_at
 from resumable_data.packing.plan import DocumentPlan
 from resumable_data.planning.documents import DocumentStream, StreamCursor
 from resumable_data.planning.integers import EPOCH_WINDOW, named_integers
@@ -242,7 +242,7 @@ class EpochGroups(DocumentGroups[EpochAt]):
         return self._stream.next_epochs(self._cursor(at))
 
     def _windows(self, epoch: int) -> EpochWindows:
-        return EpochWindows(self._stream.sizes.of(epoch), self._window, self._shards)
+        return EpochWindows(self._stream.sizes.of(epoch), self._window, self._shards, first=epoch == 0)
 
     def _cursor(self, at: EpochAt) -> StreamCursor:
         return StreamCursor(at.epoch, self._windows(at.epoch).begin(at.window))
@@ -296,13 +296,16 @@ class EndlessGroups(DocumentGroups[AtT]):
 
     @override
     def takes(self, at: AtT, size: int = 0) -> Iterator[DocumentTake[AtT]]:
-        at_once, taken = self._window * self._shards, 0
+        taken = 0
         while not size or taken < size:
-            documents, at = self._documents.take(at, min(at_once, size - taken) if size else at_once)
+            window = window_at(self._documents.position(at), self._window, self._shards)
+            full = window * self._shards
+            documents, at = self._documents.take(at, min(full, size - taken) if size else full)
             if not len(documents):
                 return
             taken += len(documents)
-            take = cut_evenly(len(documents), self._window, self._shards)
+            # The last documents of all need no small windows.
+            take = cut_evenly(len(documents), window if len(documents) == full else self._window, self._shards)
             yield DocumentTake(_windows_of(documents, take), take.shards, at)
 
     @override

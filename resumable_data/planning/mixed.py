@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Generic
+from typing import Any, Generic
 
 from typing_extensions import override
 
@@ -32,11 +32,14 @@ class BlockCursor:
         anchor: The place where the block begins.
         samples: Samples of the block before this place.
         blocks: Blocks before this one, since the start or the state from which this iterator began.
+        block: The block, if there are samples of it before this place. It is kept, so that who asks for the state of
+            this place need not draw it again.
     """
 
     anchor: MixCursor
     samples: int
     blocks: int = 0
+    block: Drawn[Any] | None = field(default=None, compare=False, repr=False)
 
 
 class Blocks(Generic[PlanT]):
@@ -93,7 +96,7 @@ class Blocks(Generic[PlanT]):
             stop = min(cursor.samples + count, len(block.components))
             stretches.append((block.plan, cursor.samples, stop))
             count -= stop - cursor.samples
-            cursor = replace(cursor, samples=stop)
+            cursor = replace(cursor, samples=stop, block=block)
             if stop == len(block.components):
                 cursor = BlockCursor(block.after, 0, cursor.blocks + 1)
         return stretches, cursor
@@ -112,6 +115,8 @@ class Blocks(Generic[PlanT]):
         return exact
 
     def _block(self, cursor: BlockCursor) -> Drawn[PlanT]:
+        if cursor.block is not None:
+            return cursor.block
         anchor = cursor.anchor
         with self._lock:
             found = self._blocks.get(id(anchor))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -67,6 +67,8 @@ class RowCursor:
         kept: The logical shards and the documents of the group, as a state says, if an edit may have changed them
             for later groups; (0, 0) for a group as the pipeline says.
         cuts: Where the length of the group's rows changed, ascending.
+        groups: The groups whose rows led here. They are kept, so that who asks for the state of this place need not
+            measure them again.
     """
 
     at: Cursor
@@ -75,6 +77,7 @@ class RowCursor:
     before: tuple[Delivered, ...]
     kept: tuple[int, int] = (0, 0)
     cuts: tuple[Cut, ...] = ()
+    groups: tuple[PackedGroup, ...] = field(default=(), compare=False, repr=False)
 
 
 class PackedRows(RowPlanner[RowCursor]):
@@ -92,7 +95,7 @@ class PackedRows(RowPlanner[RowCursor]):
         self._path = path
         self._lengths = lengths
         self._packing = packing
-        self._groups = GroupCache[_Group, PackedGroup | None](self._plan)
+        self._groups = GroupCache[_Group, PackedGroup](self._plan)
 
     @override
     def start(self) -> RowCursor:
@@ -101,11 +104,13 @@ class PackedRows(RowPlanner[RowCursor]):
     @override
     def take(self, cursor: RowCursor, count: int) -> tuple[RowPlan, RowCursor]:
         plans: list[RowPlan] = []
+        groups: list[PackedGroup] = []
         searched_from = cursor.at
         while count:
             group = self._group(cursor)
             if group is None:
                 break
+            groups.append(group)
             taken = group.packed.plan.slice(cursor.row, min(cursor.row + count, group.rows))
             plans.append(taken)
             count -= len(taken)
@@ -118,6 +123,7 @@ class PackedRows(RowPlanner[RowCursor]):
                 searched_from = cursor.at
             elif self._documents.nothing_between(searched_from, cursor.at):
                 raise SourceError(self._no_rows(cursor))
+        cursor = replace(cursor, groups=tuple(groups))
         return (concatenate(plans) if plans else RowPlan.empty(0)), cursor
 
     def report(self, windows: int) -> PackingReport:

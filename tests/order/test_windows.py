@@ -8,6 +8,9 @@ there are 4 windows: positions 0 and 1, 2 to 4, 5 and 6, 7 to 9. Each shard meas
 
 With S = 8 logical shards 3 windows are fewer than half of S. They stay 3, and window i belongs to shard i * 8 // 3:
 shards 0, 2 and 5. The other shards measure nothing.
+
+If the first epoch has windows for four groups or more, those of the first group are cut into two. 24 documents with
+room for 3 in a window and 2 shards are 8 windows, four groups. The first two windows become four, of 1 or 2 documents.
 """
 
 from itertools import pairwise
@@ -23,7 +26,7 @@ epoch_sizes, sizes, shard_counts = st.integers(1, 300), st.integers(1, 40), st.i
 
 @st.composite
 def all_windows(draw: st.DrawFn) -> EpochWindows:
-    return EpochWindows(draw(epoch_sizes), draw(sizes), draw(shard_counts))
+    return EpochWindows(draw(epoch_sizes), draw(sizes), draw(shard_counts), draw(st.booleans()))
 
 
 def bounds(windows: EpochWindows) -> list[int]:
@@ -38,6 +41,7 @@ def test_the_worked_example() -> None:
     assert bounds(EpochWindows(10, 4, 1)) == [0, 3, 6, 10]
     assert bounds(EpochWindows(10, 4, 4)) == [0, 2, 5, 7, 10]
     assert EpochWindows(10, 4, 8).take(0) == Take((0, 3, 6, 10), (0, 2, 5))
+    assert bounds(EpochWindows(24, 3, 2, first=True)) == [0, 1, 3, 4, 6, 9, 12, 15, 18, 21, 24]
 
 
 @pytest.mark.parametrize(
@@ -51,13 +55,16 @@ def test_the_worked_example() -> None:
         (25, 3, 8, 16),  # 9 windows do
         (5, 3, 5, 2),  # half of an odd number of shards
         (7, 3, 5, 5),
+        (72, 3, 8, 24),  # three groups
+        (73, 3, 8, 40),  # four, the first of which is cut into two
+        (73, 3, 1, 25),  # with one shard no group is measured by several
         (10**9, 4096, 1, 244_141),
     ],
 )
 def test_the_number_of_windows_at_the_borders_of_its_rule(
     epoch_size: int, size: int, shards: int, count: int
 ) -> None:
-    assert EpochWindows(epoch_size, size, shards).count == count
+    assert EpochWindows(epoch_size, size, shards, first=True).count == count
 
 
 @given(all_windows())
@@ -71,9 +78,20 @@ def test_windows_hold_every_position_of_the_epoch_once(windows: EpochWindows) ->
 @given(all_windows())
 def test_windows_have_at_most_their_size_and_differ_by_at_most_one(windows: EpochWindows) -> None:
     lengths = [end - begin for begin, end in pairwise(bounds(windows))]
+    small, large = lengths[: small_windows(windows)], lengths[small_windows(windows) :]
 
     assert max(lengths) <= windows.size
-    assert max(lengths) - min(lengths) <= 1
+    assert max(large) - min(large) <= 1
+    if small:
+        assert max(small) - min(small) <= 1
+        assert 2 * min(small) <= max(large)
+        assert len(large) >= 3 * windows.shards
+
+
+def small_windows(windows: EpochWindows) -> int:
+    """Counts those of the first two groups, where the first epoch has windows for four."""
+    least = -(-windows.epoch_size // windows.size)
+    return 2 * windows.shards if windows.first and windows.shards > 1 and least > 3 * windows.shards else 0
 
 
 @given(all_windows())
@@ -81,7 +99,7 @@ def test_every_shard_has_as_many_windows_where_there_are_half_as_many_as_shards(
     least = -(-windows.epoch_size // windows.size)
 
     assert windows.count % windows.shards == 0 if 2 * least >= windows.shards else windows.count == least
-    assert windows.count < least + windows.shards
+    assert windows.count - small_windows(windows) // 2 < least + windows.shards
 
 
 @given(all_windows())

@@ -17,6 +17,10 @@ from resumable_data.waits import Doing, activities
 LONG = 60.0
 
 
+class Group(str):
+    """A text that others can refer to weakly."""
+
+
 class Planner:
     """Plans a group as its place in words, and notes what it planned. It may fail the first few times.
 
@@ -34,13 +38,13 @@ class Planner:
         if not wait:
             self.go_on.set()
 
-    def __call__(self, place: int) -> str:
+    def __call__(self, place: int) -> Group:
         self.planned.append(place)
         self.begun.set()
         assert self.go_on.wait(LONG)
         if self.failures:
             raise self.failures.pop(0)
-        return f"group {place}"
+        return Group(f"group {place}")
 
 
 def run_at_once(task: Callable[[], None]) -> None:
@@ -68,6 +72,18 @@ def test_only_the_latest_groups_are_kept() -> None:
     assert planner.planned == [1, 2, 3, 4, 1]
 
 
+def test_a_group_that_somebody_else_keeps_is_not_planned_again() -> None:
+    planner = Planner()
+    groups = GroupCache(planner)
+    kept = groups.get(1)
+    for place in (2, 3, 4, 5):
+        groups.get(place)
+
+    assert groups.get(1) is kept
+    groups.prepare(1, never)
+    assert planner.planned == [1, 2, 3, 4, 5]
+
+
 def test_of_two_threads_that_ask_for_one_group_one_plans_it() -> None:
     planner = Planner(wait=True)
     groups = GroupCache(planner)
@@ -84,14 +100,14 @@ def test_of_two_threads_that_ask_for_one_group_one_plans_it() -> None:
 def test_two_groups_are_planned_at_the_same_time() -> None:
     together = Barrier(2)
 
-    def plan(place: int) -> int:
+    def plan(place: int) -> Group:
         together.wait(LONG)  # passes only once two threads plan
-        return place
+        return Group(place)
 
     groups = GroupCache(plan)
     with ThreadPoolExecutor(2) as threads:
         asked = [threads.submit(groups.get, place) for place in (1, 2)]
-        assert [one.result(LONG) for one in asked] == [1, 2]
+        assert [one.result(LONG) for one in asked] == ["1", "2"]
 
 
 def test_a_group_that_was_prepared_is_there() -> None:
@@ -159,7 +175,7 @@ def test_who_waits_for_a_group_that_another_thread_plans_does_nothing_meanwhile(
     planner, ticks = Planner(wait=True), count()
     groups, clocks = GroupCache(planner), Clocks(lambda: float(next(ticks)))
 
-    def ask() -> str:
+    def ask() -> Group | None:
         with clocks.running(), Doing(str, Work.PLANNING):
             return groups.get(5)
 

@@ -9,13 +9,15 @@ takes two windows, one a shard, and may take two more, and so on until its epoch
     from window 2 of epoch 0:   shard 0: 5 6     shard 1: 7 8 9     then window 0 of epoch 1
 
 A worked example without epochs, as for a mix of documents. The same 10 documents of the only epoch are a stream.
-A group takes 2 * 3 documents, and cuts them into windows of the same size:
+A group takes 2 * 3 documents, and cuts them into windows of the same size. The first of all are two groups of 2 * 2
+documents, so that the first batch waits for fewer:
 
-    from document 0:            shard 0: 0 1 2   shard 1: 3 4 5     then document 6
-                                shard 0: 6 7     shard 1: 8 9       then document 10
-    from document 5:            shard 0: 5 6 7   shard 1: 8 9       then document 10
+    from document 0:            shard 0: 0 1     shard 1: 2 3       then document 4
+                                shard 0: 4 5     shard 1: 6 7       then document 8
+                                shard 0: 8 9                        then document 10
+    from document 6:            shard 0: 6 7     shard 1: 8 9       then document 10
 
-The last five documents are two windows, of 2 and 3 documents.
+The last four documents are two windows, of 2 documents each.
 """
 
 from __future__ import annotations
@@ -60,11 +62,28 @@ def test_the_worked_example_with_epochs() -> None:
 
 
 def test_the_worked_example_without_epochs() -> None:
-    first = ([0, 1], [[0, 1, 2], [3, 4, 5]], StreamCursor(0, 6))
-    second = ([0, 1], [[6, 7], [8, 9]], StreamCursor(1, 0))
+    first = ([0, 1], [[0, 1], [2, 3]], StreamCursor(0, 4))
+    second = ([0, 1], [[4, 5], [6, 7]], StreamCursor(0, 8))
+    last = ([0], [[8, 9]], StreamCursor(1, 0))
 
-    assert taken(endless(), endless().start()) == [first, second]
-    assert taken(endless(), StreamCursor(0, 5)) == [([0, 1], [[5, 6], [7, 8, 9]], StreamCursor(1, 0))]
+    assert taken(endless(), endless().start()) == [first, second, last]
+    assert taken(endless(), StreamCursor(0, 6)) == [([0, 1], [[6, 7], [8, 9]], StreamCursor(1, 0))]
+
+
+def test_the_windows_of_a_first_group_are_small_only_where_more_documents_follow() -> None:
+    assert taken(endless(size=3), endless().start()) == [([0], [[0, 1, 2]], StreamCursor(1, 0))]
+    assert taken(endless(shards=1), endless().start())[0] == ([0], [[0, 1, 2]], StreamCursor(0, 3))
+
+
+def test_a_group_of_a_known_size_has_the_windows_that_it_had() -> None:
+    groups = endless()
+    sizes = [4, 8, 10]
+    for size in sizes:
+        found = [
+            (list(take.shards), [w.record.tolist() for w in take.windows])
+            for take in groups.takes(groups.start(), size)
+        ]
+        assert found == [(shards, windows) for shards, windows, _ in taken(groups, groups.start())][: len(found)]
 
 
 def test_a_take_may_have_fewer_windows_than_there_are_shards() -> None:

@@ -88,11 +88,15 @@ EVEN, TWO_TO_ONE, ONLY_B = {"a": 1, "b": 1}, {"a": 2, "b": 1}, {"a": 0, "b": 1}
 def test_groups_of_a_mix_of_documents() -> None:
     groups = EndlessGroups(mixed_documents(TWO_TO_ONE), 3, 2)
     takes = groups.takes(groups.start())
-    first, second = next(takes), next(takes)
+    first, second, third = next(takes), next(takes), next(takes)
 
-    assert [names(window) for window in first.windows] == ["a0 a1 b0", "a2 a3 b1"]
-    assert [names(window) for window in second.windows] == ["a0 a1 b2", "a2 a3 b3"]
-    assert (list(first.shards), groups.row_key(first.after, 1)) == ([0, 1], (6, 1))
+    assert [names(window) for window in first.windows] == [
+        "a0 a1",
+        "b0 a2",
+    ]  # the first six documents in small windows
+    assert [names(window) for window in second.windows] == ["a3 b1", "a0 a1"]
+    assert [names(window) for window in third.windows] == ["b2 a2 a3", "b3 a0 a1"]
+    assert (list(first.shards), groups.row_key(first.after, 1)) == ([0, 1], (4, 1))
 
 
 def test_rows_of_a_mix_keep_the_order_of_their_component_and_their_owner() -> None:

@@ -1,16 +1,17 @@
 """One group of rows, and how far it reaches.
 
-A worked example. A component has 40 documents of one token, windows have room for 2, rows have one token, and there
-are 2 logical shards. So an epoch has 20 windows, and a group is to fill 8 rows a shard, 16 in all. One take of 2
-windows fills 4 rows. The group takes four times:
+A worked example. A component has 44 documents of one token, windows have room for 2, rows have one token, and there
+are 2 logical shards. So an epoch has windows for eleven takes. In the first epoch those of the first take are cut into
+two: windows 0 to 3 have one document each, windows 4 to 23 have two. A group is to fill 8 rows a shard, 16 in all. From
+window 4 on, one take of 2 windows fills 4 rows. The group takes four times:
 
-    take 0:   shard 0:  0  1   shard 1:  2  3
-    take 1:   shard 0:  4  5   shard 1:  6  7
-    take 2:   shard 0:  8  9   shard 1: 10 11
-    take 3:   shard 0: 12 13   shard 1: 14 15
+    take 0:   shard 0:  4  5   shard 1:  6  7
+    take 1:   shard 0:  8  9   shard 1: 10 11
+    take 2:   shard 0: 12 13   shard 1: 14 15
+    take 3:   shard 0: 16 17   shard 1: 18 19
 
 The documents of one shard are packed together, and the shards take turns, so that the rows of the group are
-0 2 1 3 4 6 5 7 8 10 9 11 12 14 13 15. The next group begins at window 8. The third begins at window 16, and has
+4 6 5 7 8 10 9 11 12 14 13 15 16 18 17 19. The next group begins at window 12. The third begins at window 20, and has
 four windows only: the epoch ends there.
 """
 
@@ -28,7 +29,8 @@ from resumable_data.order.permutation import permutation
 from resumable_data.planning.groups import EndlessGroups, EpochAt, EpochGroups
 from resumable_data.planning.packed_group import GroupPacker, PackedGroup, Packing
 
-EXAMPLE_ROWS = [0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15]
+EXAMPLE_ROWS = [4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15, 16, 18, 17, 19]
+AFTER_SMALL_WINDOWS = EpochAt(0, 4)
 
 
 def packing(
@@ -64,38 +66,45 @@ def windows_of(found: PackedGroup | None) -> tuple[int, Any]:
 
 
 def test_the_worked_example() -> None:
-    lengths = ToyLengths([[1] * 40], known=False)
-    first = group([1] * 40, lengths=lengths)
+    lengths = ToyLengths([[1] * 44], known=False)
+    found = group([1] * 44, AFTER_SMALL_WINDOWS, lengths=lengths)
 
-    assert firsts(first) == EXAMPLE_ROWS
-    assert windows_of(first) == (8, EpochAt(0, 8))
+    assert firsts(found) == EXAMPLE_ROWS
+    assert windows_of(found) == (8, EpochAt(0, 12))
     assert lengths.measured == [
-        [(0, [4 * take, 4 * take + 1]), (1, [4 * take + 2, 4 * take + 3])] for take in range(4)
+        [(0, [4 * take, 4 * take + 1]), (1, [4 * take + 2, 4 * take + 3])] for take in range(1, 5)
     ]
     assert lengths.groups == 1
-    assert first is not None
-    assert first.packed.plan.owner is not None
-    assert first.packed.plan.owner.tolist() == [0, 1] * 8
+    assert found is not None
+    assert found.packed.plan.owner is not None
+    assert found.packed.plan.owner.tolist() == [0, 1] * 8
 
 
 def test_the_groups_that_follow_it() -> None:
-    assert firsts(group([1] * 40, EpochAt(0, 8))) == [16 + row for row in EXAMPLE_ROWS]
-    last = group([1] * 40, EpochAt(0, 16))
+    assert firsts(group([1] * 44, EpochAt(0, 12))) == [16 + row for row in EXAMPLE_ROWS]
+    last = group([1] * 44, EpochAt(0, 20))
     assert firsts(last) == [32 + row for row in EXAMPLE_ROWS[:8]]
     assert windows_of(last) == (4, EpochAt(1, 0))
-    assert group([1] * 40, EpochAt(1, 0)) is None
+    assert group([1] * 44, EpochAt(1, 0)) is None
+
+
+def test_the_first_group_of_the_epoch_has_smaller_windows() -> None:
+    lengths = ToyLengths([[1] * 44], known=False)
+
+    assert windows_of(group([1] * 44, lengths=lengths)) == (10, EpochAt(0, 10))
+    assert lengths.measured[:3] == [[(0, [0]), (1, [1])], [(0, [2]), (1, [3])], [(0, [4, 5]), (1, [6, 7])]]
 
 
 def test_after_the_end_nothing_makes_a_group() -> None:
-    lengths = ToyLengths([[1] * 40], known=False)
+    lengths = ToyLengths([[1] * 44], known=False)
 
-    assert group([1] * 40, EpochAt(1, 0), lengths=lengths) is None
+    assert group([1] * 44, EpochAt(1, 0), lengths=lengths) is None
     assert (lengths.measured, lengths.groups) == ([], 0)
 
 
 def test_a_group_takes_once_where_lengths_are_known_and_nothing_is_dropped() -> None:
-    assert windows_of(group([1] * 40, known=True)) == (2, EpochAt(0, 2))
-    assert windows_of(group([1] * 40, known=True, drops=True)) == (8, EpochAt(0, 8))
+    assert windows_of(group([1] * 44, AFTER_SMALL_WINDOWS, known=True)) == (2, EpochAt(0, 6))
+    assert windows_of(group([1] * 44, AFTER_SMALL_WINDOWS, known=True, drops=True)) == (8, EpochAt(0, 12))
 
 
 @pytest.mark.parametrize(
@@ -119,14 +128,14 @@ def test_a_group_takes_once_where_lengths_are_known_and_nothing_is_dropped() -> 
 def test_a_group_takes_windows_until_it_fills_eight_rows_a_shard(
     tokens: list[int], how: Packing, windows: int
 ) -> None:
-    assert windows_of(group(tokens, how=how))[0] == windows
+    assert windows_of(group([0] * 4 + tokens, AFTER_SMALL_WINDOWS, how=how))[0] == windows
 
 
 def test_a_group_takes_at_most_64_times_more() -> None:
-    lengths = ToyLengths([[-1] * 400], known=False)
-    found = group([-1] * 400, lengths=lengths)
+    lengths = ToyLengths([[-1] * 404], known=False)
+    found = group([-1] * 404, AFTER_SMALL_WINDOWS, lengths=lengths)
 
-    assert windows_of(found) == (130, EpochAt(0, 130))
+    assert windows_of(found) == (130, EpochAt(0, 134))
     assert found is not None
     assert (found.rows, len(lengths.measured)) == (0, 65)
     assert list(found.delivered(0)) == [Delivered(dropped=260)]
@@ -156,10 +165,10 @@ def test_shards_without_a_window_have_no_part_in_it() -> None:
 
 
 def test_the_rows_of_a_shard_are_shuffled_by_the_first_of_its_windows() -> None:
-    found = group([1] * 40, EpochAt(0, 8), how=packing(shuffle_seed=7))
+    found = group([1] * 44, EpochAt(0, 12), how=packing(shuffle_seed=7))
 
     of_shards: list[list[int]] = []
-    for window, records in ((8, [16, 17, 20, 21, 24, 25, 28, 29]), (9, [18, 19, 22, 23, 26, 27, 30, 31])):
+    for window, records in ((12, [20, 21, 24, 25, 28, 29, 32, 33]), (13, [22, 23, 26, 27, 30, 31, 34, 35])):
         places = permutation(8, "pack.rows", 7, "web", 0, window)(np.arange(8))
         of_shards.append([records[place] for place in np.argsort(places)])
     expected = [of_shards[shard][row] for row in range(8) for shard in range(2)]

@@ -42,14 +42,20 @@ def window_bounds(documents: int, windows: int) -> list[range]:
     return [range(w * documents // windows, (w + 1) * documents // windows) for w in range(windows)]
 
 
-def windows_of_epoch(documents: int, window: int, shards: int) -> int:
-    """Returns the windows of an epoch: a multiple of the shards, unless most shards would then have none."""
+def windows_of_epoch(documents: int, window: int, shards: int, epoch: int) -> list[range]:
+    """Returns the positions of the windows of an epoch.
+
+    Their number is a multiple of the shards, unless most shards would then have none. The first group of
+    epoch 0, if that is long, has windows of half the size, so it is two groups.
+    """
     windows = -(-documents // window)
-    if 2 * windows < shards:
-        return windows
-    while windows % shards:
-        windows += 1
-    return windows
+    if 2 * windows >= shards:
+        while windows % shards:
+            windows += 1
+    bounds = window_bounds(documents, windows)
+    if epoch == 0 and shards > 1 and windows >= 4 * shards:
+        return window_bounds(documents, 2 * windows)[: 2 * shards] + bounds[shards:]
+    return bounds
 
 
 def next_group(

@@ -183,9 +183,17 @@ class PackFeed:
 
     def takes(self) -> Iterator[list[list[Document]]]:
         """Returns the next windows, as many as are taken together."""
-        while documents := self.next_documents(self.run.window * self.shards):
+        while True:
+            # The first group is two, with windows of half the size.
+            small = self.shards > 1 and self.taken < self.run.window * self.shards
+            window = (self.run.window + 1) // 2 if small else self.run.window
+            documents = self.next_documents(window * self.shards)
+            if not documents:
+                return
             self.taken += len(documents)
-            bounds = window_bounds(len(documents), -(-len(documents) // self.run.window))
+            if len(documents) < window * self.shards:
+                window = self.run.window
+            bounds = window_bounds(len(documents), -(-len(documents) // window))
             yield [documents[positions.start : positions.stop] for positions in bounds]
 
     def next_documents(self, most: int) -> list[Document]:

@@ -60,7 +60,7 @@ class PadSequenceInBatchDataset(RearrangedDataset):
         }
 
     def _lengths_of_batch(self, batch: int) -> dict[str, int]:
-        # Several threads take items of one batch at the same time. One of them reads the batch, the others wait for it.
+        # Several threads take items of one batch at the same time. One of them reads the batch, and the others wait.
         with self._measuring:
             if batch not in self._lengths:
                 self._lengths[batch] = self._measure(batch)
