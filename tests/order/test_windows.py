@@ -10,7 +10,7 @@ With S = 8 logical shards 3 windows are fewer than half of S. They stay 3, and w
 shards 0, 2 and 5. The other shards measure nothing.
 
 If the first epoch has windows for four groups or more, those of the first group are cut into two. 24 documents with
-room for 3 in a window and 2 shards are 8 windows, four groups. The first two windows become four, of 1 or 2 documents.
+room for 3 in a window and 2 shards are 8 windows, four groups. The first two windows become four of 1 or 2 documents.
 """
 
 from itertools import pairwise

@@ -2,10 +2,12 @@
 
 A worked example of a mix of documents. Component a has 4 documents, again and again, and b has 10. The weights are 2
 to 1, so that the mixed stream is a0 a1 b0, a2 a3 b1, a0 a1 b2, a2 a3 b3, … With windows of 3 documents and 2 logical
-shards a group is 6 documents of this stream, whichever component and epoch they come from:
+shards a group is 6 documents of this stream, whichever component and epoch they come from. The first two groups have
+smaller windows, of 2 documents, so that the first batch comes sooner:
 
-    from document 0:   shard 0: a0 a1 b0   shard 1: a2 a3 b1
-    from document 6:   shard 0: a0 a1 b2   shard 1: a2 a3 b3
+    from document 0:   shard 0: a0 a1      shard 1: b0 a2
+    from document 4:   shard 0: a3 b1      shard 1: a0 a1
+    from document 8:   shard 0: b2 a2 a3   shard 1: b3 a0 a1
 
 A worked example of a mix of rows. The lengths of a are known, so that it has one shard and its rows have no owner.
 They are a0 a1 a2 a3 a0 … The lengths of b are measured by 2 shards, in one group of 4 windows: shard 0 measures b0 b1
@@ -112,6 +114,22 @@ def test_a_mix_of_known_rows_has_no_owners() -> None:
 
     assert names(plan) == "a0 a1 a2"
     assert plan.owner is None
+
+
+@pytest.mark.parametrize("rows", [1, 37, 700])
+def test_the_state_of_a_cursor_measures_nothing_however_far_others_went(rows: int) -> None:
+    planner = mixed_rows(EVEN)
+    lengths = planner.mixer.children[1]._lengths
+    cursors = [planner.start()]
+    for _ in range(40):
+        cursors.append(planner.take(cursors[-1], rows)[1])
+    measured = len(lengths.measured)
+    for cursor in cursors:
+        planner.encode(cursor)
+        planner.counts(cursor, ended=False)
+        planner.extent(cursor)
+        planner.next_epochs(cursor)
+    assert len(lengths.measured) == measured
 
 
 # Blocks

@@ -1,9 +1,9 @@
 """One group of rows, and how far it reaches.
 
 A worked example. A component has 44 documents of one token, windows have room for 2, rows have one token, and there
-are 2 logical shards. So an epoch has windows for eleven takes. In the first epoch those of the first take are cut into
-two: windows 0 to 3 have one document each, windows 4 to 23 have two. A group is to fill 8 rows a shard, 16 in all. From
-window 4 on, one take of 2 windows fills 4 rows. The group takes four times:
+are 2 logical shards. So an epoch has windows for eleven takes. In the first epoch those of the first take are cut in
+two: windows 0 to 3 have one document each, windows 4 to 23 have two. A group is to fill 8 rows a shard, 16 in all.
+From window 4 on, one take of 2 windows fills 4 rows. The group takes four times:
 
     take 0:   shard 0:  4  5   shard 1:  6  7
     take 1:   shard 0:  8  9   shard 1: 10 11

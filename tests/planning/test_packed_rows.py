@@ -341,6 +341,24 @@ def test_a_cursor_is_a_value() -> None:
     assert cursor.before == (Delivered(documents=1, tokens=4),)
 
 
+def test_the_state_of_a_cursor_measures_nothing_however_far_others_went() -> None:
+    lengths = ToyLengths([[1] * 40], known=False)
+    planner = rows([1] * 40, None, shards=2, length=1, lengths=lengths)
+    cursors = [planner.start()]
+    for _ in range(12):
+        cursors.append(planner.take(cursors[-1], 37)[1])
+    cursors.append(planner.decode(saved(planner.encode(cursors[1]), rows=37)))
+    for _ in range(12):
+        planner.take(cursors[-2], 37)
+    measured = len(lengths.measured)
+    for cursor in cursors:
+        planner.encode(cursor)
+        planner.counts(cursor, ended=False)
+        planner.extent(cursor)
+        planner.next_epochs(cursor)
+    assert len(lengths.measured) == measured
+
+
 # In the background
 
 
