@@ -21,7 +21,6 @@ from resumable_data.reading.fields import TokenFields
 from resumable_data.reading.reader import DocumentReader, Reader
 from resumable_data.reading.step import Step
 from resumable_data.reading.token_ids import ANY_TOKEN, TokenIds
-from resumable_data.sources.source import GrowingSource
 from resumable_data.stages.apply_chat_template import ApplyChatTemplate
 from resumable_data.stages.catalog import Catalog
 from resumable_data.stages.map import Map
@@ -207,8 +206,8 @@ class Component(DocumentStage):
         epoch_dependent, shuffle = self.epoch_dependent, self._only(Shuffle)
         records_of_epoch = EpochSizes(self.source.epoch_size, context.growth.get(path, ()))
         sizes = records_of_epoch.map(self._count)
-        if isinstance(source := self.source.source, GrowingSource):
-            catalog.sources[path] = source.fingerprint_of_first
+        if isinstance(self.source, SourceStage) and (content_of_first := self.source.content_of_first) is not None:
+            catalog.sources[path] = content_of_first
 
         def order(epoch: int, positions: Int64Array) -> Int64Array:
             places = positions if shuffle is None else shuffle.records(sizes.of(epoch), path, epoch, positions)

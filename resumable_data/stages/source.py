@@ -10,11 +10,12 @@ from typing import cast
 
 from resumable_data.arguments import kind_of, shown
 from resumable_data.arrays import Int64Array
-from resumable_data.errors import PipelineError, SourceError
+from resumable_data.differences import ContentOfFirst
+from resumable_data.errors import PipelineError, ResumableDataError, SourceError
 from resumable_data.reading.documents import Documents
 from resumable_data.reading.fields import TokenFields
 from resumable_data.sources.retries import Retries
-from resumable_data.sources.source import Source, SourceWithColumns, SourceWithLengths, knows_lengths
+from resumable_data.sources.source import GrowingSource, Source, SourceWithColumns, SourceWithLengths, knows_lengths
 from resumable_data.stages.stage import check_component_name
 from resumable_data.state import Settings
 from resumable_data.timing import Work
@@ -134,6 +135,26 @@ class SourceStage:
             columns = self.retries.read(lambda: source.read_columns(records, fields.keys), repr(source))
         found = None if columns is None else fields.of_columns(columns)
         return None if found is None else Documents(found)
+
+    @property
+    def content_of_first(self) -> ContentOfFirst | None:
+        """What tells the content of the source's first records; None if the source cannot tell it."""
+        source = self.source
+        if not isinstance(source, GrowingSource):
+            return None
+
+        def tell(records: int) -> str | None:
+            try:
+                return self.retries.read(lambda: source.fingerprint_of_first(records), repr(source))
+            except ResumableDataError:
+                raise
+            except Exception as error:
+                raise SourceError(
+                    f"component {self.component!r}: fingerprint_of_first({records}) of {source!r} raises "
+                    f"{type(error).__name__}: {error}. It is to tell whether this is the old data with more at its end"
+                ) from error
+
+        return tell
 
     def _reading(self, count: int) -> str:
         return f"reading {count} records of component {self.component!r} from {self.source!r}"

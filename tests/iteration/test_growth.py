@@ -178,6 +178,24 @@ def test_a_source_that_cannot_tell_is_not_said_to_have_other_records(kind: type[
     assert "not the old ones" not in str(caught.value)
 
 
+class Failing(Foreign):
+    """A source of a user whose program has a mistake."""
+
+    def fingerprint_of_first(self, records: int) -> str | None:
+        raise KeyError("count")
+
+
+def test_a_source_that_fails_to_tell_is_named_and_nothing_moves() -> None:
+    iterator = iter(data(Failing(14)))
+    before = iterator.get_state()
+
+    with pytest.raises(
+        rd.SourceError, match=r"component 'web': fingerprint_of_first\(10\) .* raises KeyError: 'count'"
+    ):
+        iterator.set_state(iter(data(Failing(10))).get_state(), allow={"data"})
+    assert iterator.get_state() == before
+
+
 def test_a_slice_from_the_end_does_not_grow() -> None:
     def part(count: int) -> rd.Dataset[Any]:
         documents = rd.Dataset.from_source(in_memory(count), name="web")[:-3]
