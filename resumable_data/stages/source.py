@@ -151,7 +151,7 @@ class SourceStage:
             except Exception as error:
                 raise SourceError(
                     f"component {self.component!r}: fingerprint_of_first({records}) of {source!r} raises "
-                    f"{type(error).__name__}: {error}. It is to tell whether this is the old data with more at its end"
+                    f"{type(error).__name__}: {error}. It tells whether this is the old data with more at its end"
                 ) from error
 
         return tell
