@@ -10,7 +10,7 @@ import resumable_data as rd
 from resumable_data.arrays import Int64Array, Ragged
 from resumable_data.digest import digest
 
-MEAN, LENGTH = 540, 2048
+MEAN, LENGTH, LONGEST = 540, 2048, 20_000
 SEED = 7
 
 
@@ -48,9 +48,9 @@ class ReadOnlyLengths:
         return digest("documents of unknown length", self._lengths.astype("<i8").tobytes())
 
 
-def log_normal(documents: int, seed: int = SEED) -> Int64Array:
-    """Draws the lengths of documents, with mean 540: int64[documents]."""
-    quantiles = np.array(rd.log_normal_lengths(MEAN))
+def log_normal(documents: int, seed: int = SEED, longest: int = LONGEST) -> Int64Array:
+    """Draws the lengths of documents, with mean 540 before longer ones are clipped: int64[documents]."""
+    quantiles = np.array(rd.log_normal_lengths(MEAN, longest=longest))
     return quantiles[np.random.default_rng(seed).integers(len(quantiles), size=documents)]
 
 
