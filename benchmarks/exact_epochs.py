@@ -7,8 +7,8 @@ rows of 2,048 tokens with the default settings. Nothing is timed, so the figures
   left out, and at most 1.5 % padding from 1,000 documents on.
 - The tokens that are read a second time, by the number of processes: the mean of three corpora. The goal: at most
   1.5 times the result of a trial before this was written. The trial did not say how long its documents may be, so
-  there are two tables. Documents of at most a row are all in one row that may move. Of documents of up to 20,000 tokens
-  only some rows may move, but they count whole. The last lines run real iterators in threads, and count the reads of
+  there are two tables. A document of at most a row moves with its row. Of a document of up to 20,000 tokens some rows
+  may move alone, but it counts whole. The last lines run real iterators in threads, and count the reads of
   their sources.
 - The size of a state, and whether it is the same on 64 processes.
 - What a thousand processes send each other about the lengths of a group.
