@@ -28,10 +28,10 @@ DIGESTS = {
     "first_fit_over_two_epochs": "748cb325d939e86a1b2019e5297e6e61c759d209a3adbb6afdb5f330c9e0c28b",
     "block_shuffled_concat_split": "500b2bcb91c2d030b0fbf6d89224c90af372716223643f1331d6f1e86c540fec",
     "shuffled_pad": "c6535cc4aa0dda9d21594f10f26a0e18ba32b69f17adfcd8e14e63a5be1fba46",
-    "measured_text": "fbc17a33ac8199351b2d20407ff7a902bc0d3485ac197a3cc7d3c9974268468a",
-    "few_of_a_text": "d3b52b841a8dd8971bbc9ea7ed6b4ba557deec9192d984700984a5614cf5ef76",
-    "mixed_documents": "0f49d85985c720a8d342adc780e526f06c10fe96ebfb094e60503f4377524407",
-    "mixed_rows": "989b79a287bec742934e353af36b42ef1f2f4d3aae403d5f4c92dafbf940b9d0",
+    "measured_text": "f76688a941d99d4f6bbc487ca3d3d53519fab561192ab5fa9318ad0dc68c0bdf",
+    "few_of_a_text": "8f8bccd4787d5749684a94c1e8693cb81385c0e3e25027b4540e50913428857e",
+    "mixed_documents": "d96d03775927a9fda27028064ff4593637d4bba90224c7883f819cad8c977b05",
+    "mixed_rows": "77b71b53cecddfe225d5489004e9015edac2d820b734bfac6c5d04e191649e32",
     "streamed_text": "b4f53089a892193a6a2aac6cfe200a28f66698e5e9e1a334eb8e23283092aa57",
 }
 CHANGED = """the order of this pipeline has changed: runs that resume under this release would see other data.

@@ -10,7 +10,7 @@ import numpy as np
 from typing_extensions import override
 
 from resumable_data.errors import PipelineMismatchError, StateError
-from resumable_data.order.windows import EpochWindows, Take, cut_evenly, window_at
+from resumable_data.order.windows import EpochWindows, Take, cut_evenly, documents_at
 from resumable_data.packing.plan import DocumentPlan
 from resumable_data.planning.documents import DocumentStream, StreamCursor
 from resumable_data.planning.integers import EPOCH_WINDOW, named_integers
@@ -222,10 +222,11 @@ class EpochGroups(DocumentGroups[EpochAt]):
     def decode(self, saved: Saved) -> EpochAt:
         path, epochs = self._stream.path, self._stream.epochs
         epoch, window = named_integers(saved.at, path, EPOCH_WINDOW)
-        if window >= (count := self._windows(epoch).count) or window % self.shards:
+        windows = self._windows(epoch)
+        if window >= windows.count or not windows.begins_group(window):
             raise StateError(
-                f"component {path!r}: no group begins at window {window}: an epoch has {count} windows in groups of "
-                f"{self.shards}"
+                f"component {path!r}: no group begins at window {window}: the epoch has {windows.count} windows in "
+                f"groups of {self.shards}"
             )
         if self._stream.ends_before(epoch) and (epoch, window) != (epochs, 0):
             if path in saved.epochs_before:
@@ -298,14 +299,13 @@ class EndlessGroups(DocumentGroups[AtT]):
     def takes(self, at: AtT, size: int = 0) -> Iterator[DocumentTake[AtT]]:
         taken = 0
         while not size or taken < size:
-            window = window_at(self._documents.position(at), self._window, self._shards)
-            full = window * self._shards
-            documents, at = self._documents.take(at, min(full, size - taken) if size else full)
+            position = self._documents.position(at)
+            at_once = documents_at(position, self._window, self._shards)
+            documents, at = self._documents.take(at, min(at_once, size - taken) if size else at_once)
             if not len(documents):
                 return
             taken += len(documents)
-            # The last documents of all need no small windows.
-            take = cut_evenly(len(documents), window if len(documents) == full else self._window, self._shards)
+            take = cut_evenly(len(documents), position, self._window, self._shards)
             yield DocumentTake(_windows_of(documents, take), take.shards, at)
 
     @override

@@ -143,13 +143,13 @@ class GroupPacker:
         """
         # length_of[i]: the length of the rows before cut i; the last one is that of the rows after all cuts
         length_of = [*(cut.length for cut in cuts), self._packing.length]
-        shards: dict[int, _ShardDocuments] = {}  # ascending: every shard that comes later came in the first take
+        shards: dict[int, _ShardDocuments] = {}
         windows = filled = 0
         after = at
         for takes, take in enumerate(self._documents.takes(at, size), start=1):
             lengths = self._lengths.measure(take.windows, take.shards)
             for window, (shard, documents, known) in enumerate(zip(take.shards, take.windows, lengths, strict=True)):
-                shards.setdefault(shard, _ShardDocuments(window)).add(documents, known)
+                shards.setdefault(shard, _ShardDocuments(windows + window)).add(documents, known)
                 filled += count_filled(known, length_of[0], self._packing.strategy)
             windows, after = windows + len(take.windows), take.after
             enough = filled >= LEAST_ROWS * self._documents.shards * length_of[0]
@@ -157,6 +157,7 @@ class GroupPacker:
                 break
         if not windows:
             return None
+        shards = dict(sorted(shards.items()))
         packed = [self._pack(at, shard, length_of[0]) for shard in shards.values()]
         dealt = deal_windows(packed, tuple(shards), self._documents.shards)
         firsts = {number: shard.first for number, shard in shards.items()}

@@ -4,20 +4,23 @@ A worked example with epochs. A component has 10 documents, windows have room fo
 An epoch needs ceil(10 / 3) = 4 windows, which is a multiple of 2: documents 0 and 1, 2 to 4, 5 and 6, 7 to 9. A group
 takes two windows, one a shard, and may take two more, and so on until its epoch ends:
 
-    from window 0 of epoch 0:   shard 0: 0 1     shard 1: 2 3 4     then window 2 of epoch 0
+    from window 0 of epoch 1:   shard 0: 0 1     shard 1: 2 3 4     then window 2 of epoch 1
+                                shard 0: 5 6     shard 1: 7 8 9     then window 0 of epoch 2
+    from window 2 of epoch 1:   shard 0: 5 6     shard 1: 7 8 9     then window 0 of epoch 2
+
+Epoch 0 begins with smaller groups, so that the first batch waits for fewer documents:
+
+    from window 0 of epoch 0:   shard 0: 0 1                        then window 1 of epoch 0
+                                shard 1: 2 3 4                      then window 2 of epoch 0
                                 shard 0: 5 6     shard 1: 7 8 9     then window 0 of epoch 1
-    from window 2 of epoch 0:   shard 0: 5 6     shard 1: 7 8 9     then window 0 of epoch 1
 
 A worked example without epochs, as for a mix of documents. The same 10 documents of the only epoch are a stream.
-A group takes 2 * 3 documents, and cuts them into windows of the same size. The first of all are two groups of 2 * 2
-documents, so that the first batch waits for fewer:
+A group takes 2 * 3 documents, and cuts them into windows of the same size. The first groups are smaller here too:
 
-    from document 0:            shard 0: 0 1     shard 1: 2 3       then document 4
-                                shard 0: 4 5     shard 1: 6 7       then document 8
-                                shard 0: 8 9                        then document 10
+    from document 0:            shard 0: 0 1 2                      then document 3
+                                shard 1: 3 4 5                      then document 6
+                                shard 0: 6 7     shard 1: 8 9       then document 10
     from document 6:            shard 0: 6 7     shard 1: 8 9       then document 10
-
-The last four documents are two windows, of 2 documents each.
 """
 
 from __future__ import annotations
@@ -55,40 +58,54 @@ def endless(size: int = 10, epochs: int | None = 1, window: int = 3, shards: int
 
 
 def test_the_worked_example_with_epochs() -> None:
-    first, second = ([0, 1], [[0, 1], [2, 3, 4]], EpochAt(0, 2)), ([0, 1], [[5, 6], [7, 8, 9]], EpochAt(1, 0))
+    first, second = ([0, 1], [[0, 1], [2, 3, 4]], EpochAt(1, 2)), ([0, 1], [[5, 6], [7, 8, 9]], EpochAt(2, 0))
 
-    assert taken(epochs(), epochs().start()) == [first, second]
-    assert taken(epochs(), EpochAt(0, 2)) == [second]
+    assert taken(epochs(), EpochAt(1, 0)) == [first, second]
+    assert taken(epochs(), EpochAt(1, 2)) == [second]
+
+
+def test_the_worked_example_of_the_first_epoch() -> None:
+    assert taken(epochs(), epochs().start()) == [
+        ([0], [[0, 1]], EpochAt(0, 1)),
+        ([1], [[2, 3, 4]], EpochAt(0, 2)),
+        ([0, 1], [[5, 6], [7, 8, 9]], EpochAt(1, 0)),
+    ]
 
 
 def test_the_worked_example_without_epochs() -> None:
-    first = ([0, 1], [[0, 1], [2, 3]], StreamCursor(0, 4))
-    second = ([0, 1], [[4, 5], [6, 7]], StreamCursor(0, 8))
-    last = ([0], [[8, 9]], StreamCursor(1, 0))
+    first, second = ([0], [[0, 1, 2]], StreamCursor(0, 3)), ([1], [[3, 4, 5]], StreamCursor(0, 6))
+    last = ([0, 1], [[6, 7], [8, 9]], StreamCursor(1, 0))
 
     assert taken(endless(), endless().start()) == [first, second, last]
-    assert taken(endless(), StreamCursor(0, 6)) == [([0, 1], [[6, 7], [8, 9]], StreamCursor(1, 0))]
+    assert taken(endless(), StreamCursor(0, 6)) == [last]
 
 
-def test_the_windows_of_a_first_group_are_small_only_where_more_documents_follow() -> None:
-    assert taken(endless(size=3), endless().start()) == [([0], [[0, 1, 2]], StreamCursor(1, 0))]
-    assert taken(endless(shards=1), endless().start())[0] == ([0], [[0, 1, 2]], StreamCursor(0, 3))
+def test_a_mix_begins_with_a_quarter_of_a_group_another_and_a_half() -> None:
+    found = taken(endless(size=40, shards=8), endless().start())
+
+    assert [(shards, sum(map(len, windows))) for shards, windows, _ in found] == [
+        ([0, 4], 6),
+        ([2, 6], 6),
+        ([1, 3, 5, 7], 12),
+        ([0, 1, 2, 4, 5, 6], 16),
+    ]
 
 
-def test_a_group_of_a_known_size_has_the_windows_that_it_had() -> None:
+@pytest.mark.parametrize("taken_before", [1, 2, 3])
+def test_a_group_of_a_known_size_has_the_windows_that_it_had(taken_before: int) -> None:
     groups = endless()
-    sizes = [4, 8, 10]
-    for size in sizes:
-        found = [
-            (list(take.shards), [w.record.tolist() for w in take.windows])
-            for take in groups.takes(groups.start(), size)
-        ]
-        assert found == [(shards, windows) for shards, windows, _ in taken(groups, groups.start())][: len(found)]
+    before = taken(groups, groups.start())[:taken_before]
+    size = sum(len(window) for _, windows, _ in before for window in windows)
+    again = [
+        (list(take.shards), [w.record.tolist() for w in take.windows]) for take in groups.takes(groups.start(), size)
+    ]
+
+    assert again == [(shards, windows) for shards, windows, _ in before]
 
 
 def test_a_take_may_have_fewer_windows_than_there_are_shards() -> None:
-    assert taken(epochs(shards=9), EpochAt(0, 0)) == [
-        ([0, 2, 4, 6], [[0, 1], [2, 3, 4], [5, 6], [7, 8, 9]], EpochAt(1, 0))
+    assert taken(epochs(shards=9), EpochAt(1, 0)) == [
+        ([0, 2, 4, 6], [[0, 1], [2, 3, 4], [5, 6], [7, 8, 9]], EpochAt(2, 0))
     ]
     assert taken(endless(size=2, shards=4), endless().start()) == [([0], [[0, 1]], StreamCursor(1, 0))]
 
@@ -174,7 +191,8 @@ def test_every_place_comes_back_from_its_integers() -> None:
 @pytest.mark.parametrize(
     ("integers", "message"),
     [
-        ((0, 1), "no group begins at window 1: an epoch has 4 windows in groups of 2"),
+        ((0, 3), "no group begins at window 3: the epoch has 4 windows in groups of 2"),
+        ((1, 1), "no group begins at window 1"),
         ((0, 4), "no group begins at window 4"),
         ((2, 2), "there is no epoch 2, counted from 0: it has 2"),
         ((3, 0), "there is no epoch 3, counted from 0: it has 2"),

@@ -2,12 +2,12 @@
 
 A worked example of a mix of documents. Component a has 4 documents, again and again, and b has 10. The weights are 2
 to 1, so that the mixed stream is a0 a1 b0, a2 a3 b1, a0 a1 b2, a2 a3 b3, … With windows of 3 documents and 2 logical
-shards a group is 6 documents of this stream, whichever component and epoch they come from. The first two groups have
-smaller windows, of 2 documents, so that the first batch comes sooner:
+shards a group is 6 documents of this stream, whichever component and epoch they come from. The first two groups are
+smaller, so that the first batch comes sooner:
 
-    from document 0:   shard 0: a0 a1      shard 1: b0 a2
-    from document 4:   shard 0: a3 b1      shard 1: a0 a1
-    from document 8:   shard 0: b2 a2 a3   shard 1: b3 a0 a1
+    from document 0:   shard 0: a0 a1 b0
+    from document 3:   shard 1: a2 a3 b1
+    from document 6:   shard 0: a0 a1 b2   shard 1: a2 a3 b3
 
 A worked example of a mix of rows. The lengths of a are known, so that it has one shard and its rows have no owner.
 They are a0 a1 a2 a3 a0 … The lengths of b are measured by 2 shards, in one group of 4 windows: shard 0 measures b0 b1
@@ -92,13 +92,11 @@ def test_groups_of_a_mix_of_documents() -> None:
     takes = groups.takes(groups.start())
     first, second, third = next(takes), next(takes), next(takes)
 
-    assert [names(window) for window in first.windows] == [
-        "a0 a1",
-        "b0 a2",
-    ]  # the first six documents in small windows
-    assert [names(window) for window in second.windows] == ["a3 b1", "a0 a1"]
-    assert [names(window) for window in third.windows] == ["b2 a2 a3", "b3 a0 a1"]
-    assert (list(first.shards), groups.row_key(first.after, 1)) == ([0, 1], (4, 1))
+    assert [names(window) for window in first.windows] == ["a0 a1 b0"]
+    assert [names(window) for window in second.windows] == ["a2 a3 b1"]
+    assert [names(window) for window in third.windows] == ["a0 a1 b2", "a2 a3 b3"]
+    assert [list(take.shards) for take in (first, second, third)] == [[0], [1], [0, 1]]
+    assert groups.row_key(second.after, 1) == (6, 1)
 
 
 def test_rows_of_a_mix_keep_the_order_of_their_component_and_their_owner() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from property_tests.testing.oracle.documents import Document, Row
 from property_tests.testing.oracle.packing import Packing
@@ -15,6 +15,25 @@ ROWS_A_SHARD = 8
 """If a group has fewer rows a shard and documents may be dropped, it takes more windows."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Take(Generic[T]):
+    """Windows that are measured together.
+
+    Attributes:
+        windows: The windows.
+        shards: The logical shard of each.
+    """
+
+    windows: Sequence[T]
+    shards: Sequence[int]
+
+
+def take_of(windows: Sequence[T], shards: int, *, later: bool) -> Take[T]:
+    """Spreads windows over the shards: of a small group that comes later, over those halfway between."""
+    distance = shards // len(windows)
+    return Take(windows, [i * shards // len(windows) + (distance // 2 if later else 0) for i in range(len(windows))])
 
 
 @dataclass(frozen=True)
@@ -42,29 +61,46 @@ def window_bounds(documents: int, windows: int) -> list[range]:
     return [range(w * documents // windows, (w + 1) * documents // windows) for w in range(windows)]
 
 
-def windows_of_epoch(documents: int, window: int, shards: int, epoch: int) -> list[range]:
+def takes_of_epoch(documents: int, window: int, shards: int, epoch: int) -> list[Take[range]]:
     """Returns the positions of the windows of an epoch.
 
-    Their number is a multiple of the shards, unless most shards would then have none. The first group of
-    epoch 0, if that is long, has windows of half the size, so it is two groups.
+    Their number is a multiple of the shards, unless most shards would then have none. Epoch 0 begins with a quarter
+    of a group, another quarter and a half: if it is long, in smaller windows, else in fewer windows.
     """
     windows = -(-documents // window)
     if 2 * windows >= shards:
         while windows % shards:
             windows += 1
     bounds = window_bounds(documents, windows)
-    if epoch == 0 and shards > 1 and windows >= 4 * shards:
-        return window_bounds(documents, 2 * windows)[: 2 * shards] + bounds[shards:]
-    return bounds
+    if epoch or shards == 1:
+        return _in_takes(bounds, [shards] * windows, shards)
+    if windows >= 4 * shards:
+        quarters, halves = window_bounds(documents, 4 * windows), window_bounds(documents, 2 * windows)
+        bounds = quarters[: 2 * shards] + halves[shards : 2 * shards] + bounds[shards:]
+        return _in_takes(bounds, [shards] * windows, shards)
+    whole = min(windows, shards)
+    small = [whole // 4, whole // 2 - whole // 4, whole - whole // 2]
+    return [
+        *_in_takes(bounds[:whole], small, shards, small=True),
+        *_in_takes(bounds[whole:], [shards] * windows, shards),
+    ]
+
+
+def _in_takes(
+    bounds: Sequence[range], sizes: Sequence[int], shards: int, *, small: bool = False
+) -> list[Take[range]]:
+    left = iter(bounds)
+    takes = [take for size in sizes if (take := list(islice(left, size)))]
+    return [take_of(take, shards, later=small and number > 0) for number, take in enumerate(takes)]
 
 
 def next_group(
-    takes: Iterator[Sequence[Sequence[Document]]], shards: int, packing: Packing, *, extends: bool, before: int = 0
+    takes: Iterator[Take[Sequence[Document]]], shards: int, packing: Packing, *, extends: bool, before: int = 0
 ) -> Group | None:
     """Makes the group of the next windows of an epoch or of a mix; None at its end.
 
     Args:
-        takes: The number of windows taken together.
+        takes: The windows that are measured together.
         shards: Logical shards.
         packing: The packing of windows.
         extends: Whether a group with few tokens takes more windows.
@@ -74,7 +110,7 @@ def next_group(
     if not taken:
         return None
     while extends and len(taken) <= MOST_EXTENSIONS:
-        documents = [document for windows in taken for window in windows for document in window]
+        documents = [document for take in taken for window in take.windows for document in window]
         if packing.fills(documents, ROWS_A_SHARD * shards):
             break
         more = next(takes, None)
@@ -84,9 +120,8 @@ def next_group(
     of_shards: list[list[Document]] = [[] for _ in range(shards)]
     first_window: list[int | None] = [None] * shards
     number = before
-    for windows in taken:
-        for place, window in enumerate(windows):
-            shard = place * shards // len(windows)
+    for take in taken:
+        for shard, window in zip(take.shards, take.windows, strict=True):
             of_shards[shard] += window
             first_window[shard] = number if first_window[shard] is None else first_window[shard]
             number += 1

@@ -10,7 +10,7 @@ from typing import Any
 from property_tests.testing.mixes import LENGTH, Leaf, Mixed, Points, Run, leaves
 from property_tests.testing.oracle.batches import Fields, RowFormat, default_shards, next_batch
 from property_tests.testing.oracle.documents import Document, Row
-from property_tests.testing.oracle.groups import Group, next_group, sequence_of, window_bounds
+from property_tests.testing.oracle.groups import Group, Take, next_group, sequence_of, take_of, window_bounds
 from property_tests.testing.oracle.packing import Packing
 from property_tests.testing.oracle.weights import NEVER, area, exact_shares, first_place
 
@@ -181,20 +181,21 @@ class PackFeed:
             raise StopIteration
         return sequence_of(group, rows_of, known=run.known)
 
-    def takes(self) -> Iterator[list[list[Document]]]:
+    def takes(self) -> Iterator[Take[list[Document]]]:
         """Returns the next windows, as many as are taken together."""
         while True:
-            # The first group is two, with windows of half the size.
-            small = self.shards > 1 and self.taken < self.run.window * self.shards
-            window = (self.run.window + 1) // 2 if small else self.run.window
-            documents = self.next_documents(window * self.shards)
+            # A quarter of a group of windows, another, and a half come first.
+            windows, before = self.shards, self.taken
+            if self.shards > 1 and before < self.run.window * self.shards:
+                part = 4 if 2 * before < self.run.window * self.shards else 2
+                windows = (self.shards + part - 1) // part
+            documents = self.next_documents(self.run.window * windows)
             if not documents:
                 return
             self.taken += len(documents)
-            if len(documents) < window * self.shards:
-                window = self.run.window
-            bounds = window_bounds(len(documents), -(-len(documents) // window))
-            yield [documents[positions.start : positions.stop] for positions in bounds]
+            bounds = window_bounds(len(documents), -(-len(documents) // self.run.window))
+            cut = [documents[positions.start : positions.stop] for positions in bounds]
+            yield take_of(cut, self.shards, later=0 < before < self.run.window * self.shards)
 
     def next_documents(self, most: int) -> list[Document]:
         """Returns the next documents of the mix; fewer at its end."""

@@ -8,7 +8,7 @@ from itertools import count
 
 from property_tests.testing.oracle.batches import Fields, RowFormat, next_batch
 from property_tests.testing.oracle.documents import Document, Row, epoch_order
-from property_tests.testing.oracle.groups import Group, next_group, sequence_of, windows_of_epoch
+from property_tests.testing.oracle.groups import Group, Take, next_group, sequence_of, takes_of_epoch
 from property_tests.testing.oracle.packing import Packing
 
 
@@ -104,9 +104,12 @@ class Oracle:
     def groups(self, epoch: int) -> Iterator[Group]:
         """Yields the groups of an epoch, each when it begins."""
         documents, shards = self.epoch(epoch), self._shards
-        bounds = windows_of_epoch(len(documents), self.window, shards, epoch)
-        cut = [documents[positions.start : positions.stop] for positions in bounds]
-        takes = iter([cut[first : first + shards] for first in range(0, len(cut), shards)])
+        takes = iter(
+            [
+                Take([documents[positions.start : positions.stop] for positions in take.windows], take.shards)
+                for take in takes_of_epoch(len(documents), self.window, shards, epoch)
+            ]
+        )
         extends, before = self.dropping or not self.known, 0
         while group := next_group(takes, shards, self.packing, extends=extends, before=before):
             before = group.stop
