@@ -10,7 +10,7 @@ With S = 8 logical shards 3 windows are fewer than half of S. They stay 3, and w
 shards 0, 2 and 5. The other shards measure nothing.
 
 The first epoch begins with smaller groups. If it is short, they have fewer windows: of 20 documents, with room for 2
-in a window and 8 shards, there are 16 windows of 1 or 2 documents. Groups take windows 0 and 1 (shards 0 and 4), 2 and
+in a window and 8 shards, there are 16 windows of 1 or 2 documents. Groups take windows 0, 1 (shards 0 and 4), 2 and
 3 (shards 2 and 6), 4 to 7 (shards 1, 3, 5, 7), and 8 to 15.
 
 If it is long, they have smaller windows: 24 documents, with room for 2 in a window and 3 shards, are 12 windows of 2.
