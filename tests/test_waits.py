@@ -120,11 +120,11 @@ def test_a_function_that_is_slow_is_named_with_the_document(released: Any, measu
         handler.block()
         return document
 
-    source = rd.InMemorySource([[1, 2]] * 8, "books")
+    source = rd.InMemorySource([[1, 2]] * 16, "books")
     documents = rd.Dataset.from_source(source, name="web").map(slow, name="slow", preserves_length=not measured)
     next(iter(documents.pack(4, eod_id=0).batch(2)))
     lines = [line for line in handler.lines if "map of" in line]
-    assert f"map of {8 if measured else 4} documents, from books (8 records), record 0 on" in lines[0]
+    assert f"map of {8 if measured else 4} documents, from books (16 records), record 0 on" in lines[0]
 
 
 def test_planning_is_named(released: Any) -> None:

@@ -89,8 +89,8 @@ def test_impossible_shards_are_refused(shards: int) -> None:
 def test_the_rows_of_a_shard_stand_where_its_slots_are() -> None:
     # One document a row: each of four shards measures a quarter of the source.
     source = rd.InMemorySource([[number] for number in range(256)])
-    documents = rd.Dataset.from_source(source).map(list, name="as a list")
-    first, second = list(documents.pad(1, eod_id=0).batch(8, shards=4))[:2]
+    documents = rd.Dataset.from_source(source).map(list, name="as a list").repeat(2)
+    first, second = list(documents.pad(1, eod_id=0).batch(8, shards=4))[32:34]  # the first epoch begins otherwise
 
     assert first.targets[:, 0].tolist() == [0, 1, 64, 65, 128, 129, 192, 193]
     assert second.targets[:, 0].tolist() == [2, 3, 66, 67, 130, 131, 194, 195]
