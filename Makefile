@@ -9,8 +9,9 @@ VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(VERSION))
 BIN := $(VENV)/bin
 # The newest JAX and NumPy are not to be had for Python 3.11.
 CONSTRAINTS := constraints$(if $(filter-out 3.11,$(VERSION)),-newest).txt
-# The slow tests come first, and a worker that has ended its share takes from the other, so that neither waits.
-PARALLEL := -n 2 --dist worksteal
+# Three workers keep two cores busy: many tests wait for processes that they start. The slow tests come first, and a
+# worker that has ended its share takes from another.
+PARALLEL := -n 3 --dist worksteal
 
 .PHONY: demo test test-newest check bench tables docs clean
 .NOTPARALLEL:

@@ -18,13 +18,13 @@ from property_tests.testing.processes import join_run, report
 from property_tests.testing.running import Watched
 
 STEP = 40
-"""The step of the save: in the middle of the second group of windows."""
+"""The step of the save: in the middle of a group of windows."""
 BATCH = 16
-CASES = [
-    (view, drop_remainder, prefetch)
-    for view in ("placed", "by process")
-    for drop_remainder in (False, True)
-    for prefetch in (0, 3)
+CASES = [  # Each two settings of a case occur together in one of them.
+    ("placed", False, 0),
+    ("placed", True, 3),
+    ("by process", False, 3),
+    ("by process", True, 0),
 ]
 TEXTS = [" ".join(f"text {record * n % 61}" for n in range(record * 29 % 23)) for record in range(1000)]
 
