@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from resumable_data.order.epoch_sizes import EpochSizes
 from resumable_data.packing.plan import DocumentLengths, DocumentPlan, RowPlan
 from resumable_data.planning.documents import DocumentStream, Order
-from resumable_data.planning.planner import Saved
+from resumable_data.planning.planner import RowPlanner, Saved
 from resumable_data.state import At
 
 
@@ -89,3 +90,12 @@ def records_of(plan: RowPlan) -> list[list[int]]:
     """Returns the records of each row, one for each span."""
     records = plan.record.tolist()
     return [records[plan.rows[row] : plan.rows[row + 1]] for row in range(len(plan))]
+
+
+def ask_for_states(planner: RowPlanner[Any], cursors: Sequence[Any]) -> None:
+    """Asks a planner all that a state and its reports ask of a cursor."""
+    for cursor in cursors:
+        planner.encode(cursor)
+        planner.counts(cursor, ended=False)
+        planner.extent(cursor)
+        planner.next_epochs(cursor)

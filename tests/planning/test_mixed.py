@@ -29,7 +29,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import resumable_data as rd
-from property_tests.testing.toy_lengths import ToyLengths, saved, stream
+from property_tests.testing.toy_lengths import ToyLengths, ask_for_states, saved, stream
 from resumable_data.order.sequence import NO_SHARD
 from resumable_data.packing.plan import DocumentPlan, RowPlan
 from resumable_data.planning.groups import EndlessGroups, EpochGroups
@@ -122,11 +122,7 @@ def test_the_state_of_a_cursor_measures_nothing_however_far_others_went(rows: in
     for _ in range(40):
         cursors.append(planner.take(cursors[-1], rows)[1])
     measured = len(lengths.measured)
-    for cursor in cursors:
-        planner.encode(cursor)
-        planner.counts(cursor, ended=False)
-        planner.extent(cursor)
-        planner.next_epochs(cursor)
+    ask_for_states(planner, cursors)
     assert len(lengths.measured) == measured
 
 

@@ -32,7 +32,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import resumable_data as rd
-from property_tests.testing.toy_lengths import ToyLengths, records_of, saved, stream
+from property_tests.testing.toy_lengths import ToyLengths, ask_for_states, records_of, saved, stream
 from resumable_data.delivered import Delivered
 from resumable_data.packing.plan import RowPlan
 from resumable_data.planning.groups import EndlessGroups, EpochAt, EpochGroups
@@ -355,11 +355,7 @@ def test_the_state_of_a_cursor_measures_nothing_however_far_others_went() -> Non
     for _ in range(12):
         planner.take(cursors[-2], 37)
     measured = len(lengths.measured)
-    for cursor in cursors:
-        planner.encode(cursor)
-        planner.counts(cursor, ended=False)
-        planner.extent(cursor)
-        planner.next_epochs(cursor)
+    ask_for_states(planner, cursors)
     assert len(lengths.measured) == measured
 
 
