@@ -176,6 +176,17 @@ def test_the_rows_of_a_shard_are_shuffled_by_the_first_of_its_windows() -> None:
     assert firsts(found) == expected != [16 + row for row in EXAMPLE_ROWS]
 
 
+def test_a_shard_that_comes_with_a_later_take_is_shuffled_by_its_own_window() -> None:
+    """A short first epoch: window 0 is of shard 0, window 1 of shard 1, and then each shard has one more."""
+    found = group([1] * 12, window=4, how=packing(shuffle_seed=7))
+
+    of_shards: list[list[int]] = []
+    for window, records in ((0, [0, 1, 2, 6, 7, 8]), (1, [3, 4, 5, 9, 10, 11])):
+        places = permutation(6, "pack.rows", 7, "web", 0, window)(np.arange(6))
+        of_shards.append([records[place] for place in np.argsort(places)])
+    assert firsts(found) == [of_shards[shard][row] for row in range(6) for shard in range(2)]
+
+
 def test_without_epochs_rows_are_shuffled_by_where_the_group_begins() -> None:
     documents = stream(40, None)
     packer = GroupPacker(EndlessGroups(documents, 8, 1), "web", packing(shuffle_seed=7), ToyLengths([[1] * 40]))
