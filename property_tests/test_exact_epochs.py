@@ -21,6 +21,8 @@ from property_tests.testing.oracle.packing import PACKERS, STRATEGIES
 from property_tests.testing.running import at_state, joined, raw, take, through_json
 from property_tests.testing.strategies import Unmeasured
 
+pytestmark = pytest.mark.filterwarnings("ignore:there is no batch")  # of data that is drawn at random
+
 PLACES = 64
 """A token is ``1 + record * PLACES + place``: it says where it stands. No document is longer than PLACES."""
 

@@ -18,6 +18,8 @@ from property_tests.testing.mixes import Leaf, Mixed, Run, runs
 from property_tests.testing.running import through_json
 from property_tests.testing.strategies import Pipeline, pipelines
 
+pytestmark = pytest.mark.filterwarnings("ignore:there is no batch")  # of data that is drawn at random
+
 STEPS = 8
 half = settings(max_examples=settings.default.max_examples // 2)
 fewer = settings(max_examples=settings.default.max_examples // 6)

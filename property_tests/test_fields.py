@@ -10,6 +10,7 @@ from typing import Any
 import datasets
 import numpy as np
 import pyarrow
+import pytest
 from datasets.table import InMemoryTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,8 @@ from property_tests.testing.strategies import Unmeasured
 from resumable_data.arrays import ranges
 from resumable_data.reading.documents import Documents
 from resumable_data.reading.fields import TokenFields
+
+pytestmark = pytest.mark.filterwarnings("ignore:there is no batch")  # of data that is drawn at random
 
 LIMIT = 8
 EOD_ID = 4_001

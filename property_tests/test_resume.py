@@ -17,6 +17,8 @@ import resumable_data as rd
 from property_tests.testing.running import FIELDS, at_state, joined, raw, take, through_json
 from property_tests.testing.strategies import LEVELS, LIMIT, PLACES, RAISE, Pipeline, pipelines
 
+pytestmark = pytest.mark.filterwarnings("ignore:there is no batch")  # of data that is drawn at random
+
 steps = st.integers(0, 8)
 interruptions = st.lists(
     st.tuples(steps, st.sampled_from(["fresh", "used", "ended", "itself"]), st.none() | st.integers(1, 3)),

@@ -7,6 +7,7 @@ from itertools import count, islice
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from property_tests.testing.oracle.pipeline import Oracle
 from property_tests.testing.running import Watched, at_state, joined, raw, take, through_json
 from property_tests.testing.strategies import Unmeasured
 from property_tests.testing.toy_tokenizer import EOS, EOS_ID, alone, closed, shared
+
+pytestmark = pytest.mark.filterwarnings("ignore:there is no batch")  # of data that is drawn at random
 
 STEPS = 8
 HOSTS = (1, 2, 4, 8)

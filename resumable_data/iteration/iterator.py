@@ -341,9 +341,10 @@ class DataIterator(RunReport[ElementT]):
         """Warns if the data ends before the first batch."""
         place = self._place
         if place.step == 0 and (left := place.opened.engine.remainder(place.cursor, 0, ended=True)):
+            rows = "1 row" if left == 1 else f"{left} rows"
             warnings.warn(
-                f"there is no batch: the data has {left} rows, fewer than a batch takes, and drop_remainder=True "
-                "leaves them out. Take smaller batches, or batch(…, drop_remainder=False)",
+                f"there is no batch: the data has {rows}, fewer than a batch takes, and drop_remainder=True leaves "
+                "them out. Take smaller batches, or batch(…, drop_remainder=False)",
                 stacklevel=4,
             )
 
