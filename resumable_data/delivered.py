@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import add, sub
 from typing import NamedTuple, cast
 
 from resumable_data.state_form import is_natural
@@ -32,11 +33,11 @@ class Delivered(NamedTuple):
 
     def plus(self, other: Delivered) -> Delivered:
         """Adds both."""
-        return Delivered(*(a + b for a, b in zip(self, other, strict=True)))
+        return Delivered(*map(add, self, other))
 
     def minus(self, other: Delivered) -> Delivered:
         """Subtracts the other."""
-        return Delivered(*(a - b for a, b in zip(self, other, strict=True)))
+        return Delivered(*map(sub, self, other))
 
     def to_json(self) -> list[int]:
         """Returns rows, documents and tokens; then the other three if they are not all 0.

@@ -18,13 +18,17 @@ JsonScalar = str | int | float | bool | None
 Json = JsonScalar | Sequence["Json"] | Mapping[str, "Json"]
 
 
+# Made once: json.dumps makes an encoder in each call.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def canonical_json(value: Json) -> str:
     """Returns the one JSON text of a value: sorted keys, no spaces, ASCII.
 
     >>> canonical_json({"b": 1, "a": [None, "x"]})
     '{"a":[null,"x"],"b":1}'
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def digest(*parts: bytes | str, size: int = 8) -> str:

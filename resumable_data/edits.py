@@ -183,6 +183,8 @@ def edits_to_json(edits: Sequence[Edit]) -> list[Json]:
     One restore may change every component. So that a state does not grow with the square of their number, counts that
     are those of the edit before are null.
     """
+    if not edits:
+        return []  # as in most states, which trainers ask for at every step
     texts = [
         edit.text_without_counts if place and edit.has_counts_of(edits[place - 1]) else edit.text
         for place, edit in enumerate(edits)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from threading import Condition
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from resumable_data.timing import Work
@@ -19,6 +19,7 @@ RunAhead = Callable[[Callable[[], None]], None]
 """Runs a task in a thread of its own."""
 
 _KEPT = 3
+_MISSING = object()
 
 
 class GroupCache(Generic[KeyT, GroupT]):
@@ -41,11 +42,12 @@ class GroupCache(Generic[KeyT, GroupT]):
     def get(self, key: KeyT) -> GroupT | None:
         """Returns the group at a place. If two threads ask for it, one plans it, and the other waits."""
         with self._changed:
-            if key in self._planning:
+            if self._planning and key in self._planning:
                 with Doing(_waiting, Work.NOTHING):
                     self._changed.wait_for(lambda: key not in self._planning)
-            if key in self._latest:
-                return self._latest[key]
+            # Every state asks this.
+            if (latest := self._latest.get(key, _MISSING)) is not _MISSING:
+                return cast("GroupT | None", latest)
             if (alive := self._alive.get(key)) is not None:
                 return alive
             self._planning.add(key)
