@@ -165,8 +165,9 @@ def _epoch(at: At) -> int | None:
 
 def _calls(stages: Mapping[str, Settings]) -> Iterator[str]:
     for name, settings in stages.items():
-        said = ", ".join(f"{key}={value!r}" for key, value in settings.items() if value not in (None, False))
-        yield f"{name}({said})"
+        # 0 is said, although it equals False.
+        said = [f"{key}={value!r}" for key, value in settings.items() if value is not None and value is not False]
+        yield f"{name}({', '.join(said)})"
 
 
 def _weights(

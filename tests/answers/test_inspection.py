@@ -46,6 +46,13 @@ def test_weights_of_mixes_within_mixes_multiply():
     assert [one.share for one in found.components] == pytest.approx([0.2, 0.6, 0.2])
 
 
+def test_settings_of_0_are_said():
+    documents = rd.Dataset.from_source(rd.SyntheticSource(40, [3]), name="a").split({"x": 1, "y": 1}, seed=0)["x"]
+    (found,) = inspected(documents.append_eod(0).pad(4, eod_id=0).batch(2), 1).components
+
+    assert found.stages[1:3] == ("split(part=0, seed=0, weights=[1, 1])", "append_eod(eod_id=0)")
+
+
 def test_a_mix_of_documents_counts_documents():
     documents = {name: rd.Dataset.from_source(rd.SyntheticSource(40, [3])).repeat() for name in "ab"}
     schedule = rd.WeightSchedule({0: {"a": 1, "b": 1}, 10**6: {"a": 3, "b": 1}})
