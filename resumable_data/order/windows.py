@@ -29,7 +29,7 @@ class Take:
 class EpochWindows:
     """Cuts every epoch of a component into packing windows; no window holds documents of two epochs.
 
-    The sizes of the windows differ by at most one. If there are enough of them, their number is a multiple of the
+    The sizes of the windows differ by at most one, but for those named below. If there are enough of them, their number is a multiple of the
     number of logical shards, so that every shard has the same number.
 
     The first batch of a run waits until all documents of a group are measured. So the first epoch begins with three
