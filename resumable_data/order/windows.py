@@ -29,8 +29,8 @@ class Take:
 class EpochWindows:
     """Cuts every epoch of a component into packing windows; no window holds documents of two epochs.
 
-    The sizes of the windows differ by at most one, but for those named below. If there are enough windows, their number
-    is a multiple of the number of logical shards, so that every shard has the same number.
+    The sizes of the windows differ by at most one, but for those named below. If there are enough windows, their
+    number is a multiple of the number of logical shards, so that every shard has the same number.
 
     The first batch of a run waits until all documents of a group are measured. So the first epoch begins with three
     smaller groups: a quarter of a group, a quarter, and a half. In a long epoch they have smaller windows, so that
