@@ -217,7 +217,7 @@ class Mixer(Generic[PlanT]):
         if removed and not saved.in_group:
             nothing = (0,) * len(self._names)
             return replace(cursor, weights=following, pending=0, origin=origin + sum(counts), counts=nothing)
-        drawn = [name for name in removed if any(dict(weights)[name] for _, weights in cursor.weights.points)]
+        drawn = [name for name in removed if any(dict(weights).get(name) for _, weights in cursor.weights.points)]
         if drawn:
             raise PipelineMismatchError(
                 f"components {drawn} cannot be removed here: the group of windows that is being delivered may "

@@ -137,6 +137,15 @@ def test_a_component_without_weight_can_be_removed_from_a_window_in_progress() -
     assert tokens(new, 5) == tokens(old, 5)
 
 
+def test_a_component_that_was_added_in_a_window_in_progress_can_be_removed_in_it_again() -> None:
+    old, more, new = after(of_documents("ab"), 1), iter(of_documents("abc")), iter(of_documents("ab"))
+    more.set_state(old.get_state(), allow={"sources"})
+    new.set_state(through_json(more.get_state()), allow={"sources"})
+
+    assert [edit.kind for edit in new.edits if edit.component == "c"] == ["component_added", "component_removed"]
+    assert tokens(new, 20) == tokens(old, 20)
+
+
 def test_fewer_epochs_than_were_consumed_are_refused() -> None:
     old, new = after(of_rows("a", epochs=3), 8), iter(of_rows("a", epochs=1))
     message = "component 'a' cannot have 1 epochs here: the run is in epoch 1, counted from 0. Give it at least 2"
