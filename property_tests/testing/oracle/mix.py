@@ -243,7 +243,7 @@ class OracleRun:
         rows = next_batch(
             _until_the_end(self.feed),
             self.run.size(self.step),
-            1 if self.run.known else self.shards,
+            self.shards,  # also if all lengths are known now: rows of a group that was measured have their owners
             drop_remainder=self.run.drop_remainder,
         )
         if rows is not None:
