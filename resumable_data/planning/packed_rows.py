@@ -188,7 +188,8 @@ class PackedRows(RowPlanner[RowCursor]):
         before = tuple(total.minus(own) for total, own in zip(delivered, within, strict=True))
         if rows < row or any(count < 0 for counts in before for count in counts):
             raise StateError(f"component {self._path!r}: less was delivered than row {row} of its group says")
-        return replace(cursor, before=before)
+        group = self._current(cursor)
+        return replace(cursor, before=before, groups=() if group is None else (group,))
 
     @override
     def position(self, cursor: RowCursor) -> int:
