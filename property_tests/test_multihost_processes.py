@@ -38,8 +38,9 @@ def uninterrupted(count: int) -> list[str]:
 
 
 def test_two_processes(tmp_path: Path) -> None:
-    reports = run(2, "orders", "ends", "shapes", "differences", "states", f"save={tmp_path / 'run'}")
+    reports = run(2, "orders", "rows", "ends", "shapes", "differences", "states", f"save={tmp_path / 'run'}")
     rows_are_in_the_order_of_the_processes_on_every_mesh(reports)
+    a_batch_of_several_processes_gives_its_rows(reports)
     processes_end_together_and_lose_nothing(reports, 2)
     padding_is_to_a_shape_that_all_agree_on(reports)
     without_padding_different_shapes_are_refused_by_all(reports)
@@ -71,6 +72,12 @@ def rows_are_in_the_order_of_the_processes_on_every_mesh(reports: Reports) -> No
     for of_process in of_processes:
         for found in of_process:
             assert found["batches"] == uninterrupted(3), found["mesh"]
+
+
+def a_batch_of_several_processes_gives_its_rows(reports: Reports) -> None:
+    for (found,) in reports["rows"]:
+        assert found["rows"] == found["batch"]
+        assert len(found["rows"]) == 16
 
 
 def processes_end_together_and_lose_nothing(reports: Reports, n_processes: int) -> None:

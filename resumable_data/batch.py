@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
+from itertools import repeat
 from typing import Any, Self, TypeAlias, TypeVar, cast
 
 import jax
@@ -53,7 +54,9 @@ class Batch(Shown):
         return self.inputs.shape[0]
 
     def __iter__(self) -> Iterator[Self]:
-        return (self[row] for row in range(len(self)))
+        leaves, structure = cast("tuple[list[Any], PyTree]", jax.tree.flatten(self._before_cut()))
+        columns = [_rows_of(leaf, len(self)) for leaf in leaves]
+        return (jax.tree.unflatten(structure, row) for row in zip(*columns, strict=True))
 
     def keys(self) -> list[str]:
         """Returns the names of the fields: ``dict(batch)`` and ``**batch`` use the batch as a mapping of these."""
@@ -64,7 +67,12 @@ class Batch(Shown):
             return self._field(key)
         if isinstance(key, int | np.integer) and not -len(self) <= key < len(self):
             raise IndexError(f"row {key} of a batch of {len(self)}")
-        return self.replace(**{f.name: _index(getattr(self, f.name), key) for f in fields(self)})
+        whole = self._before_cut()
+        return whole.replace(**{f.name: _index(getattr(whole, f.name), key) for f in fields(self)})
+
+    def _before_cut(self) -> Self:
+        """Returns the batch with all that its parts could not find out alone."""
+        return self
 
     def _field(self, name: str) -> Any:
         if name not in self.keys():
@@ -80,6 +88,20 @@ def _index(value: Any, key: Any) -> Any:
     keys = cast(tuple[Any, ...], key) if isinstance(key, tuple) else (key,)
     usable = tuple(np.asarray(cast(Any, k)) if isinstance(k, list) else k for k in keys[: value.ndim])
     return cast(Any, value)[usable]
+
+
+def _rows_of(value: Any, count: int) -> Iterator[Any]:
+    """Returns the rows of an array; of a value without rows the value itself, for each row.
+
+    An array on many devices copies itself to the host once for that. An index into it is a program for all these
+    devices, with a collective, for each row: slow, and XLA may end the process if many of them wait on a CPU.
+    """
+    if not getattr(value, "ndim", 0):
+        return repeat(value, count)
+    array = cast("np.ndarray[Any, Any]", value)
+    if isinstance(value, jax.Array) and not isinstance(value, Tracer) and not value.is_fully_addressable:
+        return (array[row] for row in range(count))  # Other processes have some of the rows.
+    return iter(array)
 
 
 @jax.tree_util.register_dataclass
@@ -132,12 +154,9 @@ class LLMBatch(Batch):
         """float32[batch, length], 1 where a target counts in the loss, else 0."""
         return (self.targets_segmentation != 0).astype(np.float32)
 
-    def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, str):
-            return super().__getitem__(key)
-        # The borders are fixed first, so that a slice along the row has none where it was cut.
-        fixed = self.replace(_document_borders=self.get_document_borders())
-        return super(LLMBatch, fixed).__getitem__(key)
+    def _before_cut(self) -> Self:
+        # A slice along the row has no border where it was cut.
+        return self.replace(_document_borders=self.get_document_borders())
 
     @staticmethod
     def from_inputs(inputs: Array, targets: Array | None = None) -> LLMBatch:

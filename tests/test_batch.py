@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import resumable_data as rd
 
@@ -114,6 +115,30 @@ def test_iteration_gives_the_rows_and_ends(kind) -> None:
 
     assert [row.inputs.tolist() for row in rows] == batch().inputs.tolist()
     assert len(batch(kind)) == 4
+
+
+def test_iteration_over_many_devices_needs_no_program_for_them() -> None:
+    mesh = Mesh(np.array(jax.devices()[:4]), "data")
+    whole = batch(lambda cells: jax.device_put(cells, NamedSharding(mesh, PartitionSpec("data"))), rd.LLMIndexedBatch)
+
+    rows = list(whole)
+
+    assert all(leaf.sharding.num_devices == 1 for leaf in jax.tree.leaves(rows))
+    assert [row.targets.tolist() for row in rows] == batch().targets.tolist()
+    assert [int(row.document_idx) for row in rows] == [0, 1, 2, 3]
+    assert [row.get_document_borders().astype(int).tolist() for row in rows] == BORDERS
+
+
+def test_iteration_repeats_what_has_no_rows() -> None:
+    rows = rd.Batch(np.array([[1, 2], [3, 4]]), np.float32(0.5))
+
+    assert [(row.inputs.tolist(), float(row.targets)) for row in rows] == [([1, 2], 0.5), ([3, 4], 0.5)]
+
+
+def test_iteration_within_a_compiled_function_gives_the_rows() -> None:
+    inputs = jax.jit(lambda given: [row.inputs for row in given])(batch(jnp.asarray))
+
+    assert [row.tolist() for row in inputs] == batch().inputs.tolist()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -115,6 +115,14 @@ def orders(mesh: Mesh) -> None:
         report(what="order", mesh=name, batches=found)
 
 
+def rows(mesh: Mesh) -> None:
+    """Iterates over the rows of a batch that lies on several processes."""
+    with MultiHostDataLoadIterator(local_pipeline(), mesh, iterator_length=1) as batches:
+        batch = next(batches)
+        found = [np.asarray(row.targets.addressable_data(0)).tolist() for row in batch]
+        report(what="rows", rows=found, batch=everywhere(batch).targets.tolist())
+
+
 def ends(mesh: Mesh) -> None:
     index = jax.process_index()
     local = [np.full((2, 3), 10 * k + index, np.int32) for k in range(5 - index)]
