@@ -309,7 +309,7 @@ def test_an_algorithm_of_another_version_is_named() -> None:
 INTEGERS = ("components", "web", 1)
 """Where the integers of a component stand."""
 NAMES = (*EPOCH_WINDOW, *GROUP, *DELIVERED)
-EPOCH, WINDOW, ROW, ROWS, DOCUMENTS, TOKENS = range(6)
+EPOCH, WINDOW, ROW, ROWS, _, DOCUMENTS, TOKENS = range(7)
 """Places among them."""
 NOT_NATURAL = (-1, "3", True, 3.0, None, [3])
 IMPOSSIBLE = [

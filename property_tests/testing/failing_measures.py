@@ -13,14 +13,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import resumable_data as rd
 from property_tests.testing import toy_tokenizer
-from property_tests.testing.damaged_files import in_step
+from property_tests.testing.damaged_files import in_step, named
 from property_tests.testing.failing_processes import ENDS_WITHIN, attempted, errors_of
 from property_tests.testing.fault_table import Fault, Scenario
 from property_tests.testing.processes import ROOT, Ended, start
 from property_tests.testing.programs import measuring
-from property_tests.testing.programs.faults import checkpoints, restore
+from property_tests.testing.programs.faults import checkpoints, restore, save
 from property_tests.testing.programs.measuring import FAR, NEAR, SAVED, pipeline
 
 PROGRAM = ROOT / "property_tests" / "testing" / "programs" / "measuring.py"
@@ -170,6 +172,21 @@ def other_tokenizer(directory: Path) -> list[str]:
     return [attempted(ended, 0)]
 
 
+def changed_map(directory: Path) -> list[str]:
+    """Lets a map make another text after the restart than before it."""
+    write_tokenizer(directory)
+    before = iter(pipeline(directory, None, measuring.same))
+    changed = iter(pipeline(directory, None, measuring.longer))
+    with checkpoints(directory / "run") as (manager, _):
+        measuring.take(before, SAVED)
+        save(manager, before)
+        unmoved = changed.get_state()
+        with pytest.raises(rd.PipelineMismatchError) as caught:
+            restore(manager, changed, SAVED)
+        assert changed.get_state() == unmoved
+    return [named(caught.value)]
+
+
 def delivered(directory: Path, ended: list[Ended], first: int = 0) -> list[dict[str, Any]]:
     """Checks the rows of processes that share a directory, and returns their reports."""
     for process, found in enumerate(ended):
@@ -247,6 +264,7 @@ SCENARIOS = (
     in_step("process absent", "one of two that share a directory of lengths is never started", absent),
     in_step("text that one process cannot read", "a reader that raises on one of two for a while", unreadable),
     in_step("map that differs", "a `map` under one name makes other text on one of two processes", other_map),
+    in_step("map that was changed", "a `map` under one name makes other text after the restart", changed_map),
     in_step("tokenizer that differs", "one of two processes has other merges", other_tokenizer),
     Scenario(
         by_directory,

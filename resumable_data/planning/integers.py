@@ -27,8 +27,9 @@ MIX: Names = ("pending", "origin", "exhausted")
 """A mix: changes of the weights that wait, samples before the regime, exhausted components as bits. Then the samples
 of each component in the regime, by name."""
 
-GROUP: Names = ("row", "rows")
-"""Packed rows: rows of the group that were delivered, and all rows that were."""
+GROUP: Names = ("row", "rows", "lengths")
+"""Packed rows: rows of the group that were delivered, and all rows that were; a digest of the lengths of the group's
+documents, 0 between groups."""
 
 GROUP_OF_MIX: Names = (*GROUP, "shards", "size")
 """Packed rows of a mix of documents: the same; then the logical shards and the documents of the group that is being
@@ -55,7 +56,7 @@ LAYOUTS: Sequence[Names] = (
 def name_component(at: At) -> Mapping[str, int | str]:
     """Names the integers of a component; nothing for a mix.
 
-    >>> name_component((0, 64, 2, 20, 20, 160, 0, 0, 0))["window"]
+    >>> name_component((0, 64, 2, 20, 7, 20, 160, 0, 0, 0))["window"]
     64
     """
     stream = any(isinstance(value, str) for value in at)
@@ -71,7 +72,7 @@ def delivered_of(at: At) -> Delivered:
     Raises:
         StateError: A text stands in the place of a number.
 
-    >>> delivered_of((0, 64, 2, 20, 20, 160, 0, 0, 0))
+    >>> delivered_of((0, 64, 2, 20, 7, 20, 160, 0, 0, 0))
     Delivered(rows=20, documents=20, tokens=160, truncated=0, scored=0, dropped=0)
     """
     named = name_component(at)
@@ -84,7 +85,7 @@ def delivered_of(at: At) -> Delivered:
 def delivered_of_mix(at: Mapping[str, At], path: str) -> Delivered | None:
     """Returns the rows that a packed mix of documents has delivered, as a state holds them; None for a mix of rows.
 
-    >>> delivered_of_mix({"*": (0, 0, 0, 5, 5, 2, 7, 1, 40), "a": (0, 5), "b": (0, 5)}, "*")
+    >>> delivered_of_mix({"*": (0, 0, 0, 5, 5, 2, 7, 3, 1, 40), "a": (0, 5), "b": (0, 5)}, "*")
     Delivered(rows=7, documents=0, tokens=0, truncated=0, scored=0, dropped=0)
     """
     prefix = path.removesuffix("*")

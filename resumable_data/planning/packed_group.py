@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+import numpy as np
+
 from resumable_data.delivered import Delivered
+from resumable_data.digest import number_of
 from resumable_data.errors import StateError
 from resumable_data.opaque import Cursor
 from resumable_data.packing.group import LEAST_ROWS, MOST_TAKES, count_filled, deal_windows
@@ -94,6 +97,8 @@ class PackedGroup:
         end: The place where its documents end.
         after: The place where the next group begins: the same, with waiting weights in force.
         readers: The components' readers.
+        lengths: A digest of the lengths of its documents. A state holds it, so that a restore finds out if they
+            differ.
     """
 
     packed: PackedWindow
@@ -101,6 +106,7 @@ class PackedGroup:
     end: Cursor
     after: Cursor
     readers: Sequence[int]
+    lengths: int
 
     @property
     def rows(self) -> int:
@@ -144,10 +150,12 @@ class GroupPacker:
         # length_of[i]: the length of the rows before cut i; the last one is that of the rows after all cuts
         length_of = [*(cut.length for cut in cuts), self._packing.length]
         shards: dict[int, _ShardDocuments] = {}
+        measured: list[bytes] = []
         windows = filled = 0
         after = at
         for takes, take in enumerate(self._documents.takes(at, size), start=1):
             lengths = self._lengths.measure(take.windows, take.shards)
+            measured += [np.ascontiguousarray(known.tokens, "<i8").tobytes() for known in lengths]
             for window, (shard, documents, known) in enumerate(zip(take.shards, take.windows, lengths, strict=True)):
                 shards.setdefault(shard, _ShardDocuments(windows + window)).add(documents, known)
                 filled += count_filled(known, length_of[0], self._packing.strategy)
@@ -167,7 +175,8 @@ class GroupPacker:
             pack = partial(self._pack_parts, at, firsts, cut.row, length)
             dealt = repack(dealt, cut.row, self._documents.shards, firsts, pack)
         self._lengths.expect(dealt.plan)
-        return PackedGroup(dealt, windows, after, self._documents.renewed(after), tuple(self._documents.components))
+        renewed, readers = self._documents.renewed(after), tuple(self._documents.components)
+        return PackedGroup(dealt, windows, after, renewed, readers, number_of(*measured))
 
     def _pack(self, at: Cursor, shard: _ShardDocuments, row_length: int) -> PackedWindow:
         """Packs the documents of one shard."""

@@ -156,13 +156,13 @@ class PackedRows(RowPlanner[RowCursor]):
 
     @override
     def encode(self, cursor: RowCursor) -> dict[str, At]:
-        at = self._documents.encode(cursor.at)
-        at[self._path] = (*at[self._path], cursor.row, self.position(cursor))
+        at, group = self._documents.encode(cursor.at), self._current(cursor)
+        lengths = 0 if group is None else group.lengths
+        at[self._path] = (*at[self._path], cursor.row, self.position(cursor), lengths)
         if is_mix(self._path):
-            group = self._current(cursor)
             kept = (0, 0) if group is None else (cursor.kept[0] or self._documents.shards, group.packed.size)
             at[self._path] = (*at[self._path], *kept)
-        for path, delivered in zip(self._documents.components.values(), self._delivered(cursor), strict=True):
+        for path, delivered in zip(self._documents.components.values(), _delivered(cursor, group), strict=True):
             at[path] = (*at[path], *delivered[1:])
         return at
 
@@ -176,15 +176,15 @@ class PackedRows(RowPlanner[RowCursor]):
         ]
         kept = (0, 0)
         if is_mix(self._path):
-            row, rows, *kept = take_last(at, self._path, GROUP_OF_MIX)
+            row, rows, lengths, *kept = take_last(at, self._path, GROUP_OF_MIX)
         else:
-            row, rows = take_last(at, self._path, GROUP)
+            row, rows, lengths = take_last(at, self._path, GROUP)
         place = self._documents.decode(replace(saved, at=at, in_group=saved.in_group or bool(row)))
         if not row:
             return RowCursor(self._documents.renewed(place), 0, rows, tuple(delivered))
         cuts = self._cuts(saved, rows, row)
         cursor = RowCursor(place, row, rows - row, tuple(delivered), (kept[0], kept[1]), cuts)
-        within = self._check_row(cursor, saved)
+        within = self._check_row(cursor, lengths, saved)
         before = tuple(total.minus(own) for total, own in zip(delivered, within, strict=True))
         if rows < row or any(count < 0 for counts in before for count in counts):
             raise StateError(f"component {self._path!r}: less was delivered than row {row} of its group says")
@@ -233,7 +233,7 @@ class PackedRows(RowPlanner[RowCursor]):
         at_end = self._documents.counts(group.end) if group else at_start
         counted: dict[str, Counts] = {}
         components = self._documents.components.values()
-        for path, delivered in zip(components, self._delivered(cursor), strict=True):
+        for path, delivered in zip(components, _delivered(cursor, group), strict=True):
             start, end = at_start[path], at_end[path]
             rows = self.position(cursor) if path == self._path else 0
             counted[path] = replace(
@@ -287,8 +287,14 @@ class PackedRows(RowPlanner[RowCursor]):
                 cuts.append(cut)
         return tuple(cuts)
 
-    def _check_row(self, cursor: RowCursor, saved: Saved) -> Sequence[Delivered]:
-        """Counts what the rows of the group before the cursor deliver; raises if there are no rows after them."""
+    def _check_row(self, cursor: RowCursor, lengths: int, saved: Saved) -> Sequence[Delivered]:
+        """Counts what the rows of the group before the cursor deliver; raises if there are no rows after them.
+
+        Args:
+            cursor: A place within a group.
+            lengths: The digest of the lengths of its documents when the state was saved.
+            saved: The state.
+        """
         shards, size = cursor.kept
         of_run = saved.settings.get("batch", {}).get("shards", 1)
         if shards not in (0, 1, of_run) or (is_mix(self._path) and not (shards and size)):
@@ -299,6 +305,15 @@ class PackedRows(RowPlanner[RowCursor]):
                 f"the epochs of {sorted(saved.epochs_before)} cannot be changed here: one of these components "
                 "ends in the group of windows that is being delivered. Restore an earlier or a later checkpoint",
                 tuple(f"{path}: repeat.epochs" for path in sorted(saved.epochs_before)),
+            )
+        if group is not None and group.lengths != lengths:
+            raise PipelineMismatchError(
+                f"component {self._path!r}: documents of the group of windows that is being delivered have other "
+                "lengths than when the state was saved. The rows of it that were delivered cannot be found again. No "
+                "setting differs: either the documents changed and no fingerprint shows it, or what makes "
+                "tokens of them (a tokenizer, a function, a package) gives other results. Restore with those that "
+                "saved the state",
+                (f"{self._path}: lengths of documents",),
             )
         rows = 0 if group is None else group.rows
         if group is None or cursor.row >= rows or group.packed.size != (size or group.packed.size):
@@ -333,13 +348,6 @@ class PackedRows(RowPlanner[RowCursor]):
                 break  # The call for the next row raises it.
         return cursor
 
-    def _delivered(self, cursor: RowCursor) -> tuple[Delivered, ...]:
-        """Returns what each component has delivered up to the cursor."""
-        group = self._current(cursor)
-        if group is None:
-            return cursor.before
-        return tuple(before.plus(own) for before, own in zip(cursor.before, group.delivered(cursor.row), strict=True))
-
     def _scored(self, delivered: Delivered) -> int | None:
         """Returns the number of learnt tokens; None if it depends on a mask that was not read."""
         if not self._packing.masked:
@@ -350,6 +358,13 @@ class PackedRows(RowPlanner[RowCursor]):
         drawn: Mapping[str, Counts] = self._documents.counts(cursor.at)
         documents = sum(counts.documents for counts in drawn.values())
         return name_no_document(self._path, documents, sum(delivered.dropped for delivered in cursor.before))
+
+
+def _delivered(cursor: RowCursor, group: PackedGroup | None) -> tuple[Delivered, ...]:
+    """Returns what each component has delivered up to a cursor, within a group or between groups."""
+    if group is None:
+        return cursor.before
+    return tuple(before.plus(own) for before, own in zip(cursor.before, group.delivered(cursor.row), strict=True))
 
 
 def name_no_document(path: str, documents: int, dropped: int) -> str:

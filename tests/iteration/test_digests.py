@@ -91,9 +91,42 @@ def test_a_run_whose_next_batch_would_be_another_is_refused() -> None:
     state = states(pipeline(), 3)[-1]
     changed = iter(pipeline(Source([3, 2, 4] * 4 + [3, 3, 4])))
     before = changed.get_state()
-    with pytest.raises(rd.PipelineMismatchError, match=r"the batch of step 3 is not the one that followed") as raised:
+    with pytest.raises(rd.PipelineMismatchError, match=r"component 'data': documents of the group .* other lengths"):
+        changed.set_state(state)
+    assert changed.get_state() == before
+
+
+def test_that_is_so_between_groups_too() -> None:
+    def batches(lengths: list[int]) -> Any:
+        return rd.Dataset.from_source(Source(lengths)).pack(4, eod_id=9, window=4).batch(2)
+
+    (state,) = states(batches([4, 4, 2, 4, 2, 2, 4, 4]), 2)[1:]
+    changed = iter(batches([4, 4, 2, 4, 4, 2, 2, 4]))
+    before = changed.get_state()
+    with pytest.raises(rd.PipelineMismatchError, match=r"the batch of step 2 is not the one that followed") as raised:
         changed.set_state(state)
     assert "was " + state["next_digest"] in str(raised.value)
+    assert changed.get_state() == before
+
+
+def test_a_function_that_gives_other_lengths_is_refused_although_its_name_is_the_same() -> None:
+    more = 0
+
+    def tokens(text: str) -> list[int]:
+        return [5] * (len(text) + more * (text == "aaa"))
+
+    def batches() -> Any:
+        texts = rd.InMemorySource(["a" * (place % 5 + 1) for place in range(60)])
+        return rd.Dataset.from_source(texts).map(tokens, name="tokens").pack(8, eod_id=9, window=8).batch(2)
+
+    state = states(batches(), 3)[-1]
+    assert state["next_digest"] == ""
+    iter(batches()).set_state(state)
+    more = 1
+    changed = iter(batches())
+    before = changed.get_state()
+    with pytest.raises(rd.PipelineMismatchError, match=r"\(a tokenizer, a function, a package\) gives other results"):
+        changed.set_state(state)
     assert changed.get_state() == before
 
 

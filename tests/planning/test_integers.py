@@ -22,8 +22,8 @@ from resumable_data.planning.integers import (
 )
 
 PAIR = ("epoch", "window")
-PACKED = (2, 64, 5, 200, 300, 4000, 50, 7, 6)  # epoch, window, row, rows; then what was delivered
-STREAM = (300, '{"left":1}', 5, 200, 300, 4000, 50, 7, 6)
+PACKED = (2, 64, 5, 200, 12, 300, 4000, 50, 7, 6)  # epoch, window, row, rows, lengths; then what was delivered
+STREAM = (300, '{"left":1}', 5, 200, 12, 300, 4000, 50, 7, 6)
 
 
 def test_natural_numbers_are_given_back() -> None:
@@ -45,7 +45,7 @@ def test_layers_are_taken_off_from_the_outermost_to_the_innermost() -> None:
     at = {"web": PACKED, "code": (1, 2)}
 
     assert take_last(at, "web", DELIVERED) == (300, 4000, 50, 7, 6)
-    assert take_last(at, "web", GROUP) == (5, 200)
+    assert take_last(at, "web", GROUP) == (5, 200, 12)
     assert named_integers(at, "web", EPOCH_WINDOW) == (2, 64)
     assert at["code"] == (1, 2)
 
@@ -60,7 +60,7 @@ def test_the_innermost_layer_may_be_no_integers() -> None:
 
 @pytest.mark.parametrize("given", [(), (7,), (7, "8"), (7, -1)])
 def test_a_layer_that_is_not_there_is_refused(given: tuple[Any, ...]) -> None:
-    with pytest.raises(rd.StateError, match=r"component 'web': .* where row, rows belong"):
+    with pytest.raises(rd.StateError, match=r"component 'web': .* where row, rows, lengths belong"):
         take_last({"web": given}, "web", GROUP)
 
 
@@ -81,8 +81,8 @@ def test_what_a_component_delivered_is_found_by_name() -> None:
 
 
 def test_a_text_is_not_a_count() -> None:
-    with pytest.raises(rd.StateError, match="where position, state, row, rows, documents"):
-        delivered_of((300, 7, 5, 200, "many", 4000, 50, 7, 6))
+    with pytest.raises(rd.StateError, match="where position, state, row, rows, lengths, documents"):
+        delivered_of((300, 7, 5, 200, 12, "many", 4000, 50, 7, 6))
 
 
 def test_a_mix_has_no_names_here() -> None:

@@ -10,15 +10,17 @@ A worked example. A component has 5 documents of 4, 3, 2, 1 and -1 tokens; the l
 An epoch has four rows. The cursor and its integers before each of them, and before the next epoch, are
 
     before     group begins at      row    rows before     integers: epoch, window, row, rows;
-               epoch, window               the group                 documents, tokens, truncated, scored, dropped
-    [0]        0, 0                 0      0               0 0 0 0   0 0 0 0 0
-    [1]        0, 1                 0      1               0 1 0 1   1 4 0 0 0
-    [2]        0, 1                 1      1               0 1 1 2   2 7 0 0 0
-    [3]        0, 2                 0      3               0 2 0 3   3 9 0 0 0
-    [0] again  1, 0                 0      4               1 0 0 4   4 10 0 0 1
+               epoch, window               the group                 lengths; documents, tokens, truncated, scored,
+                                                                     dropped
+    [0]        0, 0                 0      0               0 0 0 0 0   0 0 0 0 0
+    [1]        0, 1                 0      1               0 1 0 1 0   1 4 0 0 0
+    [2]        0, 1                 1      1               0 1 1 2 L   2 7 0 0 0
+    [3]        0, 2                 0      3               0 2 0 3 0   3 9 0 0 0
+    [0] again  1, 0                 0      4               1 0 0 4 0   4 10 0 0 1
 
 One position has one cursor: after the last row of a group stands the beginning of the next group, not row 2 of
-window 1. The dropped document lies in no row. It counts with the last row of its group.
+window 1. The dropped document lies in no row. It counts with the last row of its group. L is a digest of the lengths
+of the group in progress, 3 and 2.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +37,7 @@ from hypothesis import strategies as st
 import resumable_data as rd
 from property_tests.testing.toy_lengths import ToyLengths, ask_for_states, records_of, saved, stream
 from resumable_data.delivered import Delivered
+from resumable_data.digest import number_of
 from resumable_data.packing.plan import RowPlan
 from resumable_data.planning.groups import EndlessGroups, EpochAt, EpochGroups
 from resumable_data.planning.packed_group import Packing
@@ -76,6 +80,11 @@ def all_rows(planner: PackedRows, counts: Sequence[int] = (1000,)) -> list[list[
         number += 1
 
 
+def digest_of(*tokens: int) -> int:
+    """Returns the digest of the lengths of a group of one window."""
+    return number_of(np.array(tokens, "<i8").tobytes())
+
+
 def integers(planner: PackedRows, cursor: RowCursor) -> tuple[Any, ...]:
     return planner.encode(cursor)["web"]
 
@@ -96,11 +105,11 @@ def test_the_cursors_of_the_worked_example() -> None:
         (EpochAt(1, 0), 0, 4),
     ]
     assert [integers(planner, cursor) for cursor in found] == [
-        (0, 0, 0, 0, 0, 0, 0, 0, 0),
-        (0, 1, 0, 1, 1, 4, 0, 0, 0),
-        (0, 1, 1, 2, 2, 7, 0, 0, 0),
-        (0, 2, 0, 3, 3, 9, 0, 0, 0),
-        (1, 0, 0, 4, 4, 10, 0, 0, 1),
+        (0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+        (0, 1, 0, 1, 0, 1, 4, 0, 0, 0),
+        (0, 1, 1, 2, digest_of(3, 2), 2, 7, 0, 0, 0),
+        (0, 2, 0, 3, 0, 3, 9, 0, 0, 0),
+        (1, 0, 0, 4, 0, 4, 10, 0, 0, 1),
     ]
     assert [planner.position(cursor) for cursor in found] == [0, 1, 2, 3, 4]
 
@@ -173,8 +182,8 @@ def test_groups_without_rows_are_passed_over_when_the_next_row_is_asked_for() ->
     plan, after = planner.take(before, 1)
 
     assert (before.at, records_of(plan), after.at, after.row) == (EpochAt(0, 1), [[6]], EpochAt(0, 3), 1)
-    assert integers(planner, before)[4:] == (2, 8, 0, 0, 0)
-    assert integers(planner, after)[4:] == (3, 12, 0, 0, 3)
+    assert integers(planner, before)[5:] == (2, 8, 0, 0, 0)
+    assert integers(planner, after)[5:] == (3, 12, 0, 0, 3)
 
 
 def test_an_epoch_without_rows_is_an_error() -> None:
@@ -284,20 +293,36 @@ def test_a_report_counts_whole_groups() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ((0, 1, 2, 3, 2, 7, 0, 0, 0), "a group of windows has 2 rows; there is no row 2"),
-        ((1, 2, 9, 9, 2, 7, 0, 0, 0), "a group of windows has 1 rows; there is no row 9"),
-        ((2, 0, 1, 9, 2, 7, 0, 0, 0), "a group of windows has 0 rows; there is no row 1"),
-        ((0, 1, 1, 0, 2, 7, 0, 0, 0), "less was delivered than row 1 of its group says"),
-        ((0, 1, 1, 2, 0, 7, 0, 0, 0), "less was delivered than row 1 of its group says"),
-        ((0, 1, 1, 2, 2, 2, 0, 0, 0), "less was delivered than row 1 of its group says"),
-        ((0, 3, 0, 2, 2, 7, 0, 0, 0), "no group begins at window 3"),
-        ((0, 1, 1, 2), "where documents, tokens, truncated, scored, dropped belong|where row, rows belong"),
+        ((0, 1, 2, 3, digest_of(3, 2), 2, 7, 0, 0, 0), "a group of windows has 2 rows; there is no row 2"),
+        ((1, 2, 9, 9, digest_of(1, -1), 2, 7, 0, 0, 0), "a group of windows has 1 rows; there is no row 9"),
+        ((2, 0, 1, 9, 0, 2, 7, 0, 0, 0), "a group of windows has 0 rows; there is no row 1"),
+        ((0, 1, 1, 0, digest_of(3, 2), 2, 7, 0, 0, 0), "less was delivered than row 1 of its group says"),
+        ((0, 1, 1, 2, digest_of(3, 2), 0, 7, 0, 0, 0), "less was delivered than row 1 of its group says"),
+        ((0, 1, 1, 2, digest_of(3, 2), 2, 2, 0, 0, 0), "less was delivered than row 1 of its group says"),
+        ((0, 3, 0, 2, 0, 2, 7, 0, 0, 0), "no group begins at window 3"),
+        ((0, 1, 1, 2), "where documents, tokens, truncated, scored, dropped belong|where row, rows, lengths belong"),
         ((), "where"),
     ],
 )
 def test_a_place_without_a_row_is_refused(given: tuple[int, ...], message: str) -> None:
     with pytest.raises(rd.StateError, match=message):
         rows().decode(saved({"web": given}))
+
+
+@pytest.mark.parametrize("changed", [[4, 3, 1, 1, -1], [4, 3, 2, 1, -1][::-1], [4, 2, 3, 1, -1], [4, 3, -1, 1, -1]])
+@pytest.mark.parametrize("known", [True, False])
+def test_other_lengths_in_the_group_in_progress_are_refused(changed: list[int], known: bool) -> None:
+    planner = rows(known=known)
+    state = planner.encode(cursor_after(planner, 2))
+    with pytest.raises(rd.PipelineMismatchError, match=r"'web': documents of the group .* other lengths") as no:
+        rows(changed, known=known).decode(saved(state))
+    assert no.value.differences == ("web: lengths of documents",)
+
+
+def test_other_lengths_outside_of_the_group_in_progress_are_not_seen() -> None:
+    planner = rows()
+    state = planner.encode(cursor_after(planner, 2))
+    assert rows([3, 3, 2, 2, 2]).decode(saved(state)).at == EpochAt(0, 1)
 
 
 def test_a_group_that_an_end_was_moved_into_is_not_another_one() -> None:
@@ -309,7 +334,7 @@ def test_a_group_that_an_end_was_moved_into_is_not_another_one() -> None:
 
     once = planner(1)
     at = once.encode(cursor_after(once, 2))
-    assert at["web"] == (0, 0, 2, 2, 2, 8, 0, 0, 0)
+    assert at["web"] == (0, 0, 2, 2, digest_of(*[4] * 6), 2, 8, 0, 0, 0)
     with pytest.raises(rd.PipelineMismatchError, match=r"the epochs of \['web'\] cannot be changed here") as refused:
         planner(3).decode(saved(at, epochs_before={"web": 1}))
     assert refused.value.differences == ("web: repeat.epochs",)
@@ -328,10 +353,10 @@ def test_what_waits_is_in_force_from_the_next_group_on() -> None:
 
     groups = Renewing(stream(5, 2), 2, 1)
     planner = PackedRows(groups, "web", Packing(4, "first_fit", True, None), ToyLengths([EXAMPLE]))
-    planner.decode(saved({"web": (0, 1, 0, 1, 1, 4, 0, 0, 0)}))
+    planner.decode(saved({"web": (0, 1, 0, 1, 0, 1, 4, 0, 0, 0)}))
     assert calls == [EpochAt(0, 1)]
     calls.clear()
-    planner.decode(saved({"web": (0, 1, 1, 2, 2, 7, 0, 0, 0)}))
+    planner.decode(saved({"web": (0, 1, 1, 2, digest_of(3, 2), 2, 7, 0, 0, 0)}))
     assert calls == [EpochAt(0, 2)]  # where the group that is planned ends
 
 
