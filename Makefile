@@ -1,4 +1,5 @@
-# make demo, make test, make test-newest, make check, make bench, make tables, make docs: each sets up .venv first, if need be.
+# make demo, make test, make test-newest, make check, make bench, make tables, make docs: each sets up .venv first, if need be;
+# make ready does that alone.
 # With PYTHON=python3.13 they have an environment of their own, .venv-3.13.
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -13,11 +14,13 @@ CONSTRAINTS := constraints$(if $(filter-out 3.11,$(VERSION)),-newest).txt
 # worker that has ended its share takes from another.
 PARALLEL := -n 3 --dist worksteal
 
-.PHONY: demo test test-newest check bench tables docs clean
+.PHONY: ready demo test test-newest check bench tables docs clean
 .NOTPARALLEL:
 
 demo: $(VENV)/ready
 	$(BIN)/python examples/train_lm.py
+
+ready: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest $(PARALLEL) property_tests tests
