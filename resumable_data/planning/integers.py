@@ -27,7 +27,7 @@ MIX: Names = ("pending", "origin", "exhausted")
 """A mix: changes of the weights that wait, samples before the regime, exhausted components as bits. Then the samples
 of each component in the regime, by name."""
 
-GROUP: Names = ("row", "rows", "lengths")
+GROUP: Names = ("row", "rows", "lengths_digest")
 """Packed rows: rows of the group that were delivered, and all rows that were; a digest of the lengths of the group's
 documents, 0 between groups."""
 

@@ -97,8 +97,8 @@ class PackedGroup:
         end: The place where its documents end.
         after: The place where the next group begins: the same, with waiting weights in force.
         readers: The components' readers.
-        lengths: A digest of the lengths of its documents. A state holds it, so that a restore finds out if they
-            differ.
+        lengths_digest: The digest of the lengths of its documents. A state holds it, so that a restore finds out if
+            they differ.
     """
 
     packed: PackedWindow
@@ -106,7 +106,7 @@ class PackedGroup:
     end: Cursor
     after: Cursor
     readers: Sequence[int]
-    lengths: int
+    lengths_digest: int
 
     @property
     def rows(self) -> int:

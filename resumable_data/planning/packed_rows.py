@@ -157,8 +157,8 @@ class PackedRows(RowPlanner[RowCursor]):
     @override
     def encode(self, cursor: RowCursor) -> dict[str, At]:
         at, group = self._documents.encode(cursor.at), self._current(cursor)
-        lengths = 0 if group is None else group.lengths
-        at[self._path] = (*at[self._path], cursor.row, self.position(cursor), lengths)
+        digest = 0 if group is None else group.lengths_digest
+        at[self._path] = (*at[self._path], cursor.row, self.position(cursor), digest)
         if is_mix(self._path):
             kept = (0, 0) if group is None else (cursor.kept[0] or self._documents.shards, group.packed.size)
             at[self._path] = (*at[self._path], *kept)
@@ -176,15 +176,15 @@ class PackedRows(RowPlanner[RowCursor]):
         ]
         kept = (0, 0)
         if is_mix(self._path):
-            row, rows, lengths, *kept = take_last(at, self._path, GROUP_OF_MIX)
+            row, rows, digest, *kept = take_last(at, self._path, GROUP_OF_MIX)
         else:
-            row, rows, lengths = take_last(at, self._path, GROUP)
+            row, rows, digest = take_last(at, self._path, GROUP)
         place = self._documents.decode(replace(saved, at=at, in_group=saved.in_group or bool(row)))
         if not row:
             return RowCursor(self._documents.renewed(place), 0, rows, tuple(delivered))
         cuts = self._cuts(saved, rows, row)
         cursor = RowCursor(place, row, rows - row, tuple(delivered), (kept[0], kept[1]), cuts)
-        within = self._check_row(cursor, lengths, saved)
+        within = self._check_row(cursor, digest, saved)
         before = tuple(total.minus(own) for total, own in zip(delivered, within, strict=True))
         if rows < row or any(count < 0 for counts in before for count in counts):
             raise StateError(f"component {self._path!r}: less was delivered than row {row} of its group says")
@@ -287,12 +287,12 @@ class PackedRows(RowPlanner[RowCursor]):
                 cuts.append(cut)
         return tuple(cuts)
 
-    def _check_row(self, cursor: RowCursor, lengths: int, saved: Saved) -> Sequence[Delivered]:
+    def _check_row(self, cursor: RowCursor, lengths_digest: int, saved: Saved) -> Sequence[Delivered]:
         """Counts what the rows of the group before the cursor deliver; raises if there are no rows after them.
 
         Args:
             cursor: A place within a group.
-            lengths: The digest of the lengths of its documents when the state was saved.
+            lengths_digest: The digest of the lengths of its documents when the state was saved.
             saved: The state.
         """
         shards, size = cursor.kept
@@ -306,7 +306,7 @@ class PackedRows(RowPlanner[RowCursor]):
                 "ends in the group of windows that is being delivered. Restore an earlier or a later checkpoint",
                 tuple(f"{path}: repeat.epochs" for path in sorted(saved.epochs_before)),
             )
-        if group is not None and group.lengths != lengths:
+        if group is not None and group.lengths_digest != lengths_digest:
             raise PipelineMismatchError(
                 f"component {self._path!r}: documents of the group of windows that is being delivered have other "
                 "lengths than when the state was saved. The rows of it that were delivered cannot be found again. No "

@@ -22,7 +22,7 @@ from resumable_data.planning.integers import (
 )
 
 PAIR = ("epoch", "window")
-PACKED = (2, 64, 5, 200, 12, 300, 4000, 50, 7, 6)  # epoch, window, row, rows, lengths; then what was delivered
+PACKED = (2, 64, 5, 200, 12, 300, 4000, 50, 7, 6)  # epoch, window, row, rows, lengths_digest; then what was delivered
 STREAM = (300, '{"left":1}', 5, 200, 12, 300, 4000, 50, 7, 6)
 
 
@@ -60,7 +60,7 @@ def test_the_innermost_layer_may_be_no_integers() -> None:
 
 @pytest.mark.parametrize("given", [(), (7,), (7, "8"), (7, -1)])
 def test_a_layer_that_is_not_there_is_refused(given: tuple[Any, ...]) -> None:
-    with pytest.raises(rd.StateError, match=r"component 'web': .* where row, rows, lengths belong"):
+    with pytest.raises(rd.StateError, match=r"component 'web': .* where row, rows, lengths_digest belong"):
         take_last({"web": given}, "web", GROUP)
 
 
@@ -81,7 +81,7 @@ def test_what_a_component_delivered_is_found_by_name() -> None:
 
 
 def test_a_text_is_not_a_count() -> None:
-    with pytest.raises(rd.StateError, match="where position, state, row, rows, lengths, documents"):
+    with pytest.raises(rd.StateError, match="where position, state, row, rows, lengths_digest, documents"):
         delivered_of((300, 7, 5, 200, 12, "many", 4000, 50, 7, 6))
 
 
