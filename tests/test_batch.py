@@ -114,6 +114,7 @@ def test_iteration_gives_the_rows_and_ends(kind) -> None:
     rows = list(batch(kind))
 
     assert [row.inputs.tolist() for row in rows] == batch().inputs.tolist()
+    assert jax.tree.structure(rows[0]) == jax.tree.structure(batch(kind)[0])
     assert len(batch(kind)) == 4
 
 
