@@ -141,7 +141,8 @@ class GroupPacker:
 
         Args:
             at: The place where it begins.
-            size: Number of its documents, if known. Else 0: the group takes as many as it needs.
+            size: Number of its documents, if known; the group has fewer if there is none of that size. Else 0: the
+                group takes as many as it needs.
             cuts: Where the length of its rows changed, ascending.
 
         Raises:
@@ -161,7 +162,8 @@ class GroupPacker:
                 filled += count_filled(known, length_of[0], self._packing.strategy)
             windows, after = windows + len(take.windows), take.after
             enough = filled >= LEAST_ROWS * self._documents.shards * length_of[0]
-            if not size and (enough or takes == self._most_takes):
+            # No group goes on after that. So a damaged state cannot ask for a group without end.
+            if enough or takes == (MOST_TAKES if size else self._most_takes):
                 break
         if not windows:
             return None
