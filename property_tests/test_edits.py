@@ -39,8 +39,8 @@ def small_blocks() -> Iterator[None]:
         yield
 
 
-def edited(draw: Any, run: Run, kind: str, seed: int | None, used: set[str]) -> Run:
-    """Returns the same run with a change. ``seed`` is the seed of a new component, for the rows of a window."""
+def edited(draw: Any, run: Run, kind: str, used: set[str]) -> Run:
+    """Returns the same run with a change. Names of ``used`` are not given to new components."""
     if kind in ("batch", "all"):
         run = replace(run, sizes=tuple((step, draw(st.integers(1, 6))) for step in (0, draw(st.integers(1, 9)))))
     if kind == "epochs":
@@ -56,7 +56,7 @@ def edited(draw: Any, run: Run, kind: str, seed: int | None, used: set[str]) -> 
     children = dict(root.children)
     if kind == "added" and used < set(NAMES):
         name = draw(st.sampled_from(sorted(set(NAMES) - used)))
-        children[name] = replace(draw(leaves_of(endless=True)), seed=seed)
+        children[name] = draw(leaves_of(endless=True))
     elif kind == "removed" and len(names) > 1:
         del children[draw(st.sampled_from(sorted(names)))]
     points = [
@@ -69,14 +69,6 @@ def grown(draw: Any, child: Leaf | Mixed) -> Leaf | Mixed:
     """Returns a component with more records at its end, or with the same ones."""
     more = draw(st.lists(st.integers(1, 9), max_size=6))
     return replace(child, lengths=(*child.lengths, *more)) if isinstance(child, Leaf) else child
-
-
-def same_seed(run: Run, seed: int | None) -> Run:
-    """Gives all components one seed, so that other components change no key of a group of documents."""
-    children = {
-        name: replace(child, seed=seed) for name, child in run.root.children.items() if isinstance(child, Leaf)
-    }
-    return replace(run, root=replace(run.root, children=children))
 
 
 def is_refused(iterator: rd.DataIterator[Any], state: Any, allow: tuple[str, ...]) -> bool:
@@ -102,7 +94,7 @@ def check_edits(data: st.DataObject, run: Run, kinds: list[str]) -> None:
         if len(expected) < count:
             return  # the oracle has drawn the remainder
         state = through_json(iterator.get_state())
-        changed = edited(data.draw, run, kind, run.root.children[min(run.root.children)].seed, used)
+        changed = edited(data.draw, run, kind, used)
         new, edits = iter(changed.dataset()), iterator.edits
         if (run.level == "documents" or kind == "data") and is_refused(new, state, EDITS[kind]):
             continue
@@ -137,7 +129,7 @@ def test_an_edited_mix_of_rows_is_as_the_oracle_has_it(data: st.DataObject, run:
 @many
 @given(st.data(), runs(["documents"], ["first_exhausted"], nested=False, endless=True), kinds)
 def test_an_edited_mix_of_documents_is_as_the_oracle_has_it(data: st.DataObject, run: Run, kinds: list[str]) -> None:
-    check_edits(data, same_seed(run, data.draw(st.none() | st.integers(0, 3))), [k for k in kinds if k != "epochs"])
+    check_edits(data, run, [kind for kind in kinds if kind != "epochs"])
 
 
 def test_a_new_first_component_leaves_the_group_in_progress_alone() -> None:
@@ -197,7 +189,7 @@ def test_each_component_delivers_a_prefix_of_its_rows(data: st.DataObject, run: 
     children = {name: replace(run.root.children[name], first=k + 1) for k, name in enumerate(names)}
     # The batch decides the slots: after each batch a component has its first rows, in any order.
     run = replace(run, root=replace(run.root, children=children), shards=run.shards or 4)
-    changed = edited(data.draw, run, "all", None, set())
+    changed = edited(data.draw, run, "all", set())
     iterator, new = iter(run.dataset()), iter(changed.dataset())
     found = delivered(iterator, before)
     new.set_state(through_json(iterator.get_state()), allow={"weights", "batch"})
@@ -214,7 +206,7 @@ def test_each_component_delivers_a_prefix_of_its_rows(data: st.DataObject, run: 
 @given(st.data(), runs(["rows", "documents"], ["first_exhausted"], nested=False, endless=True), steps)
 def test_an_edit_without_allow_is_refused_and_changes_nothing(data: st.DataObject, run: Run, before: int) -> None:
     kind = data.draw(st.sampled_from(sorted(EDITS)))
-    changed = edited(data.draw, run, kind, None, set(run.root.children))
+    changed = edited(data.draw, run, kind, set(run.root.children))
     assume(changed.dataset().__iter__().description() != run.dataset().__iter__().description())
     old, new = iter(run.dataset()), iter(changed.dataset())
     take(old, before)

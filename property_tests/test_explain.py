@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import resumable_data as rd
-from property_tests.test_edits import EDITS, edited, is_refused, same_seed
+from property_tests.test_edits import EDITS, edited, is_refused
 from property_tests.test_resume import kept_of
 from property_tests.testing.mixes import Leaf, Mixed, Run, runs
 from property_tests.testing.running import through_json
@@ -115,12 +115,11 @@ def test_a_step_of_a_mix_is_explained(run: Run, saved: int, step: int) -> None:
 @fewer
 @given(st.data(), runs(["rows", "documents"], ["first_exhausted"], nested=False, endless=True))
 def test_a_step_after_an_edit_is_explained_from_a_state_after_it(data: st.DataObject, run: Run) -> None:
-    run = same_seed(run, data.draw(st.none() | st.integers(0, 3))) if run.level == "documents" else run
     before, kind = iter(run.dataset()), data.draw(st.sampled_from(sorted({*EDITS} - {"epochs"})))
     for _ in range(data.draw(st.integers(0, 4))):
         next(before)
     state = through_json(before.get_state())
-    changed = edited(data.draw, run, kind, run.root.children[min(run.root.children)].seed, {*run.root.children})
+    changed = edited(data.draw, run, kind, {*run.root.children})
     iterator = iter(changed.dataset())
     if run.level == "documents" and is_refused(iterator, state, EDITS[kind]):
         return

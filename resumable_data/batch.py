@@ -54,9 +54,10 @@ class Batch(Shown):
         return self.inputs.shape[0]
 
     def __iter__(self) -> Iterator[Self]:
-        leaves, structure = cast("tuple[list[Any], PyTree]", jax.tree.flatten(self._before_cut()))
-        columns = [_rows_of(leaf, len(self)) for leaf in leaves]
-        return (jax.tree.unflatten(structure, row) for row in zip(*columns, strict=True))
+        whole = self._before_cut()
+        names = [one.name for one in fields(self)]
+        columns = [_rows_of(getattr(whole, name), len(self)) for name in names]
+        return (whole.replace(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True))
 
     def keys(self) -> list[str]:
         """Returns the names of the fields: ``dict(batch)`` and ``**batch`` use the batch as a mapping of these."""
@@ -96,9 +97,14 @@ def _rows_of(value: Any, count: int) -> Iterator[Any]:
     An array on many devices copies itself to the host once for that. An index into it is a program for all these
     devices, with a collective, for each row: slow, and XLA may end the process if many of them wait on a CPU.
     """
-    if not getattr(value, "ndim", 0):
+    if isinstance(value, Mapping):
+        columns = {name: _rows_of(one, count) for name, one in cast(JsonObject, value).items()}
+        return ({name: next(column) for name, column in columns.items()} for _ in range(count))
+    if not isinstance(value, np.ndarray | jax.Array):
         return repeat(value, count)
     array = cast("np.ndarray[Any, Any]", value)
+    if not array.ndim:
+        return repeat(array, count)
     if isinstance(value, jax.Array) and not isinstance(value, Tracer) and not value.is_fully_addressable:
         return (array[row] for row in range(count))  # Other processes have some of the rows.
     return iter(array)

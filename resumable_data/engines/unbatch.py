@@ -12,7 +12,7 @@ from typing_extensions import override
 from resumable_data.batch import LLMBatch
 from resumable_data.engines.batches import BatchCursor, BatchEngine, BatchPlan
 from resumable_data.engines.engine import Engine, Planned, Resumed
-from resumable_data.errors import PipelineError
+from resumable_data.errors import PipelineError, PipelineMismatchError
 from resumable_data.opaque import Element, PyTree
 from resumable_data.packing.plan import concatenate
 from resumable_data.planning.planner import Counts
@@ -96,6 +96,12 @@ class UnbatchEngine(Engine[BatchPlan, UnbatchCursor, Element]):
     @override
     def decode(self, resumed: Resumed) -> UnbatchCursor:
         batch_step, row = divmod(resumed.position.step, self._rows)
+        if row and resumed.row_length_before is not None:
+            raise PipelineMismatchError(
+                f"unbatch: the row length cannot be changed here, because {row} of the {self._rows} rows of a batch "
+                "are delivered. It can be changed at a step at which a batch ends, or in a new run",
+                (f"the row length was {resumed.row_length_before}",),
+            )
         of_batch = replace(resumed, position=replace(resumed.position, step=batch_step))
         return UnbatchCursor(self._batches.decode(of_batch), row)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from resumable_data.arrays import Int64Array
 from resumable_data.packing.group import deal_windows
-from resumable_data.packing.plan import NO_EPOCH, DocumentPlan, RowPlan, concatenate
+from resumable_data.packing.plan import DocumentPlan, RowPlan, concatenate
 from resumable_data.packing.window import DocumentParts, PackedWindow
 
 PackParts = Callable[[int, DocumentParts], PackedWindow]
@@ -51,9 +51,8 @@ def _joined(plan: RowPlan, counts: Int64Array) -> DocumentParts:
         plan: The rows.
         counts: int64[n_spans, n_counted], the counts of the document that begins with each span.
     """
-    epoch = np.full(len(plan.record), NO_EPOCH, np.int64) if plan.epoch is None else plan.epoch
-    document = np.stack([plan.reader, plan.record, epoch])  # int64[3, n_spans], what names the document of each span
-    # Copies of a document have the same tokens, so the spans of any copy may continue a part.
+    document = np.stack([plan.reader, plan.record])  # int64[2, n_spans], what names the document of each span
+    # Copies of a document, of any epochs, have the same tokens, so the spans of any copy may continue a part.
     copy = _numbered(np.vstack([document, plan.offset]))
     order = np.lexsort((plan.offset, copy, *document))
     begins = np.ones(len(order), np.bool_)

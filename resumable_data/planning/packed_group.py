@@ -6,7 +6,7 @@ documents fill some rows for every shard.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -29,6 +29,8 @@ from resumable_data.packing.repack import repack
 from resumable_data.packing.window import DocumentParts, PackedWindow, pack_parts, pack_window
 from resumable_data.planning.group_cache import RunAhead
 from resumable_data.planning.groups import DocumentGroups
+
+_ShuffleKey = Callable[[int], tuple[int | str, ...] | None]
 
 
 class LengthSource(Protocol):
@@ -62,6 +64,8 @@ class Packing:
         strategy: A key of ``packing.window.STRATEGIES``.
         max_documents: Most documents of a row, or None for no bound.
         shuffle_seed: Seed of the order of a window's rows; None keeps their order.
+        in_order: The paths of components that are not shuffled. A group that holds documents of one keeps the order
+            of its rows.
         masked: Whether some tokens may not be scored.
         truncates: Whether documents are truncated to the length of a row.
     """
@@ -70,6 +74,7 @@ class Packing:
     strategy: str
     max_documents: int | None = None
     shuffle_seed: int | None = None
+    in_order: Collection[str] = ()
     masked: bool = False
     truncates: bool = False
 
@@ -168,19 +173,20 @@ class GroupPacker:
         if not windows:
             return None
         shards = dict(sorted(shards.items()))
-        packed = [self._pack(at, shard, length_of[0]) for shard in shards.values()]
+        key = self._shuffle_key(at, shards)
+        packed = [self._pack(shard, length_of[0], key) for shard in shards.values()]
         dealt = deal_windows(packed, tuple(shards), self._documents.shards)
         firsts = {number: shard.first for number, shard in shards.items()}
         for cut, length in zip(cuts, length_of[1:], strict=True):
             if cut.row >= len(dealt.plan):
                 raise StateError(f"component {self._path!r}: a group of {len(dealt.plan)} rows has no row {cut.row}")
-            pack = partial(self._pack_parts, at, firsts, cut.row, length)
+            pack = partial(self._pack_parts, key, firsts, cut.row, length)
             dealt = repack(dealt, cut.row, self._documents.shards, firsts, pack)
         self._lengths.expect(dealt.plan)
         renewed, readers = self._documents.renewed(after), tuple(self._documents.components)
         return PackedGroup(dealt, windows, after, renewed, readers, number_of(*measured))
 
-    def _pack(self, at: Cursor, shard: _ShardDocuments, row_length: int) -> PackedWindow:
+    def _pack(self, shard: _ShardDocuments, row_length: int, shuffle_key: _ShuffleKey) -> PackedWindow:
         """Packs the documents of one shard."""
         return pack_window(
             concatenate_documents(shard.documents),
@@ -188,15 +194,21 @@ class GroupPacker:
             row_length,
             self._packing.strategy,
             max_documents=self._packing.max_documents,
-            shuffle_key=self._shuffle_key(at, shard.first),
+            shuffle_key=shuffle_key(shard.first),
             distinct=self._documents.distinct,
         )
 
     def _pack_parts(
-        self, at: Cursor, firsts: Mapping[int, int], row: int, row_length: int, shard: int, parts: DocumentParts
+        self,
+        shuffle_key: _ShuffleKey,
+        firsts: Mapping[int, int],
+        row: int,
+        row_length: int,
+        shard: int,
+        parts: DocumentParts,
     ) -> PackedWindow:
         """Packs what one shard has left from a row of the group on."""
-        key = self._shuffle_key(at, firsts[shard])
+        key = shuffle_key(firsts[shard])
         return pack_parts(
             parts,
             row_length,
@@ -205,10 +217,17 @@ class GroupPacker:
             shuffle_key=None if key is None else (*key, "from row", row),
         )
 
-    def _shuffle_key(self, at: Cursor, window: int) -> tuple[int | str, ...] | None:
-        """Returns the key for the order of the rows of a group's window; None if they keep their order."""
-        seed = self._packing.shuffle_seed
-        return None if seed is None else (seed, self._path, *self._documents.row_key(at, window))
+    def _shuffle_key(self, at: Cursor, shards: Mapping[int, _ShardDocuments]) -> _ShuffleKey:
+        """Returns the function from a window to the key for the order of its rows; to None if they keep their order.
+
+        It depends on the documents of the group alone. So an edit of a mix does not change the group in progress.
+        """
+        seed, paths = self._packing.shuffle_seed, self._documents.components
+        in_order = [reader for reader, path in paths.items() if path in self._packing.in_order]
+        documents = (window for shard in shards.values() for window in shard.documents)
+        if seed is None or (in_order and any(np.isin(window.reader, in_order).any() for window in documents)):
+            return lambda window: None
+        return lambda window: (seed, self._path, *self._documents.row_key(at, window))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -105,7 +105,7 @@ class PackedRows(RowPlanner[RowCursor]):
     def take(self, cursor: RowCursor, count: int) -> tuple[RowPlan, RowCursor]:
         plans: list[RowPlan] = []
         groups: list[PackedGroup] = []
-        searched_from = cursor.at
+        searched_from = cursor
         while count:
             group = self._group(cursor)
             if group is None:
@@ -120,9 +120,9 @@ class PackedRows(RowPlanner[RowCursor]):
             if cursor.row == group.rows:
                 cursor = self._after(cursor, group)
             if group.rows:
-                searched_from = cursor.at
-            elif self._documents.nothing_between(searched_from, cursor.at):
-                raise SourceError(self._no_rows(cursor))
+                searched_from = cursor
+            elif self._documents.nothing_between(searched_from.at, cursor.at):
+                raise SourceError(self._no_rows(searched_from, cursor))
         cursor = replace(cursor, groups=tuple(groups))
         return (concatenate(plans) if plans else RowPlan.empty(0)), cursor
 
@@ -309,10 +309,9 @@ class PackedRows(RowPlanner[RowCursor]):
         if group is not None and group.lengths_digest != lengths_digest:
             raise PipelineMismatchError(
                 f"component {self._path!r}: documents of the group of windows that is being delivered have other "
-                "lengths than when the state was saved. The rows of it that were delivered cannot be found again. No "
-                "setting differs: either the documents changed and no fingerprint shows it, or what makes "
-                "tokens of them (a tokenizer, a function, a package) gives other results. Restore with those that "
-                "saved the state",
+                "lengths than when the state was saved. The rows of it that were delivered cannot be found again. "
+                "Either the documents changed and no fingerprint shows it, or what makes tokens of them (a "
+                "tokenizer, a function, a package) gives other results. Restore with those that saved the state",
                 (f"{self._path}: lengths of documents",),
             )
         rows = 0 if group is None else group.rows
@@ -354,10 +353,12 @@ class PackedRows(RowPlanner[RowCursor]):
             return delivered.tokens
         return None if self._lengths.known else delivered.scored
 
-    def _no_rows(self, cursor: RowCursor) -> str:
-        drawn: Mapping[str, Counts] = self._documents.counts(cursor.at)
-        documents = sum(counts.documents for counts in drawn.values())
-        return name_no_document(self._path, documents, sum(delivered.dropped for delivered in cursor.before))
+    def _no_rows(self, start: RowCursor, stop: RowCursor) -> str:
+        """Words the error that no document between two places has a token."""
+        before, after = self._documents.counts(start.at), self._documents.counts(stop.at)
+        documents = sum(after[path].documents - before[path].documents for path in after)
+        dropped = sum(one.dropped - other.dropped for one, other in zip(stop.before, start.before, strict=True))
+        return name_no_document(self._path, documents, dropped)
 
 
 def _delivered(cursor: RowCursor, group: PackedGroup | None) -> tuple[Delivered, ...]:

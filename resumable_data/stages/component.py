@@ -133,11 +133,14 @@ class Component(DocumentStage):
         return self.source.epochs if repeat is None else repeat.times
 
     @property
-    @override
     def shuffle_seed(self) -> int | None:
         """Seed of the shuffle, or None where the order is the source's."""
         shuffle = self._only(Shuffle)
         return None if shuffle is None else shuffle.seed
+
+    @override
+    def shuffle_seeds(self, path: str) -> Mapping[str, int | None]:
+        return {path: self.shuffle_seed}
 
     @property
     @override

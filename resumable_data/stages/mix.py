@@ -128,11 +128,14 @@ class MixDocuments(DocumentStage):
     def lengths_known(self) -> bool:
         return all(parent.lengths_known for parent in self.parents)
 
-    @property
     @override
-    def shuffle_seed(self) -> int | None:
-        """0 if all components are shuffled: a component that joins later must not change it."""
-        return None if None in [parent.shuffle_seed for parent in self.parents] else 0
+    def shuffle_seeds(self, path: str) -> Mapping[str, int | None]:
+        paths = self.mix.paths(self, path)
+        return {
+            below: seed
+            for parent, own in zip(self.parents, paths, strict=True)
+            for below, seed in parent.shuffle_seeds(own).items()
+        }
 
     @override
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> MixedDocuments:

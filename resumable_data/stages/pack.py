@@ -26,6 +26,8 @@ from resumable_data.stages.row_settings import RowSettings
 from resumable_data.stages.stage import DocumentStage, RowStage, Stage
 from resumable_data.state import Settings
 
+_SEED_OF_MIX = 0  # It does not depend on the components: one that joins later must not change it.
+
 
 @dataclass(frozen=True)
 class Pack(RowStage):
@@ -106,13 +108,15 @@ class Pack(RowStage):
         documents = self.parent.open(self.rows.tell(context), catalog, path)
         catalog.describe(path, self.name, self.settings())
         catalog.use({self.strategy: VERSIONS[self.strategy]})
-        if self.parent.shuffle_seed is not None:
+        seeds = self.parent.shuffle_seeds(path)
+        if any(seed is not None for seed in seeds.values()):
             catalog.use({"permutation": permutation.VERSION})
         packing = Packing(
             self.format.length,
             self.strategy,
             self.max_documents,
-            self.parent.shuffle_seed,
+            seeds.get(path, _SEED_OF_MIX),
+            frozenset(component for component, seed in seeds.items() if seed is None),
             masked=self.format.learnt is not None,
             truncates=self.rows.truncate is not None,
         )

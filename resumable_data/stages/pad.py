@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from resumable_data.assembly.row_format import RowFormat
 from resumable_data.packing.window import VERSIONS
+from resumable_data.planning.integers import is_mix
 from resumable_data.planning.packed_group import Packing
 from resumable_data.planning.packed_rows import PackedRows
 from resumable_data.stages.catalog import Catalog
@@ -19,7 +20,8 @@ from resumable_data.stages.stage import DocumentStage, RowStage, Stage
 from resumable_data.state import Settings
 
 # If lengths are known, rows keep the order of the documents: the window only decides how many are planned at once.
-# If they are not known, it also decides how many documents one logical shard measures for a group.
+# If they are not known, it also decides how many documents one logical shard measures for a group. A mix has the
+# second window in both cases: an edit may change whether all lengths are known, but not the group in progress.
 _WINDOW = 1024
 _WINDOW_TO_READ = 64
 
@@ -80,7 +82,7 @@ class Pad(RowStage):
         documents = self.parent.open(self.rows.tell(context), catalog, path)
         catalog.describe(path, self.name, self.settings())
         catalog.use({"one_a_row": VERSIONS["one_a_row"]})
-        window = _WINDOW if self.lengths_known else _WINDOW_TO_READ
+        window = _WINDOW if self.lengths_known and not is_mix(path) else _WINDOW_TO_READ
         packing = Packing(
             self.format.length,
             "one_a_row",

@@ -54,9 +54,8 @@ class DocumentStage(Stage, Protocol):
         """Whether token counts are known without reading."""
         ...
 
-    @property
-    def shuffle_seed(self) -> int | None:
-        """Seed of the shuffle above, or None for the order of the source."""
+    def shuffle_seeds(self, path: str) -> Mapping[str, int | None]:
+        """Returns the seed of each component's shuffle by path; None for the order of its source."""
         ...
 
     def open(self, context: OpenContext, catalog: Catalog, path: str) -> DocumentPlanner[Cursor]:

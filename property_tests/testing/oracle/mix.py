@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
-from property_tests.testing.mixes import LENGTH, Leaf, Mixed, Points, Run, leaves
+from property_tests.testing.mixes import LENGTH, Leaf, Mixed, Points, Run
 from property_tests.testing.oracle.batches import Fields, RowFormat, default_shards, next_batch
 from property_tests.testing.oracle.documents import Document, Row
 from property_tests.testing.oracle.groups import Group, Take, next_group, sequence_of, take_of, window_bounds
@@ -48,6 +48,11 @@ class LeafFeed:
         return True
 
     @property
+    def in_order(self) -> set[str]:
+        """The path, if the component is not shuffled."""
+        return {self.path} if self.leaf.seed is None else set()
+
+    @property
     def finished(self) -> bool:
         """Says whether all epochs were delivered. This stays true while the component repeats for the others."""
         if self.leaf.epochs is None:
@@ -75,6 +80,11 @@ class MixFeed:
         self.exhausted: set[str] = set()
         self.in_force = self.following = moved(mix, to_samples)
         self.add_children()
+
+    @property
+    def in_order(self) -> set[str]:
+        """The paths of the components that are not shuffled."""
+        return {path for child in self.children.values() for path in child.in_order}
 
     def add_children(self) -> None:
         endless = self.endless or self.mix.stop == "all_exhausted"
@@ -169,16 +179,16 @@ class PackFeed:
     def next_sequence(self) -> list[Row]:
         """Returns the rows of the next group."""
         position, run, packing = self.taken, self.run, Packing(self.run.strategy, LENGTH)
-        shuffled = all(leaf.seed is not None for leaf in leaves(run.root))
-
-        def rows_of(documents: Sequence[Document], window: int) -> list[Row]:
-            if shuffled:
-                return packing.shuffled_rows(documents, 0, "*", position, window)
-            return packing.rows(documents)
-
         group = next_group(self.windows, self.shards, packing, extends=not run.known or run.dropping)
         if group is None:
             raise StopIteration
+        drawn = {document.component for documents in group.documents for document in documents}
+
+        def rows_of(documents: Sequence[Document], window: int) -> list[Row]:
+            if drawn & self.documents.in_order:
+                return packing.rows(documents)
+            return packing.shuffled_rows(documents, 0, "*", position, window)
+
         return sequence_of(group, rows_of, known=run.known)
 
     def takes(self) -> Iterator[Take[list[Document]]]:
