@@ -8,6 +8,7 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import resumable_data as rd
+from resumable_data.batch import dataclass_kwonly
 
 KINDS = [np.asarray, jnp.asarray]
 SEGMENTATION = [[1, 1, 2, 2, 2, 0], [1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0], [1, 2, 3, 0, 0, 0]]
@@ -128,6 +129,26 @@ def test_iteration_over_many_devices_needs_no_program_for_them() -> None:
     assert [row.targets.tolist() for row in rows] == batch().targets.tolist()
     assert [int(row.document_idx) for row in rows] == [0, 1, 2, 3]
     assert [row.get_document_borders().astype(int).tolist() for row in rows] == BORDERS
+
+
+def test_iteration_over_a_batch_of_a_users_own_type_gives_its_rows() -> None:
+    @dataclass_kwonly
+    class Own(rd.LLMBatch):
+        document: np.ndarray
+        names: dict
+
+    names = {"a": np.arange(4), "b": {"c": np.arange(4) + 1}}
+    own = Own(**dict(batch()), document=np.arange(4), names=names)
+
+    rows = list(own)
+
+    assert [type(row) for row in rows] == [Own] * 4
+    assert [(row.document.tolist(), row.targets.tolist()) for row in rows] == [
+        (number, batch().targets[number].tolist()) for number in range(4)
+    ]
+    assert [(row.names["a"].tolist(), row.names["b"]["c"].tolist()) for row in rows] == [
+        (number, number + 1) for number in range(4)
+    ]
 
 
 def test_iteration_repeats_what_has_no_rows() -> None:

@@ -78,3 +78,29 @@ def test_it_leaves_off_behind_a_number_of_batches() -> None:
 def test_a_skip_is_refused() -> None:
     with pytest.raises(rd.PipelineError, match="skip works on batches"):
         iter(batches().unbatch()).skip(1)
+
+
+def two_tokens_a_document(length: int) -> rd.DataIterator[rd.LLMBatch]:
+    documents = rd.InMemorySource([[2 * record + 1, 2 * record + 2] for record in range(64)])
+    return iter(
+        rd.Dataset.from_source(documents, name="x").pack(length, eod_id=0).batch(8, drop_remainder=False).unbatch()
+    )
+
+
+def test_the_row_length_changes_where_a_batch_ends_and_no_token_is_lost() -> None:
+    old, new = two_tokens_a_document(4), two_tokens_a_document(8)
+    seen = [token for _ in range(8) for token in next(old).targets.tolist()]
+    new.set_state(through_json(old.get_state()), allow={"length"})
+    seen += [token for row in new for token in row.targets.tolist() if token]
+
+    assert sorted(seen) == list(range(1, 129))
+
+
+def test_within_a_batch_it_is_refused() -> None:
+    old, new = two_tokens_a_document(4), two_tokens_a_document(8)
+    for _ in range(5):
+        next(old)
+    before = new.get_state()
+    with pytest.raises(rd.PipelineMismatchError, match=r"unbatch: the row length .* 5 of the 8 rows of a batch"):
+        new.set_state(through_json(old.get_state()), allow={"length"})
+    assert new.get_state() == before

@@ -6,6 +6,7 @@ two spans next to each other, which become one part of 3 tokens. With the other 
 """
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -118,3 +119,27 @@ def test_every_row_knows_its_shard() -> None:
 
     owners = again.plan.owner[np.searchsorted(again.plan.rows, np.arange(len(again.plan.record)), "right") - 1]
     assert owners.tolist() == [of_record[record] for record in again.plan.record.tolist()]
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9)), min_size=1, max_size=12), min_size=1, max_size=2
+    ),
+    st.integers(1, 6),
+    st.integers(1, 12),
+    st.data(),
+)
+def test_known_epochs_of_copies_change_nothing(
+    copies: list[list[tuple[int, int]]], before: int, after: int, data: st.DataObject
+) -> None:
+    """The answers know the epochs of documents, the iterator does not. Copies may be of different epochs."""
+    length_of = {record: length for shard in copies for record, length in shard}
+    lengths = [[length_of[record] for record, _ in shard] for shard in copies]
+    packed = group(lengths, before, "concat_split", [[record for record, _ in shard] for shard in copies])
+    epochs = np.array([data.draw(st.integers(0, 1)) for _ in packed.plan.record], np.int64)
+    known = replace(packed, plan=replace(packed.plan, epoch=epochs))
+    row = data.draw(st.integers(0, len(packed.plan) - 1))
+
+    found, expected = (packed_again(one, row, after, "concat_split", len(copies)) for one in (known, packed))
+
+    assert found.plan.digest() == expected.plan.digest()

@@ -18,6 +18,7 @@ four windows only: the epoch ends there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,17 @@ def test_without_epochs_rows_are_shuffled_by_where_the_group_begins() -> None:
 
     places = permutation(8, "pack.rows", 7, "web", 48, 0)(np.arange(8))
     assert firsts(found) == [8 + place for place in np.argsort(places).tolist()]
+
+
+@pytest.mark.parametrize(("in_order", "shuffled"), [((), True), (("other",), True), (("web",), False)])
+def test_a_group_with_documents_of_a_component_that_is_not_shuffled_keeps_its_order(
+    in_order: tuple[str, ...], shuffled: bool
+) -> None:
+    documents = stream(40, None)
+    how = replace(packing(shuffle_seed=0), in_order=in_order)
+    packer = GroupPacker(EndlessGroups(documents, 8, 1), "web", how, ToyLengths([[1] * 40]))
+
+    assert (firsts(packer.plan(documents.start())) != list(range(8))) is shuffled
 
 
 def test_a_small_component_does_not_stand_twice_in_a_row() -> None:

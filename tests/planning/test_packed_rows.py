@@ -201,6 +201,13 @@ def test_it_is_found_in_the_middle_of_an_epoch_too() -> None:
         gone.take(cursor, 1)
 
 
+def test_only_the_documents_without_a_token_are_counted() -> None:
+    cursor = cursor_after(rows([1] * 4, None, window=1), 8)
+
+    with pytest.raises(rd.SourceError, match=r"component 'web': 4 documents have no token.* leaves out 4 of them"):
+        rows([-1] * 4, None, window=1).take(cursor, 1)
+
+
 def test_an_epoch_less_a_group_without_rows_is_none() -> None:
     """Nothing from the second window of one epoch to the first of the next is less than an epoch."""
     planner = rows([4, 0, 0, 0, 0, 0], None, window=1)
