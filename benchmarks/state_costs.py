@@ -10,6 +10,7 @@ from statistics import median
 from pipelines import COMPONENT, Job
 
 import resumable_data as rd
+from resumable_data.planning.groups import EpochAt
 from resumable_data.planning.integers import DELIVERED, name_component
 from resumable_data.state import Position, State, decode, encode
 
@@ -56,7 +57,7 @@ def state_moved_to(dataset: rd.Dataset[rd.LLMBatch], state: State, step: int, jo
     A million steps for one restore would take longer than the whole benchmark. A state holds its place in an epoch,
     and only counts of everything before. Every epoch is cut into packing windows in the same way. So the moved state
     is the position of a run that has come about so far, and a restore does the same work. No public method makes such
-    a state, so this uses the codec directly.
+    a state, so this uses the planner and the codec directly.
 
     Args:
         dataset: The pipeline.
@@ -70,12 +71,15 @@ def state_moved_to(dataset: rd.Dataset[rd.LLMBatch], state: State, step: int, jo
         The state, with a checksum of its own.
     """
     with iter(dataset) as iterator:
-        description = iterator._place.opened.description
-    saved, *_ = decode(description, state)
-    named = name_component(saved.at[COMPONENT])
-    documents, rows = int(named["documents"]), int(named["rows"])
-    epochs = step * job.batch * documents // (rows * records)
-    moved = {"epoch": int(named["epoch"]) + epochs, "rows": step * job.batch}
+        opened = iterator._place.opened
+        description = opened.description
+        saved, *_ = decode(description, state)
+        named = name_component(saved.at[COMPONENT])
+        documents, rows = int(named["documents"]), int(named["rows"])
+        epochs = step * job.batch * documents // (rows * records)
+        moved = {"epoch": int(named["epoch"]) + epochs, "rows": step * job.batch}
+        group = opened.engine.rows._groups.get((EpochAt(moved["epoch"], int(named["window"])), (0, 0), ()))
+        moved["lengths_digest"] = group.lengths_digest
     for name in DELIVERED:
         moved[name] = int(named[name]) * (1 + epochs * records // documents)
     at = tuple({**named, **moved}.values())
