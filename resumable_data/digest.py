@@ -45,10 +45,10 @@ def digest(*parts: bytes | str, size: int = 8) -> str:
     return state.hexdigest()
 
 
-def number_of(*parts: bytes) -> int:
+def digest_to_number(*parts: bytes) -> int:
     """Digests the parts, each with its length, as a number below 2³².
 
-    >>> 0 <= number_of(b"ab") < 2**32, number_of(b"ab") == number_of(b"a", b"b")
+    >>> 0 <= digest_to_number(b"ab") < 2**32, digest_to_number(b"ab") == digest_to_number(b"a", b"b")
     (True, False)
     """
     return int(digest(*parts, size=4), 16)

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from resumable_data.delivered import Delivered
-from resumable_data.digest import number_of
+from resumable_data.digest import digest_to_number
 from resumable_data.errors import StateError
 from resumable_data.opaque import Cursor
 from resumable_data.packing.group import LEAST_ROWS, MOST_TAKES, count_filled, deal_windows
@@ -184,7 +184,7 @@ class GroupPacker:
             dealt = repack(dealt, cut.row, self._documents.shards, firsts, pack)
         self._lengths.expect(dealt.plan)
         renewed, readers = self._documents.renewed(after), tuple(self._documents.components)
-        return PackedGroup(dealt, windows, after, renewed, readers, number_of(*measured))
+        return PackedGroup(dealt, windows, after, renewed, readers, digest_to_number(*measured))
 
     def _pack(self, shard: _ShardDocuments, row_length: int, shuffle_key: _ShuffleKey) -> PackedWindow:
         """Packs the documents of one shard."""

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 
 import resumable_data as rd
 from property_tests.testing.toy_lengths import ToyLengths, ask_for_states, saved, stream
-from resumable_data.digest import number_of
+from resumable_data.digest import digest_to_number
 from resumable_data.order.sequence import NO_SHARD
 from resumable_data.packing.plan import DocumentPlan, RowPlan
 from resumable_data.planning.groups import EndlessGroups, EpochGroups
@@ -270,7 +270,7 @@ def test_changed_weights_of_documents_wait_for_the_next_group() -> None:
 
     assert names(rest) == "b0 a2 a3 b1 a0 a1 b2 a2 a3 b3"
     assert names(plan) == names(rest) + " b4 b5 b6 b7"
-    lengths = number_of(np.ones(6, "<i8").tobytes(), np.ones(6, "<i8").tobytes())
+    lengths = digest_to_number(np.ones(6, "<i8").tobytes(), np.ones(6, "<i8").tobytes())
     assert edited.encode(after)["*"] == (0, 12, 0, 0, 0, 4, 16, lengths, 1, 12)
 
 

@@ -37,7 +37,7 @@ from hypothesis import strategies as st
 import resumable_data as rd
 from property_tests.testing.toy_lengths import ToyLengths, ask_for_states, records_of, saved, stream
 from resumable_data.delivered import Delivered
-from resumable_data.digest import number_of
+from resumable_data.digest import digest_to_number
 from resumable_data.packing.plan import RowPlan
 from resumable_data.planning.groups import EndlessGroups, EpochAt, EpochGroups
 from resumable_data.planning.packed_group import Packing
@@ -82,7 +82,7 @@ def all_rows(planner: PackedRows, counts: Sequence[int] = (1000,)) -> list[list[
 
 def digest_of(*tokens: int) -> int:
     """Returns the digest of the lengths of a group of one window."""
-    return number_of(np.array(tokens, "<i8").tobytes())
+    return digest_to_number(np.array(tokens, "<i8").tobytes())
 
 
 def integers(planner: PackedRows, cursor: RowCursor) -> tuple[Any, ...]:
